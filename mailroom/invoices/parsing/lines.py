@@ -1,0 +1,101 @@
+"""Physical lines of a byte stream, each with its exact length, in bounded memory."""
+
+import codecs
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+PREFIX_BYTES = 4096
+"""What is kept of a line that is too long: enough to recognise it."""
+
+_TORN = b"\xff"
+"""Stands for the odd last byte of a UTF-16 stream. Never part of valid UTF-8, so the line is refused as undecodable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Oversize:
+    """A line longer than the limit: its beginning, and its length in bytes of the content."""
+
+    prefix: bytes
+    size: int
+
+
+def lines(chunks: Iterable[bytes], limit: int, measure: Callable[[bytes], int]) -> Iterator[bytes | Oversize]:
+    """Split at CR, LF and CRLF, keeping the line ends. Holds at most `limit` bytes and one chunk.
+
+    `measure` gives the length of a piece in bytes of the content (`len` unless it was transcoded).
+    """
+    pending: list[bytes] = []
+    held = 0
+    prefix, dropped = b"", 0  # of the current line, once it is too long
+
+    def finished(line: bytes) -> bytes | Oversize:
+        if dropped:
+            return Oversize(prefix, dropped + measure(line))
+        return line if len(line) <= limit else Oversize(line[:PREFIX_BYTES], measure(line))
+
+    for chunk in chunks:
+        after_cr = bool(pending) and pending[-1].endswith(b"\r")
+        pending.append(chunk)
+        held += len(chunk)
+        if not after_cr and b"\n" not in chunk and b"\r" not in chunk:
+            if held > limit:
+                line = b"".join(pending)
+                prefix = prefix or line[:PREFIX_BYTES]
+                dropped += measure(line)
+                pending, held = [], 0
+            continue
+        pieces = b"".join(pending).splitlines(keepends=True)
+        # A CR at the very end may be half of a CRLF: wait for the next chunk.
+        tail = b"" if not pieces or pieces[-1].endswith(b"\n") else pieces.pop()
+        pending, held = ([tail], len(tail)) if tail else ([], 0)
+        if dropped and pieces:
+            yield finished(pieces[0])
+            prefix, dropped = b"", 0
+            del pieces[0]
+        for line in pieces:
+            yield line if len(line) <= limit else finished(line)
+    rest = b"".join(pending)
+    if rest or dropped:
+        yield finished(rest)
+
+
+def utf16_as_utf8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """Transcode so that lines can be split as bytes. Lone surrogates stay visible as invalid UTF-8."""
+    decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
+    odd = b""
+    high = b""
+    for chunk in chunks:
+        data = odd + high + chunk if not odd else high + odd + chunk
+        odd = data[len(data) & ~1 :]
+        data = data[: len(data) & ~1]
+        high = b""
+        if data and _is_high_surrogate(data[-2:], encoding):
+            data, high = data[:-2], data[-2:]
+        text = decoder.decode(data)
+        if text:
+            yield text.encode("utf-8", "surrogatepass")
+    if high:
+        yield decoder.decode(high, final=True).encode("utf-8", "surrogatepass")
+    if odd:
+        yield _TORN
+
+
+def _is_high_surrogate(unit: bytes, encoding: str) -> bool:
+    return 0xD8 <= unit[1 if encoding == "utf-16-le" else 0] <= 0xDB
+
+
+def utf16_size(piece: bytes) -> int:
+    """Bytes that a piece made by `utf16_as_utf8` had in UTF-16."""
+    if piece.endswith(_TORN):
+        return utf16_size(piece[:-1]) + 1
+    return len(piece.decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass"))
+
+
+def skip(chunks: Iterable[bytes], count: int) -> Iterator[bytes]:
+    """The same stream without its first `count` bytes."""
+    for chunk in chunks:
+        if count >= len(chunk):
+            count -= len(chunk)
+            continue
+        yield chunk[count:] if count else chunk
+        count = 0

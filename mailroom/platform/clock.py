@@ -1,0 +1,39 @@
+"""Time, injected where it matters, and how it is written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Now = Callable[[], datetime]
+
+
+class Budget:
+    """How much of an invocation's time is left. Seconds, on a clock that never goes back."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._end = clock() + seconds
+
+    def remaining(self) -> float:
+        """Seconds left; negative when overdrawn."""
+        return self._end - self._clock()
+
+    def spent(self) -> bool:
+        return self.remaining() <= 0
+
+
+def from_milliseconds(milliseconds: int) -> datetime:
+    """Milliseconds since 1970 as a time in UTC."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def to_milliseconds(time_: datetime) -> int:
+    """A time as whole milliseconds since 1970, cut off, not rounded."""
+    return int(time_.timestamp() * 1000 + 0.0005)
+
+
+def rfc3339(time_: datetime) -> str:
+    """`2024-01-31T12:00:00.000Z`."""
+    return time_.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,73 @@
+"""Kicks: telling a worker function that there is work. Best effort; a lost kick costs waiting for the schedule."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import urllib3
+
+log = logging.getLogger(__name__)
+
+# Behind a gateway's asynchronous route the answer is immediate; without one the worker answers when its work is done,
+# and nobody waits for that.
+_CONNECT_SECONDS = 1.0
+_READ_SECONDS = 0.5
+
+
+class Kicker:
+    """Kicks functions at `url`, where `{function}` stands for the name. An empty `url` kicks nobody.
+
+    `kick` returns at once. Kicks that come while one is under way become a single further one: a thousand uploads do
+    not become a thousand calls, and none is forgotten.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._pool = urllib3.PoolManager(maxsize=2)
+        self._wanted: set[str] = set()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def kick(self, function: str) -> None:
+        if not self._url:
+            return
+        with self._changed:
+            self._wanted.add(function)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="kicker", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Sends what is still wanted; waits at most as long as one call may take."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if self._thread:
+            self._thread.join(_CONNECT_SECONDS + _READ_SECONDS)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._wanted and not self._closed:
+                    self._changed.wait()
+                if not self._wanted:
+                    return
+                function = self._wanted.pop()
+            self._post(function)
+
+    def _post(self, function: str) -> None:
+        try:
+            self._pool.request(
+                "POST",
+                self._url.replace("{function}", function),
+                body=b"",
+                timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),
+                retries=False,
+            )
+        except urllib3.exceptions.ReadTimeoutError:
+            pass  # it is at work
+        except urllib3.exceptions.HTTPError as error:
+            log.info("kick of %s failed, its schedule will find the work: %s", function, type(error).__name__)

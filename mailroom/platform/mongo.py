@@ -1,0 +1,82 @@
+"""The connection to MongoDB: short time-outs, majority writes, and which errors mean "later"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import (
+    AutoReconnect,
+    BulkWriteError,
+    ConfigurationError,
+    ConnectionFailure,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+    WriteConcernError,
+)
+
+from mailroom.errors import Unavailable
+
+Document = dict[str, Any]
+Documents = Collection[Document]
+
+# Codes of a server that is not primary, is shutting down, or could not replicate in time.
+_TRANSIENT_CODES = {64, 91, 189, 10107, 11600, 11602, 13435, 13436}
+
+
+def connect(uri: str, database: str, timeout: float) -> Database[Document]:
+    """The database `database` behind `uri`. Nothing is sent before the first operation.
+
+    `timeout` (seconds) bounds each answer; a server is looked for a quarter of it, so that a caller is told soon.
+    """
+    milliseconds = int(timeout * 1000)
+    client: MongoClient[Document] = MongoClient(
+        uri,
+        appname="mailroom",
+        tz_aware=True,
+        tzinfo=UTC,
+        w="majority",
+        wTimeoutMS=milliseconds,
+        readConcernLevel="majority",
+        connectTimeoutMS=milliseconds // 4,
+        serverSelectionTimeoutMS=milliseconds // 4,
+        socketTimeoutMS=milliseconds,
+        retryWrites=True,
+    )
+    return client[database]
+
+
+def server_time(database: Database[Document]) -> datetime:
+    """The database server's clock, which all leases and due times are read from. UTC, milliseconds."""
+    now: datetime = database.client.admin.command("hello")["localTime"]
+    return now.astimezone(UTC)
+
+
+def is_transient(error: PyMongoError) -> bool:
+    """Whether the same operation may succeed later. Its outcome may be unknown: what is repeated is idempotent."""
+    if isinstance(error, ConfigurationError):
+        return False
+    if isinstance(error, BulkWriteError):
+        return bool(error.details.get("writeConcernErrors"))
+    if isinstance(error, ConnectionFailure | AutoReconnect | ExecutionTimeout | WriteConcernError):
+        return True
+    if isinstance(error, OperationFailure):
+        return error.code in _TRANSIENT_CODES or error.has_error_label("RetryableWriteError")
+    return False
+
+
+@contextmanager
+def unavailable_when_down() -> Iterator[None]:
+    """Turns the driver's transient errors into `Unavailable`; all others pass."""
+    try:
+        yield
+    except PyMongoError as error:
+        if is_transient(error):
+            raise Unavailable("MongoDB does not answer") from error
+        raise

@@ -1,0 +1,146 @@
+"""The object store (S3), and what its errors mean: gone for good, or ask again later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio
+from minio.error import InvalidResponseError, S3Error, ServerError
+from urllib3.exceptions import HTTPError
+
+from mailroom.errors import InvalidSetting, MailroomError, Unavailable
+from mailroom.platform.clock import to_milliseconds
+
+_GONE = {"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "MethodNotAllowed", "InvalidVersionId", "NoSuchObject"}
+_LATER = {
+    "SlowDown",
+    "SlowDownRead",
+    "SlowDownWrite",
+    "InternalError",
+    "ServiceUnavailable",
+    "XMinioServerNotInitialized",
+}
+
+
+class ObjectGone(MailroomError):
+    """The object, or that version of it, does not exist. Permanent."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectVersion:
+    """One version of an object. `version_id` is empty in a bucket without versions; times are Unix milliseconds."""
+
+    bucket: str
+    key: str
+    version_id: str
+    etag: str
+    size: int
+    modified_ms: int
+
+
+class ObjectStore:
+    """A thin, typed layer over `minio.Minio`. Every call blocks, at most for the time-out per answer."""
+
+    def __init__(self, client: Minio) -> None:
+        self.client = client
+
+    @contextmanager
+    def read(self, version: ObjectVersion, offset: int = 0, chunk: int = 1 << 18) -> Iterator[Iterator[bytes]]:
+        """The bytes of exactly that version from `offset` on, in chunks.
+
+        Raises:
+            ObjectGone: that version does not exist, or (without versions) was overwritten.
+            Unavailable: the store does not answer, also in the middle.
+        """
+        headers = None if version.version_id else {"If-Match": version.etag}
+        with _errors():
+            response = self.client.get_object(
+                version.bucket,
+                version.key,
+                offset=offset,
+                version_id=version.version_id or None,
+                request_headers=headers,  # type: ignore[arg-type]
+            )
+            try:
+                yield response.stream(chunk)
+            finally:
+                response.close()
+                response.release_conn()
+
+    def find(self, bucket: str, key: str, version_id: str = "") -> ObjectVersion:
+        """One version of an object, by default the latest. A listing is asked, for only that has milliseconds.
+
+        Raises:
+            ObjectGone, Unavailable.
+        """
+        for version in self.versions(bucket, prefix=key):
+            if version.key != key:
+                break  # a listing is in the order of keys
+            if version.version_id == version_id or not version_id:
+                return version
+        raise ObjectGone(
+            f"there is no object {bucket}/{key}" + (f" with the version {version_id}" if version_id else "")
+        )
+
+    def versions(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[ObjectVersion]:
+        """All versions below `prefix` whose key is greater than `start_after`, by key, newest first."""
+        with _errors():
+            for item in self.client.list_objects(
+                bucket, prefix=prefix, recursive=True, include_version=True, start_after=start_after or None
+            ):
+                if item.is_delete_marker or item.is_dir or item.last_modified is None or item.object_name is None:
+                    continue
+                yield ObjectVersion(
+                    bucket=bucket,
+                    key=item.object_name,
+                    version_id="" if item.version_id in (None, "null") else str(item.version_id),
+                    etag=(item.etag or "").strip('"'),
+                    size=item.size or 0,
+                    modified_ms=to_milliseconds(item.last_modified),
+                )
+
+    def write(self, bucket: str, key: str, body: BinaryIO, size: int, content_type: str) -> None:
+        """Writes an object of `size` bytes; it is there whole or not at all."""
+        with _errors():
+            self.client.put_object(bucket, key, body, size, content_type=content_type)
+
+
+def connect(endpoint: str, region: str, access_key: str, secret_key: str, timeout: float) -> ObjectStore:
+    """The store at the URL `endpoint`. Nothing is sent before the first call; `timeout` is seconds per answer."""
+    url = urlsplit(endpoint)
+    if url.scheme not in ("http", "https") or not url.netloc:
+        raise InvalidSetting(f"S3_ENDPOINT is {endpoint!r}: must be a URL such as http://minio:9000")
+    pool = urllib3.PoolManager(
+        timeout=urllib3.Timeout(connect=min(timeout, 3.0), read=timeout),
+        maxsize=4,
+        retries=urllib3.Retry(total=1, backoff_factor=0.1, status_forcelist=[502, 504]),
+    )
+    return ObjectStore(
+        Minio(
+            url.netloc,
+            access_key=access_key,
+            secret_key=secret_key,
+            region=region,
+            secure=url.scheme == "https",
+            http_client=pool,
+        )
+    )
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except S3Error as error:
+        if error.code in _GONE or error.code == "PreconditionFailed":
+            raise ObjectGone(f"{error.bucket_name}/{error.object_name}: {error.message}") from error
+        if error.code in _LATER or (error.response is not None and error.response.status >= 500):
+            raise Unavailable(f"the object store answers {error.code}") from error
+        raise
+    except (HTTPError, ServerError, InvalidResponseError, OSError) as error:
+        raise Unavailable("the object store does not answer") from error

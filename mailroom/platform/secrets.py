@@ -1,0 +1,40 @@
+"""Secrets are files, one each, as OpenFaaS and Kubernetes mount them. They are re-read when they change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mailroom.errors import MissingSecret
+
+MONGODB_URI = "mailroom-mongodb-uri"
+S3_ACCESS_KEY = "mailroom-s3-access-key"
+S3_SECRET_KEY = "mailroom-s3-secret-key"  # noqa: S105 - the name of a file
+WEBHOOK_TOKEN = "mailroom-webhook-token"  # noqa: S105 - the name of a file
+SMTP_USERNAME = "mailroom-smtp-username"
+SMTP_PASSWORD = "mailroom-smtp-password"  # noqa: S105 - the name of a file
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Reads secrets from the files of one folder. The files are small, and reading one costs microseconds."""
+
+    folder: Path
+
+    def read(self, name: str) -> str:
+        """The secret, without surrounding white space.
+
+        Raises:
+            MissingSecret: the file is missing, unreadable or empty. The message names it, and never its content.
+        """
+        value = self.read_optional(name)
+        if not value:
+            raise MissingSecret(f"the secret {name} is missing or empty: expected in the file {self.folder / name}")
+        return value
+
+    def read_optional(self, name: str) -> str:
+        """The secret, or an empty string when there is none."""
+        try:
+            return (self.folder / name).read_text().strip()
+        except OSError:
+            return ""

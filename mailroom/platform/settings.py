@@ -1,0 +1,115 @@
+"""Every setting, read once from the environment and checked against the others.
+
+A setting's variable is its field's name in capitals: `mongodb_database` is `MONGODB_DATABASE`.
+Durations are seconds unless the name says otherwise. Secrets are not settings: see `secrets.py`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from mailroom.errors import InvalidSetting
+
+
+def _setting(default: Any, text: str, *, choices: tuple[str, ...] = (), least: float | None = None) -> Any:
+    return dataclasses.field(default=default, metadata={"text": text, "choices": choices, "least": least})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings with their defaults. `text` is the line in README.md's table."""
+
+    log_level: str = _setting("info", "Lowest level that is logged", choices=("debug", "info", "warning", "error"))
+    secrets_dir: Path = _setting(Path("/var/openfaas/secrets"), "Folder with one file per secret")
+    kick_url: str = _setting(
+        "",
+        "Where a worker is kicked; `{function}` stands for its name. Empty: no kicks, the schedule finds the work",
+    )
+    work_budget_seconds: float = _setting(20.0, "A worker starts nothing new after this time", least=0.1)
+
+    mongodb_database: str = _setting("mailroom", "Name of the database")
+    mongodb_timeout_seconds: float = _setting(10.0, "Longest wait for one answer of MongoDB", least=0.5)
+
+    s3_endpoint: str = _setting("http://127.0.0.1:9000", "URL of the S3 server")
+    s3_region: str = _setting("us-east-1", "Its region")
+    s3_timeout_seconds: float = _setting(10.0, "Longest wait for one answer of the S3 server", least=0.5)
+    webhook_arn: str = _setting("arn:minio:sqs::MAILROOM:webhook", "The webhook target that set-up asks to be called")
+    invoices_bucket: str = _setting("invoices", "Bucket whose objects are imported")
+    rejects_bucket: str = _setting("invoices-rejected", "Bucket that takes the rejects files")
+
+    import_lease_seconds: float = _setting(30.0, "A worker silent for so long has lost its import", least=0.5)
+    import_batch_rows: int = _setting(1000, "Rows written, and checkpointed, at once", least=1)
+    import_date_order: str = _setting(
+        "", "Order of `01/02/2024`; empty: such dates are refused", choices=("dmy", "mdy")
+    )
+    import_decimal_mark: str = _setting("", "Decimal mark; empty: found in the file", choices=(".", ","))
+    import_encoding: str = _setting("", "Encoding of the files; empty: found in the file")
+    import_statuses: str = _setting("", "Allowed statuses, separated by commas; empty: any")
+    import_amount_tolerance: Decimal = _setting(Decimal("0.02"), "Allowed |gross - net - VAT| of a row", least=0)
+    import_extra_columns: str = _setting("reject", "What to do with unknown columns", choices=("reject", "keep"))
+    reconcile_seconds: float = _setting(3600.0, "How often the bucket is compared with the imports", least=1)
+
+    mail_from: str = _setting("Mailroom <mailroom@localhost>", "Sender of the mail")
+    smtp_host: str = _setting("127.0.0.1", "The SMTP relay")
+    smtp_port: int = _setting(25, "Its port", least=1)
+    smtp_tls: str = _setting(
+        "required",
+        "`required` and `opportunistic` are STARTTLS, `implicit` is TLS from the start",
+        choices=("required", "opportunistic", "off", "implicit"),
+    )
+    smtp_timeout_seconds: float = _setting(10.0, "Longest wait for one answer of the relay", least=0.1)
+    smtp_data_timeout_seconds: float = _setting(45.0, "Longest wait for the answer after the final dot", least=0.1)
+    send_lease_seconds: float = _setting(90.0, "A sender silent for so long has lost its message", least=0.5)
+    send_wait_seconds: float = _setting(2.0, "`POST` waits so long for the relay before it answers 202", least=0)
+    retry_first_seconds: float = _setting(60.0, "First wait after a temporary refusal; doubles, with jitter", least=0.1)
+    retry_longest_seconds: float = _setting(14400.0, "The wait does not grow beyond this", least=0.1)
+    retry_give_up_hours: float = _setting(96.0, "A message older than this is given up", least=0)
+    unknown_outcome: str = _setting(
+        "resend", "A message that may or may not have been taken: send it again, or wait for a person",
+        choices=("resend", "hold"),
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        if self.send_lease_seconds <= self.smtp_data_timeout_seconds:
+            raise InvalidSetting(
+                f"SEND_LEASE_SECONDS ({self.send_lease_seconds:g}) must be greater than "
+                f"SMTP_DATA_TIMEOUT_SECONDS ({self.smtp_data_timeout_seconds:g}): else two senders hold one message"
+            )
+        if self.rejects_bucket == self.invoices_bucket:
+            raise InvalidSetting("REJECTS_BUCKET must not be INVOICES_BUCKET: rejects would be imported in a loop")
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings that `environ` (default: the process's) gives.
+
+    Raises:
+        InvalidSetting: names the variable, what it held and what it may hold.
+    """
+    environ = os.environ if environ is None else environ
+    types = get_type_hints(Settings)
+    values = {}
+    for field in dataclasses.fields(Settings):
+        name = field.name.upper()
+        text = environ.get(name, "").strip()
+        if text:
+            values[field.name] = _parse(name, text, types[field.name], field.metadata)
+    return Settings(**values)
+
+
+def _parse(name: str, text: str, kind: type, metadata: Mapping[str, Any]) -> Any:
+    try:
+        value = kind(text)
+    except (ValueError, InvalidOperation):
+        raise InvalidSetting(f"{name} is {text!r}: not a number") from None
+    choices, least = metadata["choices"], metadata["least"]
+    if choices and value not in choices:
+        raise InvalidSetting(f"{name} is {text!r}: must be one of {', '.join(choices)}")
+    if least is not None and not value >= least:  # "not >=" also refuses NaN
+        raise InvalidSetting(f"{name} is {text}: must be at least {least}")
+    return value

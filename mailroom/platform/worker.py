@@ -1,0 +1,67 @@
+"""A worker function's call: one run at a time in a replica, within a time budget, answering only a count."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from pymongo.errors import PyMongoError
+
+from mailroom.errors import Unavailable
+from mailroom.platform import mongo
+from mailroom.platform.clock import Budget
+
+log = logging.getLogger(__name__)
+
+Work = Callable[[Budget], int]
+
+
+class Worker:
+    """Runs `work(budget)` when it is called. The call's body is not looked at: calling grants nothing.
+
+    A call that comes while one runs is answered 429, but makes that run look for work once more before it ends. Else
+    work written just after the last look, whose kick was refused, would wait for the schedule.
+    """
+
+    def __init__(self, work: Work, budget_seconds: float) -> None:
+        self._work = work
+        self._budget_seconds = budget_seconds
+        self._state = threading.Lock()
+        self._running = False
+        self._again = False
+
+    def __call__(self, event: object = None, context: object = None) -> dict[str, Any]:
+        with self._state:
+            if self._running:
+                self._again = True
+                return _answer(429, {"done": 0})
+            self._running, self._again = True, False
+        try:
+            return _answer(200, {"done": self._run()})
+        except (Unavailable, PyMongoError) as error:
+            self._running = False
+            if isinstance(error, PyMongoError) and not mongo.is_transient(error):
+                raise
+            log.warning("a server does not answer, the work waits", exc_info=error)
+            return _answer(503, {"done": 0}, {"Retry-After": "5"})
+        except BaseException:
+            self._running = False
+            raise
+
+    def _run(self) -> int:
+        budget = Budget(self._budget_seconds)
+        done = 0
+        while True:
+            done += self._work(budget)
+            with self._state:
+                if not self._again or budget.spent():
+                    # Under the same lock as the question, so that no call falls between the two.
+                    self._running = False
+                    return done
+                self._again = False
+
+
+def _answer(status: int, body: dict[str, int], headers: dict[str, str] | None = None) -> dict[str, Any]:
+    return {"statusCode": status, "body": body, "headers": headers or {}}
