@@ -22,12 +22,14 @@ class Worker:
     """Runs `work(budget)` when it is called. The call's body is not looked at: calling grants nothing.
 
     A call that comes while one runs is answered 429, but makes that run look for work once more before it ends. Else
-    work written just after the last look, whose kick was refused, would wait for the schedule.
+    work written just after the last look, whose kick was refused, would wait for the schedule. When the budget ended
+    the run, `more` is called after it, to have the rest done by another call.
     """
 
-    def __init__(self, work: Work, budget_seconds: float) -> None:
+    def __init__(self, work: Work, budget_seconds: float, more: Callable[[], None] = lambda: None) -> None:
         self._work = work
         self._budget_seconds = budget_seconds
+        self._more = more
         self._state = threading.Lock()
         self._running = False
         self._again = False
@@ -56,11 +58,14 @@ class Worker:
         while True:
             done += self._work(budget)
             with self._state:
-                if not self._again or budget.spent():
-                    # Under the same lock as the question, so that no call falls between the two.
-                    self._running = False
-                    return done
-                self._again = False
+                if self._again and not budget.spent():
+                    self._again = False
+                    continue
+                # Under the same lock as the question, so that no call falls between the two.
+                self._running = False
+            if budget.spent():
+                self._more()
+            return done
 
 
 def _answer(status: int, body: dict[str, int], headers: dict[str, str] | None = None) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Bucket notifications: from a webhook's body to import jobs."""

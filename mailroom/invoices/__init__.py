@@ -1,0 +1,1 @@
+"""The invoice importer: files become invoices, and an API lists them."""

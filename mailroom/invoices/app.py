@@ -1,0 +1,83 @@
+"""Wires the importer and its API for the functions."""
+
+from __future__ import annotations
+
+from mailroom.invoices.api import IMPORTER, InvoicesApi
+from mailroom.invoices.importer import Importer
+from mailroom.invoices.ledger import Ledger
+from mailroom.invoices.parsing import Rules
+from mailroom.invoices.queries import Queries
+from mailroom.invoices.reconcile import Reconciler
+from mailroom.invoices.rejects import Rejects
+from mailroom.invoices.store import InvoiceStore
+from mailroom.platform.clock import Budget
+from mailroom.platform.http import Api
+from mailroom.platform.mongo import server_time
+from mailroom.platform.settings import Settings
+from mailroom.platform.worker import Worker
+from mailroom.wiring import Services
+
+
+def ledger(services: Services) -> Ledger:
+    return Ledger(services.database["imports"], services.settings.import_lease_seconds)
+
+
+def api(services: Services) -> Api:
+    """The function `invoices`."""
+    database = services.database
+    endpoints = InvoicesApi(
+        queries=Queries(database["invoices"], database["imports"]),
+        ledger=ledger(services),
+        objects=services.objects,
+        kicker=services.kicker,
+        bucket=services.settings.invoices_bucket,
+    )
+    return endpoints.routes(services.keys.authenticate)
+
+
+def worker(services: Services) -> Worker:
+    """The function `invoice-importer`."""
+    importer, reconciler = _importer(services), _reconciler(services)
+
+    def work(budget: Budget) -> int:
+        done = importer.run(budget)
+        if not budget.spent() and reconciler.run(budget):
+            done += importer.run(budget)
+        return done
+
+    return Worker(work, services.settings.work_budget_seconds, more=lambda: services.kicker.kick(IMPORTER))
+
+
+def _importer(services: Services) -> Importer:
+    database, settings = services.database, services.settings
+    return Importer(
+        ledger=ledger(services),
+        invoices=InvoiceStore(database["invoices"]),
+        rejects=Rejects(database["rejects"], services.objects, settings.rejects_bucket),
+        objects=services.objects,
+        rules=rules(settings),
+        batch_rows=settings.import_batch_rows,
+        now=lambda: server_time(database),
+    )
+
+
+def _reconciler(services: Services) -> Reconciler:
+    return Reconciler(
+        cursors=services.database["cursors"],
+        ledger=ledger(services),
+        objects=services.objects,
+        bucket=services.settings.invoices_bucket,
+        interval=services.settings.reconcile_seconds,
+    )
+
+
+def rules(settings: Settings) -> Rules:
+    """What the settings say about reading files."""
+    return Rules(
+        date_order=settings.import_date_order,  # type: ignore[arg-type]  # checked by settings
+        decimal_mark=settings.import_decimal_mark,  # type: ignore[arg-type]
+        statuses=frozenset(filter(None, (status.strip() for status in settings.import_statuses.split(",")))),
+        amount_tolerance=settings.import_amount_tolerance,
+        extra_columns=settings.import_extra_columns,  # type: ignore[arg-type]
+        encoding=settings.import_encoding,
+    )
