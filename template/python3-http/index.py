@@ -1,0 +1,54 @@
+"""Serves one OpenFaaS function: Flask behind Waitress, behind of-watchdog.
+
+The environment: HOST, PORT, THREADS, MAX_BODY_BYTES, DRAIN_SECONDS, LOG_LEVEL, FUNCTION_DIR, and of-watchdog's
+healthcheck_interval. Their meaning and defaults are in function_runtime/settings.py.
+"""
+
+import logging
+import os
+import signal
+import socket
+import threading
+from pathlib import Path
+
+from function_runtime import handler, logs, settings
+
+CLOSE_SECONDS = 3
+EXIT_SECONDS = 2
+
+
+def main() -> None:
+    logs.configure(settings.log_level(os.environ))
+    # Until the server takes over there is no call to drain: a stop is just the end.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    options = settings.read(os.environ, Path(__file__).parent)
+
+    # of-watchdog says that it is healthy at once. With the port open, calls that come early wait instead of failing; so
+    # Flask and the function are imported only now.
+    listener = socket.create_server((options.host, options.port), backlog=1024)
+    from function_runtime import calls, server
+    from function_runtime.drain import Drain, Traffic
+
+    function = handler.load(options.function_dir)
+    traffic = Traffic()
+    drain = Drain(traffic, options.quiet_seconds, options.drain_seconds)
+    application = calls.application(function, options.max_body_bytes, traffic, accepting=lambda: not drain.begun)
+    server.serve(application, listener, options, drain)
+    close(function)
+
+
+def close(function: handler.Handler) -> None:
+    """Let the function close what it holds, within CLOSE_SECONDS, and make sure that the process ends."""
+    closing = threading.Thread(target=function.close, name="close", daemon=True)
+    closing.start()
+    closing.join(CLOSE_SECONDS)
+    if closing.is_alive():
+        logging.getLogger("function").warning("close() takes too long, leaving it")
+    # Threads a handler left behind would hold the interpreter's exit for ever.
+    leave = threading.Timer(EXIT_SECONDS, os._exit, [0])
+    leave.daemon = True
+    leave.start()
+
+
+if __name__ == "__main__":
+    main()
