@@ -1,0 +1,58 @@
+# Runs, tests and checks Mailroom on this machine. Needs make and Python 3.11 or newer; neither root nor Docker.
+# `make PYTHON=python3.12 setup` chooses another interpreter.
+
+PYTHON ?= python3
+UV ?= uv
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo local test lint clean lock
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+setup: $(STAMP) ## Install the pinned Python packages into .venv (once for each requirements.lock)
+
+demo: $(STAMP) ## Start everything on a throw-away folder, import invoices, send a mail, show the results
+	@exec $(BIN)/python -m local.demo
+
+local: $(STAMP) ## Run everything until Ctrl-C; data is kept in .mailroom/
+	@exec $(BIN)/python -m local up --parent $$PPID
+
+test: $(STAMP) ## Run all tests, against real servers
+	@$(BIN)/python -m local tools
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP) ## Check style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+clean: ## Remove the data of `make local`; what was installed or built stays
+	rm -rf .mailroom
+
+# For maintainers: needs uv. The functions' locks stay within the versions of requirements.lock.
+lock: ## Pin all dependencies anew
+	$(LOCK) pyproject.toml --group dev --output-file requirements.lock
+	@set -e; for in in functions/*/requirements.in template/*/requirements.in; do \
+	  [ -e "$$in" ] || continue; echo "$$in"; \
+	  $(LOCK) "$$in" --constraints requirements.lock --output-file "$${in%.in}.txt"; done
+	$(LOCK) local/minio/go-requirements.in --output-file local/minio/go-requirements.txt
+
+# The stamp holds the checksum of the lock it was made for: a checkout that only touches the lock installs nothing.
+$(STAMP): requirements.lock
+	@if [ -x $(BIN)/python ] && [ "$$(cat $@ 2>/dev/null)" = "$$(cksum < $<)" ]; then touch $@; exit 0; fi; \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Mailroom needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true)."; \
+	  echo "Install one and say so: make PYTHON=python3.13 $(MAKECMDGOALS)"; exit 1; } >&2; \
+	[ -x $(BIN)/pip ] || $(PYTHON) -m venv --clear $(VENV) || { \
+	  echo "$(PYTHON) could not make a virtual environment. On Debian and Ubuntu: apt install python3-venv"; \
+	  exit 1; } >&2; \
+	echo "Installing $$(grep -c == $<) Python packages into $(VENV), once"; begin=$$(date +%s); \
+	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r $< | grep -v 'already satisfied' || true; \
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r $< || { \
+	  echo "pip failed: the reason is above. Run make again once it is gone."; exit 1; } >&2; \
+	cksum < $< > $@; echo "Installed in $$(( $$(date +%s) - begin )) s."

@@ -1,0 +1,1 @@
+"""Runs the functions of stack.yml on this machine, without Docker: real servers, one process for each."""

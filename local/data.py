@@ -1,0 +1,130 @@
+"""The data folder of a stack: its lock, ports, secrets and local.json. It outlives the stack, so do its values."""
+
+import fcntl
+import json
+import os
+import random
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+# Below the ports that Linux (32768) and macOS (49152) give to outgoing connections: a port stays free over a restart.
+PORTS = range(20000, 32000)
+GENERATED: Mapping[str, Callable[[], str]] = {
+    "mailroom-s3-access-key": lambda: f"mailroom-{secrets.token_hex(4)}",
+    "mailroom-s3-secret-key": lambda: secrets.token_urlsafe(24),
+    "mailroom-webhook-token": lambda: secrets.token_urlsafe(24),  # one word: MinIO sends it as `Bearer WORD`
+}
+REAPING_SECONDS = 8.0
+
+
+class InUseError(Exception):
+    """Another stack runs on this data folder."""
+
+
+class Data:
+    """A data folder. Everything in it is for its owner only."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        self.secrets = self.sub("secrets")
+        self.logs = self.sub("log")
+        self.info = self.folder / "local.json"
+
+    def lock(self) -> int:
+        """Locks the folder and answers the descriptor that holds the lock; closing all its copies ends it.
+
+        Raises InUseError. Waits a few seconds for a stack that was killed and whose processes are still ending.
+        """
+        descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        deadline = time.monotonic() + REAPING_SECONDS
+        while not _try_lock(descriptor):
+            holder = os.pread(descriptor, 20, 0).decode() or "0"
+            if _alive(int(holder)) or time.monotonic() > deadline:
+                os.close(descriptor)
+                raise InUseError(f"a stack is running on {self.folder} already (process {holder})")
+            time.sleep(0.05)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        return descriptor
+
+    def ports(self, names: Iterable[str]) -> dict[str, int]:
+        """A free port for each name: the one of the last run if it is still free."""
+        file = self.folder / "ports.json"
+        before: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
+        chosen: dict[str, int] = {}
+        for name in names:
+            port = before.get(name, 0)
+            while port in chosen.values() or not _is_free(port):
+                port = random.choice(PORTS)  # noqa: S311
+            chosen[name] = port
+        write(file, json.dumps({**before, **chosen}))
+        return chosen
+
+    def generated_secrets(self) -> dict[str, str]:
+        """Credentials made once for each data folder, by the names stack.yml gives them."""
+        return {name: self.kept_secret(name, make) for name, make in GENERATED.items()}
+
+    def kept_secret(self, name: str, make: Callable[[], str]) -> str:
+        """The secret of that name, made when there is none."""
+        file = self.sub("secrets/kept") / name
+        if not file.exists():
+            write(file, make())
+        return file.read_text()
+
+    def secret_files(self, owner: str, values: Mapping[str, str]) -> Path:
+        """A folder with one file for each of these secrets and no other."""
+        folder = self.sub(f"secrets/{owner}")
+        for stray in set(folder.iterdir()) - {folder / name for name in values}:
+            stray.unlink()
+        for name, value in values.items():
+            write(folder / name, value)
+        return folder
+
+    def sub(self, name: str) -> Path:
+        """A folder inside, made when missing."""
+        folder = self.folder / name
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
+
+def write(file: Path, text: str) -> None:
+    """Writes a file of mode 0600 so that a reader sees all of it or the former one."""
+    part = file.with_name(f".{file.name}.part")
+    with open(part, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as stream:
+        stream.write(text)
+    part.replace(file)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return pid != 0
+
+
+def _is_free(port: int) -> bool:
+    if port == 0:
+        return False
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one in TIME_WAIT is free
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

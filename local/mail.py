@@ -1,0 +1,93 @@
+"""Received mail as files: one .eml each, named so that the names sort by time of arrival."""
+
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.message import EmailMessage, Message
+from email.policy import default
+from pathlib import Path
+
+ID = re.compile(r"[0-9]{8}T[0-9]{9}-[0-9a-f]{8}")
+TIME = "%Y%m%dT%H%M%S"
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One message as it arrived. `to` are the addresses of the envelope, so those of Bcc too."""
+
+    id: str
+    raw: bytes
+
+    @property
+    def message(self) -> EmailMessage:
+        message: Message = message_from_bytes(self.raw, policy=default)
+        assert isinstance(message, EmailMessage)
+        return message
+
+    def summary(self) -> dict[str, str]:
+        """What a list shows; the time in RFC 3339 with milliseconds."""
+        message = self.message
+        received = datetime.strptime(self.id[:15], TIME).replace(tzinfo=UTC, microsecond=int(self.id[15:18]) * 1000)
+        return {
+            "id": self.id,
+            "from": header(message, "From") or header(message, "Return-Path"),
+            "to": ", ".join(header(message, "Delivered-To").split()),
+            "subject": header(message, "Subject"),
+            "received": received.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        }
+
+    def full(self) -> dict[str, object]:
+        """The summary with every header and the readable parts; null for a part there is not."""
+        message = self.message
+        headers = [[name, str(value)] for name, value in message.items()]
+        return {**self.summary(), "headers": headers, "text": _part(message, "plain"), "html": _part(message, "html")}
+
+
+class Mailbox:
+    """The folder of messages."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def add(self, sender: str, recipients: list[str], content: bytes) -> str:
+        """Keeps a message under its envelope, on disk when this returns, and answers its id."""
+        now = datetime.now(UTC)
+        name = f"{now.strftime(TIME)}{now.microsecond // 1000:03d}-{secrets.token_hex(4)}"
+        envelope = f"Return-Path: <{sender}>\r\nDelivered-To: {' '.join(recipients)}\r\n"
+        part = self._folder / f".{name}.part"
+        with part.open("wb") as stream:
+            stream.write(envelope.encode() + content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(self._folder / f"{name}.eml")
+        return name
+
+    def newest_first(self) -> list[Mail]:
+        """Every message."""
+        files = sorted(self._folder.glob("[0-9]*.eml"), reverse=True)
+        return [Mail(file.stem, file.read_bytes()) for file in files]
+
+    def get(self, name: str) -> Mail | None:
+        """The message of that id, if there is one."""
+        file = self._folder / f"{name}.eml"
+        return Mail(name, file.read_bytes()) if ID.fullmatch(name) and file.exists() else None
+
+
+def header(message: Message, name: str) -> str:
+    """A header's value, decoded, on one line; "" when missing."""
+    return " ".join(str(message.get(name, "")).split())
+
+
+def _part(message: EmailMessage, kind: str) -> str | None:
+    part = message.get_body((kind,))
+    if part is None:
+        return None
+    try:
+        return str(part.get_content())
+    except (LookupError, UnicodeError):  # an unknown charset: show what can be shown
+        payload = part.get_payload(decode=True)
+        return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else str(payload)

@@ -1,0 +1,60 @@
+"""What "ready" means for each kind of server. Each answers at once and never raises."""
+
+import http.client
+import urllib.request
+from collections.abc import Callable
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+TIMEOUT_SECONDS = 2.0
+NOT_INITIATED = 94  # MongoDB's NotYetInitialized
+
+_opener = urllib.request.build_opener(
+    urllib.request.ProxyHandler({})
+)  # a proxy of the environment is not for 127.0.0.1
+
+
+def http_ok(url: str) -> Callable[[], bool]:
+    """A GET of `url` answers 200."""
+
+    def ready() -> bool:
+        try:
+            with _opener.open(url, timeout=TIMEOUT_SECONDS) as answer:
+                return bool(answer.status == 200)
+        except (OSError, http.client.HTTPException):
+            return False
+
+    return ready
+
+
+def mongo_writable(port: int, replica_set: str) -> Callable[[], bool]:
+    """The server is the primary of its replica set, which is initiated, or moved to this port, when it is not."""
+
+    def ready() -> bool:
+        try:
+            with MongoClient[dict[str, object]](
+                "127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=300, connectTimeoutMS=300
+            ) as client:
+                if client.admin.command("hello").get("isWritablePrimary"):
+                    return True
+                _set_up(client, replica_set, f"127.0.0.1:{port}")
+        except PyMongoError:
+            pass
+        return False
+
+    return ready
+
+
+def _set_up(client: MongoClient[dict[str, object]], replica_set: str, host: str) -> None:
+    """Makes this node the only member of its set, under the address it has now."""
+    try:
+        config = client.admin.command("replSetGetConfig")["config"]
+    except OperationFailure as error:
+        if error.code == NOT_INITIATED:
+            client.admin.command("replSetInitiate", {"_id": replica_set, "members": [{"_id": 0, "host": host}]})
+        return
+    if config["members"][0]["host"] != host:
+        config["members"][0]["host"] = host
+        config["version"] += 1
+        client.admin.command("replSetReconfig", config, force=True)

@@ -1,0 +1,86 @@
+"""Stands for the OpenFaaS gateway and cron-connector: `python -m local.router`, on 127.0.0.1.
+
+`/function/NAME` proxies, `/async-function/NAME` queues, and functions with a schedule are called on time.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from local.calls import CallQueue, QueueFullError
+from local.proxy import Proxy
+from local.schedule import keep_schedule
+
+MAX_ASYNC_BODY_BYTES = 1024 * 1024  # what the gateway's message queue takes
+METHODS = "*"
+
+
+def log(message: str, **fields: Any) -> None:
+    """One JSON object a line on stderr."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    print(json.dumps({"time": now, "logger": "router", "message": message, **fields}), file=sys.stderr, flush=True)
+
+
+def application(routes: Mapping[str, Mapping[str, str | None]]) -> web.Application:
+    """The router for these functions: `{name: {url, schedule}}`."""
+    proxy = Proxy({name: str(route["url"]) for name, route in routes.items()})
+    queue = CallQueue(proxy, log)
+
+    async def function(request: web.Request) -> web.StreamResponse:
+        return await proxy.forward(request)
+
+    async def async_function(request: web.Request) -> web.Response:
+        try:
+            call_id = queue.put(request, await request.read())
+        except QueueFullError as error:  # 500 is what the gateway answers when it cannot queue
+            raise web.HTTPInternalServerError(text=f"{error}\n") from error
+        return web.Response(status=202, headers={"X-Call-Id": call_id})
+
+    async def healthy(_: web.Request) -> web.Response:
+        return web.Response(text="OK\n")
+
+    async def background(_: web.Application) -> AsyncIterator[None]:
+        async with proxy:
+            tasks = [asyncio.create_task(queue.work()) for _ in range(CallQueue.WORKERS)]
+            for name, route in routes.items():
+                if expression := route.get("schedule"):
+                    tasks.append(asyncio.create_task(keep_schedule(proxy, name, expression, log)))
+            yield
+            for task in tasks:
+                task.cancel()
+
+    app = web.Application(client_max_size=MAX_ASYNC_BODY_BYTES)
+    app.router.add_get("/healthz", healthy)
+    app.router.add_route(METHODS, "/function/{tail:.+}", function)
+    app.router.add_route(METHODS, "/async-function/{tail:.+}", async_function)
+    app.cleanup_ctx.append(background)
+    return app
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="local.router", description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--routes", type=Path, required=True, help="a JSON file: {function: {url, schedule}}")
+    options = parser.parse_args()
+    app = application(json.loads(options.routes.read_text()))
+    web.run_app(
+        app,
+        host="127.0.0.1",
+        port=options.port,
+        print=None,
+        access_log=None,
+        shutdown_timeout=2.0,
+        auto_decompress=False,
+        handler_cancellation=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

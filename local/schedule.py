@@ -1,0 +1,40 @@
+"""Calls a function when its cron expression says so, in UTC, as cron-connector does in its container."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from aiohttp import ClientError
+from croniter import croniter
+
+from local.proxy import CALL_ID, Proxy
+
+
+async def keep_schedule(proxy: Proxy, name: str, expression: str, log: Callable[..., None]) -> None:
+    """Calls until cancelled. A call still running when the next one is due does not delay it."""
+    running: set[asyncio.Task[None]] = set()
+    while True:
+        await asyncio.sleep(_seconds_to_next(expression, datetime.now(UTC)))
+        call = asyncio.create_task(_fire(proxy, name, log))
+        running.add(call)
+        call.add_done_callback(running.discard)
+
+
+def _seconds_to_next(expression: str, now: datetime) -> float:
+    """From `now` to the next time that matches. A second too early by the clock's rounding would fire twice: it waits on."""
+    following: datetime = croniter(expression, now).get_next(datetime)
+    return (following - now).total_seconds() + 0.01
+
+
+async def _fire(proxy: Proxy, name: str, log: Callable[..., None]) -> None:
+    call_id = str(uuid.uuid4())
+    started = time.monotonic()
+    try:
+        async with await proxy.call("POST", proxy.url(f"/function/{name}"), {CALL_ID: call_id}, b"") as answer:
+            await answer.read()
+            outcome: dict[str, object] = {"status": answer.status}
+    except (ClientError, TimeoutError) as error:
+        outcome = {"error": str(error) or type(error).__name__}
+    log("schedule", function=name, callId=call_id, durationMs=round((time.monotonic() - started) * 1000), **outcome)

@@ -1,0 +1,77 @@
+"""Starts processes, waits until they can serve, keeps them running and ends them all, whatever happens to it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from local import reaper
+from local.process import Process, Program
+
+REAPER_SECONDS = 10.0
+
+
+class Supervisor:
+    """A set of processes that lives as long as this one.
+
+    Each has a session of its own, so Ctrl-C reaches only the supervisor, which then ends them in reverse order. If the
+    supervisor is killed, the reaper ends them: it holds the other end of a pipe and the descriptors of `keep_open`
+    (the lock of the data folder, which so stays locked until the last process is gone).
+    """
+
+    def __init__(
+        self, logs: Path, changed: Callable[[], None], keep_open: Sequence[int] = (), leftover: Path | None = None
+    ) -> None:
+        """`changed` is called, from another thread, after a process was restarted; the reaper removes `leftover`."""
+        logs.mkdir(parents=True, exist_ok=True)
+        self._logs = logs
+        self._changed = changed
+        self._stages: list[list[Process]] = []
+        self._by_name: dict[str, Process] = {}
+        theirs, self._pipe = os.pipe()
+        self._reaper = subprocess.Popen(
+            (sys.executable, "-I", reaper.__file__, *([str(leftover)] if leftover else [])),
+            stdin=theirs,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            pass_fds=tuple(keep_open),
+        )
+        os.close(theirs)
+
+    def start(self, programs: Iterable[Program]) -> None:
+        """Starts these at once, as one stage; returns without waiting for them."""
+        stage: list[Process] = []
+        self._stages.append(stage)
+        for program in programs:
+            log = self._logs / f"{program.name}.log"
+            process = Process(program, log, self._pipe, self._changed)
+            stage.append(process)
+            self._by_name[program.name] = process
+            process.start()
+
+    def wait_ready(self, names: Iterable[str], seconds: float | None = None, *, may_restart: bool = False) -> None:
+        """Blocks until all of these can serve. Raises StartError; see Process.wait_ready."""
+        for name in names:
+            self._by_name[name].wait_ready(seconds, may_restart=may_restart)
+
+    def process(self, name: str) -> Process:
+        """The process of that name. Raises KeyError."""
+        return self._by_name[name]
+
+    def pids(self) -> dict[str, int]:
+        """The processes that exist now."""
+        return {name: process.pid for name, process in self._by_name.items() if process.pid}
+
+    def stop(self) -> None:
+        """Ends everything, the last stage first, the processes of a stage together; then the reaper."""
+        while self._stages:
+            stage = self._stages[-1]
+            for process in stage:
+                process.ask_to_stop()
+            for process in reversed(stage):
+                process.stop()
+            self._stages.pop()
+        os.close(self._pipe)
+        self._reaper.wait(REAPER_SECONDS)
