@@ -1,0 +1,88 @@
+"""The real servers that integration tests use: one set for the whole run, a database and buckets for each test.
+
+`MAILROOM_TEST_SERVERS=containers` takes containers (testcontainers) instead of processes: the same tests.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from mailroom import setup
+from mailroom.platform.settings import Settings
+from mailroom.wiring import Services
+from tests import containers
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the servers are, and what they ask for."""
+
+    mongo_uri: str
+    s3_endpoint: str
+    access_key: str
+    secret_key: str
+
+
+@pytest.fixture(scope="session")
+def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
+    kind = os.environ.get("MAILROOM_TEST_SERVERS", "processes")
+    if kind == "containers":
+        with containers.running() as (mongo_uri, endpoint, access_key, secret_key):
+            yield Addresses(mongo_uri, endpoint, access_key, secret_key)
+    elif kind == "processes":
+        from local.run import Servers
+
+        with Servers(ROOT, tmp_path_factory.mktemp("servers")) as servers:
+            minio = servers.info["minio"]
+            yield Addresses(servers.info["mongoUri"], minio["endpoint"], minio["accessKey"], minio["secretKey"])
+    else:
+        pytest.exit(f"MAILROOM_TEST_SERVERS is {kind!r}: must be processes or containers", returncode=2)
+
+
+@pytest.fixture
+def make_services(addresses: Addresses, tmp_path: Path) -> Iterator[Callable[..., Services]]:
+    """Makes `Services` with settings of one's own, all on this test's database and buckets."""
+    unique = secrets.token_hex(4)
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    for name, value in {
+        "mailroom-mongodb-uri": addresses.mongo_uri,
+        "mailroom-s3-access-key": addresses.access_key,
+        "mailroom-s3-secret-key": addresses.secret_key,
+        "mailroom-webhook-token": "the-token",
+    }.items():
+        (folder / name).write_text(value + "\n")
+    base = Settings(
+        secrets_dir=folder,
+        mongodb_database=f"test_{unique}",
+        s3_endpoint=addresses.s3_endpoint,
+        invoices_bucket=f"invoices-{unique}",
+        rejects_bucket=f"rejects-{unique}",
+    )
+    made: list[Services] = []
+
+    def make(**settings: object) -> Services:
+        made.append(Services(replace(base, **settings)))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    if made:
+        made[0].database.client.drop_database(base.mongodb_database)
+    for services in made:
+        services.close()
+
+
+@pytest.fixture
+def services(make_services: Callable[..., Services]) -> Services:
+    """The services of this test, set up."""
+    services = make_services()
+    setup.run(services, lambda line: None)
+    return services

@@ -1,0 +1,9 @@
+import pytest
+
+from mailroom.wiring import Services
+from tests.integration.invoices.files import Bucket
+
+
+@pytest.fixture
+def bucket(services: Services) -> Bucket:
+    return Bucket(services)

@@ -1,0 +1,100 @@
+"""Uploads and lists, in the words of the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from io import BytesIO
+from typing import Any
+
+from mailroom.events import app as events
+from mailroom.invoices import app as invoices
+from mailroom.invoices.reconcile import CURSOR_ID
+from mailroom.platform.mongo import Document
+from mailroom.wiring import Services
+
+HEADER = "invoiceNumber,invoiceDate,grossAmount,netAmount,vatAmount,supplierName,supplierAddress,currency,status\n"
+
+
+def line(number: object, *, gross: str = "119.00", status: str = "open", supplier: str = "Acme GmbH") -> str:
+    return f"{number},2024-01-31,{gross},100.00,19.00,{supplier},1 Example Street,EUR,{status}\n"
+
+
+def csv(*lines: str) -> bytes:
+    return (HEADER + "".join(lines)).encode()
+
+
+@dataclass(frozen=True)
+class Call:
+    """An event, as the function template makes it."""
+
+    method: str = "GET"
+    path: str = "/"
+    body: bytes = b""
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Bucket:
+    """The bucket of invoices, and what a platform would do after an upload."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.name = services.settings.invoices_bucket
+        self.reconcile_at(datetime(2100, 1, 1, tzinfo=UTC))  # not in a test that is about something else
+
+    def reconcile_at(self, time: datetime) -> None:
+        """When the bucket is next compared with the jobs."""
+        self.services.database["cursors"].update_one({"_id": CURSOR_ID}, {"$set": {"dueAt": time}})
+
+    def put(self, key: str, body: bytes) -> str:
+        """Uploads; the version's id. Nobody is told of it."""
+        result = self.services.objects.client.put_object(self.name, key, BytesIO(body), len(body))
+        return str(result.version_id)
+
+    def submit(self, key: str, body: bytes) -> str:
+        """Uploads and writes the job; the import's id."""
+        version = self.services.objects.find(self.name, key, self.put(key, body))
+        return str(invoices.ledger(self.services).submit(version)[0])
+
+    def run(self) -> dict[str, Any]:
+        """Calls the importer once, as the schedule does."""
+        return invoices.worker(self.services)()
+
+    def import_(self, key: str, body: bytes) -> Document:
+        """Uploads, imports, and returns the import as the database has it."""
+        import_id = self.submit(key, body)
+        assert self.run()["statusCode"] == 200
+        return self.job(import_id)
+
+    def job(self, import_id: str) -> Document:
+        from bson import ObjectId
+
+        found = self.services.database["imports"].find_one({"_id": ObjectId(import_id)})
+        assert found is not None
+        return found
+
+    def invoices(self) -> list[Document]:
+        """All invoices, without what differs from run to run: 'identical' in the words of the design."""
+        return list(self.services.database["invoices"].find({}, {"createdAt": 0, "updatedAt": 0}).sort("_id", 1))
+
+    def rejects(self, key: str) -> bytes:
+        response = self.services.objects.client.get_object(self.services.settings.rejects_bucket, key)
+        try:
+            return response.read()
+        finally:
+            response.close()
+            response.release_conn()
+
+    def webhook(self, body: bytes, token: str = "the-token") -> dict[str, Any]:
+        """Posts to `invoice-events`."""
+        return events.api(self.services)(Call("POST", body=body, headers={"Authorization": f"Bearer {token}"}))
+
+
+def counts(job: Document) -> tuple[int, ...]:
+    """rows, inserted, updated, unchanged, stale, rejected; and that they add up."""
+    found = job["checkpoint"]["counts"]
+    rows, *rest = (found[name] for name in ("rows", "inserted", "updated", "unchanged", "stale", "rejected"))
+    assert rows == sum(rest)
+    return (rows, *rest)

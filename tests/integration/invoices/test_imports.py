@@ -1,0 +1,157 @@
+"""From an object to invoices, against real servers: what is imported, counted, rejected and refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from bson import Decimal128
+
+from mailroom.invoices import app
+from tests.integration.invoices.files import HEADER, Bucket, counts, csv, line
+
+
+def test_every_valid_row_is_an_invoice(bucket: Bucket):
+    job = bucket.import_("may.csv", csv(line(1), line(2, gross="119.01")))
+
+    assert job["state"] == "done"
+    assert counts(job) == (2, 2, 0, 0, 0, 0)
+    one, two = sorted(bucket.invoices(), key=lambda each: each["invoiceNumber"])
+    assert one["grossAmount"] == Decimal128("119.00")
+    assert two["grossAmount"] == Decimal128("119.01")
+    assert one["supplierKey"] == "acme gmbh"
+    assert one["source"] == {"importId": job["_id"], "offset": len(HEADER), "row": 1, "outcome": "inserted"}
+
+
+def test_a_file_without_a_header_has_the_fixed_columns(bucket: Bucket):
+    job = bucket.import_("plain.csv", line(7).encode())
+    assert counts(job) == (1, 1, 0, 0, 0, 0)
+    assert bucket.invoices()[0]["invoiceNumber"] == "7"
+
+
+def test_the_same_file_again_changes_nothing(bucket: Bucket):
+    body = csv(*(line(n) for n in range(20)))
+    bucket.import_("may.csv", body)
+    before = [{**each, "order": None, "source": None} for each in bucket.invoices()]
+
+    job = bucket.import_("may.csv", body)
+
+    assert counts(job) == (20, 0, 0, 20, 0, 0)
+    assert [{**each, "order": None, "source": None} for each in bucket.invoices()] == before
+
+
+def test_a_then_b_then_a_ends_at_a(bucket: Bucket):
+    a, b = csv(line(1, status="open")), csv(line(1, status="paid"))
+    bucket.import_("may.csv", a)
+    assert counts(bucket.import_("may.csv", b)) == (1, 0, 1, 0, 0, 0)
+    assert counts(bucket.import_("may.csv", a)) == (1, 0, 1, 0, 0, 0)
+    assert bucket.invoices()[0]["status"] == "open"
+
+
+def test_older_content_that_arrives_late_overwrites_nothing(bucket: Bucket):
+    older = bucket.put("may.csv", csv(line(1, status="open")))
+    bucket.import_("may.csv", csv(line(1, status="paid")))
+
+    version = bucket.services.objects.find(bucket.name, "may.csv", older)
+    import_id, new = app.ledger(bucket.services).submit(version)
+    assert new
+    bucket.run()
+
+    assert counts(bucket.job(str(import_id))) == (1, 0, 0, 0, 1, 0)
+    assert bucket.invoices()[0]["status"] == "paid"
+
+
+def test_an_object_overwritten_before_its_import_is_imported_in_both_versions(bucket: Bucket):
+    first = bucket.submit("may.csv", csv(line(1)))
+    second = bucket.submit("may.csv", csv(line(2)))
+    bucket.run()
+
+    assert counts(bucket.job(first)) == counts(bucket.job(second)) == (1, 1, 0, 0, 0, 0)
+    assert {each["invoiceNumber"] for each in bucket.invoices()} == {"1", "2"}
+
+
+def test_a_repeated_invoice_in_one_file_counts_row_by_row(bucket: Bucket):
+    job = bucket.import_("may.csv", csv(line(1), line(1), line(1, status="paid")))
+    assert counts(job) == (3, 1, 1, 1, 0, 0)
+    assert bucket.invoices()[0]["status"] == "paid"
+
+
+def test_bad_rows_go_to_a_file_that_can_be_corrected_and_uploaded(bucket: Bucket):
+    job = bucket.import_("may.csv", csv(line(1), line(2, gross="12x"), line(3), "too,few\n"))
+
+    assert counts(job) == (4, 2, 0, 0, 0, 2)
+    assert job["rejects"]["bucket"] == bucket.services.settings.rejects_bucket
+    text = bucket.rejects(job["rejects"]["key"]).decode()
+    header, amount, fields = text.splitlines()
+    assert header.startswith("_row,_offset,_column,_code,_message,invoiceNumber")
+    assert amount.startswith("2,")
+    assert "amount.not_a_number" in amount
+    assert amount.endswith(line(2, gross="12x").strip())
+    assert "row.field_count" in fields
+
+    corrected = text.replace("12x", "119.00").replace(fields + "\n", "")
+    assert counts(bucket.import_("corrected.csv", corrected.encode())) == (1, 1, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", "file.empty"),
+        (HEADER.replace("currency", "colour").encode(), "header."),
+        (HEADER.replace(",currency", "").encode() + b"1,2024-01-31,1,1,0,A,B,open\n", "header.missing_column"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "file."),
+        (HEADER.encode() + b"\x00\x00\x00\x00", "file."),
+    ],
+)
+def test_what_is_no_invoice_file_is_a_failed_job_with_its_reason(bucket: Bucket, body: bytes, code: str):
+    job = bucket.import_("bad.csv", body)
+    assert job["state"] == "failed"
+    assert job["error"]["code"].startswith(code)
+    assert job["error"]["message"]
+    assert "dueAt" not in job
+    assert bucket.invoices() == []
+
+
+def test_a_failed_import_does_not_hold_up_the_next(bucket: Bucket):
+    bad = bucket.submit("bad.csv", b"")
+    good = bucket.submit("good.csv", csv(line(1)))
+    bucket.run()
+    assert bucket.job(bad)["state"] == "failed"
+    assert bucket.job(good)["state"] == "done"
+
+
+def test_an_object_deleted_before_it_is_read_is_a_failed_job(bucket: Bucket):
+    import_id = bucket.submit("gone.csv", csv(line(1)))
+    version = bucket.job(import_id)["versionId"]
+    bucket.services.objects.client.remove_object(bucket.name, "gone.csv", version_id=version)
+    bucket.run()
+    assert bucket.job(import_id)["error"]["code"] == "object.not_found"
+
+
+def test_a_version_deleted_after_it_was_overwritten_is_superseded(bucket: Bucket):
+    import_id = bucket.submit("may.csv", csv(line(1)))
+    version = bucket.job(import_id)["versionId"]
+    bucket.put("may.csv", csv(line(2)))
+    bucket.services.objects.client.remove_object(bucket.name, "may.csv", version_id=version)
+    bucket.run()
+    assert bucket.job(import_id)["state"] == "superseded"
+
+
+def test_deleting_an_object_deletes_no_invoice(bucket: Bucket):
+    bucket.import_("may.csv", csv(line(1)))
+    bucket.services.objects.client.remove_object(bucket.name, "may.csv")
+    bucket.run()
+    assert len(bucket.invoices()) == 1
+
+
+def test_lost_notifications_are_found(bucket: Bucket):
+    for n in range(5):
+        bucket.put(f"{n}.csv", csv(line(n)))
+    bucket.run()
+    assert bucket.invoices() == []
+
+    bucket.reconcile_at(datetime(2000, 1, 1, tzinfo=UTC))
+    bucket.run()
+
+    assert len(bucket.invoices()) == 5
+    assert bucket.run()["body"] == {"done": 0}

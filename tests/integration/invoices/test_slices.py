@@ -1,0 +1,115 @@
+"""Slices, leases and replays: an import continues where it was, and a stale worker changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from mailroom import setup
+from mailroom.errors import LeaseLost
+from mailroom.invoices import app
+from mailroom.invoices.importer import MOST_ATTEMPTS
+from mailroom.invoices.ledger import Checkpoint
+from mailroom.wiring import Services
+from tests.integration.invoices.files import Bucket, counts, csv, line
+
+BODY = csv(*(line(n, gross="bad" if n % 7 == 0 else "119.00") for n in range(50)))
+
+
+def _bucket(make_services: Callable[..., Services], **settings: object) -> Bucket:
+    services = make_services(**settings)
+    setup.run(services, lambda line: None)
+    return Bucket(services)
+
+
+def test_a_job_longer_than_the_budget_continues_to_the_same_end(make_services: Callable[..., Services]):
+    bucket = _bucket(make_services, work_budget_seconds=0.0, import_batch_rows=7)
+    import_id = bucket.submit("may.csv", BODY)
+
+    slices = 0
+    while bucket.job(import_id)["state"] != "done":
+        # A budget of nothing still does one batch, so that it always gets on.
+        app._importer(bucket.services).run(_OneBatch())
+        slices += 1
+
+    assert slices > 7
+    assert counts(bucket.job(import_id)) == (50, 42, 0, 0, 0, 8)
+    assert len(bucket.rejects(bucket.job(import_id)["rejects"]["key"]).splitlines()) == 9
+
+
+class _OneBatch:
+    """A budget that is spent after the first question."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def spent(self) -> bool:
+        self.asked += 1
+        return self.asked > 1
+
+
+def test_a_worker_that_lost_its_lease_can_write_nothing_to_the_job(make_services: Callable[..., Services]):
+    bucket = _bucket(make_services, import_lease_seconds=0.0)
+    import_id = bucket.submit("may.csv", BODY)
+    ledger = app.ledger(bucket.services)
+    stale, current = ledger.claim(), ledger.claim()
+    assert stale is not None
+    assert current is not None
+    assert current.epoch == stale.epoch + 1
+
+    for write in (
+        lambda job: ledger.checkpoint(job, Checkpoint.start(), {}),
+        lambda job: ledger.finish(job, Checkpoint.start(), {}, None),
+        lambda job: ledger.fail(job, "code", "message"),
+        lambda job: ledger.release(job),
+    ):
+        with pytest.raises(LeaseLost):
+            write(stale)
+    before = bucket.job(import_id)
+    ledger.fail(current, "code", "message")
+    assert before["state"] == "running"
+    assert bucket.job(import_id)["state"] == "failed"
+
+
+def test_a_leased_job_is_not_due(bucket: Bucket):
+    bucket.submit("may.csv", BODY)
+    assert app.ledger(bucket.services).claim() is not None
+    assert app.ledger(bucket.services).claim() is None
+
+
+def test_a_batch_replayed_after_a_crash_counts_the_same(bucket: Bucket):
+    import_id = bucket.submit("may.csv", BODY)
+    importer = app._importer(bucket.services)
+    job = importer.ledger.claim()
+    assert job is not None
+    crash = RuntimeError("as if the process had ended here")
+
+    def crashing(*_: object) -> None:
+        raise crash
+
+    ledger_checkpoint = type(importer.ledger).checkpoint
+    type(importer.ledger).checkpoint = crashing  # type: ignore[method-assign,assignment]
+    try:
+        with pytest.raises(RuntimeError) as caught:
+            importer._import(job, _OneBatch())  # type: ignore[arg-type]
+        assert caught.value is crash
+    finally:
+        type(importer.ledger).checkpoint = ledger_checkpoint  # type: ignore[method-assign]
+    written = bucket.invoices()
+    assert len(written) == 42
+
+    importer.ledger.release(job)
+    bucket.run()
+
+    assert counts(bucket.job(import_id)) == (50, 42, 0, 0, 0, 8)
+    assert bucket.invoices() == written
+
+
+def test_a_job_that_never_gets_on_is_given_up(make_services: Callable[..., Services]):
+    bucket = _bucket(make_services, import_lease_seconds=0.0)
+    import_id = bucket.submit("may.csv", BODY)
+    for _ in range(MOST_ATTEMPTS):
+        assert app.ledger(bucket.services).claim() is not None  # and the worker dies
+    bucket.run()
+    assert bucket.job(import_id)["error"]["code"] == "import.no_progress"

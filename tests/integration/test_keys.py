@@ -1,0 +1,72 @@
+"""API keys: who gets in, who does not, and how soon a revocation holds."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from mailroom.invoices import app
+from mailroom.platform.http import Problem
+from mailroom.platform.keys import ApiKeys
+from mailroom.wiring import Services
+from tests.integration.invoices.files import Call
+
+
+def test_a_key_is_hashed_and_authenticates(services: Services):
+    key = services.keys.create("ci", ["invoices:read"])
+    caller = services.keys.authenticate(f"Bearer {key.text}")
+    assert (caller.name, caller.scopes) == ("ci", {"invoices:read"})
+    assert key.text.split("_")[2] not in str(services.database["apiKeys"].find_one())
+
+
+@pytest.mark.parametrize(
+    "authorization", ["", "Bearer", "Bearer x", "Basic {key}", "Bearer {key}x", "Bearer mr_{zeros}_x"]
+)
+def test_anything_but_a_key_is_refused(services: Services, authorization: str):
+    key = services.keys.create("ci", ["invoices:read"]).text
+    with pytest.raises(Problem) as caught:
+        services.keys.authenticate(authorization.format(key=key, zeros="0" * 24))
+    assert caught.value.status == 401
+
+
+def test_an_expired_key_is_refused(services: Services):
+    key = services.keys.create("ci", ["invoices:read"], timedelta(seconds=-1))
+    with pytest.raises(Problem, match="valid API key"):
+        services.keys.authenticate(f"Bearer {key.text}")
+
+
+def test_a_revoked_key_is_refused_by_a_replica_that_had_not_seen_it(services: Services):
+    key = services.keys.create("ci", ["invoices:read"])
+    assert services.keys.revoke(key.id)
+    with pytest.raises(Problem):
+        services.keys.authenticate(f"Bearer {key.text}")
+    assert not services.keys.revoke("0" * 24)
+    assert not services.keys.revoke("nonsense")
+
+
+def test_a_revocation_reaches_a_replica_that_trusts_the_key(services: Services, monkeypatch: pytest.MonkeyPatch):
+    replica = ApiKeys(services.database["apiKeys"])
+    key = services.keys.create("ci", ["invoices:read"])
+    replica.authenticate(f"Bearer {key.text}")
+    services.keys.revoke(key.id)
+    monkeypatch.setattr("mailroom.platform.keys.CACHE_SECONDS", 0.0)  # the time is over
+    with pytest.raises(Problem):
+        replica.authenticate(f"Bearer {key.text}")
+
+
+@pytest.mark.parametrize("scopes", [[], ["invoices:fly"]])
+def test_a_key_needs_known_scopes(services: Services, scopes: list[str]):
+    with pytest.raises(ValueError, match="scope"):
+        services.keys.create("ci", scopes)
+
+
+def test_a_stranger_learns_nothing_and_a_scope_is_needed(services: Services):
+    api = app.api(services)
+    for path in ("/", "/imports", "/nothing/here"):
+        assert api(Call("GET", path))["statusCode"] == 401
+    key = services.keys.create("mail only", ["notifications:send"])
+    answer = api(Call("GET", "/", headers={"authorization": f"Bearer {key.text}"}))
+    assert answer["statusCode"] == 403
+    assert json.loads(answer["body"])["code"] == "auth.scope"

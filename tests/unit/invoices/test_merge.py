@@ -1,0 +1,97 @@
+"""What becomes of an invoice when rows meet what is stored."""
+
+from itertools import pairwise
+
+from bson import ObjectId
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailroom.invoices.identity import order
+from mailroom.invoices.merge import INSERTED, STALE, UNCHANGED, UPDATED, Row, merge
+
+THIS, OTHER = ObjectId("a" * 24), ObjectId("b" * 24)
+
+
+def row(offset: int, status: str = "open", modified: int = 1000) -> Row:
+    return Row(offset, offset // 10, order(modified, "v", offset), {"_id": ObjectId("1" * 24), "status": status})
+
+
+def test_a_new_invoice_is_inserted():
+    merged = merge(None, [row(0)], THIS, 0, "now")
+
+    assert merged.outcomes == {0: INSERTED}
+    assert merged.document["source"] == {"importId": THIS, "offset": 0, "row": 0, "outcome": INSERTED}
+    assert merged.document["insertedBy"] == merged.document["changedBy"] == THIS
+
+
+def test_a_newer_row_with_other_content_updates():
+    stored = merge(None, [row(0)], OTHER, 0, "then").document
+
+    merged = merge(stored, [row(0, "paid", modified=2000)], THIS, 0, "now")
+
+    assert merged.outcomes == {0: UPDATED}
+    assert merged.document["status"] == "paid"
+    assert (merged.document["createdAt"], merged.document["updatedAt"]) == ("then", "now")
+    assert (merged.document["insertedBy"], merged.document["changedBy"]) == (OTHER, THIS)
+
+
+def test_a_newer_row_with_the_same_content_advances_the_order_only():
+    stored = merge(None, [row(0)], OTHER, 0, "then").document
+
+    merged = merge(stored, [row(0, modified=2000)], THIS, 0, "now")
+
+    assert merged.outcomes == {0: UNCHANGED}
+    assert merged.document["order"] == row(0, modified=2000).order
+    assert merged.document["updatedAt"] == "then"
+    assert merged.document["changedBy"] == OTHER
+
+
+def test_an_older_row_is_stale_and_writes_nothing():
+    stored = merge(None, [row(0, modified=2000)], OTHER, 0, "then").document
+
+    merged = merge(stored, [row(0, "paid", modified=1000)], THIS, 0, "now")
+
+    assert merged.document is None
+    assert merged.outcomes == {0: STALE}
+
+
+def test_a_later_row_of_the_same_file_wins():
+    merged = merge(None, [row(0, "open"), row(50, "paid"), row(90, "paid")], THIS, 0, "now")
+
+    assert merged.outcomes == {0: INSERTED, 50: UPDATED, 90: UNCHANGED}
+    assert merged.document["status"] == "paid"
+
+
+def test_what_is_remembered_for_a_replay_is_bounded_by_the_batch():
+    stored = merge(None, [row(0), row(50)], THIS, 0, "then").document
+
+    document = merge(stored, [row(100, "paid")], THIS, 100, "now").document
+
+    assert "earlier" not in document["source"]
+
+
+@given(
+    statuses=st.lists(st.sampled_from(["open", "paid"]), min_size=1, max_size=8),
+    cut=st.integers(0, 8),
+    existing=st.sampled_from([None, ("open", 500), ("paid", 500), ("paid", 5000)]),
+)
+def test_a_replayed_batch_counts_what_it_did_the_first_time(statuses, cut, existing):
+    stored = None if existing is None else merge(None, [row(0, *existing)], OTHER, 0, "then").document
+    rows = [row(10 * n, status) for n, status in enumerate(statuses)]
+    once = merge(stored, rows, THIS, 0, "now")
+
+    # The first run wrote all of the batch, or (the server cut it) an earlier state; then the whole batch is replayed.
+    part = merge(stored, rows[:cut], THIS, 0, "now") if rows[:cut] else None
+    replayed_after_all = merge(once.document or stored, rows, THIS, 0, "later")
+    replayed_after_part = merge((part and part.document) or stored, rows, THIS, 0, "now")
+
+    assert replayed_after_all.outcomes == once.outcomes
+    assert replayed_after_all.document is None
+    assert replayed_after_part.outcomes == once.outcomes
+    assert (replayed_after_part.document or (part and part.document)) == once.document
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**47), st.sampled_from(["", "a", "ab", "b-1"]), st.integers(0, 2**47))))
+def test_the_text_of_an_order_sorts_as_its_parts(parts):
+    for one, other in pairwise(parts):
+        assert (order(*one) < order(*other)) == (one < other)
