@@ -18,7 +18,8 @@ EXIT_SECONDS = 2
 
 
 def main() -> None:
-    logs.configure(settings.log_level(os.environ))
+    logs.configure()
+    logging.getLogger().setLevel(settings.log_level(os.environ))
     # Until the server takes over there is no call to drain: a stop is just the end.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     options = settings.read(os.environ, Path(__file__).parent)

@@ -16,7 +16,6 @@ class Json(DefaultJSONProvider):
 
     sort_keys = False
     ensure_ascii = False
-    compact = True
 
 
 class Stream:
@@ -94,7 +93,7 @@ def _content(body: Any, json: DefaultJSONProvider) -> tuple[Any, str | None]:
         case Iterator():
             return Stream(body), "application/octet-stream"
         case _:
-            return json.dumps(body, allow_nan=False), JSON
+            return json.dumps(body, allow_nan=False, separators=(",", ":")), JSON
 
 
 def _pairs(headers: Mapping[str, Any] | Iterable[tuple[str, Any]] | None) -> list[tuple[str, str]]:

@@ -49,14 +49,14 @@ class JsonFormatter(logging.Formatter):
         return fields
 
 
-def configure(level: str) -> None:
+def configure() -> None:
     """Send everything this process logs, warns of or dies of to stderr in this form."""
     if isinstance(sys.stderr, io.TextIOWrapper):
         # What UTF-8 can't hold is written as \udc80, which JSON reads back.
         sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
     # Calls waiting for a thread are normal under load; a line for each would only add to it.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)

@@ -1,0 +1,275 @@
+"""The life of the process: import, readiness, drain, end."""
+
+import concurrent.futures
+import http.client
+import signal
+import socket
+import time
+
+import pytest
+
+SLOW = """
+import pathlib, sys, threading, time
+HERE = pathlib.Path(__file__).parent
+def handle(event, context):
+    match event.path:
+        case "/wait":  # for the test to let it go
+            (HERE / "begun").touch()
+            while not (HERE / "go").exists():
+                time.sleep(0.005)
+        case "/stream":
+            return stream()
+        case "/short":
+            time.sleep(0.01)
+    return "done"
+def stream():
+    try:
+        yield b"first"
+        while not (HERE / "go").exists():
+            time.sleep(0.005)
+            if event_sends:
+                yield b"x" * 1000
+        yield b"last"
+    finally:
+        (HERE / "stream-closed").touch()
+event_sends = False
+def close():
+    with (HERE / "closed").open("a") as file:
+        file.write("x")
+"""
+
+
+def wait_for(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)
+
+
+def closed(function):
+    file = function.folder / "closed"
+    return file.read_text() if file.exists() else ""
+
+
+def test_package_relative_imports_and_shared_code(functions, tmp_path):
+    folder = tmp_path / "invoice-events"
+    (folder / "shared_code").mkdir(parents=True)
+    (folder / "shared_code" / "__init__.py").write_text("NAME = 'shared'")
+    (folder / "sibling.py").write_text("NAME = 'sibling'")
+    function = functions.start(
+        "from shared_code import NAME as shared\nfrom .sibling import NAME\n"
+        "def handle(event, context): return [__name__, NAME, shared]\n",
+        name="invoice-events",
+    )
+    assert function.call("/").json() == ["function.handler", "sibling", "shared"]
+
+
+def test_package_with_init(functions, tmp_path):
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f" / "__init__.py").write_text("VALUE = 7")
+    function = functions.start("from . import VALUE\ndef handle(event, context): return [VALUE]\n", name="f")
+    assert function.call("/").json() == [7]
+
+
+@pytest.mark.parametrize(
+    ("source", "environ", "reason"),
+    [
+        ("raise RuntimeError('at import')", {}, "at import"),
+        ("def other(): pass", {}, "defines no handle"),
+        ("def handle(e, c): pass", {"PORT": "http"}, "PORT is a whole number"),
+        ("def handle(e, c): pass", {"healthcheck_interval": "soon"}, "healthcheck_interval is a duration"),
+        ("def handle(e, c): pass", {"LOG_LEVEL": "loud"}, "LOG_LEVEL is one of"),
+        ("def handle(e, c): pass", {"FUNCTION_DIR": "/nonexistent"}, "no handler.py"),
+    ],
+)
+def test_what_can_not_start_says_why_in_one_line(functions, source, environ, reason):
+    function = functions.spawn(source, **environ)
+    assert function.exit_code() == 1
+    function.wait_line(lambda line: line["level"] == "critical" and reason in line["exception"])
+
+
+def test_calls_wait_for_a_slow_import(functions):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    source = (
+        "import pathlib, time\nHERE = pathlib.Path(__file__).parent\n(HERE / 'importing').touch()\n"
+        "while not (HERE / 'go').exists(): time.sleep(0.005)\ndef handle(event, context): return 'done'\n"
+    )
+    function = functions.spawn(source, PORT=str(port))
+    function.port = port
+    wait_for((function.folder / "importing").exists)
+    connection = function.connect()
+    connection.request("GET", "/")
+    (function.folder / "go").touch()
+    assert connection.getresponse().read() == b"done"
+    connection.close()
+
+
+def test_health_and_readiness(functions):
+    function = functions.start(
+        "state = {'ready': True}\ndef handle(event, context):\n    state['ready'] = event.body.decode()\n"
+        "def ready():\n    if state['ready'] == 'raise': raise ConnectionError('no database')\n"
+        "    return state['ready'] != 'no'\n"
+    )
+    assert function.call("/_/ready").status == 200
+    for body, expected in (("no", 503), ("raise", 503), ("yes", 200)):
+        function.call("/", "POST", body)
+        assert function.call("/_/ready").status == expected
+        assert function.call("/_/health").status == 200
+    function.wait_line(lambda line: line["message"] == "not ready" and "no database" in line["exception"])
+
+
+def test_idle_process_ends_after_the_quiet_time(functions):
+    function = functions.start(SLOW, healthcheck_interval="300ms")
+    began = time.monotonic()
+    function.signal()
+    assert function.exit_code() == 0
+    assert 0.3 <= time.monotonic() - began < 2
+    assert closed(function) == "x"
+
+
+def test_sigint_waits_for_calls_but_not_for_more(functions):
+    function = functions.start(SLOW, healthcheck_interval="60s")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        call = pool.submit(function.call, "/wait")
+        wait_for((function.folder / "begun").exists)
+        function.signal(signal.SIGINT)
+        wait_for(lambda: function.call("/_/ready").status == 503)
+        (function.folder / "go").touch()
+        assert call.result().body == b"done"
+    assert function.exit_code() == 0
+    assert closed(function) == "x"
+
+
+def test_draining_serves_what_is_in_flight_and_what_still_comes(functions):
+    function = functions.start(SLOW)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        call = pool.submit(function.call, "/wait")
+        wait_for((function.folder / "begun").exists)
+        function.signal()
+        wait_for(lambda: function.call("/_/ready").status == 503)
+        assert function.call("/_/health").status == 200
+        assert function.call("/late").body == b"done"
+        time.sleep(0.3)  # longer than the quiet time: the call in flight must hold the end back
+        assert function.process.poll() is None
+        assert closed(function) == ""
+        (function.folder / "go").touch()
+        assert call.result().body == b"done"
+    assert function.exit_code() == 0
+    assert closed(function) == "x"
+
+
+def test_a_stream_in_flight_is_sent_to_its_end(functions):
+    function = functions.start(SLOW)
+    connection = function.connect()
+    connection.request("GET", "/stream")
+    answer = connection.getresponse()
+    assert answer.read(5) == b"first"
+    function.signal()
+    time.sleep(0.3)
+    (function.folder / "go").touch()
+    assert answer.read() == b"last"
+    connection.close()
+    assert function.exit_code() == 0
+
+
+def test_a_slow_reader_gets_all_of_its_answer(functions):
+    function = functions.start("def handle(event, context): return b'x' * 30_000_000\n")
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", function.port))
+        client.sendall(b"GET /big HTTP/1.0\r\n\r\n")
+        function.access("/big")  # the handler is done, the bytes wait in the server
+        function.signal()
+        time.sleep(0.3)
+        received = 0
+        while data := client.recv(1 << 20):
+            received += len(data)
+    assert received > 30_000_000
+    assert function.exit_code() == 0
+
+
+def test_sigterm_under_load_loses_nothing(functions):
+    function = functions.start(SLOW, healthcheck_interval="300ms")
+    statuses = []
+
+    def callers_until_unready(number):
+        for count in range(10_000):
+            statuses.append(function.call(f"/short?{number}").status)
+            if count % 5 == 0 and function.call("/_/ready").status == 503:
+                break
+        # as a proxy that learns of it a little later
+        for _ in range(5):
+            statuses.append(function.call(f"/short?{number}").status)
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        callers = [pool.submit(callers_until_unready, number) for number in range(16)]
+        wait_for(lambda: len(statuses) > 200)
+        function.signal()
+        for caller in callers:
+            caller.result()
+    assert function.exit_code() == 0
+    assert set(statuses) == {200}
+    assert closed(function) == "x"
+
+
+def test_the_drain_is_bounded(functions):
+    function = functions.start(SLOW, DRAIN_SECONDS="1")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        call = pool.submit(function.call, "/wait")
+        wait_for((function.folder / "begun").exists)
+        began = time.monotonic()
+        function.signal()
+        assert function.exit_code() == 0
+        assert 1 <= time.monotonic() - began < 4
+        with pytest.raises((http.client.HTTPException, ConnectionError)):
+            call.result()
+    assert closed(function) == "x"
+    assert function.wait_line(lambda line: "out of time" in line["message"])["calls"] == 1
+
+
+def test_threads_left_behind_do_not_hold_the_end(functions):
+    function = functions.start(
+        "import threading, time\nthreading.Thread(target=time.sleep, args=[60]).start()\ndef handle(e, c): pass\n"
+    )
+    function.signal()
+    assert function.exit_code() == 0
+
+
+def test_a_stream_is_closed_when_its_reader_hangs_up(functions):
+    function = functions.start(SLOW.replace("event_sends = False", "event_sends = True"))
+    connection = function.connect()
+    connection.request("GET", "/stream")
+    answer = connection.getresponse()
+    assert answer.read(5) == b"first"
+    answer.close()
+    connection.close()
+    wait_for((function.folder / "stream-closed").exists)
+    assert function.access("/stream")["aborted"] is True
+    assert function.call("/").body == b"done"
+
+
+def test_a_stream_waits_for_its_reader(functions):
+    function = functions.start(
+        "made = 0\ndef handle(event, context):\n    return stream() if event.path == '/s' else [made]\n"
+        "def stream():\n    global made\n    for _ in range(1000):\n        made += 1\n        yield b'x' * 100_000\n"
+    )
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", function.port))
+        client.sendall(b"GET /s HTTP/1.0\r\n\r\n")
+        wait_for(lambda: function.call("/").json()[0] > 10)
+        time.sleep(0.3)
+        assert function.call("/").json()[0] < 200
+
+
+def test_threads_are_a_setting(functions):
+    function = functions.start(SLOW, THREADS="2")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        calls = [pool.submit(function.call, "/wait") for _ in range(2)]
+        wait_for((function.folder / "begun").exists)
+        third = pool.submit(function.call, "/third")
+        with pytest.raises(TimeoutError):
+            third.result(0.3)
+        (function.folder / "go").touch()
+        assert {call.result().body for call in [*calls, third]} == {b"done"}
