@@ -62,26 +62,17 @@ def lines(chunks: Iterable[bytes], limit: int, measure: Callable[[bytes], int]) 
 def utf16_as_utf8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     """Transcode so that lines can be split as bytes. Lone surrogates stay visible as invalid UTF-8."""
     decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
-    odd = b""
-    high = b""
     for chunk in chunks:
-        data = odd + high + chunk if not odd else high + odd + chunk
-        odd = data[len(data) & ~1 :]
-        data = data[: len(data) & ~1]
-        high = b""
-        if data and _is_high_surrogate(data[-2:], encoding):
-            data, high = data[:-2], data[-2:]
-        text = decoder.decode(data)
+        text = decoder.decode(chunk)
         if text:
             yield text.encode("utf-8", "surrogatepass")
-    if high:
-        yield decoder.decode(high, final=True).encode("utf-8", "surrogatepass")
-    if odd:
+    left = decoder.getstate()[0]
+    decoder.reset()
+    text = decoder.decode(left[: len(left) & ~1], final=True)
+    if text:
+        yield text.encode("utf-8", "surrogatepass")
+    if len(left) % 2:
         yield _TORN
-
-
-def _is_high_surrogate(unit: bytes, encoding: str) -> bool:
-    return 0xD8 <= unit[1 if encoding == "utf-16-le" else 0] <= 0xDB
 
 
 def utf16_size(piece: bytes) -> int:
@@ -91,7 +82,7 @@ def utf16_size(piece: bytes) -> int:
     return len(piece.decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass"))
 
 
-def skip(chunks: Iterable[bytes], count: int) -> Iterator[bytes]:
+def without_first(chunks: Iterable[bytes], count: int) -> Iterator[bytes]:
     """The same stream without its first `count` bytes."""
     for chunk in chunks:
         if count >= len(chunk):

@@ -25,7 +25,7 @@ DateOrder = Literal["", "dmy", "mdy"]
 DecimalMark = Literal["", ".", ","]
 
 
-class FileRejected(Exception):  # noqa: N818 - a verdict on the file, not a failure of the program
+class FileRejected(Exception):
     """The whole file is refused, for good: reading it again gives the same answer.
 
     `code` is stable (docs/importing-codes.md), `message` is for the person who made the file.
