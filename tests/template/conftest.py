@@ -91,6 +91,7 @@ class Functions:
         process = subprocess.Popen(
             [sys.executable, str(INDEX)],
             env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"} | settings,
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",

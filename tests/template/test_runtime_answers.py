@@ -2,6 +2,9 @@
 
 import http.client
 import json
+import re
+import socket
+from pathlib import Path
 
 import pytest
 
@@ -196,6 +199,25 @@ def test_a_body_too_large(function, size, chunked):
     assert len(json.loads(connection.getresponse().read())["body"]) == 1000
     assert connection.sock.getsockname() == local
     connection.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's /proc")
+def test_a_body_too_large_is_kept_nowhere(function):
+    size = 40_000_000
+    with socket.create_connection(("127.0.0.1", function.port), timeout=10) as client:
+        client.sendall(f"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {size}\r\n\r\n".encode())
+        client.sendall(b"x" * (size - 1))  # returns when all but the kernel's buffers has been read
+        process = Path(f"/proc/{function.process.pid}")
+        files = [str(link.readlink()) for link in (process / "fd").iterdir()]
+        assert not [name for name in files if "deleted" in name]
+        assert int(re.search(r"VmRSS:\s+(\d+) kB", (process / "status").read_text())[1]) < 60_000
+        client.sendall(b"x")
+        assert client.makefile("rb").readline() == b"HTTP/1.1 413 Request Entity Too Large\r\n"
+
+
+def test_a_body_beyond_reason_is_refused_unread(function):
+    answer = function.call("/", "POST", headers={"Content-Length": str(1 << 40)})
+    assert (answer.status, answer.json()["code"], answer.headers["Connection"]) == (413, "body.too_large", "close")
 
 
 def test_a_chunked_body_arrives_whole(function):

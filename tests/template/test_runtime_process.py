@@ -260,7 +260,7 @@ def test_a_stream_waits_for_its_reader(functions):
         client.sendall(b"GET /s HTTP/1.0\r\n\r\n")
         wait_for(lambda: function.call("/").json()[0] > 10)
         time.sleep(0.3)
-        assert function.call("/").json()[0] < 200
+        assert function.call("/").json()[0] < 120  # of 100 kB: 1 MiB here, the rest in the kernel
 
 
 def test_threads_are_a_setting(functions):
