@@ -1,0 +1,133 @@
+"""Runs the demo. Exit code 0 when everything came out as it should, else 1, with what differed."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from local import tools
+from local.demo import show
+from local.demo.client import Client, DemoError, wait_for
+from local.process import StartError
+from local.run import Stack
+from local.stack import StackError
+from samples.generate import rows
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "samples"
+GENERATED_ROWS = 10_000
+_IMPORT_SECONDS = 60.0
+
+# What must come of each file: rows, inserted, updated, unchanged, stale, rejected.
+EXPECTED = {
+    "headerless.csv": (12, 12, 0, 0, 0, 0),
+    "german.csv": (12, 12, 0, 0, 0, 0),
+    "with-errors.csv": (10, 6, 0, 0, 0, 4),
+    "generated.csv": (GENERATED_ROWS, GENERATED_ROWS, 0, 0, 0, 0),
+}
+MESSAGE = {
+    "emailTo": "accounts@example.com",
+    "subject": "Your invoices are in",
+    "message": "<h1>Imported</h1><p>All files of today were imported. Have a look at the rejects.</p>",
+}
+
+
+def main() -> int:
+    console = show.console()
+    begin = time.monotonic()
+    try:
+        tools.install()
+        with (
+            tempfile.TemporaryDirectory(prefix="mailroom-demo-") as folder,
+            Stack(ROOT, Path(folder), quiet=False) as stack,
+        ):
+            run(Client(stack.info), console)
+    except (DemoError, StartError, StackError, tools.ToolError) as error:
+        console.print(f"\n[bold red]The demo failed:[/] {error}", soft_wrap=True)
+        return 1
+    console.print(f"\n[bold green]Everything came out as it should[/], in {time.monotonic() - begin:.0f} s.")
+    console.print("`make local` runs the same and leaves it running, for you to try.")
+    return 0
+
+
+def run(client: Client, console: Console) -> None:
+    """All steps, each checked. Raises DemoError at the first that came out wrong."""
+    imports = import_samples(client, console)
+    for name, expected in EXPECTED.items():
+        found = tuple(imports[name]["counts"][count] for count in show.COUNTS)
+        check(f"the counts of {name} {show.COUNTS}", found, expected)
+
+    page = client.get("invoices", limit="8")
+    console.print(show.invoices(page["items"]), "")
+    check("the invoices on a page", len(page["items"]), 8)
+    check("a further page", bool(page["nextCursor"]), True)
+    total = sum(expected[1] for expected in EXPECTED.values())
+    check("the invoices in the list", count_invoices(client), total)
+
+    rejects = imports["with-errors.csv"]["rejects"]
+    content = client.download(rejects["bucket"], rejects["key"])
+    console.print(show.rejects(f"{rejects['bucket']}/{rejects['key']}", content), "")
+    check("the rows of the rejects file", len(content.splitlines()) - 1, EXPECTED["with-errors.csv"][5])
+
+    send(client, console)
+
+
+def import_samples(client: Client, console: Console) -> dict[str, Any]:
+    """Uploads the files and waits for their imports, showing how they get on; the imports by file."""
+    console.print(f"\nUploading {len(EXPECTED)} files into the bucket; MinIO tells the importer within 3 s.\n")
+    for name in EXPECTED:
+        body = "".join(rows(GENERATED_ROWS)).encode() if name == "generated.csv" else (SAMPLES / name).read_bytes()
+        client.upload(name, body)
+    imports: list[dict[str, Any]] = []
+    with Live(show.progress(imports), console=console, refresh_per_second=8) as live:
+        for imports in client.imports(_IMPORT_SECONDS):
+            live.update(show.progress(imports))
+            if len(imports) == len(EXPECTED) and all(each["finishedAt"] for each in imports):
+                break
+    console.print()
+    for each in imports:
+        check(f"the state of the import of {each['key']}", (each["state"], each["error"]), ("done", None))
+    check("the files imported", sorted(each["key"] for each in imports), sorted(EXPECTED))
+    return {each["key"]: each for each in imports}
+
+
+def count_invoices(client: Client) -> int:
+    """Walks through all pages."""
+    count, query = 0, {"limit": "1000"}
+    while True:
+        page = client.get("invoices", **query)
+        count += len(page["items"])
+        if page["nextCursor"] is None:
+            return count
+        query["cursor"] = page["nextCursor"]
+
+
+def send(client: Client, console: Console) -> None:
+    """Sends a notification and reads it where it arrived."""
+    answer = client.post("notifications", MESSAGE)
+    check("the answer to the notification", answer["result"], "OK")
+    arrived = wait_for("the mail", client.messages)
+    wait_for("its record as sent", lambda: client.get(f"notifications/{answer['id']}")["status"] == "sent")
+    console.print(show.notifications(client.get("notifications")["items"]), "")
+    check("the mails in the inbox", len(arrived), 1)
+    message = client.message(arrived[0]["id"])
+    console.print(show.mail(message))
+    check("the mail's recipient", message["to"], MESSAGE["emailTo"])
+    check("the mail's subject", message["subject"], MESSAGE["subject"])
+    check("the mail's HTML", message["html"].strip(), MESSAGE["message"])
+    check("the heading in the mail's text", "Imported" in message["text"], True)
+
+
+def check(what: str, found: object, expected: object) -> None:
+    if found != expected:
+        raise DemoError(f"{what}: expected {expected}, found {found}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
