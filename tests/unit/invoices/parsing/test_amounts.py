@@ -1,0 +1,101 @@
+from decimal import Decimal
+
+import pytest
+
+from mailroom.invoices.parsing.amounts import Fault, decimal_mark, read_amount
+
+
+@pytest.mark.parametrize(
+    ("text", "mark", "expected"),
+    [
+        ("1190.00", ".", "1190.00"),
+        ("1190", ".", "1190.00"),
+        ("-12.5", ".", "-12.50"),
+        ("+12.50", ".", "12.50"),
+        ("1,190.00", ".", "1190.00"),
+        ("1.190,00", ",", "1190.00"),
+        ("1.190,00", "", "1190.00"),
+        ("1.234.567", "", "1234567.00"),
+        ("1.234", ",", "1234.00"),
+        ("1'234'567.89", "", "1234567.89"),
+        ("1 234,50", "", "1234.50"),
+        ("1\u00a0234,50", ",", "1234.50"),
+        ("1\u202f234,50 €", ",", "1234.50"),
+        ("€ 12.00", ".", "12.00"),
+        ("-€12.00", ".", "-12.00"),
+        ("€-12.00", ".", "-12.00"),
+        ("EUR 12.00", ".", "12.00"),
+        ("12.00 eur", ".", "12.00"),
+        ("(12.00)", ".", "-12.00"),
+        ("(12.00 €)", ".", "-12.00"),
+        ("12.00-", ".", "-12.00"),
+        ("\u221212.00", ".", "-12.00"),
+        ("-0.00", ".", "0.00"),
+        (" 7.00 ", ".", "7.00"),
+        ("999999999999999.99", ".", "999999999999999.99"),
+    ],
+)
+def test_amounts_that_are_read(text, mark, expected):
+    amount = read_amount(text, mark, "EUR", 2)
+    assert amount == Decimal(expected)
+    assert str(amount) == expected  # the scale and the sign of zero too
+
+
+@pytest.mark.parametrize(
+    ("text", "mark", "code"),
+    [
+        ("", ".", "amount.empty"),
+        ("  ", ".", "amount.empty"),
+        ("1.234", "", "amount.ambiguous"),
+        ("1,234", "", "amount.ambiguous"),
+        ("-1.234 €", "", "amount.ambiguous"),
+        ("1.234", ".", "amount.too_many_digits"),
+        ("1,2345", ",", "amount.too_many_digits"),
+        ("12,50", ".", "amount.not_a_number"),
+        ("12,34.00", ".", "amount.not_a_number"),
+        ("1,23,456.00", ".", "amount.not_a_number"),
+        ("1,234'567.00", ".", "amount.not_a_number"),
+        ("1.234,567.00", "", "amount.not_a_number"),
+        ("1_000.50", ".", "amount.not_a_number"),
+        ("1e3", ".", "amount.not_a_number"),
+        ("NaN", ".", "amount.not_a_number"),
+        ("Infinity", ".", "amount.not_a_number"),
+        ("٣٤.٠٠", ".", "amount.not_a_number"),
+        ("12.", ".", "amount.not_a_number"),
+        (".5", ".", "amount.not_a_number"),
+        ("--12.00", ".", "amount.not_a_number"),
+        ("(-12.00)", ".", "amount.not_a_number"),
+        ("-12.00-", ".", "amount.not_a_number"),
+        ("(12.00", ".", "amount.not_a_number"),
+        ("€ 12.00 €", ".", "amount.not_a_number"),
+        ("$12.00", ".", "amount.currency"),
+        ("12.00 USD", ".", "amount.currency"),
+        ("1234567890123456.00", ".", "amount.too_large"),
+        ("1" * 200_000, ".", "amount.not_a_number"),
+    ],
+)
+def test_amounts_that_are_refused(text, mark, code):
+    fault = read_amount(text, mark, "EUR", 2)
+    assert isinstance(fault, Fault)
+    assert fault.code == code
+
+
+def test_an_ambiguous_amount_names_the_setting():
+    fault = read_amount("1.234", "", "EUR", 2)
+    assert isinstance(fault, Fault)
+    assert "IMPORT_DECIMAL_MARK" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("text", "digits", "expected"), [("55000", 0, "55000"), ("1.5", 3, "1.500"), ("1.234", 3, "1.234")]
+)
+def test_the_currency_decides_the_decimals(text, digits, expected):
+    assert str(read_amount(text, ".", "XXX", digits)) == expected
+
+
+@pytest.mark.parametrize(
+    ("number", "mark"),
+    [("12.5", "."), ("12,5", ","), ("1.234", "?"), ("0.123", "."), ("1234.567", "."), ("1.234.567", ","), ("12", "")],
+)
+def test_what_a_number_proves(number, mark):
+    assert decimal_mark(number) == mark
