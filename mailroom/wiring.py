@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 from pymongo.database import Database
@@ -21,6 +22,7 @@ class Services:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.secrets = Secrets(settings.secrets_dir)
+        self._closers: list[Callable[[], None]] = []
 
     @classmethod
     def from_environment(cls) -> Services:
@@ -55,8 +57,14 @@ class Services:
     def kicker(self) -> Kicker:
         return Kicker(self.settings.kick_url)
 
+    def at_close(self, closer: Callable[[], None]) -> None:
+        """Has `closer` called when the process ends, while everything else still works."""
+        self._closers.append(closer)
+
     def close(self) -> None:
-        """Sends the last kicks and closes the connections."""
+        """Ends what the applications asked for, sends the last kicks and closes the connections."""
+        while self._closers:
+            self._closers.pop()()
         if "kicker" in self.__dict__:
             self.kicker.close()
         if "database" in self.__dict__:

@@ -65,6 +65,10 @@ class Settings:
     )
     smtp_timeout_seconds: float = _setting(10.0, "Longest wait for one answer of the relay", least=0.1)
     smtp_data_timeout_seconds: float = _setting(45.0, "Longest wait for the answer after the final dot", least=0.1)
+    smtp_connections: int = _setting(
+        5, "Messages in delivery at once in one replica, each on its own connection", least=1
+    )
+    smtp_messages_per_connection: int = _setting(100, "After so many messages a connection is replaced", least=1)
     send_lease_seconds: float = _setting(90.0, "A sender silent for so long has lost its message", least=0.5)
     send_wait_seconds: float = _setting(2.0, "`POST` waits so long for the relay before it answers 202", least=0)
     retry_first_seconds: float = _setting(60.0, "First wait after a temporary refusal; doubles, with jitter", least=0.1)

@@ -1,0 +1,89 @@
+"""The notifications application put together, for the function that accepts and the function that sends."""
+
+from __future__ import annotations
+
+from mailroom.notifications import addresses, answers
+from mailroom.notifications.clock import ServerClock
+from mailroom.notifications.endpoints import SENDER, Endpoints
+from mailroom.notifications.outbox import Outbox
+from mailroom.notifications.relay.connection import RelaySettings
+from mailroom.notifications.relay.pool import Pool
+from mailroom.notifications.retries import Retries
+from mailroom.notifications.sender import Policy, Sender
+from mailroom.notifications.store import Store
+from mailroom.platform import secrets
+from mailroom.platform.http import Api
+from mailroom.platform.settings import Settings
+from mailroom.platform.worker import Worker
+from mailroom.wiring import Services
+
+
+def api(services: Services) -> Api:
+    """`POST /`, `GET /`, `GET /<id>`.
+
+    Raises:
+        InvalidSetting: MAIL_FROM is no address.
+    """
+    settings = services.settings
+    mail_from = addresses.sender(settings.mail_from)
+    parts = _Parts(services, mail_from.domain)
+    store = Store(parts.collection, parts.clock, mail_from)
+    endpoints = Endpoints(store, parts.sender.send_new, services.kicker.kick, settings.send_wait_seconds)
+    api = Api(services.keys.authenticate, with_problem=answers.problem_members)
+    api.add("POST", "/", "notifications:send", endpoints.send)
+    api.add("GET", "/", "notifications:read", endpoints.list)
+    api.add("GET", "/<id>", "notifications:read", endpoints.get)
+    return api
+
+
+def worker(services: Services) -> Worker:
+    """Drains the outbox. Raises `InvalidSetting` when MAIL_FROM is no address."""
+    parts = _Parts(services, addresses.sender(services.settings.mail_from).domain)
+    return Worker(parts.sender.drain, services.settings.work_budget_seconds, more=lambda: services.kicker.kick(SENDER))
+
+
+class _Parts:
+    """What both functions are made of. The relay is left when the process ends."""
+
+    def __init__(self, services: Services, domain: str) -> None:
+        settings = services.settings
+        self.collection = services.database["notifications"]
+        self.clock = ServerClock(services.database)
+        self.sender = Sender(
+            Outbox(self.collection, self.clock, settings.send_lease_seconds),
+            Pool(_relay(services, domain), settings.smtp_messages_per_connection),
+            _policy(settings),
+        )
+        services.at_close(self.sender.close)
+
+
+def _relay(services: Services, domain: str) -> RelaySettings:
+    settings = services.settings
+
+    def credentials() -> tuple[str, str]:
+        return services.secrets.read_optional(secrets.SMTP_USERNAME), services.secrets.read_optional(
+            secrets.SMTP_PASSWORD
+        )
+
+    return RelaySettings(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        tls=settings.smtp_tls,
+        credentials=credentials,
+        helo_name=domain,
+        timeout=settings.smtp_timeout_seconds,
+        data_timeout=settings.smtp_data_timeout_seconds,
+    )
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        connections=settings.smtp_connections,
+        retries=Retries(
+            first=settings.retry_first_seconds,
+            longest=settings.retry_longest_seconds,
+            give_up=settings.retry_give_up_hours * 3600,
+        ),
+        hold=settings.unknown_outcome == "hold",
+        lease_seconds=settings.send_lease_seconds,
+    )

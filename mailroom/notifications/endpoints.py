@@ -1,0 +1,118 @@
+"""The API of notifications: accept one, list them, read one."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import timedelta
+from typing import Protocol
+
+from bson import ObjectId
+from pymongo.errors import PyMongoError
+
+from mailroom.notifications import answers, requests
+from mailroom.notifications.model import State
+from mailroom.notifications.requests import Send
+from mailroom.notifications.store import Accepted, Idempotency, Store
+from mailroom.platform import paging
+from mailroom.platform.http import Problem, Request, Response
+from mailroom.platform.mongo import Document
+
+log = logging.getLogger(__name__)
+
+SENDER = "notification-sender"
+
+_LONGEST_KEY = 255
+
+# A first call that has not answered after its wait and so much more never will: its process is gone.
+_ANSWER_SECONDS = 10.0
+
+
+class Kick(Protocol):
+    def __call__(self, function: str) -> None: ...
+
+
+class SendNew(Protocol):
+    def __call__(self, message: ObjectId, seconds: float) -> State | None: ...
+
+
+class Endpoints:
+    """`send_new` sends an accepted message, see `Sender.send_new`; `wait_seconds` is how long a caller waits for it."""
+
+    def __init__(self, store: Store, send_new: SendNew, kick: Kick, wait_seconds: float) -> None:
+        self._store = store
+        self._send_new = send_new
+        self._kick = kick
+        self._wait_seconds = wait_seconds
+
+    def send(self, request: Request) -> Response:
+        started = time.monotonic()
+        send = request.decode(Send)
+        draft = requests.check(send)
+        idempotency = _idempotency(request, send)
+        at_once = _wants_no_wait(request)
+        accepted = self._store.accept(draft, request.caller.id, idempotency, answered=at_once)
+        if accepted.repeated:
+            return self._repeat(accepted)
+        if at_once:
+            self._kick(SENDER)
+            return _told(answers.outcome(accepted.document), {"Preference-Applied": "respond-async"})
+        return self._send_now(accepted.document, self._wait_seconds - (time.monotonic() - started))
+
+    def _send_now(self, document: Document, seconds: float) -> Response:
+        message = document["_id"]
+        try:
+            state = self._send_new(message, seconds)
+            if state is None and "idempotency" in document:
+                self._store.note_answered(message)
+            if state not in (None, State.SENT):
+                document = self._store.get(message)
+        except PyMongoError as error:
+            # It is stored, so it will be sent. An error here would make the caller send it a second time.
+            log.warning("MongoDB stopped answering after notification %s was stored", message, exc_info=error)
+            state = None
+        if state is None:
+            self._kick(SENDER)
+        if state is State.SENT:
+            document = document | {"state": state}
+        return answers.outcome(document, waiting=state is None)
+
+    def _repeat(self, accepted: Accepted) -> Response:
+        """What the first call was answered, or 409 while it has not been."""
+        document = accepted.document
+        answered = document["idempotency"]["answered"]
+        if not answered and document["state"] in (State.QUEUED, State.SENDING) and not self._overdue(document):
+            raise Problem(
+                409, "idempotency.in_flight", "the first call with this key is at work", headers={"Retry-After": "1"}
+            )
+        return _told(answers.outcome(document, waiting=answered), {"Idempotency-Replayed": "true"})
+
+    def _overdue(self, document: Document) -> bool:
+        return self._store.age(document) > timedelta(seconds=self._wait_seconds + _ANSWER_SECONDS)
+
+    def list(self, request: Request) -> Response:
+        items, cursor = self._store.page(request.query)
+        return Response({"items": [answers.item(each) for each in items], "nextCursor": cursor})
+
+    def get(self, request: Request) -> Response:
+        paging.only(request.query)
+        return Response(answers.details(self._store.get(paging.object_id(request.parameters["id"], "id"))))
+
+
+def _idempotency(request: Request, send: Send) -> Idempotency | None:
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not (1 <= len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()):
+        detail = f"Idempotency-Key must have 1 to {_LONGEST_KEY} printable ASCII characters"
+        raise Problem(422, "idempotency.invalid", detail, field="Idempotency-Key")
+    return Idempotency(f"{request.caller.id}:{key}", send.digest())
+
+
+def _wants_no_wait(request: Request) -> bool:
+    preferences = request.headers.get("prefer", "").lower().split(",")
+    return "respond-async" in (preference.strip() for preference in preferences)
+
+
+def _told(response: Response, headers: dict[str, str]) -> Response:
+    return Response(response.body, response.status, {**response.headers, **headers}, response.content_type)

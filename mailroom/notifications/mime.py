@@ -1,0 +1,75 @@
+"""The bytes of a message: headers, a text part and an HTML part (RFC 5322, 2045-2047).
+
+They are put together by hand, since the standard library needs 1.2 ms for what is 0.1 ms of work and half the cost of
+sending. What comes in has no control characters in any header (see `requests.py`); `_refuse_control` makes sure.
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Iterator
+from email.header import Header
+from email.utils import format_datetime, formataddr
+
+from mailroom.notifications.addresses import has_control
+from mailroom.notifications.model import Address, Kind, Message
+
+_LINE = 76  # RFC 2045 and 2047: encoded lines are not longer
+_PLAIN_SUBJECT = _LINE - len("Subject: ")
+
+
+def assemble(message: Message) -> bytes:
+    """The message as it goes after DATA: CRLF line ends, not yet dot-stuffed. The same message gives the same bytes."""
+    lines = [*_headers(message), *_body(message)]
+    return "\r\n".join(lines).encode()
+
+
+def _body(message: Message) -> Iterator[str]:
+    if not message.html:
+        yield from _part("plain", message.text)
+        return
+    boundary = "=_" + message.message_id.strip("<>").partition("@")[0]  # no quoted-printable line can hold "=_"
+    yield f'Content-Type: multipart/alternative; boundary="{boundary}"'
+    yield ""
+    for subtype, content in (("plain", message.text), ("html", message.html)):
+        yield f"--{boundary}"
+        yield from _part(subtype, content)
+    yield f"--{boundary}--"
+    yield ""
+
+
+def _headers(message: Message) -> Iterator[str]:
+    yield f"Message-ID: {_refuse_control(message.message_id)}"
+    yield f"Date: {format_datetime(message.date)}"
+    yield f"From: {formataddr((_refuse_control(message.sender.name), _refuse_control(message.sender.address)))}"
+    yield from _addresses("To", message.of_kind(Kind.TO))
+    yield from _addresses("Cc", message.of_kind(Kind.CC))
+    yield from _addresses("Reply-To", message.reply_to)
+    yield f"Subject: {_subject(_refuse_control(message.subject))}"
+    yield "MIME-Version: 1.0"
+
+
+def _addresses(name: str, addresses: tuple[Address, ...]) -> Iterator[str]:
+    if addresses:
+        yield f"{name}: " + ",\r\n ".join(_refuse_control(address.wire) for address in addresses)
+
+
+def _subject(subject: str) -> str:
+    # Surrounding space would be lost, and "=?" would be decoded, if it were written as it is.
+    if subject.isascii() and len(subject) <= _PLAIN_SUBJECT and subject == subject.strip() and "=?" not in subject:
+        return subject
+    return Header(subject, "utf-8", maxlinelen=_LINE, header_name="Subject").encode(linesep="\r\n")
+
+
+def _part(subtype: str, content: str) -> Iterator[str]:
+    yield f"Content-Type: text/{subtype}; charset=utf-8"
+    yield "Content-Transfer-Encoding: quoted-printable"
+    yield ""
+    text = content.replace("\r\n", "\n").replace("\r", "\n")
+    yield binascii.b2a_qp(text.encode(), istext=True).decode("ascii").replace("\n", "\r\n")
+
+
+def _refuse_control(value: str) -> str:
+    if has_control(value):
+        raise ValueError("a control character in a header")
+    return value

@@ -1,0 +1,125 @@
+"""The words of the outbox: what a message is, what became of it and of each of its recipients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a message is. The diagram is in `outbox.py`."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    SUPPRESSED = "suppressed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
+class Fate(StrEnum):
+    """What the relay said about one recipient, last."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    FAILED = "failed"
+    SUPPRESSED = "suppressed"
+    UNKNOWN = "unknown"
+
+
+class Outcome(StrEnum):
+    """How an attempt ended for one recipient; an attempt as a whole has the best of them."""
+
+    TAKEN = "taken"  # 250 after the final dot
+    REFUSED = "refused"  # 5xx: final
+    DEFERRED = "deferred"  # 4xx, or the relay could not be reached: try again
+    UNKNOWN = "unknown"  # the final dot was sent and no answer came
+
+
+class Kind(StrEnum):
+    """Where a recipient stands. Blind copies are in the envelope only."""
+
+    TO = "to"
+    CC = "cc"
+    BCC = "bcc"
+
+
+@dataclass(frozen=True)
+class Address:
+    """An address as it is shown, and as it is written on the wire: ASCII, unless only SMTPUTF8 can carry it."""
+
+    shown: str
+    wire: str
+
+
+@dataclass(frozen=True)
+class Recipient:
+    address: Address
+    kind: Kind = Kind.TO
+    fate: Fate = Fate.PENDING
+    code: int | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Message:
+    """What is sent. It does not change between attempts, so every attempt sends the same bytes to the letter."""
+
+    message_id: str
+    date: datetime
+    sender: Sender
+    recipients: tuple[Recipient, ...]
+    subject: str
+    text: str
+    html: str
+    reply_to: tuple[Address, ...] = ()
+
+    def of_kind(self, kind: Kind) -> tuple[Address, ...]:
+        return tuple(recipient.address for recipient in self.recipients if recipient.kind is kind)
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who the mail is from: `name <address>`."""
+
+    name: str
+    address: str
+
+    @property
+    def domain(self) -> str:
+        return self.address.rpartition("@")[2]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of an attempt's transcript. `code` is None when no answer came; `text` is the relay's, cut."""
+
+    name: str
+    code: int | None
+    text: str
+    milliseconds: float
+    recipient: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome for one recipient, and the answer that decided it."""
+
+    outcome: Outcome
+    code: int | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an attempt came to: a verdict for each recipient it was for, by its address on the wire.
+
+    `relay_down` says that the relay, not the message, was the trouble: the next message would fare no better now.
+    """
+
+    verdicts: dict[str, Verdict]
+    steps: list[Step] = field(default_factory=list)
+    relay_down: bool = False

@@ -1,0 +1,1 @@
+"""The SMTP relay: connections to it, kept and reused, and one delivery step by step."""

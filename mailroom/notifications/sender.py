@@ -1,0 +1,178 @@
+"""Sends what the outbox has claimed: a few messages at once, each with an attempt of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
+from dataclasses import dataclass
+
+from bson import ObjectId
+from pymongo.errors import PyMongoError
+
+from mailroom.errors import LeaseLost
+from mailroom.notifications import documents, mime, settling
+from mailroom.notifications.background import Background
+from mailroom.notifications.model import Fate, Outcome, Recipient, Result, State, Verdict
+from mailroom.notifications.outbox import Claim, Outbox
+from mailroom.notifications.relay.delivery import Envelope, deliver
+from mailroom.notifications.relay.pool import Pool
+from mailroom.notifications.retries import Retries
+from mailroom.platform import mongo
+from mailroom.platform.clock import Budget
+
+log = logging.getLogger(__name__)
+
+# After its budget a drain waits so long for what it has begun: 20 + 30 seconds are below the 55 of exec_timeout. What
+# takes longer goes on in this process, and its lease protects it.
+LINGER_SECONDS = 30.0
+
+# At the end of the process deliveries have so long to finish. What is cut off is sent again when its lease is over.
+CLOSE_SECONDS = 5.0
+
+_WRITE_AGAIN_SECONDS = 0.5
+
+_LOST = "the sender was lost when it handed the message over"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """`connections` is how many messages are in delivery at once; `hold`: an unknown outcome waits for a person."""
+
+    connections: int
+    retries: Retries
+    hold: bool
+    lease_seconds: float
+
+
+class Sender:
+    """Thread-safe. Deliveries run in the background and outlive the call that began them."""
+
+    def __init__(self, outbox: Outbox, pool: Pool, policy: Policy) -> None:
+        self._outbox = outbox
+        self._pool = pool
+        self._policy = policy
+        self._background = Background()
+        self._slots = threading.BoundedSemaphore(policy.connections)
+        self._running: set[Future[State | None]] = set()
+        self._lock = threading.Lock()
+        self._relay_down = threading.Event()
+
+    def send_new(self, message: ObjectId, seconds: float) -> State | None:
+        """Sends a message that was just accepted, if that can be done within `seconds`.
+
+        Returns its state after the attempt, or None when there is none to tell yet: no connection was free, somebody
+        else sends it, or the relay takes its time. The attempt then goes on, or the schedule makes one.
+        """
+        budget = Budget(seconds)
+        delivery = self._start(lambda: self._outbox.claim_new(message), seconds)
+        if delivery is None:
+            return None
+        try:
+            return delivery.result(max(0.0, budget.remaining()))
+        except TimeoutError:
+            return None
+
+    def drain(self, budget: Budget) -> int:
+        """Sends what is due until nothing is, the budget is spent or the relay is down. Returns how many it tried."""
+        started: set[Future[State | None]] = set()
+        tried = 0
+        self._relay_down.clear()
+        while not self._relay_down.is_set() and not budget.spent():
+            delivery = self._start(self._outbox.claim_due, budget.remaining())
+            if delivery is None:
+                break
+            tried += 1
+            started = {each for each in started if not each.done()} | {delivery}
+        wait_for(started, max(0.0, budget.remaining()) + LINGER_SECONDS)
+        return tried
+
+    def close(self) -> None:
+        """Waits a little for what is in delivery, then takes leave of the relay."""
+        with self._lock:
+            running = set(self._running)
+        wait_for(running, CLOSE_SECONDS)
+        if self._background.running:
+            wait_for([self._background.start(self._pool.close())], CLOSE_SECONDS)
+            self._background.stop()
+
+    def _start(self, claim: Callable[[], Claim | None], seconds: float) -> Future[State | None] | None:
+        """Waits up to `seconds` for a free place, claims a message and begins to send it. None when there is none."""
+        if not self._slots.acquire(timeout=max(0.0, seconds)):
+            return None
+        try:
+            claimed = claim()
+        except BaseException:
+            self._slots.release()
+            raise
+        if claimed is None:
+            self._slots.release()
+            return None
+        delivery = self._background.start(self._deliver(claimed))
+        with self._lock:
+            self._running.add(delivery)
+        delivery.add_done_callback(self._ended)
+        return delivery
+
+    def _ended(self, delivery: Future[State | None]) -> None:
+        with self._lock:
+            self._running.discard(delivery)
+        self._slots.release()
+
+    async def _deliver(self, claim: Claim) -> State | None:
+        """One attempt, from the claim to the record of it. None when its outcome is not ours to write."""
+        try:
+            result = await self._attempt(claim)
+            if result.relay_down:
+                self._relay_down.set()
+            return await self._settle(claim, result)
+        except LeaseLost as error:
+            log.warning("the lease of a notification was lost: %s", error)
+        except PyMongoError as error:
+            if not mongo.is_transient(error):
+                raise
+            log.warning("MongoDB does not answer, notification %s waits for its lease to end", claim.id)
+        except Exception:
+            log.exception("the attempt to send notification %s failed", claim.id)
+        return None
+
+    async def _attempt(self, claim: Claim) -> Result:
+        open_to = tuple(each.address.wire for each in _recipients(claim) if each.fate is Fate.PENDING)
+        if claim.interrupted:
+            await asyncio.to_thread(self._outbox.take_over, claim)
+            if claim.handed_over and self._policy.hold:
+                return Result(dict.fromkeys(open_to, Verdict(Outcome.UNKNOWN, None, _LOST)))
+        message = documents.to_message(claim.document)
+        envelope = Envelope(message.sender.address, open_to, mime.assemble(message))
+        return await deliver(envelope, self._pool, lambda: asyncio.to_thread(self._outbox.hand_over, claim))
+
+    async def _settle(self, claim: Claim, result: Result) -> State:
+        """Writes the result down. While MongoDB is away it insists: a message that went and is not noted goes twice."""
+        lease = Budget(self._policy.lease_seconds)
+        insisted = False
+        while True:
+            try:
+                return await asyncio.to_thread(self._write, claim, result)
+            except PyMongoError as error:
+                if not mongo.is_transient(error) or lease.spent():
+                    raise
+                log.warning("MongoDB does not answer, the outcome of notification %s is still to be written", claim.id)
+                insisted = True
+                await asyncio.sleep(_WRITE_AGAIN_SECONDS)
+            except LeaseLost:
+                if insisted:
+                    log.info("the outcome of notification %s seems to have been written at first", claim.id)
+                raise
+
+    def _write(self, claim: Claim, result: Result) -> State:
+        age, policy = self._outbox.age(claim), self._policy
+        decision = settling.decide(_recipients(claim), result, claim.attempts, age, policy.retries, hold=policy.hold)
+        self._outbox.settle(claim, decision, result)
+        return decision.state
+
+
+def _recipients(claim: Claim) -> tuple[Recipient, ...]:
+    return documents.to_recipients(claim.document["recipients"])

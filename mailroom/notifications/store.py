@@ -1,0 +1,126 @@
+"""Accepting messages, once each, and finding them again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bson import ObjectId
+from pymongo.errors import DuplicateKeyError
+
+from mailroom.notifications import addresses, documents
+from mailroom.notifications.clock import ServerClock
+from mailroom.notifications.model import Sender, State
+from mailroom.notifications.requests import Draft
+from mailroom.platform import paging
+from mailroom.platform.http import Problem
+from mailroom.platform.mongo import Document, Documents
+
+REMEMBERED = timedelta(hours=24)
+
+# A message's bodies and transcript are not part of a list.
+_LISTED = {"text": 0, "html": 0, "attempts": 0, "idempotency": 0}
+
+
+@dataclass(frozen=True)
+class Idempotency:
+    """A caller's key: `key` is unique among all callers, `digest` stands for the request's body."""
+
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """`repeated`: the document is that of an earlier call with the same key, as it is now."""
+
+    document: Document
+    repeated: bool
+
+
+class Store:
+    """The collection `notifications` as callers see it. Blocks for MongoDB's answers; errors are the driver's."""
+
+    def __init__(self, collection: Documents, clock: ServerClock, sender: Sender) -> None:
+        self._collection = collection
+        self._clock = clock
+        self._sender = sender
+
+    def accept(self, draft: Draft, caller: str, idempotency: Idempotency | None, *, answered: bool) -> Accepted:
+        """Writes the message with majority. `answered`: the caller is told at once, and not what becomes of it.
+
+        Raises:
+            Problem: 422 when the key was used with another body.
+        """
+        now = self._clock.now()
+        document = documents.from_draft(draft, ObjectId(), self._sender, caller, now)
+        if idempotency is None:
+            self._collection.insert_one(document)
+            return Accepted(document, repeated=False)
+        document["idempotency"] = {"key": idempotency.key, "digest": idempotency.digest, "answered": answered}
+        while True:
+            try:
+                self._collection.insert_one(document)
+            except DuplicateKeyError:
+                earlier = self._earlier(idempotency)
+                if earlier is not None:
+                    return Accepted(earlier, repeated=True)
+            else:
+                return Accepted(document, repeated=False)
+
+    def _earlier(self, idempotency: Idempotency) -> Document | None:
+        """The message that has the key; None when it was forgotten meanwhile, after 24 hours."""
+        found = self._collection.find_one({"idempotency.key": idempotency.key})
+        if found is None:
+            return None
+        if self._clock.now() - found["createdAt"] >= REMEMBERED:
+            which = {"_id": found["_id"], "idempotency.key": idempotency.key}
+            self._collection.update_one(which, {"$unset": {"idempotency": ""}})
+            return None
+        if found["idempotency"]["digest"] != idempotency.digest:
+            raise Problem(422, "idempotency.reused", "this Idempotency-Key was used with another body")
+        return found
+
+    def note_answered(self, message: ObjectId) -> None:
+        """The caller was told "queued": a repeat is told the same, whatever has become of the message since."""
+        self._collection.update_one({"_id": message}, {"$set": {"idempotency.answered": True}})
+
+    def get(self, message: ObjectId) -> Document:
+        """Raises `Problem` 404."""
+        found = self._collection.find_one({"_id": message})
+        if found is None:
+            raise Problem(404, "notification.unknown", "there is no such notification")
+        return found
+
+    def page(self, query: Mapping[str, str]) -> tuple[list[Document], str | None]:
+        """Newest first; filters `status`, `emailTo`, `from`, `to`, each of which an index serves in any combination.
+
+        Raises:
+            Problem: 422 naming the parameter.
+        """
+        paging.only(query, "status", "emailTo", "from", "to")
+        filters: Document = {}
+        if "status" in query:
+            filters["state"] = _state(query["status"])
+        if "emailTo" in query:
+            filters["addresses"] = addresses.key(addresses.address(query["emailTo"], "emailTo").shown)
+        times = {
+            operator: paging.time_parameter(query[name], name)
+            for name, operator in (("from", "$gte"), ("to", "$lt"))
+            if name in query
+        }
+        if times:
+            filters["createdAt"] = times
+        return paging.page(self._collection, filters, "createdAt", True, query, _LISTED)
+
+    def age(self, document: Document) -> timedelta:
+        created: datetime = document["createdAt"]
+        return self._clock.now() - created
+
+
+def _state(text: str) -> State:
+    try:
+        return State(text)
+    except ValueError:
+        raise Problem(422, "status.invalid", f"status must be one of {', '.join(State)}", field="status") from None

@@ -1,0 +1,124 @@
+"""What the tests of notifications use: a scripted relay, the two functions, a caller with a key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mailroom.notifications import app
+from mailroom.notifications.indexes import INDEXES
+from mailroom.platform.http import Api
+from mailroom.platform.mongo import Documents
+from mailroom.platform.worker import Worker
+from mailroom.wiring import Services
+from tests.integration.notifications.relay import Relay
+
+# Short enough for tests; nothing waits for them to pass except where a test is about that.
+FAST = {
+    "mail_from": "Mailroom <mailroom@ours.example.com>",
+    "smtp_host": "127.0.0.1",
+    "smtp_tls": "off",
+    "smtp_timeout_seconds": 1.0,
+    "smtp_data_timeout_seconds": 1.0,
+    "send_wait_seconds": 2.0,
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+
+@dataclass
+class Client:
+    """A program with an API key. It speaks to the function's handler as the template does."""
+
+    api: Api
+    key: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def post(self, body: Any, path: str = "/", **headers: str) -> Answer:
+        return self.call("POST", path, body=json.dumps(body).encode(), headers=headers)
+
+    def get(self, path: str = "/", **query: str) -> Answer:
+        return self.call("GET", path, query=query)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        query: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        sent = {"Authorization": f"Bearer {self.key}"} | {
+            name.replace("_", "-"): value for name, value in (headers or {}).items()
+        }
+        event = SimpleNamespace(body=body, headers=sent, method=method, query=query or {}, path=path)
+        answer = self.api(event)
+        text = answer["body"]
+        return Answer(answer["statusCode"], json.loads(text) if text else None, answer["headers"])
+
+
+class Mail:
+    """The notifications application of one test. `client` accepts, `sender` drains the outbox."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        key = services.keys.create("test", ["notifications:send", "notifications:read"])
+        self.client = Client(app.api(services), key.text)
+        self.sender: Worker = app.worker(services)
+
+    @property
+    def collection(self) -> Documents:
+        return self.services.database["notifications"]
+
+    def drain(self) -> int:
+        answer = self.sender()
+        assert answer["statusCode"] == 200
+        done: int = answer["body"]["done"]
+        return done
+
+    def let_time_pass(self) -> None:
+        """Every wait and every lease is over."""
+        self.collection.update_many(
+            {"dueAt": {"$exists": True}}, [{"$set": {"dueAt": {"$subtract": ["$$NOW", 3_600_000]}}}]
+        )
+
+    def states(self) -> list[str]:
+        return sorted(each["state"] for each in self.collection.find())
+
+
+@pytest.fixture
+def relay() -> Iterator[Relay]:
+    relay = Relay()
+    relay.start()
+    yield relay
+    relay.stop()
+
+
+@pytest.fixture
+def make_mail(make_services: Callable[..., Services], relay: Relay) -> Callable[..., Mail]:
+    """Makes the application with settings of one's own, on this test's database and relay."""
+    made: list[Mail] = []
+
+    def make(**settings: object) -> Mail:
+        services = make_services(**FAST, smtp_port=relay.port, **settings)
+        for name, wanted in INDEXES.items():
+            services.database[name].create_indexes(wanted)
+        made.append(Mail(services))
+        return made[-1]
+
+    return make
+
+
+@pytest.fixture
+def mail(make_mail: Callable[..., Mail]) -> Mail:
+    return make_mail()

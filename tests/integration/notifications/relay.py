@@ -1,0 +1,192 @@
+"""An SMTP relay that does as it is told: it takes mail, and shows a fault where a test wants one."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+Fault = Callable[["Peer"], Awaitable[str | None]]
+
+
+@dataclass(frozen=True)
+class Received:
+    """A message whose final dot came. `taken` says whether 250 was the answer that was meant."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    content: bytes
+    options: tuple[str, ...]
+    taken: bool
+
+    @property
+    def parsed(self) -> EmailMessage:
+        message = message_from_bytes(self.content, policy=policy.default)
+        assert isinstance(message, EmailMessage)
+        return message
+
+
+def reply(text: str) -> Fault:
+    """Answers `text` instead."""
+
+    async def fault(peer: Peer) -> str | None:
+        return text
+
+    return fault
+
+
+def reply_and_close(text: str) -> Fault:
+    """Answers `text` and closes the connection, as 421 does."""
+
+    async def fault(peer: Peer) -> str | None:
+        await peer.push(text)
+        peer.transport.close()
+        return None
+
+    return fault
+
+
+async def disconnect(peer: Peer) -> str | None:
+    """Closes the connection without an answer."""
+    peer.transport.abort()
+    return None
+
+
+def hang(seconds: float) -> Fault:
+    """Answers nothing for so long, then closes."""
+
+    async def fault(peer: Peer) -> str | None:
+        await asyncio.sleep(seconds)
+        peer.transport.abort()
+        return None
+
+    return fault
+
+
+def slow(until: threading.Event) -> Fault:
+    """Answers as usual, but only when `until` is set."""
+
+    async def fault(peer: Peer) -> str | None:
+        while not until.is_set():
+            await asyncio.sleep(0.005)
+        return ""
+
+    return fault
+
+
+def call(action: Callable[[], None]) -> Fault:
+    """Calls `action`, then answers as usual."""
+
+    async def fault(peer: Peer) -> str | None:
+        action()
+        return ""
+
+    return fault
+
+
+@dataclass
+class Relay:
+    """`on` scripts a fault for the next time a step comes: `greeting, mail, rcpt, data, content`."""
+
+    port: int = 0
+    received: list[Received] = field(default_factory=list)
+    connections: int = 0
+    commands: list[str] = field(default_factory=list)
+    extensions: tuple[str, ...] = ("SMTPUTF8",)
+    _faults: dict[tuple[str, str], deque[Fault]] = field(default_factory=dict)
+    _controller: Controller | None = None
+
+    def on(self, step: str, fault: Fault, *, recipient: str = "", times: int = 1) -> None:
+        self._faults.setdefault((step, recipient), deque()).extend([fault] * times)
+
+    def next_fault(self, step: str, recipient: str = "") -> Fault | None:
+        for key in ((step, recipient), (step, "")):
+            if self._faults.get(key):
+                return self._faults[key].popleft()
+        return None
+
+    @property
+    def taken(self) -> list[Received]:
+        return [each for each in self.received if each.taken]
+
+    def start(self) -> None:
+        relay = self
+
+        class Scripted(Controller):
+            def factory(self) -> SMTP:
+                return Peer(relay)
+
+        self._controller = Scripted(_Handler(self), hostname="127.0.0.1", port=self.port or _free_port())
+        self._controller.start()
+        self.port = self._controller.port
+
+    def stop(self) -> None:
+        if self._controller is not None:
+            self._controller.stop()
+            self._controller = None
+
+
+class Peer(SMTP):
+    """The relay's side of one connection."""
+
+    def __init__(self, relay: Relay) -> None:
+        super().__init__(_Handler(relay), enable_SMTPUTF8="SMTPUTF8" in relay.extensions, hostname="relay.test")
+        self.relay = relay
+        relay.connections += 1
+
+    async def smtp_MAIL(self, arg: str | None) -> None:  # noqa: N802
+        await self._or_fault("mail", arg, super().smtp_MAIL)
+
+    async def smtp_RCPT(self, arg: str | None) -> None:  # noqa: N802
+        await self._or_fault("rcpt", arg, super().smtp_RCPT)
+
+    async def smtp_DATA(self, arg: str | None) -> None:  # noqa: N802
+        await self._or_fault("data", arg, super().smtp_DATA)
+
+    async def smtp_RSET(self, arg: str | None) -> None:  # noqa: N802
+        await self._or_fault("rset", arg, super().smtp_RSET)
+
+    async def _or_fault(self, step: str, arg: str | None, usual: Callable[[Any], Awaitable[None]]) -> None:
+        self.relay.commands.append(f"{step} {arg or ''}".strip())
+        recipient = (arg or "").partition("<")[2].partition(">")[0]
+        fault = self.relay.next_fault(step, recipient)
+        text = "" if fault is None else await fault(self)
+        if text:
+            await self.push(text)
+        elif text == "":
+            await usual(arg)
+
+
+class _Handler:
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+
+    async def handle_DATA(self, server: Peer, session: Session, envelope: Envelope) -> str | None:  # noqa: N802
+        fault = self._relay.next_fault("content")
+        text = None if fault is None else await fault(server)
+        taken = fault is None or text == ""
+        content = envelope.content
+        assert isinstance(content, bytes)
+        self._relay.received.append(
+            Received(envelope.mail_from or "", tuple(envelope.rcpt_tos), content, tuple(envelope.mail_options), taken)
+        )
+        if fault is not None and text is None:
+            raise asyncio.CancelledError
+        return text or "250 taken"
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
