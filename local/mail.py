@@ -6,6 +6,8 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from email.message import EmailMessage, Message
 from email.policy import default
 from pathlib import Path
@@ -42,7 +44,7 @@ class Mail:
     def full(self) -> dict[str, object]:
         """The summary with every header and the readable parts; null for a part there is not."""
         message = self.message
-        headers = [[name, str(value)] for name, value in message.items()]
+        headers = [[name, _decoded(value)] for name, value in message.raw_items()]
         return {**self.summary(), "headers": headers, "text": _part(message, "plain"), "html": _part(message, "html")}
 
 
@@ -77,9 +79,18 @@ class Mailbox:
         return Mail(name, file.read_bytes()) if ID.fullmatch(name) and file.exists() else None
 
 
-def header(message: Message, name: str) -> str:
+def header(message: EmailMessage, name: str) -> str:
     """A header's value, decoded, on one line; "" when missing."""
-    return " ".join(str(message.get(name, "")).split())
+    return next((_decoded(value) for key, value in message.raw_items() if key.lower() == name.lower()), "")
+
+
+def _decoded(value: str) -> str:
+    """For a person to read. Python's own header parser raises for some headers that a stranger may send."""
+    try:
+        text = str(make_header(decode_header(value)))
+    except (HeaderParseError, LookupError, ValueError):
+        text = value
+    return " ".join(text.encode("utf-8", "replace").decode().split())
 
 
 def _part(message: EmailMessage, kind: str) -> str | None:
@@ -88,6 +99,6 @@ def _part(message: EmailMessage, kind: str) -> str | None:
         return None
     try:
         return str(part.get_content())
-    except (LookupError, UnicodeError):  # an unknown charset: show what can be shown
+    except (LookupError, ValueError):  # an unknown charset or encoding: show what can be shown
         payload = part.get_payload(decode=True)
-        return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else str(payload)
+        return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""

@@ -7,7 +7,8 @@ from typing import Any
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'"
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #222; }
-table { border-collapse: collapse; width: 100%; } td, th { text-align: left; padding: .4rem .6rem; vertical-align: top; }
+table { border-collapse: collapse; width: 100%; }
+td, th { text-align: left; padding: .4rem .6rem; vertical-align: top; }
 tr { border-bottom: 1px solid #ddd; } th { font-weight: 600; white-space: nowrap; } pre { white-space: pre-wrap; }
 iframe { width: 100%; height: 24rem; border: 1px solid #ddd; background: #fff; } a { color: #0b57d0; }
 td { overflow-wrap: anywhere; }

@@ -30,7 +30,7 @@ class Servers:
     """
 
     def __init__(self, root: Path, data: Path, env: Mapping[str, str] | None = None, *, quiet: bool = True) -> None:
-        """`root` holds stack.yml and the packages; `env` adds to this process's environment for stack.yml's variables."""
+        """`root` holds stack.yml and the packages; `env` goes before this process's own environment in stack.yml."""
         self.root = root.resolve()
         self.data = Data(data)
         self.variables = {**os.environ, **(env or {})}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from aiohttp import ClientError
-from croniter import croniter
+from croniter import croniter  # type: ignore[import-untyped]
 
 from local.proxy import CALL_ID, Proxy
 
@@ -23,7 +23,7 @@ async def keep_schedule(proxy: Proxy, name: str, expression: str, log: Callable[
 
 
 def _seconds_to_next(expression: str, now: datetime) -> float:
-    """From `now` to the next time that matches. A second too early by the clock's rounding would fire twice: it waits on."""
+    """From `now` to the next time that matches, and a little longer: waking too early would fire twice."""
     following: datetime = croniter(expression, now).get_next(datetime)
     return (following - now).total_seconds() + 0.01
 

@@ -10,7 +10,7 @@ WATCH_SECONDS = 0.5
 
 
 def exit_on_signals() -> None:
-    """SIGTERM, SIGINT and SIGHUP raise SystemExit in the main thread, once: what then ends the stack is not interrupted."""
+    """SIGTERM, SIGINT and SIGHUP raise SystemExit, once: what then ends the stack is not interrupted."""
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
     def leave(number: int, _: FrameType | None) -> None:
@@ -23,7 +23,7 @@ def exit_on_signals() -> None:
 
 
 def exit_with_parent(parent: int) -> None:
-    """Sends this process SIGTERM once `parent` is not its parent any more: `make` passes no signal on when it is killed."""
+    """Sends this process SIGTERM once `parent` is not its parent any more: a killed `make` passes nothing on."""
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -1,4 +1,4 @@
-"""Installs the servers that Python packages do not bring: MinIO, built once from its sources, and Go if there is none."""
+"""Installs what no Python package brings: MinIO, built once from its sources, and Go for it where there is none."""
 
 import contextlib
 import fcntl

@@ -1,0 +1,165 @@
+"""The router, before one small function."""
+
+import concurrent.futures
+import http.client
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.data import Data
+from local.ready import http_ok
+from local.schedule import _seconds_to_next
+from tests.local.conftest import environment, until
+
+
+class Router:
+    def __init__(self, root: Path, folder: Path) -> None:
+        self.root, self.folder = root, folder
+        self.ports = Data(folder / "data").ports(["router", "function", "nobody"])
+        routes = {
+            "invoices": {"url": f"http://127.0.0.1:{self.ports['function']}", "schedule": "* * * * * *"},
+            "down": {"url": f"http://127.0.0.1:{self.ports['nobody']}", "schedule": None},
+        }
+        (folder / "routes.json").write_text(json.dumps(routes))
+        (folder / "secrets").mkdir()
+        self.calls = root / "functions" / "invoices" / "calls"
+        self.function = self.start_function()
+        arguments = ["--port", str(self.ports["router"]), "--routes", str(folder / "routes.json")]
+        with (folder / "router.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "local.router", *arguments], cwd=root, env=environment(), stderr=log
+            )
+        until(http_ok(f"http://127.0.0.1:{self.ports['router']}/healthz"))
+
+    def start_function(self) -> subprocess.Popen[bytes]:
+        own = {"HOST": "127.0.0.1", "PORT": str(self.ports["function"]), "SECRETS_DIR": str(self.folder / "secrets")}
+        process = subprocess.Popen(
+            [sys.executable, str(self.root / "template" / "python3-http" / "index.py")],
+            env={**os.environ, **own, "FUNCTION_DIR": str(self.calls.parent)},
+        )
+        self.function = process
+        return process
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports["router"], timeout=10)
+        connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        return answer.status, dict(answer.getheaders()), content
+
+    def made(self) -> str:
+        return self.calls.read_text() if self.calls.exists() else ""
+
+    def end(self) -> None:
+        for process in (self.process, self.function):
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def router(root: Path, tmp_path: Path) -> Iterator[Router]:
+    router = Router(root, tmp_path)
+    until(http_ok(f"http://127.0.0.1:{router.ports['function']}/_/ready"))
+    yield router
+    router.end()
+
+
+@pytest.mark.parametrize("path", ["", "/", "/a%2Fb/%20c", "/p//x/../y?z=%7B1%7D&z=+", "?a=b/c?d", "/made/%C3%BC;v=1"])
+def test_a_path_arrives_as_it_was_written(router: Router, path: str) -> None:
+    status, _, content = router.call("GET", f"/function/invoices{path}")
+    assert status == (201 if "made" in path else 200)
+    assert json.loads(content)["path"] == (path if path.startswith("/") else f"/{path}")
+
+
+def test_a_call_is_passed_on(router: Router) -> None:
+    headers = {"Authorization": "Bearer x", "Connection": "X-Hop, close", "X_Hop": "1", "TE": "trailers"}
+    status, answered, content = router.call("PUT", "/function/invoices/x", "the body", **headers)
+
+    told = json.loads(content)
+    received = {name.lower(): value for name, value in told["headers"]}
+    assert (status, told["method"], told["body"]) == (200, "PUT", "the body")
+    assert received["authorization"] == "Bearer x"
+    assert received["content-length"] == "8"
+    assert len(received["x-call-id"]) == 36
+    assert not {"x-hop", "te", "transfer-encoding", "accept"} & set(received)
+    assert int(answered["Content-Length"]) == len(content)
+
+
+def test_a_given_call_id_is_kept(router: Router) -> None:
+    told = json.loads(router.call("POST", "/function/invoices", "", X_Call_Id="mine")[2])
+    assert [value for name, value in told["headers"] if name.lower() == "x-call-id"] == ["mine"]
+
+
+def test_streams(router: Router) -> None:
+    _, _, content = router.call("POST", "/function/invoices", iter([b"one ", b"two"]))
+    assert json.loads(content)["body"] == "one two"
+    assert router.call("GET", "/function/invoices/../big")[0] == 200
+    assert len(router.call("GET", "/function/invoices/big")[2]) == 300_000
+
+
+def test_unknown_and_down(router: Router) -> None:
+    assert router.call("GET", "/function/nope")[0] == 404
+    assert router.call("POST", "/async-function/nope")[0] == 404
+    assert router.call("GET", "/elsewhere")[0] == 404
+    started = time.monotonic()
+    status, headers, _ = router.call("GET", "/function/down")
+    assert (status, headers["Retry-After"]) == (503, "1")
+    assert 2.5 < time.monotonic() - started < 6
+
+
+def test_a_call_waits_for_a_function_that_starts_again_but_one_cut_off_fails(router: Router) -> None:
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        cut = pool.submit(router.call, "POST", "/function/invoices/slow")
+        time.sleep(0.3)  # the call is in the function now, as far as one can know from here
+        router.function.kill()
+        router.function.wait()
+        assert cut.result()[0] == 502
+        waiting = pool.submit(router.call, "POST", "/function/invoices", "kept")
+        router.start_function()
+        assert json.loads(waiting.result()[2])["body"] == "kept"
+
+
+def test_an_async_call_is_accepted_at_once_and_made_soon(router: Router) -> None:
+    status, headers, content = router.call("POST", "/async-function/invoices/a%2Fb?c", "later", X_Call_Id="mine")
+    assert (status, headers["X-Call-Id"], content) == (202, "mine", b"")
+    until(lambda: "POST /a%2Fb?c later\n" in router.made())
+    until(lambda: '"message": "async call"' in (router.folder / "router.log").read_text())
+    assert router.call("POST", "/async-function/invoices", b"x" * 2_000_000)[0] == 413
+
+
+def test_a_full_queue_answers_500_as_the_gateway_does(router: Router) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", router.ports["router"], timeout=10)
+
+    def put() -> int:
+        connection.request("POST", "/async-function/down")
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+
+    statuses = [put() for _ in range(1010)]
+    connection.close()
+    assert statuses[:1000] == [202] * 1000
+    assert statuses[-1] == 500
+
+
+def test_the_schedule_is_kept(router: Router) -> None:
+    until(lambda: router.made().count("POST / \n") >= 2)
+    until(lambda: '"message": "schedule"' in (router.folder / "router.log").read_text())
+    lines = (router.folder / "router.log").read_text().splitlines()
+    line = next(line for line in map(json.loads, lines) if line["message"] == "schedule")
+    assert (line["function"], line["status"]) == ("invoices", 200)
+
+
+def test_the_next_minute() -> None:
+    now = datetime(2026, 1, 31, 23, 59, 30, tzinfo=UTC)
+    assert 30 <= _seconds_to_next("* * * * *", now) < 30.1
+    assert 30 <= _seconds_to_next("0 0 1 * *", now) < 30.1
