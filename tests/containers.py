@@ -7,29 +7,52 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pymongo import MongoClient
+from pymongo.errors import ConnectionFailure, OperationFailure
+
 MONGO_IMAGE = "mongo:8"
+READY_SECONDS = 60
+ALREADY_INITIALIZED = 23
 MINIO_IMAGE = "minio/minio:RELEASE.2025-09-07T16-13-09Z"
 
 
 @contextmanager
 def running() -> Iterator[tuple[str, str, str, str]]:
     """Starts both; yields MongoDB's URI and MinIO's URL, access key and secret key."""
-    from testcontainers.minio import MinioContainer
-    from testcontainers.mongodb import MongoDbContainer
+    from testcontainers.core.container import DockerContainer
+    from testcontainers.community.minio import MinioContainer
 
-    # Nothing answers there: the tests only ask MinIO to accept a rule for the target.
-    target = {
-        "MINIO_NOTIFY_WEBHOOK_ENABLE_MAILROOM": "on",
-        "MINIO_NOTIFY_WEBHOOK_ENDPOINT_MAILROOM": "http://127.0.0.1:9/",
-    }
+    # Without a replica set MongoDB has no retryable writes; with one, passwords would need a key file.
+    mongo = DockerContainer(os.environ.get("MONGO_IMAGE", MONGO_IMAGE))
+    mongo.with_command("--replSet rs0 --bind_ip_all").with_exposed_ports(27017)
     access_key, secret_key = "mailroom", secrets.token_urlsafe(24)
-    mongo = MongoDbContainer(os.environ.get("MONGO_IMAGE", MONGO_IMAGE), password=secrets.token_hex(16))
     minio = MinioContainer(os.environ.get("MINIO_IMAGE", MINIO_IMAGE), access_key=access_key, secret_key=secret_key)
-    for name, value in target.items():
-        minio.with_env(name, value)
+    # Nothing answers at that address: the tests only ask MinIO to accept a rule for the target.
+    minio.with_env("MINIO_NOTIFY_WEBHOOK_ENABLE_MAILROOM", "on")
+    minio.with_env("MINIO_NOTIFY_WEBHOOK_ENDPOINT_MAILROOM", "http://127.0.0.1:9/")
     with mongo, minio:
-        endpoint = minio.get_config()["endpoint"]
-        yield mongo.get_connection_url(), f"http://{endpoint}", access_key, secret_key
+        uri = f"mongodb://{mongo.get_container_host_ip()}:{mongo.get_exposed_port(27017)}/?directConnection=true"
+        _initiate(uri)
+        yield uri, f"http://{minio.get_config()['endpoint']}", access_key, secret_key
+
+
+def _initiate(uri: str) -> None:
+    """Makes the server a replica set of one, and waits until it is its primary."""
+    config = {"_id": "rs0", "members": [{"_id": 0, "host": "localhost:27017"}]}
+    end = time.monotonic() + READY_SECONDS
+    with MongoClient(uri, serverSelectionTimeoutMS=1000) as client:
+        while time.monotonic() < end:
+            try:
+                client.admin.command("replSetInitiate", config)
+            except OperationFailure as error:
+                if error.code != ALREADY_INITIALIZED:
+                    raise
+            except ConnectionFailure:
+                continue  # it is still starting
+            if client.admin.command("hello").get("isWritablePrimary"):
+                return
+    raise TimeoutError(f"MongoDB at {uri} is no primary after {READY_SECONDS} s")
