@@ -22,6 +22,7 @@ HEAD_BYTES = 256 * 1024
 DELIMITERS = ",;\t|"
 _TRIED_ROWS = 50
 _SEP_LINE = re.compile(r'"?sep=([,;\t|])"?(?:\r\n|\r|\n|$)', re.IGNORECASE)
+_LONE_BACKSLASH = re.compile(r"(?<!\\)(?:\\\\)*\\(?![\"\\])")
 _AMOUNTS = ("grossAmount", "netAmount", "vatAmount")
 
 
@@ -131,11 +132,14 @@ def _is_data(row: Record | Malformed) -> bool:
 
 
 def _with_quoting(head: _Head, dialect: Dialect) -> Dialect:
-    """Backslashes escape quotes only where that reads more rows than doubled quotes do."""
+    """Backslashes escape quotes where that reads more rows, or where all backslashes can be read so."""
     if '\\"'.encode(dialect.encoding) not in head.content:
         return dialect
     escaped = replace(dialect, quoting="backslash")
-    return escaped if _misfits(head.rows(escaped)) < _misfits(head.rows(dialect)) else dialect
+    gained = _misfits(head.rows(dialect)) - _misfits(head.rows(escaped))
+    if gained == 0 and not _LONE_BACKSLASH.search(head.content.decode(dialect.encoding, "replace")):
+        return escaped
+    return escaped if gained > 0 else dialect
 
 
 def _misfits(rows: Sequence[Record | Malformed]) -> int:

@@ -30,7 +30,7 @@ def lines(chunks: Iterable[bytes], limit: int, measure: Callable[[bytes], int]) 
 
     def finished(line: bytes) -> bytes | Oversize:
         if dropped:
-            return Oversize(prefix, dropped + measure(line))
+            return Oversize((prefix + line)[:PREFIX_BYTES], dropped + measure(line))
         return line if len(line) <= limit else Oversize(line[:PREFIX_BYTES], measure(line))
 
     for chunk in chunks:
@@ -40,7 +40,7 @@ def lines(chunks: Iterable[bytes], limit: int, measure: Callable[[bytes], int]) 
         if not after_cr and b"\n" not in chunk and b"\r" not in chunk:
             if held > limit:
                 line = b"".join(pending)
-                prefix = prefix or line[:PREFIX_BYTES]
+                prefix = (prefix + line[:PREFIX_BYTES])[:PREFIX_BYTES]
                 dropped += measure(line)
                 pending, held = [], 0
             continue
