@@ -30,8 +30,9 @@ log = logging.getLogger(__name__)
 # takes longer goes on in this process, and its lease protects it.
 LINGER_SECONDS = 30.0
 
-# At the end of the process deliveries have so long to finish. What is cut off is sent again when its lease is over.
-CLOSE_SECONDS = 5.0
+# At the end of the process deliveries have so long to finish, and so has the leave-taking; the runtime gives 3 s for
+# both. What is cut off is sent again when its lease is over.
+CLOSE_SECONDS = 1.2
 
 _WRITE_AGAIN_SECONDS = 0.5
 

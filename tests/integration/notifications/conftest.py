@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from bson import ObjectId
 
 from mailroom.notifications import app
 from mailroom.notifications.indexes import INDEXES
@@ -27,6 +30,14 @@ FAST = {
     "smtp_data_timeout_seconds": 1.0,
     "send_wait_seconds": 2.0,
 }
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Waits until `holds`, which asks something that another thread or process changes."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
 
 
 @dataclass(frozen=True)
@@ -92,6 +103,21 @@ class Mail:
             {"dueAt": {"$exists": True}}, [{"$set": {"dueAt": {"$subtract": ["$$NOW", 3_600_000]}}}]
         )
 
+    def fates(self, message: str) -> dict[str, str]:
+        """What became of each recipient."""
+        one = self.client.get(f"/{message}").body
+        return {each["address"]: each["status"] for each in one["recipients"]}
+
+    def wait_of(self, message: str) -> float:
+        """Seconds from the last attempt to the next."""
+        document = self.collection.find_one({"_id": ObjectId(message)})
+        assert document is not None
+        wait: timedelta = document["dueAt"] - document["updatedAt"]
+        return wait.total_seconds()
+
+    def wait_for_state(self, message: str, state: str) -> None:
+        eventually(lambda: self.client.get(f"/{message}").body["status"] == state)
+
     def states(self) -> list[str]:
         return sorted(each["state"] for each in self.collection.find())
 
@@ -110,7 +136,7 @@ def make_mail(make_services: Callable[..., Services], relay: Relay) -> Callable[
     made: list[Mail] = []
 
     def make(**settings: object) -> Mail:
-        services = make_services(**FAST, smtp_port=relay.port, **settings)
+        services = make_services(**{**FAST, "smtp_port": relay.port, **settings})
         for name, wanted in INDEXES.items():
             services.database[name].create_indexes(wanted)
         made.append(Mail(services))

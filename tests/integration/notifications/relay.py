@@ -17,21 +17,28 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 Fault = Callable[["Peer"], Awaitable[str | None]]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Received:
-    """A message whose final dot came. `taken` says whether 250 was the answer that was meant."""
+    """A message whose final dot came. `taken` says whether the answer was 250."""
 
     sender: str
     recipients: tuple[str, ...]
     content: bytes
     options: tuple[str, ...]
-    taken: bool
+    taken: bool = False
 
     @property
     def parsed(self) -> EmailMessage:
         message = message_from_bytes(self.content, policy=policy.default)
         assert isinstance(message, EmailMessage)
         return message
+
+    def body(self, subtype: str) -> str:
+        """The text or HTML part, as a mail reader shows it."""
+        part = self.parsed.get_body((subtype,))
+        assert part is not None
+        content: str = part.get_content()
+        return content.strip("\n")
 
 
 def reply(text: str) -> Fault:
@@ -140,7 +147,10 @@ class Peer(SMTP):
     def __init__(self, relay: Relay) -> None:
         super().__init__(_Handler(relay), enable_SMTPUTF8="SMTPUTF8" in relay.extensions, hostname="relay.test")
         self.relay = relay
-        relay.connections += 1
+
+    async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802
+        self.relay.connections += 1
+        await super().smtp_EHLO(hostname)
 
     async def smtp_MAIL(self, arg: str | None) -> None:  # noqa: N802
         await self._or_fault("mail", arg, super().smtp_MAIL)
@@ -170,16 +180,15 @@ class _Handler:
         self._relay = relay
 
     async def handle_DATA(self, server: Peer, session: Session, envelope: Envelope) -> str | None:  # noqa: N802
-        fault = self._relay.next_fault("content")
-        text = None if fault is None else await fault(server)
-        taken = fault is None or text == ""
         content = envelope.content
         assert isinstance(content, bytes)
-        self._relay.received.append(
-            Received(envelope.mail_from or "", tuple(envelope.rcpt_tos), content, tuple(envelope.mail_options), taken)
-        )
-        if fault is not None and text is None:
+        received = Received(envelope.mail_from or "", tuple(envelope.rcpt_tos), content, tuple(envelope.mail_options))
+        self._relay.received.append(received)
+        fault = self._relay.next_fault("content")
+        text = "" if fault is None else await fault(server)
+        if text is None:
             raise asyncio.CancelledError
+        received.taken = text == ""
         return text or "250 taken"
 
 

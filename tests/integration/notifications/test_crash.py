@@ -1,0 +1,199 @@
+"""What a crash does: SIGKILL for a real process at each step, then another sender.
+
+    insert      claim       RCPT        dot on its way      250, not yet noted
+resend: 1       1           1           1 or 2              2
+hold:   1       1           1           0 or 1              1
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailroom.errors import LeaseLost
+from mailroom.notifications.clock import ServerClock
+from mailroom.notifications.model import Result, State
+from mailroom.notifications.outbox import Outbox
+from mailroom.notifications.settling import Decision
+from tests.integration.notifications.conftest import Mail, eventually
+from tests.integration.notifications.relay import Relay, call
+
+HELLO = {"emailTo": "anna@example.com", "subject": "Hello", "message": "<p>x</p>"}
+ROOT = Path(__file__).parents[3]
+
+StartChild = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start_child() -> Iterator[StartChild]:
+    """Starts a function as a process of its own with the settings of `mail`; it is ready when this returns."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(mail: Mail, function: str, point: str = "", **headers: str) -> subprocess.Popen[str]:
+        settings = mail.services.settings
+        environment = {name.upper(): str(getattr(settings, name)) for name in type(settings).__dataclass_fields__}
+        environment |= {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+        environment |= {"API_KEY": mail.client.key, "HEADERS": json.dumps(headers)}
+        process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("child.py")), function, point],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def say(process: subprocess.Popen[str], line: Any) -> None:
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(line) + "\n")
+    process.stdin.flush()
+
+
+def hear(process: subprocess.Popen[str]) -> Any:
+    assert process.stdout is not None
+    return json.loads(process.stdout.readline())
+
+
+def stopped(pid: int) -> bool:
+    return os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT | os.WNOHANG) is not None
+
+
+def killed(process: subprocess.Popen[str]) -> bool:
+    return process.wait(10) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("policy", ["resend", "hold"])
+@pytest.mark.parametrize(
+    ("point", "resend", "hold"),
+    [
+        ("claim", {1}, {1}),
+        ("rcpt", {1}, {1}),
+        ("data", {1}, {1}),
+        ("handover", {1}, {0}),
+        ("dot", {2}, {1}),
+        ("250", {2}, {1}),
+    ],
+)
+def test_a_sender_killed_at(
+    make_mail: Any, start_child: StartChild, relay: Relay, point: str, resend: set[int], hold: set[int], policy: str
+) -> None:
+    mail: Mail = make_mail(unknown_outcome=policy)
+    mail.client.post(HELLO, Prefer="respond-async")
+    child = start_child(mail, "notification-sender", point)
+    if point in ("rcpt", "data", "dot"):
+        relay.on("content" if point == "dot" else point, call(child.kill))
+
+    say(child, {})
+    assert killed(child)
+    eventually(lambda: mail.states() == ["sending"])
+    mail.let_time_pass()
+    mail.drain()
+
+    assert len(relay.received) in (resend if policy == "resend" else hold)
+    assert len({each.parsed["Message-ID"] for each in relay.received}) <= 1
+    unknown = policy == "hold" and point in ("handover", "dot", "250")
+    assert mail.states() == ["unknown" if unknown else "sent"]
+    [document] = mail.collection.find()
+    interrupted = "unknown" if point in ("handover", "dot", "250") else "interrupted"
+    assert [each["outcome"] for each in document["attempts"]] == [interrupted, "unknown" if unknown else "sent"]
+    mail.let_time_pass()
+    assert mail.drain() == 0
+
+
+@pytest.mark.parametrize("policy", ["resend", "hold"])
+def test_killed_after_the_insert_it_is_sent_once(
+    make_mail: Any, start_child: StartChild, relay: Relay, policy: str
+) -> None:
+    mail: Mail = make_mail(unknown_outcome=policy)
+    child = start_child(mail, "notifications", "insert")
+
+    say(child, HELLO)
+    assert killed(child)
+    assert mail.states() == ["queued"]
+    assert mail.drain() == 1
+
+    assert mail.states() == ["sent"]
+    assert len(relay.taken) == 1
+
+
+def test_killed_after_the_answer_it_is_sent_later(mail: Mail, start_child: StartChild, relay: Relay) -> None:
+    child = start_child(mail, "notifications", Prefer="respond-async")
+
+    say(child, HELLO)
+    status, body = hear(child)
+    child.kill()
+    assert (status, body["status"]) == (202, "queued")
+    mail.drain()
+
+    assert mail.client.get(f"/{body['id']}").body["status"] == "sent"
+    assert len(relay.taken) == 1
+
+
+def test_a_paused_sender_cannot_send_what_another_has_sent(mail: Mail, start_child: StartChild, relay: Relay) -> None:
+    mail.client.post(HELLO, Prefer="respond-async")
+    child = start_child(mail, "notification-sender")
+    relay.on("rcpt", call(lambda: child.send_signal(signal.SIGSTOP)))
+
+    say(child, {})
+    eventually(lambda: mail.states() == ["sending"] and stopped(child.pid))
+    mail.let_time_pass()
+    mail.drain()
+    assert mail.states() == ["sent"]
+    [before] = mail.collection.find()
+    child.send_signal(signal.SIGCONT)
+
+    assert hear(child) == [200, {"done": 1}]
+    assert list(mail.collection.find()) == [before]
+    assert len(relay.received) == 1
+
+
+def test_a_late_write_is_refused(mail: Mail) -> None:
+    mail.client.post(HELLO, Prefer="respond-async")
+    outbox = Outbox(mail.collection, ServerClock(mail.services.database), 1.0)
+    late = outbox.claim_due()
+    mail.let_time_pass()
+    newer = outbox.claim_due()
+    assert late is not None
+    assert newer is not None
+    assert (late.epoch, newer.epoch) == (1, 2)
+    [before] = mail.collection.find()
+
+    for write in (
+        lambda: outbox.hand_over(late),
+        lambda: outbox.take_over(replace(late, index=1)),
+        lambda: outbox.settle(late, Decision(State.SENT, (), None, ""), Result({})),
+    ):
+        with pytest.raises(LeaseLost):
+            write()
+    assert list(mail.collection.find()) == [before]
+
+
+def test_two_senders_share_the_work_and_send_nothing_twice(mail: Mail, start_child: StartChild, relay: Relay) -> None:
+    for number in range(40):
+        mail.client.post(HELLO | {"subject": str(number)}, Prefer="respond-async")
+    children = [start_child(mail, "notification-sender") for _ in range(2)]
+
+    for child in children:
+        say(child, {})
+    done = [hear(child)[1]["done"] for child in children]
+
+    assert sum(done) == 40
+    assert sorted(int(each.parsed["Subject"]) for each in relay.taken) == list(range(40))

@@ -1,0 +1,147 @@
+"""What the relay can answer, and what becomes of each recipient then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.integration.notifications.conftest import Mail, eventually
+from tests.integration.notifications.relay import Fault, Relay, disconnect, hang, reply, reply_and_close
+
+MIX = {"emailTo": ["a@example.com", "b@example.com", "c@example.com"], "subject": "Mix", "message": "<p>x</p>"}
+ONE = {"emailTo": "a@example.com", "subject": "One", "message": "<p>x</p>"}
+
+
+def test_only_deferred_recipients_are_retried(mail: Mail, relay: Relay) -> None:
+    relay.on("rcpt", reply("450 4.2.1 later"), recipient="b@example.com")
+    relay.on("rcpt", reply("550 5.1.1 unknown"), recipient="c@example.com")
+
+    answer = mail.client.post(MIX)
+    assert (answer.status, answer.body["status"]) == (202, "queued")
+    assert mail.fates(answer.body["id"]) == {
+        "a@example.com": "sent",
+        "b@example.com": "pending",
+        "c@example.com": "failed",
+    }
+
+    mail.let_time_pass()
+    mail.drain()
+
+    assert [each.recipients for each in relay.taken] == [("a@example.com",), ("b@example.com",)]
+    assert len({each.parsed["Message-ID"] for each in relay.taken}) == 1
+    assert relay.taken[0].content == relay.taken[1].content
+    one = mail.client.get(f"/{answer.body['id']}").body
+    assert (one["status"], one["attemptCount"]) == ("partial", 2)
+    assert mail.fates(one["id"]) == {"a@example.com": "sent", "b@example.com": "sent", "c@example.com": "failed"}
+    assert "unknown" in one["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("step", "fault"),
+    [
+        ("mail", reply("451 4.3.0 later")),
+        ("rcpt", reply("450 4.2.1 later")),
+        ("rcpt", reply_and_close("421 4.3.2 closing")),
+        ("rcpt", disconnect),
+        ("data", reply("454 4.7.0 later")),
+        ("data", reply_and_close("421 4.3.2 closing")),
+        ("data", disconnect),
+        ("content", reply("452 4.3.1 full")),
+        ("content", reply("454 4.7.0 later")),
+        ("mail", hang(2.0)),
+        ("rcpt", hang(2.0)),
+    ],
+)
+@pytest.mark.parametrize("policy", ["resend", "hold"])
+def test_a_temporary_fault_defers_and_the_next_attempt_sends(
+    make_mail: Any, relay: Relay, step: str, fault: Fault, policy: str
+) -> None:
+    mail: Mail = make_mail(unknown_outcome=policy, smtp_timeout_seconds=0.2)
+    relay.on(step, fault)
+
+    answer = mail.client.post(ONE)
+    assert (answer.status, answer.body["status"]) == (202, "queued")
+    assert relay.taken == []
+
+    mail.let_time_pass()
+    mail.drain()
+    assert mail.states() == ["sent"]
+    assert len(relay.taken) == 1
+    # What a fault leaves of a connection must not hurt the next message.
+    assert mail.client.post(ONE).body["status"] == "sent"
+
+
+@pytest.mark.parametrize("step", ["mail", "rcpt", "data", "content"])
+def test_a_permanent_refusal_is_final(mail: Mail, relay: Relay, step: str) -> None:
+    relay.on(step, reply("554 5.7.1 not wanted"))
+
+    assert mail.client.post(ONE).status == 422
+
+    mail.let_time_pass()
+    assert mail.drain() == 0
+    assert mail.states() == ["failed"]
+    assert mail.client.post(ONE).body["status"] == "sent"
+
+
+def test_421_after_the_first_recipient_delivers_to_nobody_twice(mail: Mail, relay: Relay) -> None:
+    relay.on("rcpt", reply_and_close("421 4.3.2 closing"), recipient="b@example.com")
+
+    answer = mail.client.post(MIX)
+    assert set(mail.fates(answer.body["id"]).values()) == {"pending"}
+
+    mail.let_time_pass()
+    mail.drain()
+    assert [each.recipients for each in relay.taken] == [tuple(MIX["emailTo"])]
+
+
+@pytest.mark.parametrize("fault", [disconnect, hang(2.0)], ids=["disconnect", "hang"])
+@pytest.mark.parametrize(("policy", "state", "copies"), [("resend", "sent", 2), ("hold", "unknown", 1)])
+def test_no_answer_after_the_final_dot(
+    make_mail: Any, relay: Relay, fault: Fault, policy: str, state: str, copies: int
+) -> None:
+    mail: Mail = make_mail(unknown_outcome=policy, smtp_data_timeout_seconds=0.2)
+    relay.on("content", fault)
+
+    mail.client.post(ONE)
+    mail.let_time_pass()
+    mail.drain()
+
+    assert mail.states() == [state]
+    eventually(lambda: len(relay.received) == copies)
+    assert len({each.parsed["Message-ID"] for each in relay.received}) == 1
+
+
+def test_a_message_is_given_up_at_last(make_mail: Any, relay: Relay) -> None:
+    mail: Mail = make_mail(retry_give_up_hours=0.0)
+    relay.on("rcpt", reply("450 4.2.1 later"), recipient="b@example.com")
+
+    assert mail.client.post(MIX).body["status"] == "partial"
+
+    [document] = mail.collection.find()
+    assert document["recipients"][1]["text"] == "given up: 4.2.1 later"
+    assert "dueAt" not in document
+
+
+def test_the_wait_grows_and_its_transcript_is_kept(mail: Mail, relay: Relay) -> None:
+    relay.on("rcpt", reply("450 4.2.1 later"), times=3)
+    message = mail.client.post(ONE).body["id"]
+    waits = [mail.wait_of(message)]
+    for _ in range(2):
+        mail.let_time_pass()
+        mail.drain()
+        waits.append(mail.wait_of(message))
+
+    assert [first <= wait <= 2 * first for first, wait in zip((30, 60, 120), waits, strict=True)] == [True] * 3
+    one = mail.client.get(f"/{message}").body
+    assert [each["outcome"] for each in one["attempts"]] == ["queued"] * 3
+    steps = one["attempts"][0]["steps"]
+    assert [(each["step"], each["code"]) for each in steps] == [
+        ("connect", 220),
+        ("mail", 250),
+        ("rcpt", 450),
+        ("rset", 250),
+    ]
+    assert steps[2]["recipient"] == "a@example.com"
+    assert steps[2]["text"] == "4.2.1 later"
+    assert all(each["milliseconds"] >= 0 for each in steps)

@@ -1,0 +1,82 @@
+"""Listing what was sent, and reading one."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import timedelta
+
+import pytest
+
+from mailroom.platform.clock import rfc3339
+from tests.integration.notifications.conftest import Mail
+from tests.integration.notifications.relay import Relay, reply
+
+HELLO = {"emailTo": "anna@example.com", "subject": "Hello", "message": "<p>x</p>"}
+
+
+def test_newest_first_page_by_page(mail: Mail) -> None:
+    sent = [mail.client.post(HELLO).body["id"] for _ in range(5)]
+
+    first = mail.client.get(limit="3").body
+    second = mail.client.get(limit="3", cursor=first["nextCursor"]).body
+
+    assert [each["id"] for each in first["items"] + second["items"]] == sent[::-1]
+    assert second["nextCursor"] is None
+    assert first["items"][0]["emailTo"] == "anna@example.com"
+    assert first["items"][0]["status"] == "sent"
+    assert first["items"][0]["error"] is None
+
+
+def test_filters_in_every_combination(mail: Mail, relay: Relay) -> None:
+    relay.on("rcpt", reply("550 no"))
+    failed = mail.client.post(HELLO).body["id"]
+    sent = mail.client.post(HELLO | {"emailTo": ["bert@example.com", "Anna@example.com"]}).body["id"]
+    other = mail.client.post(HELLO | {"emailTo": "carl@example.com"}).body["id"]
+    created = mail.collection.find_one(sort=[("_id", -1)])
+    assert created is not None
+    soon = rfc3339(created["createdAt"] + timedelta(minutes=1))
+    ago = rfc3339(created["createdAt"] - timedelta(minutes=1))
+    filters = {
+        "status": ("sent", {sent, other}),
+        "emailTo": ("ANNA@EXAMPLE.com", {failed, sent}),
+        "from": (ago, {failed, sent, other}),
+        "to": (soon, {failed, sent, other}),
+    }
+    for count in range(5):
+        for names in itertools.combinations(filters, count):
+            found = mail.client.get(**{name: filters[name][0] for name in names}).body["items"]
+            wanted = {failed, sent, other}.intersection(*(filters[name][1] for name in names))
+            assert {each["id"] for each in found} == wanted, names
+    assert mail.client.get(to=ago).body["items"] == []
+    assert mail.client.get(**{"from": soon}).body["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("status", "gone"),
+        ("emailTo", "x"),
+        ("from", "yesterday"),
+        ("limit", "0"),
+        ("cursor", "x"),
+        ("subject", "Hello"),
+    ],
+)
+def test_a_bad_filter_is_named(mail: Mail, name: str, value: str) -> None:
+    answer = mail.client.get(**{name: value})
+
+    assert (answer.status, answer.body["field"]) == (422, name)
+
+
+def test_one_message_with_its_attempts(mail: Mail) -> None:
+    message = mail.client.post(HELLO).body["id"]
+
+    one = mail.client.get(f"/{message}").body
+
+    assert one["recipients"] == [
+        {"address": "anna@example.com", "kind": "to", "status": "sent", "code": 250, "text": "taken"}
+    ]
+    assert (one["html"], one["text"], one["attemptCount"]) == ("<p>x</p>", "x", 1)
+    assert [each["step"] for each in one["attempts"][0]["steps"]] == ["connect", "mail", "rcpt", "data", "content"]
+    assert mail.client.get("/000000000000000000000000").status == 404
+    assert mail.client.get("/x").status == 422

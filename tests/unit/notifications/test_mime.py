@@ -1,0 +1,112 @@
+"""The bytes of a message: what a mail reader gets out is what was put in, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailroom.notifications import mime
+from mailroom.notifications.model import Address, Kind, Message, Recipient, Sender
+
+HEADERS = ["Message-ID", "Date", "From", "To", "Cc", "Reply-To", "Subject", "MIME-Version", "Content-Type"]
+
+
+def message(**changes: object) -> Message:
+    parts = {
+        "message_id": "<65a000000000000000000001@example.com>",
+        "date": datetime(2024, 1, 31, 12, 0, tzinfo=UTC),
+        "sender": Sender("Mailroom, Ltd", "mail@example.com"),
+        "recipients": (
+            Recipient(Address("a@example.com", "a@example.com")),
+            Recipient(Address("c@example.com", "c@example.com"), Kind.CC),
+            Recipient(Address("b@example.com", "b@example.com"), Kind.BCC),
+        ),
+        "subject": "Hello",
+        "text": "text",
+        "html": "<p>html</p>",
+        "reply_to": (Address("r@example.com", "r@example.com"),),
+    }
+    return Message(**{**parts, **changes})  # type: ignore[arg-type]
+
+
+def parse(content: bytes) -> EmailMessage:
+    parsed = message_from_bytes(content, policy=policy.default)
+    assert isinstance(parsed, EmailMessage)
+    assert not parsed.defects
+    return parsed
+
+
+def part(parsed: EmailMessage, subtype: str) -> str:
+    found = parsed.get_body((subtype,))
+    assert found is not None
+    content: str = found.get_content()
+    return content.replace("\r\n", "\n")
+
+
+def test_the_headers() -> None:
+    parsed = parse(mime.assemble(message()))
+
+    assert [str(parsed[name]) for name in HEADERS[:-1]] == [
+        "<65a000000000000000000001@example.com>",
+        "Wed, 31 Jan 2024 12:00:00 +0000",
+        '"Mailroom, Ltd" <mail@example.com>',
+        "a@example.com",
+        "c@example.com",
+        "r@example.com",
+        "Hello",
+        "1.0",
+    ]
+    assert parsed.keys() == HEADERS
+
+
+def test_the_same_message_gives_the_same_bytes() -> None:
+    assert mime.assemble(message()) == mime.assemble(message())
+
+
+def test_text_alone_has_one_part() -> None:
+    parsed = parse(mime.assemble(message(html="")))
+
+    assert (parsed.get_content_type(), parsed.get_content().strip()) == ("text/plain", "text")
+
+
+# Everything JSON can bring in but lone halves of characters, which it cannot.
+ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=300)
+LINE = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1, max_size=300)
+
+
+@given(subject=LINE.filter(str.strip), text=ANY_TEXT, html=ANY_TEXT.filter(bool))
+def test_whatever_goes_in_comes_out_and_no_header_more(subject: str, text: str, html: str) -> None:
+    content = mime.assemble(message(subject=subject, text=text, html=html))
+
+    parsed = parse(content)
+    assert parsed.keys() == HEADERS
+    assert str(parsed["To"]) == "a@example.com"
+    assert decoded_subject(content) == subject
+    for subtype, sent in (("plain", text), ("html", html)):
+        found = parsed.get_body((subtype,))
+        assert found is not None
+        payload = found.get_payload(decode=True)
+        assert isinstance(payload, bytes)
+        assert payload.decode().replace("\r\n", "\n") == sent.replace("\r\n", "\n").replace("\r", "\n")
+    assert all(len(line) <= 998 for line in content.split(b"\r\n"))
+    assert b"\n" not in content.replace(b"\r\n", b"")
+    assert b"\r" not in content.replace(b"\r\n", b"")
+
+
+def decoded_subject(content: bytes) -> str:
+    from email.header import decode_header, make_header
+
+    raw = message_from_bytes(content)["Subject"]
+    return str(make_header(decode_header(raw.replace("\r\n", "").replace("\n", ""))))
+
+
+@pytest.mark.parametrize("control", ["\r\nBcc: eve@example.com", "\n", "\r", "\0", "\x85", "\u2028", "\x1b"])
+@pytest.mark.parametrize("field", ["subject", "message_id"])
+def test_a_control_character_in_a_header_is_refused(field: str, control: str) -> None:
+    with pytest.raises(ValueError, match="control character"):
+        mime.assemble(message(**{field: f"a{control}b"}))

@@ -1,0 +1,142 @@
+"""What may be asked for. Nothing that passes can bring in a header, a command or a recipient of its own."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email import message_from_bytes
+
+import msgspec
+import pytest
+from bson import ObjectId
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailroom.errors import InvalidSetting
+from mailroom.notifications import addresses, documents, mime, requests
+from mailroom.notifications.model import Sender
+from mailroom.notifications.requests import Send
+from mailroom.platform.http import Problem
+
+OURS = Sender("Mailroom", "mail@example.com")
+
+# Text in which control characters and pieces of the protocol are likely.
+NASTY = st.lists(
+    st.one_of(
+        st.sampled_from(
+            ["\r", "\n", "\r\n", "\0", "\x0b", "\x85", "\u2028", "\u2029", " ", ",", ";", "<", ">", '"', "@"]
+        ),
+        st.sampled_from(["Bcc: eve@evil.example", "eve@evil.example", ".", "RCPT TO:", "=?utf-8?q?=0A?=", "--=_"]),
+        st.text(max_size=5),
+    ),
+    max_size=8,
+).map("".join)
+ADDRESS = st.one_of(st.just("anna@example.com"), NASTY, NASTY.map(lambda text: f"anna@example.com{text}"))
+
+
+@given(
+    email_to=st.one_of(ADDRESS, st.lists(ADDRESS, max_size=3)),
+    cc=st.lists(ADDRESS, max_size=2),
+    reply_to=st.lists(ADDRESS, max_size=2),
+    subject=st.one_of(NASTY, st.text(max_size=20)),
+    message=st.one_of(NASTY, st.text(max_size=50)),
+)
+def test_nothing_can_be_injected(
+    email_to: str | list[str], cc: list[str], reply_to: list[str], subject: str, message: str
+) -> None:
+    try:
+        send = msgspec.convert(
+            {"emailTo": email_to, "cc": cc, "replyTo": reply_to, "subject": subject, "message": message}, Send
+        )
+        draft = requests.check(send)
+    except Problem as problem:
+        assert problem.status == 422  # noqa: PT017 - most of them are refused, which is as good
+        return
+    document = documents.from_draft(draft, ObjectId(), OURS, "", datetime.now(UTC))
+    content = mime.assemble(documents.to_message(document))
+
+    asked = {*([email_to] if isinstance(email_to, str) else email_to), *cc}
+    assert {each.address.wire for each in draft.recipients} <= {addresses.address(each, "").wire for each in asked}
+    assert all(not set(each.address.wire) & set("\r\n\0<> ") for each in draft.recipients)
+    wanted = {"Message-ID", "Date", "From", "To", "Subject", "MIME-Version", "Content-Type"}
+    wanted |= {"Cc"} if len(draft.recipients) > len(draft_to(draft)) else set()
+    wanted |= {"Reply-To"} if reply_to else set()
+    parsed = message_from_bytes(content)
+    assert sorted(parsed.keys()) == sorted(wanted)
+    assert [each.get_content_type() for each in parsed.walk()] == ["multipart/alternative", "text/plain", "text/html"]
+
+
+def draft_to(draft: requests.Draft) -> list[str]:
+    return [each.address.wire for each in draft.recipients if each.kind == "to"]
+
+
+@pytest.mark.parametrize(
+    ("given", "shown", "wire"),
+    [
+        ("Anna.Berg+x@Example.COM", "Anna.Berg+x@example.com", "Anna.Berg+x@example.com"),
+        ("anna@bücher.example.com", "anna@bücher.example.com", "anna@xn--bcher-kva.example.com"),
+        ("jörg@example.com", "jörg@example.com", "jörg@example.com"),
+        ("anna@mail.local", "anna@mail.local", "anna@mail.local"),
+        ("anna@relay.test", "anna@relay.test", "anna@relay.test"),
+    ],
+)
+def test_addresses_that_are_good(given: str, shown: str, wire: str) -> None:
+    found = addresses.address(given, "emailTo")
+
+    assert (found.shown, found.wire) == (shown, wire)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            "anna",
+            "@example.com",
+            "anna@",
+            "anna@@example.com",
+            "anna@example..com",
+            "a b@example.com",
+            "anna@example",
+        ),
+        *("anna@[127.0.0.1]", "Anna <anna@example.com>", "anna@example.com,bert@example.com", '"a b"@example.com'),
+        *("x" * 65 + "@example.com", "a@" + "x." * 200 + "com"),
+    ],
+)
+def test_addresses_that_are_none(text: str) -> None:
+    with pytest.raises(Problem) as problem:
+        addresses.address(text, "emailTo")
+
+    assert (problem.value.status, problem.value.field) == (422, "emailTo")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "address"),
+    [("mail@example.com", "", "mail@example.com"), ("Our Mail <m@example.com>", "Our Mail", "m@example.com")],
+)
+def test_the_sender(text: str, name: str, address: str) -> None:
+    assert addresses.sender(text) == Sender(name, address)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "mail", "@example.com", "mail@", "a@example.com\nBcc: b@example.com", "ä@example.com"]
+)
+def test_a_sender_that_is_none(text: str) -> None:
+    with pytest.raises(InvalidSetting, match="MAIL_FROM"):
+        addresses.sender(text)
+
+
+def test_html_becomes_text_that_can_be_read() -> None:
+    html = (
+        '<?xml version="1.0" encoding="utf-8"?><h1>Hi</h1><p>Read <a href="https://example.com/x">this</a>.<ul><li>one'
+    )
+    send = Send(email_to="anna@example.com", subject="x", message=html)
+
+    assert requests.check(send).text == "Hi\n\nRead [this](https://example.com/x).\n\n  * one"
+
+
+def test_the_digest_does_not_depend_on_how_it_was_written() -> None:
+    one = msgspec.json.decode(b'{"emailTo":"a@example.com","subject":"x","message":"y"}', type=Send)
+    other = msgspec.json.decode(b'{ "message": "\\u0079", "subject": "x", "emailTo": "a@example.com" }', type=Send)
+
+    assert one.digest() == other.digest()
+    assert one.digest() != Send(email_to="b@example.com", subject="x", message="y").digest()
