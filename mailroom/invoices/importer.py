@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, islice
 
+from pymongo.errors import PyMongoError
+
 from mailroom.errors import LeaseLost, Unavailable
 from mailroom.invoices.content import content_of
 from mailroom.invoices.identity import order
@@ -71,6 +73,11 @@ class Importer:
                 self._work(job, budget)
             except LeaseLost as error:
                 log.warning("%s", error, extra={"importId": str(job.id)})
+            except (Unavailable, PyMongoError):
+                raise
+            except Exception:
+                # A mistake of ours must not keep the other jobs waiting; this one is tried again when its lease ends.
+                log.exception("an import stopped unexpectedly", extra={"importId": str(job.id)})
         return done
 
     def _work(self, job: Job, budget: Budget) -> None:

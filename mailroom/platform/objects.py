@@ -17,16 +17,29 @@ from mailroom.platform.clock import to_milliseconds
 
 if TYPE_CHECKING:
     from minio import Minio
+    from minio.datatypes import Object as Item
 
-_GONE = {"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "MethodNotAllowed", "InvalidVersionId", "NoSuchObject"}
+# MinIO calls a version id that is no UUID an invalid argument.
+_GONE = {
+    "InvalidArgument",
+    "InvalidVersionId",
+    "MethodNotAllowed",
+    "NoSuchBucket",
+    "NoSuchKey",
+    "NoSuchObject",
+    "NoSuchVersion",
+    "PreconditionFailed",
+}
 _LATER = {
+    "InternalError",
+    "ServiceUnavailable",
     "SlowDown",
     "SlowDownRead",
     "SlowDownWrite",
-    "InternalError",
-    "ServiceUnavailable",
     "XMinioServerNotInitialized",
 }
+# An operator can mend these, and then the work should go on.
+_REFUSED = {"AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "RequestTimeTooSkewed", "SignatureDoesNotMatch"}
 
 
 class ObjectGone(MailroomError):
@@ -79,15 +92,18 @@ class ObjectStore:
                 response.release_conn()
 
     def find(self, bucket: str, key: str, version_id: str = "") -> ObjectVersion:
-        """One version of an object, by default the latest. A listing is asked, for only that has milliseconds.
+        """One version of an object, by default the latest. A listing is asked too, for only that has milliseconds.
 
         Raises:
-            ObjectGone, Unavailable.
+            ObjectGone: there is none, or the latest is a delete marker.
+            Unavailable: the store does not answer.
         """
+        with _errors():
+            wanted = version_id or self.client.stat_object(bucket, key).version_id or ""
         for version in self.versions(bucket, prefix=key):
             if version.key != key:
                 break  # a listing is in the order of keys
-            if version.version_id == version_id or not version_id:
+            if version.version_id == wanted:
                 return version
         raise ObjectGone(
             f"there is no object {bucket}/{key}" + (f" with the version {version_id}" if version_id else "")
@@ -99,21 +115,26 @@ class ObjectStore:
             for item in self.client.list_objects(
                 bucket, prefix=prefix, recursive=True, include_version=True, start_after=start_after or None
             ):
-                if item.is_delete_marker or item.is_dir or item.last_modified is None or item.object_name is None:
-                    continue
-                yield ObjectVersion(
-                    bucket=bucket,
-                    key=item.object_name,
-                    version_id="" if item.version_id in (None, "null") else str(item.version_id),
-                    etag=(item.etag or "").strip('"'),
-                    size=item.size or 0,
-                    modified_ms=to_milliseconds(item.last_modified),
-                )
+                if not item.is_delete_marker and not item.is_dir:
+                    yield _version(bucket, item)
 
     def write(self, bucket: str, key: str, body: BinaryIO, size: int, content_type: str) -> None:
         """Writes an object of `size` bytes; it is there whole or not at all."""
         with _errors():
             self.client.put_object(bucket, key, body, size, content_type=content_type)
+
+
+def _version(bucket: str, item: Item) -> ObjectVersion:
+    assert item.object_name is not None  # a listing gives name and time of whatever it lists
+    assert item.last_modified is not None
+    return ObjectVersion(
+        bucket=bucket,
+        key=item.object_name,
+        version_id="" if item.version_id in (None, "null") else str(item.version_id),
+        etag=(item.etag or "").strip('"'),
+        size=item.size or 0,
+        modified_ms=to_milliseconds(item.last_modified),
+    )
 
 
 def connect(endpoint: str, region: str, access_key: str, secret_key: str, timeout: float) -> Minio:
@@ -147,8 +168,10 @@ def _errors() -> Iterator[None]:
     try:
         yield
     except S3Error as error:
-        if error.code in _GONE or error.code == "PreconditionFailed":
+        if error.code in _GONE:
             raise ObjectGone(f"{error.bucket_name}/{error.object_name}: {error.message}") from error
+        if error.code in _REFUSED:
+            raise Unavailable(f"the object store refuses our access: {error.code}") from error
         if error.code in _LATER or (error.response is not None and error.response.status >= 500):
             raise Unavailable(f"the object store answers {error.code}") from error
         raise

@@ -27,6 +27,7 @@ _SHAPE = re.compile(
 )
 _GROUPS = re.compile(r"[0-9]{1,3}(?:([.,'\u2019 \u00a0\u202f\u2009])[0-9]{3})(?:\1[0-9]{3})*")
 _MARKS = ".,"
+_CODE = re.compile(r"[A-Za-z]{3}")
 
 _SYMBOLS = {
     "€": {"EUR"},
@@ -74,6 +75,8 @@ def read_amount(text: str, mark: DecimalMark, currency: str, digits: int | None)
     units = [unit for unit in (shape["u1"], shape["u2"], shape["u3"], shape["u4"]) if unit]
     signs = [sign for sign in (shape["open"], shape["sign"], shape["after"]) if sign]
     if len(units) > 1 or len(signs) > 1 or bool(shape["open"]) != bool(shape["close"]):
+        return _not_a_number(text)
+    if units and units[0] not in _SYMBOLS and not _CODE.fullmatch(units[0]):
         return _not_a_number(text)
     if units and digits is not None and units[0].upper() != currency and currency not in _SYMBOLS.get(units[0], ()):
         return Fault("amount.currency", f"{units[0]!r} beside the amount is not the invoice's currency {currency}.")

@@ -102,7 +102,13 @@ def _line_end(head: bytes, encoding: str) -> str:
 def _find_delimiter(head: _Head, dialect: Dialect) -> str:
     """The delimiter whose header is known best or, without a header, that gives most rows nine fields."""
     known = known_names(head.rules)
-    tried = {mark: head.rows(replace(dialect, delimiter=mark), _TRIED_ROWS) for mark in DELIMITERS}
+    ways = [dialect, replace(dialect, quoting="backslash")] if _has_escaped_quotes(head, dialect) else [dialect]
+
+    def rows_of(mark: str) -> list[Record | Malformed]:
+        read = [head.rows(replace(way, delimiter=mark), _TRIED_ROWS) for way in ways]
+        return max(read, key=lambda rows: (_known_fields(rows, known), sum(map(_is_data, rows))))
+
+    tried = {mark: rows_of(mark) for mark in DELIMITERS}
     named = {mark: _known_fields(rows, known) for mark, rows in tried.items()}
     fitting = {mark: sum(_is_data(row) for row in rows) for mark, rows in tried.items()}
     widths = {mark: len(rows[0].fields) if rows and isinstance(rows[0], Record) else 0 for mark, rows in tried.items()}
@@ -131,9 +137,13 @@ def _is_data(row: Record | Malformed) -> bool:
     return bool(date_format(row.fields[1])) and any(is_amount(text) for text in row.fields[2:5])
 
 
+def _has_escaped_quotes(head: _Head, dialect: Dialect) -> bool:
+    return '\\"'.encode(dialect.encoding) in head.content
+
+
 def _with_quoting(head: _Head, dialect: Dialect) -> Dialect:
     """Backslashes escape quotes where that reads more rows, or where all backslashes can be read so."""
-    if '\\"'.encode(dialect.encoding) not in head.content:
+    if not _has_escaped_quotes(head, dialect):
         return dialect
     escaped = replace(dialect, quoting="backslash")
     gained = _misfits(head.rows(dialect)) - _misfits(head.rows(escaped))

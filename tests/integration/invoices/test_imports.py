@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from bson import Decimal128
 
-from mailroom.invoices import app
+from mailroom.invoices import app, importer
 from tests.integration.invoices.files import HEADER, Bucket, counts, csv, line
 
 
@@ -118,6 +118,31 @@ def test_a_failed_import_does_not_hold_up_the_next(bucket: Bucket):
     bucket.run()
     assert bucket.job(bad)["state"] == "failed"
     assert bucket.job(good)["state"] == "done"
+
+
+def test_a_mistake_of_ours_with_one_import_does_not_hold_up_the_next(bucket: Bucket, monkeypatch: pytest.MonkeyPatch):
+    broken = bucket.submit("broken.csv", csv(line(1)))
+    good = bucket.submit("good.csv", csv(line(2)))
+    detect = importer.detect
+
+    def mistake(head: bytes, *arguments: object, **options: object) -> object:
+        if b"\n1," in head:
+            raise ZeroDivisionError
+        return detect(head, *arguments, **options)
+
+    monkeypatch.setattr(importer, "detect", mistake)
+    bucket.run()
+
+    assert bucket.job(good)["state"] == "done"
+    assert bucket.job(broken)["state"] == "running"  # and due again when its lease ends
+
+
+def test_a_version_that_cannot_exist_is_a_failed_job(bucket: Bucket):
+    import_id = bucket.submit("may.csv", csv(line(1)))
+    bucket.services.database["imports"].update_one({}, {"$set": {"versionId": "not a version"}})
+    bucket.services.objects.client.remove_object(bucket.name, "may.csv")
+    bucket.run()
+    assert bucket.job(import_id)["error"]["code"] == "object.not_found"
 
 
 def test_an_object_deleted_before_it_is_read_is_a_failed_job(bucket: Bucket):

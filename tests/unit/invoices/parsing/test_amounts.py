@@ -58,6 +58,7 @@ def test_amounts_that_are_read(text, mark, expected):
         ("1.234,567.00", "", "amount.not_a_number"),
         ("1_000.50", ".", "amount.not_a_number"),
         ("1e3", ".", "amount.not_a_number"),
+        ("12x", ".", "amount.not_a_number"),
         ("NaN", ".", "amount.not_a_number"),
         ("Infinity", ".", "amount.not_a_number"),
         ("\u0663\u0664.\u0660\u0660", ".", "amount.not_a_number"),

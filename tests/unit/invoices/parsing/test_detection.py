@@ -56,6 +56,12 @@ def test_backslash_quotes():
     assert found(f"{HEADER}\n{row}\n{row}\n".replace('\\"', '""')).quoting == "doubled"
 
 
+def test_backslash_quotes_with_line_ends_in_every_row_without_a_header():
+    row = 'A-1,2024-01-31,119.00,100.00,19.00,"A \\"B\\" GmbH","Weg 1\nOrt",EUR,open\n'
+    dialect = found(row + row.replace("A-1", "A-2"))
+    assert (dialect.delimiter, dialect.quoting) == (",", "backslash")
+
+
 def test_header_names_are_matched_loosely_in_any_order():
     header = "Rechnungs-Nr.;RECHNUNGSDATUM;Brutto;Netto;MwSt.;Lieferant;Währung;_note;"
     columns = found(f"{header}\nA-1;31.12.2024;1,19;1,00;0,19;Acme;EUR;x;\n").columns

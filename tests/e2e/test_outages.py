@@ -1,0 +1,122 @@
+"""Servers that go away and processes that are killed: nothing is lost, and all goes on when they are back."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+
+import pytest
+
+from local.demo.client import Client, wait_for
+from local.run import Stack
+from tests.e2e.test_first_path import GOLDEN, MAIL, call, done
+from tests.integration.invoices.files import csv, line
+
+
+def deliver(stack: Stack, key: str, version_id: str):
+    """Posts the event of an upload, as MinIO would."""
+    event = json.loads(GOLDEN.read_text())
+    event["Records"][0]["s3"]["object"] |= {"key": key, "versionId": version_id}
+    headers = {"Authorization": f"Bearer {stack.info['webhookToken']}"}
+    return call(stack, "POST", "/function/invoice-events", json=event, headers=headers)
+
+
+def test_an_importer_killed_in_mid_file_leaves_an_import_that_completes(stack: Stack, client: Client):
+    rows = 6000
+    prefix = secrets.token_hex(4)
+    client.upload(
+        "killed.csv", csv(*(line(f"{prefix}-{n}", gross="no" if n % 50 == 0 else "119.00") for n in range(rows)))
+    )
+
+    def running():
+        found = client.get("invoices/imports", key="killed.csv")["items"]
+        return found[0] if found and found[0]["counts"]["rows"] else None
+
+    before = wait_for("the first batches", running)
+    assert before["state"] == "running"
+    os.kill(stack.info["processes"]["invoice-importer"], signal.SIGKILL)
+
+    def scheduled():
+        call(stack, "POST", "/function/invoice-importer")  # as the schedule does every minute
+        return done(client, "killed.csv")
+
+    ended = wait_for("the end of the import", scheduled, 60)
+    assert ended["counts"] == {
+        "rows": rows, "inserted": rows - rows // 50, "updated": 0, "unchanged": 0, "stale": 0, "rejected": rows // 50,
+    }  # fmt: skip
+    lines = client.download(ended["rejects"]["bucket"], ended["rejects"]["key"]).splitlines()
+    assert len(lines) == 1 + rows // 50
+
+
+def test_while_the_relay_is_down_mail_is_kept(stack: Stack, client: Client):
+    subject = secrets.token_hex(6)
+    stack.stop("inbox")
+    try:
+        answer = client.post("notifications", MAIL | {"subject": subject})
+        assert answer["status"] == "queued"
+    finally:
+        stack.start("inbox")
+
+    def sent():
+        call(stack, "POST", "/function/notification-sender")  # as the schedule does every minute
+        return client.get(f"notifications/{answer['id']}")["status"] == "sent"
+
+    wait_for("the mail", sent, 20)
+    assert [each["subject"] for each in client.messages()].count(subject) == 1
+
+
+def test_while_mongodb_is_down_callers_are_told_and_events_come_again(stack: Stack, client: Client):
+    number = secrets.token_hex(6)
+    stack.stop("mongo")
+    try:
+        client.upload("meanwhile.csv", csv(line(number)))
+        headers = {"Authorization": f"Bearer {stack.info['apiKey']}"}
+        for method, path in [("GET", "invoices"), ("GET", "notifications"), ("POST", "notifications")]:
+            answer = call(stack, method, f"/function/{path}", headers=headers, json=MAIL if method == "POST" else None)
+            assert (answer.status, answer.json()["code"]) == (503, "service.unavailable")
+            assert int(answer.headers["Retry-After"]) > 0
+        event = deliver(stack, "meanwhile.csv", "v")
+        assert event.status == 503
+        assert int(event.headers["Retry-After"]) > 0
+    finally:
+        stack.start("mongo")
+
+    ended = wait_for("the import of what was uploaded meanwhile", lambda: done(client, "meanwhile.csv"), 20)
+    assert ended["counts"]["inserted"] == 1
+
+
+def test_while_minio_is_down_the_job_waits(stack: Stack, client: Client):
+    key = f"{secrets.token_hex(6)}.csv"
+    client.upload(key, csv(line(secrets.token_hex(6))))
+    found = wait_for("the version", lambda: done(client, key), 8)
+    stack.stop("minio")
+    try:
+        # A job for a version that was never imported; whether it is there cannot be known while MinIO is down.
+        assert deliver(stack, key, f"{secrets.token_hex(4)}-0000-4000-8000-000000000000").status == 200
+        assert call(stack, "POST", "/function/invoice-importer").status in (429, 503)
+
+        def waiting():
+            items = client.get("invoices/imports", key=key)["items"]
+            (job,) = [each for each in items if each["id"] != found["id"]]
+            return job if job["error"] else None
+
+        waits = wait_for("the waiting job", waiting)
+        assert (waits["state"], waits["error"]["code"]) == ("pending", "service.unavailable")
+    finally:
+        stack.start("minio")
+
+    def ended():
+        call(stack, "POST", "/function/invoice-importer")
+        return client.get(f"invoices/imports/{waits['id']}")["finishedAt"]
+
+    wait_for("the end of the job", ended, 20)
+
+
+@pytest.mark.parametrize("name", ["invoice-events", "invoices", "notifications"])
+def test_a_function_that_was_killed_is_back_soon(stack: Stack, client: Client, name: str):
+    os.kill(stack.info["processes"][name], signal.SIGKILL)
+    path = "/function/" + name
+    headers = {"Authorization": f"Bearer {stack.info['apiKey']}"}
+    wait_for("an answer", lambda: call(stack, "GET", path, headers=headers).status < 500, 10)
