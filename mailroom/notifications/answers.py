@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mailroom.notifications.model import State
+from mailroom.notifications.model import Priority, State
+from mailroom.notifications.store import Accepted
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.http import Problem, Response
 from mailroom.platform.mongo import Document
@@ -55,6 +56,18 @@ def outcome(document: Document, *, waiting: bool = False) -> Response:
     return Response(body, 202 if state is State.QUEUED else 200)
 
 
+def entry(accepted: Accepted | Problem) -> dict[str, Any]:
+    """What a batch says about one of its messages."""
+    if isinstance(accepted, Problem):
+        return refused_entry(accepted)
+    text = _TEXTS[State.QUEUED]
+    return {"result": "OK", "message": text, "id": str(accepted.document["_id"]), "status": State.QUEUED.value}
+
+
+def refused_entry(problem: Problem) -> dict[str, Any]:
+    return {"result": "FAILED", "message": problem.detail, "code": problem.code, "field": problem.field}
+
+
 def item(document: Document) -> dict[str, Any]:
     """A message in a list."""
     return {
@@ -62,6 +75,9 @@ def item(document: Document) -> dict[str, Any]:
         "status": document["state"],
         "emailTo": document["emailTo"],
         "subject": document["subject"],
+        "tags": document["tags"],
+        "metadata": document["metadata"],
+        "priority": Priority(document["priority"]).name.lower(),
         "createdAt": rfc3339(document["createdAt"]),
         "updatedAt": rfc3339(document["updatedAt"]),
         "sentAt": optional_time(document, "sentAt"),
@@ -80,6 +96,10 @@ def details(document: Document) -> dict[str, Any]:
         "recipients": [_recipient(each) for each in document["recipients"]],
         "html": document["html"],
         "text": document["text"],
+        "attachments": [
+            {"filename": each["filename"], "contentType": each["contentType"], "size": each["size"]}
+            for each in document["attachments"]
+        ],
         "attempts": [_attempt(each) for each in document["attempts"]],
     }
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from mailroom.notifications import addresses, answers
 from mailroom.notifications.clock import ServerClock
-from mailroom.notifications.endpoints import SENDER, Endpoints
+from mailroom.notifications.endpoints.messages import Messages
+from mailroom.notifications.endpoints.sending import SENDER, Sending
+from mailroom.notifications.endpoints.suppressions import SuppressionList
 from mailroom.notifications.outbox import Outbox
 from mailroom.notifications.relay.connection import RelaySettings
 from mailroom.notifications.relay.pool import Pool
 from mailroom.notifications.retries import Retries
 from mailroom.notifications.sender import Policy, Sender
 from mailroom.notifications.store import Store
+from mailroom.notifications.suppressions import Suppressions
 from mailroom.platform import secrets
 from mailroom.platform.http import Api
 from mailroom.platform.settings import Settings
@@ -19,7 +22,7 @@ from mailroom.wiring import Services
 
 
 def api(services: Services) -> Api:
-    """`POST /`, `GET /`, `GET /<id>`.
+    """What the function `notifications` serves.
 
     Raises:
         InvalidSetting: MAIL_FROM is no address.
@@ -28,11 +31,20 @@ def api(services: Services) -> Api:
     mail_from = addresses.sender(settings.mail_from)
     parts = _Parts(services, mail_from.domain)
     store = Store(parts.collection, parts.clock, mail_from)
-    endpoints = Endpoints(store, parts.sender.send_new, services.kicker.kick, settings.send_wait_seconds)
+    kick = services.kicker.kick
+    sending = Sending(store, parts.sender.send_new, kick, settings.send_wait_seconds)
+    messages = Messages(store, parts.outbox, kick)
+    suppressions = SuppressionList(parts.suppressions)
     api = Api(services.keys.authenticate, with_problem=answers.problem_members)
-    api.add("POST", "/", "notifications:send", endpoints.send)
-    api.add("GET", "/", "notifications:read", endpoints.list)
-    api.add("GET", "/<id>", "notifications:read", endpoints.get)
+    api.add("POST", "/", "notifications:send", sending.one)
+    api.add("POST", "/batch", "notifications:send", sending.batch)
+    api.add("GET", "/", "notifications:read", messages.list)
+    api.add("GET", "/<id>", "notifications:read", messages.get)
+    api.add("POST", "/<id>/cancel", "notifications:send", messages.cancel)
+    api.add("POST", "/<id>/resend", "notifications:send", messages.resend)
+    api.add("GET", "/suppressions", "notifications:read", suppressions.list)
+    api.add("POST", "/suppressions", "notifications:send", suppressions.add)
+    api.add("DELETE", "/suppressions/<address>", "notifications:send", suppressions.remove)
     return api
 
 
@@ -49,8 +61,11 @@ class _Parts:
         settings = services.settings
         self.collection = services.database["notifications"]
         self.clock = ServerClock(services.database)
+        self.outbox = Outbox(self.collection, self.clock, settings.send_lease_seconds)
+        self.suppressions = Suppressions(services.database["suppressions"], self.clock)
         self.sender = Sender(
-            Outbox(self.collection, self.clock, settings.send_lease_seconds),
+            self.outbox,
+            self.suppressions,
             Pool(_relay(services, domain), settings.smtp_messages_per_connection),
             _policy(settings),
         )

@@ -8,7 +8,7 @@ from typing import Any
 from bson import ObjectId
 
 from mailroom.notifications import addresses
-from mailroom.notifications.model import Address, Fate, Kind, Message, Recipient, Sender, State, Step
+from mailroom.notifications.model import Address, Attachment, Fate, Kind, Message, Recipient, Sender, State, Step
 from mailroom.notifications.requests import Draft
 from mailroom.platform.mongo import Document
 
@@ -20,7 +20,9 @@ def from_draft(draft: Draft, message_id: ObjectId, sender: Sender, key_id: str, 
         "keyId": key_id,
         "createdAt": now,
         "updatedAt": now,
-        "dueAt": now,
+        "dueAt": draft.send_at or now,
+        "dueSince": draft.send_at or now,
+        "priority": draft.priority,
         "state": State.QUEUED,
         "epoch": 0,
         "messageId": f"<{message_id}@{sender.domain}>",
@@ -32,9 +34,21 @@ def from_draft(draft: Draft, message_id: ObjectId, sender: Sender, key_id: str, 
         "subject": draft.subject,
         "text": draft.text,
         "html": draft.html,
+        "attachments": [
+            {
+                "filename": each.name,
+                "contentType": each.content_type,
+                "size": len(each.content),
+                "content": each.content,
+            }
+            for each in draft.attachments
+        ],
+        "tags": list(draft.tags),
+        "metadata": draft.metadata,
         "handoverAt": None,
         "attempts": [],
         "attemptCount": 0,
+        "attemptsBefore": 0,
         "error": None,
         "sentAt": None,
     }
@@ -50,6 +64,9 @@ def to_message(document: Document) -> Message:
         text=document["text"],
         html=document["html"],
         reply_to=tuple(_to_address(address) for address in document["replyTo"]),
+        attachments=tuple(
+            Attachment(each["filename"], each["contentType"], each["content"]) for each in document["attachments"]
+        ),
     )
 
 

@@ -9,11 +9,16 @@ _NEWEST = [("createdAt", DESCENDING), ("_id", DESCENDING)]
 INDEXES: dict[str, list[IndexModel]] = {
     "notifications": [
         # Claims. Only what waits has a due time.
-        IndexModel([("dueAt", ASCENDING)], name="due", sparse=True),
-        # Lists: all, by state, by recipient. A person's messages are few enough to filter by state one by one.
+        IndexModel(
+            [("priority", ASCENDING), ("dueAt", ASCENDING)],
+            name="due",
+            partialFilterExpression={"dueAt": {"$exists": True}},
+        ),
+        # Lists: all, by state, by recipient, by tag.
         IndexModel(_NEWEST, name="newest"),
         IndexModel([("state", ASCENDING), *_NEWEST], name="state"),
         IndexModel([("addresses", ASCENDING), *_NEWEST], name="recipient"),
+        IndexModel([("tags", ASCENDING), *_NEWEST], name="tag"),
         # One message for each Idempotency-Key.
         IndexModel(
             [("idempotency.key", ASCENDING)],
@@ -21,5 +26,9 @@ INDEXES: dict[str, list[IndexModel]] = {
             unique=True,
             partialFilterExpression={"idempotency.key": {"$exists": True}},
         ),
+    ],
+    "suppressions": [
+        IndexModel([("key", ASCENDING)], name="address", unique=True),
+        IndexModel(_NEWEST, name="newest"),
     ],
 }

@@ -6,13 +6,15 @@ sending. What comes in has no control characters in any header (see `requests.py
 
 from __future__ import annotations
 
+import base64
 import binascii
 from collections.abc import Iterator
 from email.header import Header
 from email.utils import format_datetime, formataddr
+from urllib.parse import quote
 
 from mailroom.notifications.addresses import has_control
-from mailroom.notifications.model import Address, Kind, Message
+from mailroom.notifications.model import Address, Attachment, Kind, Message
 
 _LINE = 76  # RFC 2045 and 2047: encoded lines are not longer
 _PLAIN_SUBJECT = _LINE - len("Subject: ")
@@ -25,17 +27,43 @@ def assemble(message: Message) -> bytes:
 
 
 def _body(message: Message) -> Iterator[str]:
+    # Neither quoted-printable nor base64 can hold a line that begins so.
+    boundary = "=_" + message.message_id.strip("<>").partition("@")[0]
+    if not message.attachments:
+        yield from _texts(message, boundary)
+        return
+    yield f'Content-Type: multipart/mixed; boundary="{boundary}_m"'
+    yield ""
+    yield f"--{boundary}_m"
+    yield from _texts(message, boundary)
+    for attachment in message.attachments:
+        yield f"--{boundary}_m"
+        yield from _attachment(attachment)
+    yield f"--{boundary}_m--"
+    yield ""
+
+
+def _texts(message: Message, boundary: str) -> Iterator[str]:
     if not message.html:
         yield from _part("plain", message.text)
         return
-    boundary = "=_" + message.message_id.strip("<>").partition("@")[0]  # no quoted-printable line can hold "=_"
-    yield f'Content-Type: multipart/alternative; boundary="{boundary}"'
+    yield f'Content-Type: multipart/alternative; boundary="{boundary}_a"'
     yield ""
     for subtype, content in (("plain", message.text), ("html", message.html)):
-        yield f"--{boundary}"
+        yield f"--{boundary}_a"
         yield from _part(subtype, content)
-    yield f"--{boundary}--"
+    yield f"--{boundary}_a--"
     yield ""
+
+
+def _attachment(attachment: Attachment) -> Iterator[str]:
+    # RFC 2231: its escapes are ASCII without quotes, so that any name is one safe word.
+    name = quote(_refuse_control(attachment.name), safe="")
+    yield f"Content-Type: {_refuse_control(attachment.content_type)}"
+    yield f"Content-Disposition: attachment;\r\n filename*=utf-8''{name}"
+    yield "Content-Transfer-Encoding: base64"
+    yield ""
+    yield base64.encodebytes(attachment.content).decode("ascii").replace("\n", "\r\n")
 
 
 def _headers(message: Message) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 
 class State(StrEnum):
@@ -36,7 +36,16 @@ class Outcome(StrEnum):
     TAKEN = "taken"  # 250 after the final dot
     REFUSED = "refused"  # 5xx: final
     DEFERRED = "deferred"  # 4xx, or the relay could not be reached: try again
+    SUPPRESSED = "suppressed"  # not tried: the address is on the suppression list
     UNKNOWN = "unknown"  # the final dot was sent and no answer came
+
+
+class Priority(IntEnum):
+    """Which of the due messages goes first: the lesser number."""
+
+    HIGH = 0
+    NORMAL = 1
+    LOW = 2
 
 
 class Kind(StrEnum):
@@ -65,6 +74,15 @@ class Recipient:
 
 
 @dataclass(frozen=True)
+class Attachment:
+    """A file. `name` and `content_type` were checked: they can stand in a header."""
+
+    name: str
+    content_type: str
+    content: bytes
+
+
+@dataclass(frozen=True)
 class Message:
     """What is sent. It does not change between attempts, so every attempt sends the same bytes to the letter."""
 
@@ -76,6 +94,7 @@ class Message:
     text: str
     html: str
     reply_to: tuple[Address, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
 
     def of_kind(self, kind: Kind) -> tuple[Address, ...]:
         return tuple(recipient.address for recipient in self.recipients if recipient.kind is kind)

@@ -30,13 +30,15 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 
 from mailroom.errors import LeaseLost
-from mailroom.notifications import documents
+from mailroom.notifications import documents, settling
 from mailroom.notifications.clock import ServerClock
 from mailroom.notifications.model import Result, State
 from mailroom.notifications.settling import Decision
 from mailroom.platform.mongo import Document, Documents
 
 MOST_ATTEMPTS_KEPT = 50
+
+_NOT_FOR_SENDING = {"attempts.steps": 0, "metadata": 0}
 
 # What an attempt's record says until it has ended, and when it never did.
 RUNNING = "running"
@@ -70,8 +72,8 @@ class Claim:
 
     @property
     def attempts(self) -> int:
-        """How many there are, with this one."""
-        return int(self.document["attemptCount"]) + 1
+        """How many there are since the message was accepted or resent, with this one."""
+        return int(self.document["attemptCount"]) - int(self.document["attemptsBefore"]) + 1
 
 
 class Outbox:
@@ -83,7 +85,7 @@ class Outbox:
         self._lease = timedelta(seconds=lease_seconds)
 
     def claim_due(self) -> Claim | None:
-        """The message that has been due longest, None when none is."""
+        """Of the due messages of the highest priority the one that has been due longest, None when none is due."""
         now = self._clock.now()
         return self._claim({"dueAt": {"$lte": now}}, now)
 
@@ -100,7 +102,8 @@ class Outbox:
                 "$inc": {"epoch": 1, "attemptCount": 1},
                 "$push": {"attempts": {"$each": [attempt], "$slice": -MOST_ATTEMPTS_KEPT}},
             },
-            sort=[("dueAt", 1)],
+            sort=[("priority", 1), ("dueAt", 1)],
+            projection=_NOT_FOR_SENDING,
             return_document=ReturnDocument.BEFORE,
         )
         if found is None:
@@ -148,10 +151,38 @@ class Outbox:
         else:
             self._write(claim, {**changes, "dueAt": now + timedelta(seconds=decision.wait)})
 
+    def cancel(self, message: ObjectId) -> bool:
+        """Cancels a message that waits. False when there is none, or it does not wait."""
+        now = self._clock.now()
+        which = {"_id": message, "state": State.QUEUED}
+        change = {"$set": {"state": State.CANCELLED, "updatedAt": now}, "$inc": {"epoch": 1}, "$unset": {"dueAt": ""}}
+        return bool(self._collection.update_one(which, change).matched_count)
+
+    def resend(self, document: Document) -> bool:
+        """Queues an ended message, as it was read, for everybody who has not got it; for all when all have.
+
+        False when it waits or is being sent, or was changed by somebody else since.
+        """
+        if document["state"] in (State.QUEUED, State.SENDING):
+            return False
+        now = self._clock.now()
+        change = {
+            "state": State.QUEUED,
+            "recipients": documents.from_recipients(settling.reopen(documents.to_recipients(document["recipients"]))),
+            "handoverAt": None,
+            "error": None,
+            "dueAt": now,
+            "dueSince": now,
+            "attemptsBefore": document["attemptCount"],
+            "updatedAt": now,
+        }
+        which = {"_id": document["_id"], "epoch": document["epoch"], "state": document["state"]}
+        return bool(self._collection.update_one(which, {"$set": change, "$inc": {"epoch": 1}}).matched_count)
+
     def age(self, claim: Claim) -> float:
-        """Seconds since the message was accepted."""
-        created: datetime = claim.document["createdAt"]
-        return (self._clock.now() - created).total_seconds()
+        """Seconds since the message was to be sent first, or was resent by hand."""
+        since: datetime = claim.document["dueSince"]
+        return (self._clock.now() - since).total_seconds()
 
     def _write(self, claim: Claim, changes: Document, removals: Document | None = None) -> None:
         update = {"$set": changes} | ({"$unset": removals} if removals else {})

@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
 
 import msgspec
 
 from mailroom.notifications import addresses, text
-from mailroom.notifications.model import Address, Kind, Recipient
+from mailroom.notifications.model import Address, Attachment, Kind, Priority, Recipient
+from mailroom.platform import paging
 from mailroom.platform.http import Problem
 
 MOST_RECIPIENTS = 50
 LONGEST_SUBJECT = 500  # characters
 LONGEST_BODY = 500_000  # characters
+LARGEST_ATTACHMENTS = 7_500_000  # bytes: as base64 in a request of 10 MiB, and well within MongoDB's 16 MB
+LAST_YEAR = 2200  # a time near the end of the calendar cannot be computed with
+LONGEST_NAME = 150  # characters of an attachment's name
+MOST_TAGS, LONGEST_TAG = 10, 64
+MOST_METADATA, LONGEST_VALUE = 20, 500
+
+_CONTENT_TYPE = re.compile(r"[a-z]+/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,100}")
+
+
+class Attach(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A file that comes with the request, its content as base64."""
+
+    filename: str
+    content_type: str = "application/octet-stream"
+    content: bytes
 
 
 class Send(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -27,6 +46,11 @@ class Send(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=Tr
     cc: str | list[str] = []
     bcc: str | list[str] = []
     reply_to: str | list[str] = []
+    attachments: list[Attach] = []
+    tags: list[str] = []
+    metadata: dict[str, str] = {}
+    priority: Literal["high", "normal", "low"] = "normal"
+    send_at: str | None = None
 
     def digest(self) -> str:
         """The same for the same request, however its JSON was written."""
@@ -35,7 +59,7 @@ class Send(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=Tr
 
 @dataclass(frozen=True)
 class Draft:
-    """A request that was found good: what is to be sent, not yet whose and when."""
+    """A request that was found good: what is to be sent, not yet whose and when. `send_at` is None for now."""
 
     email_to: str | list[str]
     recipients: tuple[Recipient, ...]
@@ -43,6 +67,11 @@ class Draft:
     subject: str
     text: str
     html: str
+    attachments: tuple[Attachment, ...]
+    tags: tuple[str, ...]
+    metadata: dict[str, str]
+    priority: Priority
+    send_at: datetime | None
 
 
 def check(send: Send) -> Draft:
@@ -56,6 +85,11 @@ def check(send: Send) -> Draft:
         subject=_subject(send.subject),
         text=plain,
         html=html,
+        attachments=_attachments(send.attachments),
+        tags=_tags(send.tags),
+        metadata=_metadata(send.metadata),
+        priority=Priority[send.priority.upper()],
+        send_at=_time(send.send_at),
     )
 
 
@@ -118,3 +152,49 @@ def _body(body: str, field: str) -> str:
     if "\0" in body:
         raise Problem(422, "body.invalid", f"{field} must not hold a NUL character", field=field)
     return body
+
+
+def _attachments(attachments: list[Attach]) -> tuple[Attachment, ...]:
+    if sum(len(each.content) for each in attachments) > LARGEST_ATTACHMENTS:
+        detail = f"the attachments of a message have at most {LARGEST_ATTACHMENTS} bytes in all"
+        raise Problem(413, "attachments.too_large", detail, field="attachments")
+    return tuple(_attachment(each, f"attachments[{index}]") for index, each in enumerate(attachments))
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    time = paging.time_parameter(text, "sendAt")
+    if time.year > LAST_YEAR:
+        raise Problem(422, "time.invalid", f"sendAt must not be after {LAST_YEAR}", field="sendAt")
+    return time
+
+
+def _attachment(attach: Attach, field: str) -> Attachment:
+    name = attach.filename
+    if not name.strip() or len(name) > LONGEST_NAME or addresses.has_control(name) or set(name) & set("/\\"):
+        detail = f"filename must be a name of 1 to {LONGEST_NAME} characters without path and control characters"
+        raise Problem(422, "attachment.filename", detail, field=f"{field}.filename")
+    if not _CONTENT_TYPE.fullmatch(attach.content_type) or attach.content_type.startswith(("multipart/", "message/")):
+        detail = "contentType must be a type such as application/pdf"
+        raise Problem(422, "attachment.content_type", detail, field=f"{field}.contentType")
+    return Attachment(name, attach.content_type, attach.content)
+
+
+def _tags(tags: list[str]) -> tuple[str, ...]:
+    for index, tag in enumerate(tags):
+        if index >= MOST_TAGS or not 1 <= len(tag) <= LONGEST_TAG or not tag.isprintable():
+            detail = f"tags are up to {MOST_TAGS} words of 1 to {LONGEST_TAG} printable characters"
+            raise Problem(422, "tag.invalid", detail, field=f"tags[{index}]")
+    return tuple(dict.fromkeys(tags))
+
+
+def _metadata(metadata: dict[str, str]) -> dict[str, str]:
+    if len(metadata) > MOST_METADATA:
+        raise Problem(422, "metadata.invalid", f"metadata has at most {MOST_METADATA} entries", field="metadata")
+    for name, value in metadata.items():
+        # Signs that mean something in the names of MongoDB's fields.
+        if not 1 <= len(name) <= LONGEST_TAG or set(name) & set(".$\0") or len(value) > LONGEST_VALUE:
+            detail = f"a name has 1 to {LONGEST_TAG} characters without . and $, a value at most {LONGEST_VALUE}"
+            raise Problem(422, "metadata.invalid", detail, field=f"metadata.{name}")
+    return metadata

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bson import ObjectId
 from pymongo.errors import PyMongoError
@@ -21,6 +21,7 @@ from mailroom.notifications.outbox import Claim, Outbox
 from mailroom.notifications.relay.delivery import Envelope, deliver
 from mailroom.notifications.relay.pool import Pool
 from mailroom.notifications.retries import Retries
+from mailroom.notifications.suppressions import Suppressions
 from mailroom.platform import mongo
 from mailroom.platform.clock import Budget
 
@@ -37,6 +38,7 @@ CLOSE_SECONDS = 1.2
 _WRITE_AGAIN_SECONDS = 0.5
 
 _LOST = "the sender was lost when it handed the message over"
+_SUPPRESSED = "the address is on the suppression list"
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,9 @@ class Policy:
 class Sender:
     """Thread-safe. Deliveries run in the background and outlive the call that began them."""
 
-    def __init__(self, outbox: Outbox, pool: Pool, policy: Policy) -> None:
+    def __init__(self, outbox: Outbox, suppressions: Suppressions, pool: Pool, policy: Policy) -> None:
         self._outbox = outbox
+        self._suppressions = suppressions
         self._pool = pool
         self._policy = policy
         self._background = Background()
@@ -141,14 +144,20 @@ class Sender:
         return None
 
     async def _attempt(self, claim: Claim) -> Result:
-        open_to = tuple(each.address.wire for each in _recipients(claim) if each.fate is Fate.PENDING)
+        pending = [each for each in _recipients(claim) if each.fate is Fate.PENDING]
         if claim.interrupted:
             await asyncio.to_thread(self._outbox.take_over, claim)
             if claim.handed_over and self._policy.hold:
-                return Result(dict.fromkeys(open_to, Verdict(Outcome.UNKNOWN, None, _LOST)))
+                return Result({each.address.wire: Verdict(Outcome.UNKNOWN, None, _LOST) for each in pending})
+        suppressed = await asyncio.to_thread(self._suppressions.among, pending)
+        verdicts = dict.fromkeys(suppressed, Verdict(Outcome.SUPPRESSED, None, _SUPPRESSED))
+        open_to = tuple(each.address.wire for each in pending if each.address.wire not in suppressed)
+        if not open_to:
+            return Result(verdicts)
         message = documents.to_message(claim.document)
         envelope = Envelope(message.sender.address, open_to, mime.assemble(message))
-        return await deliver(envelope, self._pool, lambda: asyncio.to_thread(self._outbox.hand_over, claim))
+        result = await deliver(envelope, self._pool, lambda: asyncio.to_thread(self._outbox.hand_over, claim))
+        return replace(result, verdicts=verdicts | result.verdicts)
 
     async def _settle(self, claim: Claim, result: Result) -> State:
         """Writes the result down. While MongoDB is away it insists: a message that went and is not noted goes twice."""
@@ -171,6 +180,7 @@ class Sender:
     def _write(self, claim: Claim, result: Result) -> State:
         age, policy = self._outbox.age(claim), self._policy
         decision = settling.decide(_recipients(claim), result, claim.attempts, age, policy.retries, hold=policy.hold)
+        self._suppressions.learn(decision.recipients, result, claim.id)
         self._outbox.settle(claim, decision, result)
         return decision.state
 

@@ -7,7 +7,12 @@ from dataclasses import dataclass, replace
 from mailroom.notifications.model import Fate, Outcome, Recipient, Result, State, Verdict
 from mailroom.notifications.retries import Retries
 
-_FATES = {Outcome.TAKEN: Fate.SENT, Outcome.REFUSED: Fate.FAILED, Outcome.DEFERRED: Fate.PENDING}
+_FATES = {
+    Outcome.TAKEN: Fate.SENT,
+    Outcome.REFUSED: Fate.FAILED,
+    Outcome.DEFERRED: Fate.PENDING,
+    Outcome.SUPPRESSED: Fate.SUPPRESSED,
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,15 @@ def decide(
         judged = tuple(_give_up(recipient) for recipient in judged)
         return Decision(_final({recipient.fate for recipient in judged}), judged, None, _error(judged))
     return Decision(State.QUEUED, judged, retries.wait(attempts, relay_down=result.relay_down), _error(judged))
+
+
+def reopen(recipients: tuple[Recipient, ...]) -> tuple[Recipient, ...]:
+    """Everybody who has not got the message is to get it; everybody, when all have."""
+    all_have = all(recipient.fate is Fate.SENT for recipient in recipients)
+    return tuple(
+        replace(recipient, fate=Fate.PENDING) if all_have or recipient.fate is not Fate.SENT else recipient
+        for recipient in recipients
+    )
 
 
 def _judge(recipient: Recipient, verdict: Verdict | None, hold: bool) -> Recipient:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bson import ObjectId
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError
 
 from mailroom.notifications import addresses, documents
 from mailroom.notifications.clock import ServerClock
@@ -17,10 +17,12 @@ from mailroom.platform import paging
 from mailroom.platform.http import Problem
 from mailroom.platform.mongo import Document, Documents
 
+_DUPLICATE_KEY = 11000
+
 REMEMBERED = timedelta(hours=24)
 
 # A message's bodies and transcript are not part of a list.
-_LISTED = {"text": 0, "html": 0, "attempts": 0, "idempotency": 0}
+_LISTED = {"text": 0, "html": 0, "attachments": 0, "attempts": 0, "idempotency": 0}
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,14 @@ class Idempotency:
 
     key: str
     digest: str
+
+
+@dataclass(frozen=True)
+class Order:
+    """A message to be accepted."""
+
+    draft: Draft
+    idempotency: Idempotency | None = None
 
 
 @dataclass(frozen=True)
@@ -47,26 +57,48 @@ class Store:
         self._clock = clock
         self._sender = sender
 
-    def accept(self, draft: Draft, caller: str, idempotency: Idempotency | None, *, answered: bool) -> Accepted:
-        """Writes the message with majority. `answered`: the caller is told at once, and not what becomes of it.
+    def accept(self, orders: list[Order], caller: str, *, answered: bool) -> list[Accepted | Problem]:
+        """Writes the messages with majority. `answered`: the caller is told at once, and not what becomes of them.
 
-        Raises:
-            Problem: 422 when the key was used with another body.
+        Returns for each order what was accepted, or 422 when its key was used with another body.
         """
         now = self._clock.now()
-        document = documents.from_draft(draft, ObjectId(), self._sender, caller, now)
-        if idempotency is None:
-            self._collection.insert_one(document)
-            return Accepted(document, repeated=False)
-        document["idempotency"] = {"key": idempotency.key, "digest": idempotency.digest, "answered": answered}
+        documents_ = [self._document(order, caller, now, answered) for order in orders]
+        known = self._insert(documents_)
+        return [
+            self._repeated(order, document) if index in known else Accepted(document, repeated=False)
+            for index, (order, document) in enumerate(zip(orders, documents_, strict=True))
+        ]
+
+    def _document(self, order: Order, caller: str, now: datetime, answered: bool) -> Document:
+        document = documents.from_draft(order.draft, ObjectId(), self._sender, caller, now)
+        if order.idempotency is not None:
+            key, digest = order.idempotency.key, order.idempotency.digest
+            document["idempotency"] = {"key": key, "digest": digest, "answered": answered}
+        return document
+
+    def _insert(self, new: list[Document]) -> set[int]:
+        """Inserts what is new. Returns the places of those whose key is known."""
+        try:
+            if new:
+                self._collection.insert_many(new, ordered=False)
+        except BulkWriteError as error:
+            failures = error.details["writeErrors"]
+            if any(each["code"] != _DUPLICATE_KEY for each in failures) or error.details.get("writeConcernErrors"):
+                raise
+            return {each["index"] for each in failures}
+        return set()
+
+    def _repeated(self, order: Order, document: Document) -> Accepted | Problem:
+        assert order.idempotency is not None
         while True:
             try:
-                self._collection.insert_one(document)
-            except DuplicateKeyError:
-                earlier = self._earlier(idempotency)
-                if earlier is not None:
-                    return Accepted(earlier, repeated=True)
-            else:
+                earlier = self._earlier(order.idempotency)
+            except Problem as problem:
+                return problem
+            if earlier is not None:
+                return Accepted(earlier, repeated=True)
+            if not self._insert([document]):
                 return Accepted(document, repeated=False)
 
     def _earlier(self, idempotency: Idempotency) -> Document | None:
@@ -94,17 +126,24 @@ class Store:
         return found
 
     def page(self, query: Mapping[str, str]) -> tuple[list[Document], str | None]:
-        """Newest first; filters `status`, `emailTo`, `from`, `to`, each of which an index serves in any combination.
+        """Newest first; filters `status`, `emailTo`, `tag`, `from`, `to`.
+
+        An index serves each combination but that of `tag` with `emailTo` or `status`, which is refused. With `emailTo`
+        the state is looked at message by message: one person's are few.
 
         Raises:
             Problem: 422 naming the parameter.
         """
-        paging.only(query, "status", "emailTo", "from", "to")
+        paging.only(query, "status", "emailTo", "tag", "from", "to")
+        if "tag" in query and ("emailTo" in query or "status" in query):
+            raise Problem(422, "query.combination", "tag cannot be combined with emailTo or status", field="tag")
         filters: Document = {}
         if "status" in query:
             filters["state"] = _state(query["status"])
         if "emailTo" in query:
             filters["addresses"] = addresses.key(addresses.address(query["emailTo"], "emailTo").shown)
+        if "tag" in query:
+            filters["tags"] = query["tag"]
         times = {
             operator: paging.time_parameter(query[name], name)
             for name, operator in (("from", "$gte"), ("to", "$lt"))

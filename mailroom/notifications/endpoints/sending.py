@@ -1,26 +1,29 @@
-"""The API of notifications: accept one, list them, read one."""
+"""Accepting messages: one, which is sent while the caller waits, or many."""
 
 from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
+import msgspec
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from mailroom.notifications import answers, requests
 from mailroom.notifications.model import State
 from mailroom.notifications.requests import Send
-from mailroom.notifications.store import Accepted, Idempotency, Store
-from mailroom.platform import paging
+from mailroom.notifications.store import Accepted, Idempotency, Order, Store
 from mailroom.platform.http import Problem, Request, Response
 from mailroom.platform.mongo import Document
 
 log = logging.getLogger(__name__)
 
 SENDER = "notification-sender"
+
+MOST_MESSAGES = 100  # in a batch
 
 _LONGEST_KEY = 255
 
@@ -36,7 +39,13 @@ class SendNew(Protocol):
     def __call__(self, message: ObjectId, seconds: float) -> State | None: ...
 
 
-class Endpoints:
+class Batch(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True):
+    """The body of `POST /batch`. Each message is decoded on its own, so that one that is wrong spoils no other."""
+
+    messages: list[msgspec.Raw]
+
+
+class Sending:
     """`send_new` sends an accepted message, see `Sender.send_new`; `wait_seconds` is how long a caller waits for it."""
 
     def __init__(self, store: Store, send_new: SendNew, kick: Kick, wait_seconds: float) -> None:
@@ -45,19 +54,42 @@ class Endpoints:
         self._kick = kick
         self._wait_seconds = wait_seconds
 
-    def send(self, request: Request) -> Response:
+    def one(self, request: Request) -> Response:
         started = time.monotonic()
-        send = request.decode(Send)
-        draft = requests.check(send)
-        idempotency = _idempotency(request, send)
-        at_once = _wants_no_wait(request)
-        accepted = self._store.accept(draft, request.caller.id, idempotency, answered=at_once)
+        order = _order(request, _idempotency_key(request))
+        at_once = order.draft.send_at is not None or _wants_no_wait(request)
+        [accepted] = self._store.accept([order], request.caller.id, answered=at_once)
+        if isinstance(accepted, Problem):
+            raise accepted
         if accepted.repeated:
             return self._repeat(accepted)
         if at_once:
             self._kick(SENDER)
             return _told(answers.outcome(accepted.document), {"Preference-Applied": "respond-async"})
         return self._send_now(accepted.document, self._wait_seconds - (time.monotonic() - started))
+
+    def batch(self, request: Request) -> Response:
+        """Accepts or refuses each message on its own, and has them sent in the background."""
+        messages = request.decode(Batch).messages
+        if not 1 <= len(messages) <= MOST_MESSAGES:
+            raise Problem(422, "batch.size", f"a batch has 1 to {MOST_MESSAGES} messages", field="messages")
+        key = _idempotency_key(request)
+        orders: dict[int, Order] = {}
+        items: list[Any] = [None] * len(messages)
+        for index, message in enumerate(messages):
+            try:
+                # No key can hold a line end, so no key of a single call is that of a message in a batch.
+                orders[index] = _order(replace(request, body=bytes(message)), key and f"{key}\n{index}")
+            except Problem as problem:
+                items[index] = answers.refused_entry(problem)
+        accepted = self._store.accept(list(orders.values()), request.caller.id, answered=True)
+        for index, each in zip(orders, accepted, strict=True):
+            items[index] = answers.entry(each)
+        refused = sum(item["result"] == "FAILED" for item in items)
+        if refused < len(items):
+            self._kick(SENDER)
+        body = {"accepted": len(items) - refused, "refused": refused, "items": items}
+        return Response(body, 202 if refused < len(items) else 422)
 
     def _send_now(self, document: Document, seconds: float) -> Response:
         message = document["_id"]
@@ -90,23 +122,19 @@ class Endpoints:
     def _overdue(self, document: Document) -> bool:
         return self._store.age(document) > timedelta(seconds=self._wait_seconds + _ANSWER_SECONDS)
 
-    def list(self, request: Request) -> Response:
-        items, cursor = self._store.page(request.query)
-        return Response({"items": [answers.item(each) for each in items], "nextCursor": cursor})
 
-    def get(self, request: Request) -> Response:
-        paging.only(request.query)
-        return Response(answers.details(self._store.get(paging.object_id(request.parameters["id"], "id"))))
+def _order(request: Request, key: str | None) -> Order:
+    send = request.decode(Send)
+    idempotency = None if key is None else Idempotency(f"{request.caller.id}:{key}", send.digest())
+    return Order(requests.check(send), idempotency)
 
 
-def _idempotency(request: Request, send: Send) -> Idempotency | None:
+def _idempotency_key(request: Request) -> str | None:
     key = request.headers.get("idempotency-key")
-    if key is None:
-        return None
-    if not (1 <= len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()):
+    if key is not None and not (1 <= len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()):
         detail = f"Idempotency-Key must have 1 to {_LONGEST_KEY} printable ASCII characters"
         raise Problem(422, "idempotency.invalid", detail, field="Idempotency-Key")
-    return Idempotency(f"{request.caller.id}:{key}", send.digest())
+    return key
 
 
 def _wants_no_wait(request: Request) -> bool:

@@ -1,0 +1,48 @@
+"""Reading messages, and deciding about them by hand."""
+
+from __future__ import annotations
+
+from bson import ObjectId
+
+from mailroom.notifications import answers
+from mailroom.notifications.endpoints.sending import SENDER, Kick
+from mailroom.notifications.outbox import Outbox
+from mailroom.notifications.store import Store
+from mailroom.platform import paging
+from mailroom.platform.http import Problem, Request, Response
+
+
+class Messages:
+    def __init__(self, store: Store, outbox: Outbox, kick: Kick) -> None:
+        self._store = store
+        self._outbox = outbox
+        self._kick = kick
+
+    def list(self, request: Request) -> Response:
+        items, cursor = self._store.page(request.query)
+        return Response({"items": [answers.item(each) for each in items], "nextCursor": cursor})
+
+    def get(self, request: Request) -> Response:
+        return Response(answers.details(self._store.get(_id(request))))
+
+    def cancel(self, request: Request) -> Response:
+        """Cancels a message that is not being sent just now."""
+        message = _id(request)
+        if not self._outbox.cancel(message):
+            state = self._store.get(message)["state"]
+            raise Problem(409, "notification.state", f"a notification that is {state} cannot be cancelled")
+        return Response(answers.item(self._store.get(message)))
+
+    def resend(self, request: Request) -> Response:
+        """Sends a message again to everybody who has not got it for certain; to all when all have."""
+        message = _id(request)
+        if not self._outbox.resend(self._store.get(message)):
+            state = self._store.get(message)["state"]
+            raise Problem(409, "notification.state", f"a notification that is {state} is sent anyway")
+        self._kick(SENDER)
+        return Response(answers.item(self._store.get(message)), 202)
+
+
+def _id(request: Request) -> ObjectId:
+    paging.only(request.query)
+    return paging.object_id(request.parameters["id"], "id")

@@ -1,0 +1,56 @@
+"""Many messages in one call."""
+
+from __future__ import annotations
+
+from tests.integration.notifications.conftest import Mail
+from tests.integration.notifications.relay import Relay
+
+
+def hello(number: int) -> dict[str, object]:
+    return {"emailTo": f"a{number}@example.com", "subject": str(number), "message": "<p>x</p>"}
+
+
+def test_a_hundred_messages(mail: Mail, relay: Relay) -> None:
+    answer = mail.client.post({"messages": [hello(number) for number in range(100)]}, "/batch")
+
+    assert (answer.status, answer.body["accepted"], answer.body["refused"]) == (202, 100, 0)
+    assert len({each["id"] for each in answer.body["items"]}) == 100
+    assert mail.drain() == 100
+    assert sorted(int(each.parsed["Subject"]) for each in relay.taken) == list(range(100))
+    assert relay.connections <= 5
+
+
+def test_a_bad_entry_does_not_touch_the_others(mail: Mail) -> None:
+    bad = [hello(1) | {"emailTo": "x"}, {"emailTo": "a@example.com"}, 5, hello(4) | {"surprise": 1}]
+
+    answer = mail.client.post({"messages": [hello(0), *bad, hello(5)]}, "/batch")
+
+    items = answer.body["items"]
+    assert [each["result"] for each in items] == ["OK", *["FAILED"] * 4, "OK"]
+    assert [each.get("field") for each in items[1:4]] == ["emailTo", "subject", None]
+    assert (answer.status, answer.body["accepted"], answer.body["refused"]) == (202, 2, 4)
+    assert mail.states() == ["queued", "queued"]
+
+
+def test_a_batch_of_bad_entries_only(mail: Mail) -> None:
+    assert mail.client.post({"messages": [{}]}, "/batch").status == 422
+    assert mail.states() == []
+
+
+def test_a_batch_has_1_to_100_messages(mail: Mail) -> None:
+    for count in (0, 101):
+        answer = mail.client.post({"messages": [hello(n) for n in range(count)]}, "/batch")
+        assert (answer.status, answer.body["field"]) == (422, "messages")
+    assert mail.client.post({"messages": [], "more": 1}, "/batch").status == 422
+    assert mail.client.post([], "/batch").status == 422
+
+
+def test_a_repeated_batch_is_accepted_once(mail: Mail) -> None:
+    first = mail.client.post({"messages": [hello(0), hello(1)]}, "/batch", Idempotency_Key="k")
+    second = mail.client.post({"messages": [hello(0), hello(1), hello(2)]}, "/batch", Idempotency_Key="k")
+    changed = mail.client.post({"messages": [hello(0), hello(7)]}, "/batch", Idempotency_Key="k")
+
+    assert second.body["items"][:2] == first.body["items"]
+    assert [each["result"] for each in changed.body["items"]] == ["OK", "FAILED"]
+    assert changed.body["items"][1]["code"] == "idempotency.reused"
+    assert len(mail.states()) == 3

@@ -1,0 +1,114 @@
+"""What people decide about messages and addresses: cancel, resend, suppress."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.integration.notifications.conftest import Mail
+from tests.integration.notifications.relay import Relay, disconnect, reply
+
+HELLO = {"emailTo": ["a@example.com", "b@example.com"], "subject": "Hello", "message": "<p>x</p>"}
+
+
+def test_a_cancelled_message_is_not_sent(mail: Mail, relay: Relay) -> None:
+    message = mail.client.post(HELLO, Prefer="respond-async").body["id"]
+
+    answer = mail.client.post(None, f"/{message}/cancel")
+
+    assert (answer.status, answer.body["status"], answer.body["nextAttemptAt"]) == (200, "cancelled", None)
+    assert mail.drain() == 0
+    assert relay.received == []
+    assert mail.client.post(None, f"/{message}/cancel").status == 409
+
+
+def test_what_was_sent_cannot_be_cancelled(mail: Mail) -> None:
+    message = mail.client.post(HELLO).body["id"]
+
+    answer = mail.client.post(None, f"/{message}/cancel")
+
+    assert (answer.status, answer.body["code"]) == (409, "notification.state")
+    assert mail.client.post(None, "/000000000000000000000000/cancel").status == 404
+
+
+def test_resend_goes_to_those_who_have_not_got_it(mail: Mail, relay: Relay) -> None:
+    relay.on("rcpt", reply("550 5.7.1 not from you"), recipient="b@example.com")
+    message = mail.client.post(HELLO).body["id"]
+    assert mail.fates(message) == {"a@example.com": "sent", "b@example.com": "failed"}
+
+    assert mail.client.post(None, f"/{message}/resend").status == 202
+    mail.drain()
+
+    assert mail.fates(message) == {"a@example.com": "sent", "b@example.com": "sent"}
+    assert [each.recipients for each in relay.taken] == [("a@example.com",), ("b@example.com",)]
+    mail.client.post(None, f"/{message}/resend")
+    mail.drain()
+    assert relay.taken[2].recipients == ("a@example.com", "b@example.com")
+    assert mail.states() == ["sent"]
+
+
+def test_what_waits_cannot_be_resent(mail: Mail) -> None:
+    message = mail.client.post(HELLO, Prefer="respond-async").body["id"]
+
+    assert mail.client.post(None, f"/{message}/resend").status == 409
+
+
+def test_an_unknown_outcome_is_resent_by_hand_and_then_retried_as_new(make_mail: Any, relay: Relay) -> None:
+    mail: Mail = make_mail(unknown_outcome="hold")
+    relay.on("content", disconnect)
+    message = mail.client.post(HELLO).body["id"]
+    mail.wait_for_state(message, "unknown")
+    assert mail.drain() == 0
+
+    mail.client.post(None, f"/{message}/resend")
+    relay.on("mail", reply("450 later"))
+    mail.drain()
+    assert 30 <= mail.wait_of(message) <= 60
+    mail.let_time_pass()
+    mail.drain()
+
+    assert mail.states() == ["sent"]
+    assert len(relay.received) == 2
+
+
+def test_an_address_that_bounced_for_good_gets_no_more_mail(mail: Mail, relay: Relay) -> None:
+    relay.on("rcpt", reply("550 5.1.1 no such mailbox"), recipient="b@example.com")
+    first = mail.client.post(HELLO).body["id"]
+
+    [listed] = mail.client.get("/suppressions").body["items"]
+    assert (listed["address"], listed["notificationId"]) == ("b@example.com", first)
+    assert listed["reason"] == "5.1.1 no such mailbox"
+
+    second = mail.client.post(HELLO | {"emailTo": ["a@example.com", "B@example.com"]}).body
+    assert second["status"] == "partial"
+    assert relay.taken[1].recipients == ("a@example.com",)
+    alone = mail.client.post(HELLO | {"emailTo": "b@example.com"})
+    assert (alone.status, alone.body["state"]) == (422, "suppressed")
+    assert "suppression list" in alone.body["message"]
+    assert len(relay.taken) == 2
+
+    assert mail.client.call("DELETE", "/suppressions/b@example.com").status == 200
+    assert mail.client.call("DELETE", "/suppressions/b@example.com").status == 404
+    assert mail.client.post(HELLO | {"emailTo": "b@example.com"}).body["status"] == "sent"
+
+
+@pytest.mark.parametrize("answer", ["550 5.7.1 we do not like you", "550 no", "552 5.2.2 mailbox full", "450 5.1.1 x"])
+def test_other_refusals_suppress_nobody(mail: Mail, relay: Relay, answer: str) -> None:
+    relay.on("rcpt", reply(answer))
+    mail.client.post(HELLO)
+
+    assert mail.client.get("/suppressions").body["items"] == []
+
+
+def test_the_list_by_hand(mail: Mail, relay: Relay) -> None:
+    for address in ("a@example.com", "b@example.com", "A@example.com"):
+        assert mail.client.post({"address": address, "reason": "asked us"}, "/suppressions").status == 200
+
+    page = mail.client.get("/suppressions", limit="1").body
+    assert [each["address"] for each in page["items"]] == ["b@example.com"]
+    assert page["nextCursor"]
+    assert len(mail.client.get("/suppressions", address="a@EXAMPLE.com").body["items"]) == 1
+    assert mail.client.post({"address": "x"}, "/suppressions").body["field"] == "address"
+    assert mail.client.post(HELLO).status == 422
+    assert relay.connections == 0
