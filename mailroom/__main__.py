@@ -1,4 +1,4 @@
-"""`python -m mailroom`: set-up and API keys. Settings and secrets are those of the functions."""
+"""`python -m mailroom`: set-up, API keys, settings. Settings and secrets are those of the functions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import timedelta
 from pymongo.errors import PyMongoError
 
 from mailroom.errors import MailroomError
+from mailroom.platform import settings
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.keys import SCOPES
 from mailroom.platform.paging import optional_time
@@ -35,6 +36,11 @@ def _setup(services: Services, _: argparse.Namespace) -> int:
     from mailroom import setup  # the object store's client, which keys do not need
 
     setup.run(services, lambda line: print(line, file=sys.stderr))
+    return 0
+
+
+def _settings(_: Services, __: argparse.Namespace) -> int:
+    print(settings.table(), end="")
     return 0
 
 
@@ -66,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m mailroom", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     commands.add_parser("setup", help="make indexes, buckets and event rules (idempotent)").set_defaults(run=_setup)
+    commands.add_parser("settings", help="print all settings with their defaults").set_defaults(run=_settings)
 
     keys = commands.add_parser("keys", help="API keys").add_subparsers(required=True, metavar="COMMAND")
     create = keys.add_parser("create", help="make a key and print it")

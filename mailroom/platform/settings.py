@@ -51,7 +51,7 @@ class Settings:
     import_decimal_mark: str = _setting("", "Decimal mark; empty: found in the file", choices=(".", ","))
     import_encoding: str = _setting("", "Encoding of the files; empty: found in the file")
     import_statuses: str = _setting("", "Allowed statuses, separated by commas; empty: any")
-    import_amount_tolerance: Decimal = _setting(Decimal("0.02"), "Allowed |gross - net - VAT| of a row", least=0)
+    import_amount_tolerance: Decimal = _setting(Decimal("0.02"), "Allowed difference of gross and net + VAT in a row", least=0)
     import_extra_columns: str = _setting("reject", "What to do with unknown columns", choices=("reject", "keep"))
     reconcile_seconds: float = _setting(3600.0, "How often the bucket is compared with the imports", least=1)
 
@@ -117,3 +117,14 @@ def _parse(name: str, text: str, kind: type, metadata: Mapping[str, Any]) -> Any
     if least is not None and not value >= least:  # "not >=" also refuses NaN
         raise InvalidSetting(f"{name} is {text}: must be at least {least}")
     return value
+
+
+def table() -> str:
+    """All settings as the Markdown table that stands in README.md; `python -m mailroom settings` prints it."""
+    lines = ["| setting | default | meaning |", "|---|---|---|"]
+    for field in dataclasses.fields(Settings):
+        default = f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
+        text, choices = field.metadata["text"], field.metadata["choices"]
+        allowed = f". One of {', '.join(f'`{choice}`' for choice in choices)}" if choices else ""
+        lines.append(f"| `{field.name.upper()}` | {f'`{default}`' if default else ''} | {text}{allowed} |")
+    return "\n".join(lines) + "\n"
