@@ -9,10 +9,10 @@ STAMP := $(VENV)/installed
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test lint clean lock
+.PHONY: help setup demo local test bench bench-quick lint clean lock
 
 help: ## Say what there is
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
 setup: $(STAMP) ## Install the pinned Python packages into .venv (once for each requirements.lock)
 
@@ -25,6 +25,12 @@ local: $(STAMP) ## Run everything until Ctrl-C; data is kept in .mailroom/
 test: $(STAMP) ## Run all tests, against real servers
 	@$(BIN)/python -m local tools
 	@$(BIN)/python -m pytest
+
+bench: $(STAMP) ## Measure the importer beside what a user would pick instead; writes docs/performance.md
+	@exec $(BIN)/python -m bench
+
+bench-quick: $(STAMP) ## Measure the importer itself, in two minutes once its server is built
+	@exec $(BIN)/python -m bench --quick
 
 lint: $(STAMP) ## Check style and types
 	$(BIN)/ruff check

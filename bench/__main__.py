@@ -1,0 +1,110 @@
+"""`python -m bench` measures all ways and writes docs/performance.md; with `--quick` it prints the most important."""
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from bench import files
+from bench.measure import Usage
+from bench.processes import ROOT, mongoimport, peers_python, run
+from bench.servers import BenchServers
+from bench.table import chart, put_into, table
+from bench.trial import Trials
+from bench.ways import Task
+from local.process import StartError
+from local.tools import ToolError, say
+
+PAGE = ROOT / "docs" / "performance.md"
+QUICK_ROWS, FULL_ROWS = 100_000, 500_000
+SLOW_SERVER_ROWS = 5_000
+ONE_PUT_ROWS = 20_000
+SMALL_FILE_ROWS = 190_000  # 20 MB: the peak of memory must not depend on the size
+
+
+def main() -> int:
+    """0, or 1 when the importer itself failed or landed something else than the file; slowness is never an error."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="only the importer and its measures, in two minutes")
+    parser.add_argument("--rows", type=int, help="rows of the file; 20,000,000 are 2 GB")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="mailroom-bench-") as folder:
+        try:
+            with BenchServers(ROOT, Path(folder) / "servers") as servers:
+                return _measure(servers, Path(folder), arguments.rows, quick=arguments.quick)
+        except (StartError, ToolError) as error:
+            say(str(error))
+            return 1
+
+
+def _measure(servers: BenchServers, folder: Path, wanted: int | None, *, quick: bool) -> int:
+    rows = wanted or (QUICK_ROWS if quick else FULL_ROWS)
+    if not servers.fast and not wanted:
+        rows = SLOW_SERVER_ROWS
+    say(f"Writing to {servers.kind}")
+    file = files.write(folder, rows)
+    trials = Trials(servers)
+    reader = trials.baseline(file, rows)
+    if quick:
+        trials.again(file, files.with_changes(file), rows)
+        trials.peer("csv.DictReader and insert_many", _python("dict_reader"), file, rows)
+        trials.peer("ready documents: the limit", _python("ready"), file, rows)
+    else:
+        _everything(trials, file, rows, folder)
+    measured = table(trials.lines, reader)
+    print(f"\n{measured}\n\n{_conditions(servers)}\n")
+    if not quick:
+        put_into(PAGE, f"{measured}\n\n{chart(trials.lines)}\n\n{_conditions(servers)}")
+    ours = next(line.usage for line in trials.lines if line.name == "**Mailroom**")
+    print(_last_line(ours, reader))
+    return 0 if all(line.landed == "right" for line in trials.lines if "Mailroom" in line.name) else 1
+
+
+def _everything(trials: Trials, file: Path, rows: int, folder: Path) -> None:
+    small = min(rows, SMALL_FILE_ROWS)
+    trials.ours(files.write(folder, small) if small < rows else file, small, ", 20 MB")
+    trials.again(file, files.with_changes(file), rows)
+    trials.peer("ready documents: the limit", _python("ready"), file, rows)
+    trials.peer("csv.DictReader and insert_many", _python("dict_reader"), file, rows)
+    if python := peers_python():
+        trials.peer("pandas and insert_many", _python("with_pandas", python), file, rows)
+        trials.peer("polars and pymongoarrow", _python("with_polars", python), file, rows)
+    few = min(rows, ONE_PUT_ROWS)
+    trials.peer("one write per row", _python("one_put"), files.write(folder, few) if few < rows else file, few)
+    if shutil.which("mongoimport"):
+        trials.peer("mongoimport", mongoimport, file, rows)
+    else:
+        say("mongoimport: skipped, for it is not on the PATH")
+
+
+def _python(way: str, python: str = sys.executable) -> partial[Usage]:
+    return partial(_run_peer, way, python)
+
+
+def _run_peer(way: str, python: str, task: Task) -> Usage:
+    return run(way, task, {}, python)
+
+
+def _conditions(servers: BenchServers) -> str:
+    cores = os.cpu_count()
+    return (
+        f"Into {servers.kind}, with all indexes of `invoices`; {cores} cores ({platform.machine()}), shared by the"
+        f" measured process and the servers; Python {platform.python_version()}. Processor time is user and system time"
+        " of the importing process, without its start. Only Mailroom reads the file from MinIO; the others read it"
+        " from the disk."
+    )
+
+
+def _last_line(ours: Usage | None, reader: Usage) -> str:
+    if ours is None:
+        return "processor time per row: ours failed"
+    mine, theirs = ours.microseconds_per_row, reader.microseconds_per_row
+    return f"processor time per row: ours {mine:.2f} µs, csv.reader {theirs:.2f} µs, ratio {mine / theirs:.1f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

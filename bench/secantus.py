@@ -1,0 +1,32 @@
+"""The fast server of the MongoDB protocol for machines without a mongod: SecantusDB in Rust, built once per user."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from local.tools import cache_folder, say
+
+VERSION = "0.5.3-beta.196"
+BINARY = "secantusd-rs"
+
+
+def rust_server() -> Path | None:
+    """The server's binary, built when it is missing (five to seven minutes). None where no cargo can build it."""
+    root = cache_folder() / f"secantus-{VERSION}"
+    binary = root / "bin" / BINARY
+    if binary.exists():
+        return binary
+    cargo = shutil.which("cargo")
+    if cargo is None:
+        return None
+    say(f"Building SecantusDB's Rust server {VERSION} with cargo, once: 5 to 7 minutes")
+    root.mkdir(parents=True, exist_ok=True)
+    log = root / "build.log"
+    # The crate asks for a newer compiler than it needs.
+    command = (cargo, "install", "secantus-mdb", "--version", VERSION, "--ignore-rust-version", "--root", str(root))
+    with log.open("wb") as output:
+        built = subprocess.run(command, stdout=output, stderr=output, check=False)
+    if built.returncode == 0 and binary.exists():
+        return binary
+    say(f"  it did not build: see {log}")
+    return None

@@ -1,0 +1,63 @@
+"""The servers that are measured against: those of `make local`, with the fastest MongoDB there is on this machine."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+from bench.secantus import rust_server
+from local import tools
+from local.process import Program
+from local.run import Servers
+from mailroom import setup
+from mailroom.platform import settings
+from mailroom.wiring import Services
+
+
+class BenchServers(Servers):
+    """MinIO, and a mongod on the PATH, else SecantusDB's Rust server, else its Python server (`fast` is False then)."""
+
+    @cached_property
+    def fast(self) -> bool:
+        return bool(tools.mongod() or rust_server())
+
+    @property
+    def kind(self) -> str:
+        """What the documents are written to, for the table."""
+        if tools.mongod():
+            return "mongod"
+        return "SecantusDB, Rust server" if self.fast else "SecantusDB, Python server (no cargo: a slow server)"
+
+    def _server_programs(self) -> list[Program]:
+        programs = super()._server_programs()
+        binary = None if tools.mongod() else rust_server()
+        return [_in_rust(each, binary) if binary and each.name == "mongo" else each for each in programs]
+
+    def environment(self, database: str) -> dict[str, str]:
+        """The settings with which a process of ours uses these servers and the database of that name."""
+        ours = {
+            "SECRETS_DIR": str(self.data.secret_files("bench", self.secrets)),
+            "S3_ENDPOINT": self.info["minio"]["endpoint"],
+            "MONGODB_DATABASE": database,
+            "MONGODB_TIMEOUT_SECONDS": "60",
+            "IMPORT_LEASE_SECONDS": "300",
+            "WORK_BUDGET_SECONDS": "36000",
+        }
+        batch = {name: os.environ[name] for name in ("IMPORT_BATCH_ROWS",) if name in os.environ}
+        return ours | batch
+
+    def services(self, database: str) -> Services:
+        """Services on that database, set up as a deployment would be: buckets and all indexes."""
+        services = Services(settings.load(self.environment(database)))
+        setup.run(services, lambda line: None)
+        return services
+
+
+def _in_rust(program: Program, binary: Path) -> Program:
+    command = program.command
+    arguments: Mapping[str, str] = {
+        name: command[command.index(name) + 1] for name in ("--host", "--port", "--storage-path")
+    }
+    words = (word for pair in arguments.items() for word in pair)
+    return replace(program, command=(str(binary), *words, "--log-level", "ERROR"))

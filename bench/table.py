@@ -1,0 +1,67 @@
+"""The results as a table in Markdown, for the terminal and for docs/performance.md."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.measure import Usage
+
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+COLUMNS = ("way", "rows", "rows/s", "processor time per row", "times csv.reader", "peak memory", "what landed")
+TEXTS = (0, 6)  # columns that are aligned to the left
+
+
+@dataclass(frozen=True)
+class Line:
+    """One way's result. `note` goes where the figures would be when there is no usage."""
+
+    name: str
+    usage: Usage | None
+    landed: str
+
+
+def table(lines: Sequence[Line], reader: Usage) -> str:
+    """All lines, with the processor time of each as a multiple of that of csv.reader in the same run."""
+    rows = [COLUMNS, *(_cells(line, reader) for line in lines)]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(COLUMNS))]
+    padded = [[_aligned(text, at, widths[at]) for at, text in enumerate(row)] for row in rows]
+    rule = ["-" * width if at in TEXTS else "-" * (width - 1) + ":" for at, width in enumerate(widths)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (padded[0], rule, *padded[1:]))
+
+
+def chart(lines: Sequence[Line]) -> str:
+    """Processor time per row as a bar chart that GitHub draws."""
+    shown = [(line.name, line.usage.microseconds_per_row) for line in lines if line.usage]
+    names = ", ".join(f'"{name}"' for name, _ in shown)
+    values = ", ".join(f"{value:.1f}" for _, value in shown)
+    return (
+        "```mermaid\nxychart-beta horizontal\n"
+        f'  title "Processor time per row, µs"\n  x-axis [{names}]\n  y-axis "µs"\n  bar [{values}]\n```'
+    )
+
+
+def put_into(page: Path, measured: str) -> None:
+    """Replaces what stands between the two marks of the page."""
+    text = page.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}\n{measured}\n{END}{after}", encoding="utf-8")
+
+
+def _aligned(text: str, column: int, width: int) -> str:
+    return text.ljust(width) if column in TEXTS else text.rjust(width)
+
+
+def _cells(line: Line, reader: Usage) -> tuple[str, ...]:
+    usage = line.usage
+    if usage is None:
+        return (line.name, "", "", "", "", "", line.landed)
+    return (
+        line.name,
+        f"{usage.rows:,}",
+        f"{usage.rows_per_second:,.0f}",
+        f"{usage.microseconds_per_row:.2f} µs",
+        f"{usage.microseconds_per_row / reader.microseconds_per_row:.1f}",
+        f"{usage.peak_bytes / 1e6:.0f} MB" if usage.peak_bytes else "?",
+        line.landed,
+    )

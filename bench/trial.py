@@ -1,0 +1,81 @@
+"""Trials: each way imports a file into a fresh database with all our indexes, and what landed is looked at."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.landed import landed
+from bench.measure import Usage
+from bench.processes import WayError, run
+from bench.servers import BenchServers
+from bench.table import Line
+from bench.ways import Task
+from local.tools import say
+from mailroom.wiring import Services
+
+BASELINE_RUNS = 3
+
+
+@dataclass
+class Trials:
+    """The lines of the table, as they come. Every method blocks for as long as the import takes."""
+
+    servers: BenchServers
+    lines: list[Line] = field(default_factory=list)
+
+    def baseline(self, file: Path, rows: int) -> Usage:
+        """csv.reader alone on that file: the median of some runs."""
+        task = Task(str(file), rows, "", "", "")
+        usages = sorted((run("csv_reader", task, {}) for _ in range(BASELINE_RUNS)), key=lambda each: each.seconds)
+        self.lines.append(Line("csv.reader alone", usages[BASELINE_RUNS // 2], "nothing"))
+        return usages[BASELINE_RUNS // 2]
+
+    def ours(self, file: Path, rows: int, note: str = "") -> Usage | None:
+        """The importer on a file nobody has imported before."""
+        with self._database("ours") as services:
+            return self._import(services, file, rows, f"**Mailroom**{note}", file)
+
+    def again(self, file: Path, changed: Path, rows: int) -> None:
+        """The importer on a file, on the same once more, and on the same with one row in a hundred changed."""
+        with self._database("again") as services:
+            self._import(services, file, rows, "**Mailroom**", file)
+            self._import(services, file, rows, "**Mailroom**, the same file again", file)
+            self._import(services, changed, rows, "**Mailroom**, 1 % of the rows changed", changed)
+
+    def peer(self, name: str, import_: Callable[[Task], Usage], file: Path, rows: int) -> None:
+        """Another way to import."""
+        with self._database("peer") as services:
+            self._line(name, lambda: import_(self._task(services, file, rows)), services, file, rows)
+
+    def _import(self, services: Services, file: Path, rows: int, name: str, expected: Path) -> Usage | None:
+        services.objects.client.fput_object(services.settings.invoices_bucket, file.name, str(file))
+        environment = self.servers.environment(services.settings.mongodb_database)
+        task = self._task(services, file, rows)
+        return self._line(name, lambda: run("ours", task, environment), services, expected, rows)
+
+    def _line(
+        self, name: str, import_: Callable[[], Usage], services: Services, expected: Path, rows: int
+    ) -> Usage | None:
+        say(f"{name.replace('*', '')}: {rows:,} rows")
+        try:
+            usage = import_()
+        except WayError as error:
+            say(f"  failed: {error}")
+            self.lines.append(Line(name, None, f"failed: {str(error).splitlines()[-1]}"))
+            return None
+        self.lines.append(Line(name, usage, landed(services.database["invoices"], expected, rows)))
+        say(f"  {usage.rows_per_second:,.0f} rows/s, {usage.microseconds_per_row:.2f} µs of processor time per row")
+        return usage
+
+    def _task(self, services: Services, file: Path, rows: int) -> Task:
+        return Task(str(file), rows, file.name, self.servers.info["mongoUri"], services.settings.mongodb_database)
+
+    @contextmanager
+    def _database(self, name: str) -> Iterator[Services]:
+        services = self.servers.services(f"bench_{name}")
+        try:
+            yield services
+        finally:
+            services.database.client.drop_database(services.settings.mongodb_database)
+            services.close()
