@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -51,7 +52,9 @@ class Settings:
     import_decimal_mark: str = _setting("", "Decimal mark; empty: found in the file", choices=(".", ","))
     import_encoding: str = _setting("", "Encoding of the files; empty: found in the file")
     import_statuses: str = _setting("", "Allowed statuses, separated by commas; empty: any")
-    import_amount_tolerance: Decimal = _setting(Decimal("0.02"), "Allowed difference of gross and net + VAT in a row", least=0)
+    import_amount_tolerance: Decimal = _setting(
+        Decimal("0.02"), "Allowed difference of gross and net + VAT in a row", least=0
+    )
     import_extra_columns: str = _setting("reject", "What to do with unknown columns", choices=("reject", "keep"))
     reconcile_seconds: float = _setting(3600.0, "How often the bucket is compared with the imports", least=1)
 
@@ -103,7 +106,25 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         text = environ.get(name, "").strip()
         if text:
             values[field.name] = _parse(name, text, types[field.name], field.metadata)
-    return Settings(**values)
+    settings = Settings(**values)
+    for name in ("exec_timeout", "write_timeout"):
+        _check_against_watchdog(settings, name, environ.get(name, ""))
+    return settings
+
+
+def _check_against_watchdog(settings: Settings, name: str, text: str) -> None:
+    """All waiting must end before of-watchdog ends the call, and the lease after it. `text` such as `55s`."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m)", text)
+    if match is None:
+        return  # not behind of-watchdog, or a form that only it understands
+    seconds = float(match[1]) * (60 if match[2] == "m" else 1)
+    for setting in ("work_budget_seconds", "smtp_data_timeout_seconds"):
+        if getattr(settings, setting) >= seconds:
+            raise InvalidSetting(
+                f"{setting.upper()} ({getattr(settings, setting):g}) must be less than {name} ({text})"
+            )
+    if settings.send_lease_seconds <= seconds:
+        raise InvalidSetting(f"SEND_LEASE_SECONDS ({settings.send_lease_seconds:g}) must be more than {name} ({text})")
 
 
 def _parse(name: str, text: str, kind: type, metadata: Mapping[str, Any]) -> Any:

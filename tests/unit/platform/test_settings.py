@@ -42,6 +42,21 @@ def test_settings_that_contradict_each_other_are_named():
         load({"REJECTS_BUCKET": "invoices"})
 
 
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"WORK_BUDGET_SECONDS": "55"}, "WORK_BUDGET_SECONDS"),
+        ({"SMTP_DATA_TIMEOUT_SECONDS": "60"}, "SMTP_DATA_TIMEOUT_SECONDS"),
+        ({"SEND_LEASE_SECONDS": "50"}, "SEND_LEASE_SECONDS"),
+    ],
+)
+@pytest.mark.parametrize("name", ["exec_timeout", "write_timeout"])
+def test_what_outlasts_the_call_is_named(environment, named, name):
+    with pytest.raises(InvalidSetting, match=f"{named}.*{name}"):
+        load({**environment, name: "55s"})
+    assert load({name: "55s"}) == load({name: "1m"}) == Settings()
+
+
 def test_the_readme_has_the_table_of_all_settings():
     assert table() in (ROOT / "README.md").read_text(), "renew it: python -m mailroom settings"
 
