@@ -95,6 +95,7 @@ def details(document: Document) -> dict[str, Any]:
         "replyTo": [each["address"] for each in document["replyTo"]],
         "recipients": [_recipient(each) for each in document["recipients"]],
         "html": document["html"],
+        "erasedAt": optional_time(document, "erasedAt"),
         "text": document["text"],
         "attachments": [
             {"filename": each["filename"], "contentType": each["contentType"], "size": each["size"]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from mailroom.notifications import addresses, answers
 from mailroom.notifications.clock import ServerClock
 from mailroom.notifications.endpoints.messages import Messages
@@ -10,11 +12,13 @@ from mailroom.notifications.endpoints.suppressions import SuppressionList
 from mailroom.notifications.outbox import Outbox
 from mailroom.notifications.relay.connection import RelaySettings
 from mailroom.notifications.relay.pool import Pool
+from mailroom.notifications.retention import Retention
 from mailroom.notifications.retries import Retries
 from mailroom.notifications.sender import Policy, Sender
 from mailroom.notifications.store import Store
 from mailroom.notifications.suppressions import Suppressions
 from mailroom.platform import secrets
+from mailroom.platform.clock import Budget
 from mailroom.platform.http import Api
 from mailroom.platform.settings import Settings
 from mailroom.platform.worker import Worker
@@ -33,12 +37,14 @@ def api(services: Services) -> Api:
     store = Store(parts.collection, parts.clock, mail_from)
     kick = services.kicker.kick
     sending = Sending(store, parts.sender.send_new, kick, settings.send_wait_seconds)
-    messages = Messages(store, parts.outbox, kick)
+    messages = Messages(store, parts.outbox, parts.retention, kick)
     suppressions = SuppressionList(parts.suppressions)
     api = Api(services.keys.authenticate, with_problem=answers.problem_members)
     api.add("POST", "/", "notifications:send", sending.one)
     api.add("POST", "/batch", "notifications:send", sending.batch)
     api.add("GET", "/", "notifications:read", messages.list)
+    api.add("GET", "/counts", "notifications:read", messages.counts)
+    api.add("DELETE", "/", "notifications:send", messages.erase)
     api.add("GET", "/<id>", "notifications:read", messages.get)
     api.add("POST", "/<id>/cancel", "notifications:send", messages.cancel)
     api.add("POST", "/<id>/resend", "notifications:send", messages.resend)
@@ -49,9 +55,15 @@ def api(services: Services) -> Api:
 
 
 def worker(services: Services) -> Worker:
-    """Drains the outbox. Raises `InvalidSetting` when MAIL_FROM is no address."""
+    """Drains the outbox, then forgets what is old enough. Raises `InvalidSetting` when MAIL_FROM is no address."""
     parts = _Parts(services, addresses.sender(services.settings.mail_from).domain)
-    return Worker(parts.sender.drain, services.settings.work_budget_seconds, more=lambda: services.kicker.kick(SENDER))
+
+    def work(budget: Budget) -> int:
+        tried = parts.sender.drain(budget)
+        parts.retention.sweep(budget)
+        return tried
+
+    return Worker(work, services.settings.work_budget_seconds, more=lambda: services.kicker.kick(SENDER))
 
 
 class _Parts:
@@ -69,7 +81,19 @@ class _Parts:
             Pool(_relay(services, domain), settings.smtp_messages_per_connection),
             _policy(settings),
         )
+        self.retention = Retention(
+            self.collection,
+            services.database["cursors"],
+            self.clock,
+            bodies=_days(settings.retention_bodies_days),
+            whole=_days(settings.retention_messages_days),
+        )
         services.at_close(self.sender.close)
+
+
+def _days(days: float) -> timedelta | None:
+    """0 is how the setting says "for ever"."""
+    return timedelta(days=days) if days else None
 
 
 def _relay(services: Services, domain: str) -> RelaySettings:

@@ -34,6 +34,8 @@ def from_draft(draft: Draft, message_id: ObjectId, sender: Sender, key_id: str, 
         "subject": draft.subject,
         "text": draft.text,
         "html": draft.html,
+        "bodySince": now,
+        "erasedAt": None,
         "attachments": [
             {
                 "filename": each.name,

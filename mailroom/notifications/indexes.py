@@ -19,6 +19,8 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("state", ASCENDING), *_NEWEST], name="state"),
         IndexModel([("addresses", ASCENDING), *_NEWEST], name="recipient"),
         IndexModel([("tags", ASCENDING), *_NEWEST], name="tag"),
+        # Retention: those that still have a body.
+        IndexModel([("bodySince", ASCENDING)], name="body", sparse=True),
         # One message for each Idempotency-Key.
         IndexModel(
             [("idempotency.key", ASCENDING)],

@@ -161,9 +161,9 @@ class Outbox:
     def resend(self, document: Document) -> bool:
         """Queues an ended message, as it was read, for everybody who has not got it; for all when all have.
 
-        False when it waits or is being sent, or was changed by somebody else since.
+        False when it waits or is being sent, when its body was erased, or when somebody else changed it since.
         """
-        if document["state"] in (State.QUEUED, State.SENDING):
+        if document["state"] in (State.QUEUED, State.SENDING) or document["erasedAt"] is not None:
             return False
         now = self._clock.now()
         change = {

@@ -144,18 +144,31 @@ class Store:
             filters["addresses"] = addresses.key(addresses.address(query["emailTo"], "emailTo").shown)
         if "tag" in query:
             filters["tags"] = query["tag"]
-        times = {
-            operator: paging.time_parameter(query[name], name)
-            for name, operator in (("from", "$gte"), ("to", "$lt"))
-            if name in query
-        }
-        if times:
-            filters["createdAt"] = times
-        return paging.page(self._collection, filters, "createdAt", True, query, _LISTED)
+        return paging.page(self._collection, filters | _accepted_in(query), "createdAt", True, query, _LISTED)
+
+    def counts(self, query: Mapping[str, str]) -> dict[str, int]:
+        """How many messages there are in each state; filters `from`, `to`. Each count is a walk along an index.
+
+        Raises:
+            Problem: 422 naming the parameter.
+        """
+        paging.only(query, "from", "to")
+        times = _accepted_in(query)
+        return {state.value: self._collection.count_documents({"state": state, **times}) for state in State}
 
     def age(self, document: Document) -> timedelta:
         created: datetime = document["createdAt"]
         return self._clock.now() - created
+
+
+def _accepted_in(query: Mapping[str, str]) -> Document:
+    """The filter on the time that `from` (inclusive) and `to` (exclusive) give."""
+    times = {
+        operator: paging.time_parameter(query[name], name)
+        for name, operator in (("from", "$gte"), ("to", "$lt"))
+        if name in query
+    }
+    return {"createdAt": times} if times else {}
 
 
 def _state(text: str) -> State:

@@ -77,6 +77,8 @@ class Settings:
     retry_first_seconds: float = _setting(60.0, "First wait after a temporary refusal; doubles, with jitter", least=0.1)
     retry_longest_seconds: float = _setting(14400.0, "The wait does not grow beyond this", least=0.1)
     retry_give_up_hours: float = _setting(96.0, "A message older than this is given up", least=0)
+    retention_bodies_days: float = _setting(0.0, "Bodies of mail older than this are erased; 0: kept", least=0)
+    retention_messages_days: float = _setting(0.0, "Mail older than this is deleted; 0: kept", least=0)
     unknown_outcome: str = _setting(
         "resend", "A message that may or may not have been taken: send it again, or wait for a person",
         choices=("resend", "hold"),

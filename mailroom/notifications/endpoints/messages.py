@@ -4,23 +4,36 @@ from __future__ import annotations
 
 from bson import ObjectId
 
-from mailroom.notifications import answers
+from mailroom.notifications import addresses, answers
 from mailroom.notifications.endpoints.sending import SENDER, Kick
 from mailroom.notifications.outbox import Outbox
+from mailroom.notifications.retention import Retention
 from mailroom.notifications.store import Store
 from mailroom.platform import paging
 from mailroom.platform.http import Problem, Request, Response
 
 
 class Messages:
-    def __init__(self, store: Store, outbox: Outbox, kick: Kick) -> None:
+    def __init__(self, store: Store, outbox: Outbox, retention: Retention, kick: Kick) -> None:
         self._store = store
         self._outbox = outbox
+        self._retention = retention
         self._kick = kick
 
     def list(self, request: Request) -> Response:
         items, cursor = self._store.page(request.query)
         return Response({"items": [answers.item(each) for each in items], "nextCursor": cursor})
+
+    def counts(self, request: Request) -> Response:
+        return Response({"counts": self._store.counts(request.query)})
+
+    def erase(self, request: Request) -> Response:
+        """Erases one person's messages; those that are being sent just now are left, and told."""
+        paging.only(request.query, "emailTo")
+        if "emailTo" not in request.query:
+            raise Problem(422, "query.missing", "say whose messages: emailTo", field="emailTo")
+        erased, left = self._retention.erase(addresses.address(request.query["emailTo"], "emailTo").shown)
+        return Response({"erased": erased, "left": left})
 
     def get(self, request: Request) -> Response:
         return Response(answers.details(self._store.get(_id(request))))
@@ -37,8 +50,10 @@ class Messages:
         """Sends a message again to everybody who has not got it for certain; to all when all have."""
         message = _id(request)
         if not self._outbox.resend(self._store.get(message)):
-            state = self._store.get(message)["state"]
-            raise Problem(409, "notification.state", f"a notification that is {state} is sent anyway")
+            current = self._store.get(message)
+            if current["erasedAt"] is not None:
+                raise Problem(409, "notification.erased", "what it said was erased, it cannot be sent again")
+            raise Problem(409, "notification.state", f"a notification that is {current['state']} is sent anyway")
         self._kick(SENDER)
         return Response(answers.item(self._store.get(message)), 202)
 
