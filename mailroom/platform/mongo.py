@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -35,6 +36,8 @@ def connect(uri: str, database: str, timeout: float) -> Database[Document]:
 
     `timeout` (seconds) bounds each answer; a server is looked for a quarter of it, so that a caller is told soon.
     """
+    # At "debug" the driver logs every command with its documents: other people's mail and invoices.
+    logging.getLogger("pymongo").setLevel(logging.INFO)
     milliseconds = int(timeout * 1000)
     client: MongoClient[Document] = MongoClient(
         uri,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -12,7 +13,7 @@ from email.message import EmailMessage
 from typing import Any
 
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 Fault = Callable[["Peer"], Awaitable[str | None]]
 
@@ -25,6 +26,7 @@ class Received:
     recipients: tuple[str, ...]
     content: bytes
     options: tuple[str, ...]
+    encrypted: bool
     taken: bool = False
 
     @property
@@ -108,6 +110,9 @@ class Relay:
     connections: int = 0
     commands: list[str] = field(default_factory=list)
     extensions: tuple[str, ...] = ("SMTPUTF8",)
+    tls: ssl.SSLContext | None = None
+    implicit_tls: bool = False
+    credentials: tuple[bytes, bytes] | None = None
     _faults: dict[tuple[str, str], deque[Fault]] = field(default_factory=dict)
     _controller: Controller | None = None
 
@@ -131,7 +136,9 @@ class Relay:
             def factory(self) -> SMTP:
                 return Peer(relay)
 
-        self._controller = Scripted(_Handler(self), hostname="127.0.0.1", port=self.port or _free_port())
+        implicit = self.tls if self.implicit_tls else None
+        port = self.port or _free_port()
+        self._controller = Scripted(_Handler(self), hostname="127.0.0.1", port=port, ssl_context=implicit)
         self._controller.start()
         self.port = self._controller.port
 
@@ -145,8 +152,21 @@ class Peer(SMTP):
     """The relay's side of one connection."""
 
     def __init__(self, relay: Relay) -> None:
-        super().__init__(_Handler(relay), enable_SMTPUTF8="SMTPUTF8" in relay.extensions, hostname="relay.test")
+        super().__init__(
+            _Handler(relay),
+            enable_SMTPUTF8="SMTPUTF8" in relay.extensions,
+            hostname="relay.test",
+            tls_context=None if relay.implicit_tls else relay.tls,
+            auth_required=relay.credentials is not None,
+            auth_require_tls=False,
+            authenticator=self._check_login,
+        )
         self.relay = relay
+
+    def _check_login(
+        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: Any
+    ) -> AuthResult:
+        return AuthResult(success=(given.login, given.password) == self.relay.credentials, handled=False)
 
     async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802
         self.relay.connections += 1
@@ -182,7 +202,13 @@ class _Handler:
     async def handle_DATA(self, server: Peer, session: Session, envelope: Envelope) -> str | None:  # noqa: N802
         content = envelope.content
         assert isinstance(content, bytes)
-        received = Received(envelope.mail_from or "", tuple(envelope.rcpt_tos), content, tuple(envelope.mail_options))
+        received = Received(
+            envelope.mail_from or "",
+            tuple(envelope.rcpt_tos),
+            content,
+            tuple(envelope.mail_options),
+            encrypted=server.transport.get_extra_info("sslcontext") is not None,
+        )
         self._relay.received.append(received)
         fault = self._relay.next_fault("content")
         text = "" if fault is None else await fault(server)

@@ -1,0 +1,100 @@
+"""MongoDB goes away in the middle; the process ends in the middle."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pymongo.errors import AutoReconnect
+
+from mailroom.notifications import app
+from mailroom.notifications.outbox import Outbox
+from tests.integration.notifications.conftest import FAST, Client, Mail, eventually
+from tests.integration.notifications.relay import Relay, slow
+
+HELLO = {"emailTo": "a@example.com", "subject": "Hello", "message": "<p>x</p>"}
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
+    """Has a method of the outbox fail the first times as it does when MongoDB is away."""
+
+    def fail(name: str, times: int) -> None:
+        usual: Callable[..., Any] = getattr(Outbox, name)
+        left = iter(range(times))
+
+        def method(*arguments: Any) -> Any:
+            if next(left, None) is not None:
+                raise AutoReconnect("connection closed")
+            return usual(*arguments)
+
+        monkeypatch.setattr(Outbox, name, method)
+
+    return fail
+
+
+def test_once_stored_it_is_accepted_whatever_comes(
+    mail: Mail, relay: Relay, failing: Callable[[str, int], None]
+) -> None:
+    failing("claim_new", 1)
+
+    answer = mail.client.post(HELLO)
+
+    assert (answer.status, answer.body["status"]) == (202, "queued")
+    mail.drain()
+    assert len(relay.taken) == 1
+
+
+def test_nothing_is_handed_over_that_cannot_be_noted(
+    mail: Mail, relay: Relay, failing: Callable[[str, int], None]
+) -> None:
+    failing("hand_over", 1)
+
+    assert mail.client.post(HELLO).body["status"] == "queued"
+    assert relay.received == []
+    mail.let_time_pass()
+    mail.drain()
+    assert len(relay.taken) == 1
+    assert mail.states() == ["sent"]
+
+
+def test_what_was_sent_is_noted_once_mongodb_is_back(
+    mail: Mail, relay: Relay, failing: Callable[[str, int], None]
+) -> None:
+    failing("settle", 2)
+
+    assert mail.client.post(HELLO).body["status"] == "sent"
+    mail.let_time_pass()
+    mail.drain()
+    assert len(relay.taken) == 1
+
+
+def test_mongodb_is_away_before_it_is_stored(make_services: Any, mail: Mail, relay: Relay) -> None:
+    (mail.services.settings.secrets_dir / "mailroom-mongodb-uri").write_text("mongodb://127.0.0.1:1/")
+    services = make_services(**FAST, smtp_port=relay.port, mongodb_timeout_seconds=0.5)
+    key = mail.client.key
+
+    answer = Client(app.api(services), key).post(HELLO)
+
+    assert (answer.status, answer.body["result"]) == (503, "FAILED")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert app.worker(services)()["statusCode"] == 503
+    assert relay.connections == 0
+
+
+def test_the_end_of_the_process_waits_for_what_is_in_delivery(make_mail: Any, relay: Relay) -> None:
+    other: Mail = make_mail()
+    mail: Mail = make_mail(send_wait_seconds=0.05)
+    go = threading.Event()
+    relay.on("content", slow(go))
+    mail.client.post(HELLO)
+    eventually(lambda: len(relay.received) == 1)
+    ending = threading.Thread(target=mail.services.close)
+
+    ending.start()
+    go.set()
+    ending.join()
+
+    assert other.states() == ["sent"]
