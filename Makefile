@@ -37,6 +37,9 @@ lint: $(STAMP) ## Check style and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+images: $(STAMP) ## Build the functions' images with Docker alone (faas-cli build makes the same)
+	@$(BIN)/python -m local.images
+
 clean: ## Remove the data of `make local`; what was installed or built stays
 	rm -rf .mailroom
 

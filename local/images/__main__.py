@@ -1,0 +1,70 @@
+"""`python -m local.images [FUNCTION…]`: builds the images that stack.yml names, all or some, and tells their sizes.
+
+PYTHON_IMAGE and WATCHDOG_IMAGE take the place of the template's base images, REGISTRY and TAG are those of stack.yml.
+DOCKER_BUILDKIT=0 chooses Docker's legacy builder.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from local.images.context import Build, assemble, read_builds
+from local.stack import StackError
+
+ROOT = Path(__file__).parents[2]
+BASE_IMAGES = ("PYTHON_IMAGE", "WATCHDOG_IMAGE")
+MEGABYTE = 1_000_000
+
+
+class BuildError(Exception):
+    """Docker refused; what it said is above."""
+
+
+def main() -> int:
+    """Exit code 0 when every image was built."""
+    parser = argparse.ArgumentParser(prog="python -m local.images", description=__doc__)
+    parser.add_argument("function", nargs="*", help="as in stack.yml; default: all")
+    wanted = parser.parse_args().function
+    try:
+        builds = read_builds(ROOT / "stack.yml", os.environ)
+        if unknown := set(wanted) - {build.function for build in builds}:
+            raise StackError(f"stack.yml has no function {', '.join(sorted(unknown))}")
+        for build in builds:
+            if not wanted or build.function in wanted:
+                _make(build)
+    except (StackError, BuildError) as error:
+        print(f"images: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _make(build: Build) -> None:
+    arguments = {**build.arguments, **{name: os.environ[name] for name in BASE_IMAGES if os.environ.get(name)}}
+    options = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
+    started = time.monotonic()
+    try:
+        # Quiet, so that Docker answers the image's id; its log still comes when a step fails.
+        with tempfile.TemporaryDirectory(prefix="mailroom-image-") as folder:
+            assemble(build, Path(folder))
+            command = ["docker", "build", "--quiet", *options, "--tag", build.image, folder]
+            environment = {"DOCKER_BUILDKIT": "1", **os.environ}
+            subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=True)
+    except FileNotFoundError as error:
+        raise BuildError("there is no docker command on the PATH: install Docker, or try `make demo`") from error
+    except subprocess.CalledProcessError as error:
+        raise BuildError(f"{build.function} could not be built: the reason is above") from error
+    print(f"{build.image}  {_size(build.image) / MEGABYTE:.0f} MB, {time.monotonic() - started:.0f} s", flush=True)
+
+
+def _size(image: str) -> int:
+    """Bytes of all layers, the base image's too."""
+    command = ["docker", "image", "inspect", "--format", "{{.Size}}", image]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
