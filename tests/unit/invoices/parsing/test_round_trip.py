@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mailroom.invoices.parsing import (
@@ -138,17 +138,28 @@ def read(data: bytes, rules: Rules) -> list[Invoice | Rejected]:
 @settings(max_examples=400, deadline=None)
 def test_with_the_settings_that_resolve_ambiguity_every_invoice_is_read_exactly(written, way):
     order = {"%d/%m/%Y": "dmy", "%m/%d/%Y": "mdy"}.get(way.date_format, "")
-    rules = Rules(date_order=order, decimal_mark=way.mark)
+    rules = Rules(date_order=order, decimal_mark=way.mark, encoding="cp1252" if way.encoding == "cp1252" else "")
     assert read(way.file(written), rules) == written
 
 
 @given(st.lists(invoices(), min_size=1, max_size=8), ways())
 @settings(max_examples=300, deadline=None)
 def test_without_settings_an_invoice_is_read_exactly_or_refused(written, way):
+    data = way.file(written)
+    assume(way.encoding != "cp1252" or not _is_utf8_by_chance(data, way))
     try:
-        results = read(way.file(written), Rules())
+        results = read(data, Rules())
     except FileRejected:
         return
     assert len(results) == len(written)
     for invoice, result in zip(written, results, strict=True):
         assert isinstance(result, Rejected) or result == invoice
+
+
+def _is_utf8_by_chance(data: bytes, way: Written) -> bool:
+    """Whether nothing in the bytes tells that they are cp1252: `ß€` is the same two bytes as one letter of N'Ko."""
+    text = gzip.decompress(data) if way.packed else data
+    try:
+        return not text.decode("utf-8").isascii()
+    except UnicodeDecodeError:
+        return False
