@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import msgspec
+from bson import ObjectId
 
-from mailroom.invoices.ledger import DONE, Ledger
+from mailroom.invoices import contract, shapes
+from mailroom.invoices.contract import ChangeInvoice, StartImport
+from mailroom.invoices.edits import ChangedMeanwhile, Edits, NoSuchInvoice
+from mailroom.invoices.export import FORMATS, chunks
+from mailroom.invoices.ledger import Ledger
 from mailroom.invoices.queries import Queries
-from mailroom.platform.clock import rfc3339
-from mailroom.platform.http import Api, Authenticate, Problem, Request, Response
+from mailroom.invoices.statuses import Statuses
+from mailroom.platform.http import Api, Authenticate, Policy, Problem, Request, Response
 from mailroom.platform.kick import Kicker
 from mailroom.platform.mongo import Document
 from mailroom.platform.objects import ObjectGone, ObjectStore
-from mailroom.platform.paging import optional_time
+from mailroom.platform.paging import object_id
+from mailroom.platform.rendering import entity_tag, precondition_holds
 
 READ, WRITE = "invoices:read", "invoices:write"
 IMPORTER = "invoice-importer"
-
-
-class StartImport(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """The body of `POST /imports`."""
-
-    bucket: str
-    key: str
-    version_id: str = ""
-    force: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,35 +33,71 @@ class InvoicesApi:
     objects: ObjectStore
     kicker: Kicker
     bucket: str
+    statuses: Statuses = field(default_factory=Statuses)
 
-    def routes(self, authenticate: Authenticate) -> Api:
-        api = Api(authenticate)
-        api.add("GET", "/", READ, self.list_invoices)
-        api.add("GET", "/<id>", READ, self.get_invoice)
-        api.add("GET", "/imports", READ, self.list_imports)
-        api.add("POST", "/imports", WRITE, self.start_import)
-        api.add("GET", "/imports/<id>", READ, self.get_import)
+    def routes(self, authenticate: Authenticate, policy: Policy | None = None) -> Api:
+        api = Api(authenticate, contract=contract.CONTRACT, policy=policy)
+        api.add("GET", "/", READ, self.list_invoices, contract.LIST_INVOICES)
+        api.add("GET", "/totals", READ, self.totals, contract.TOTALS)
+        api.add("GET", "/export", READ, self.export, contract.EXPORT)
+        api.add("GET", "/<id>", READ, self.get_invoice, contract.GET_INVOICE)
+        api.add("PATCH", "/<id>", WRITE, self.change_invoice, contract.CHANGE_INVOICE)
+        api.add("GET", "/imports", READ, self.list_imports, contract.LIST_IMPORTS)
+        api.add("POST", "/imports", WRITE, self.start_import, contract.START_IMPORT)
+        api.add("GET", "/imports/<id>", READ, self.get_import, contract.GET_IMPORT)
         return api
 
     def list_invoices(self, request: Request) -> Response:
         items, cursor = self.queries.list_invoices(request.query)
-        return Response({"items": [invoice_json(item) for item in items], "nextCursor": cursor})
+        return Response(shapes.InvoicePage(items=[shapes.invoice(item) for item in items], next_cursor=cursor))
+
+    def totals(self, request: Request) -> Response:
+        return Response(self.queries.totals(request.query))
+
+    def export(self, request: Request) -> Response:
+        name = request.query.get("format", "csv")
+        if name not in FORMATS:
+            raise Problem(422, "format.invalid", f"format must be one of {', '.join(FORMATS)}", field="format")
+        content_type, parts = FORMATS[name]
+        documents = self.queries.all_invoices(request.query)
+        headers = {"Content-Disposition": f'attachment; filename="invoices.{name}"'}
+        return Response(chunks(parts(documents)), headers=headers, content_type=content_type)
 
     def get_invoice(self, request: Request) -> Response:
         document = self.queries.invoice(request.parameters["id"])
         if document is None:
-            raise Problem(404, "invoice.not_found", "there is no invoice with this id")
-        return Response(invoice_json(document))
+            raise _no_invoice()
+        return Response(shapes.invoice(document))
+
+    def change_invoice(self, request: Request) -> Response:
+        id_ = object_id(request.parameters["id"], "id")
+        status = self.statuses.read(request.decode(ChangeInvoice).status)
+        if_match = request.headers.get("if-match")
+        if if_match is None:
+            detail = "send the invoice's ETag as If-Match, so that no other change is overwritten"
+            raise Problem(428, "if_match.missing", detail, field="If-Match")
+
+        def seen(stored: Document) -> bool:
+            return precondition_holds(if_match, entity_tag(shapes.invoice(stored)))
+
+        try:
+            changed = Edits(self.queries.invoices).set_status(id_, status, ObjectId(request.caller.id), seen)
+        except NoSuchInvoice:
+            raise _no_invoice() from None
+        except ChangedMeanwhile:
+            raise Problem(412, "invoice.changed", "the invoice has changed: read it again", field="If-Match") from None
+        shape = shapes.invoice(changed)
+        return Response(shape, headers={"ETag": entity_tag(shape)})
 
     def list_imports(self, request: Request) -> Response:
         items, cursor = self.queries.list_imports(request.query)
-        return Response({"items": [import_json(item) for item in items], "nextCursor": cursor})
+        return Response(shapes.ImportPage(items=[shapes.import_(item) for item in items], next_cursor=cursor))
 
     def get_import(self, request: Request) -> Response:
         document = self.queries.import_(request.parameters["id"])
         if document is None:
             raise Problem(404, "import.not_found", "there is no import with this id")
-        return Response(import_json(document))
+        return Response(shapes.import_(document))
 
     def start_import(self, request: Request) -> Response:
         body = request.decode(StartImport)
@@ -80,56 +112,8 @@ class InvoicesApi:
             raise Problem(422, "object.not_found", str(error), field=field) from error
         import_id, _ = self.ledger.submit(version, force=body.force)
         self.kicker.kick(IMPORTER)
-        return Response({"id": str(import_id)}, status=202)
+        return Response(shapes.Accepted(id=str(import_id)), status=202)
 
 
-def invoice_json(document: Document) -> Document:
-    """An invoice as the API shows it: money as text, the date alone."""
-    source = document["source"]
-    return {
-        "id": str(document["_id"]),
-        "invoiceNumber": document["invoiceNumber"],
-        "invoiceDate": document["invoiceDate"].date().isoformat(),
-        "grossAmount": format(document["grossAmount"].to_decimal(), "f"),
-        "netAmount": format(document["netAmount"].to_decimal(), "f"),
-        "vatAmount": format(document["vatAmount"].to_decimal(), "f"),
-        "supplierName": document["supplierName"],
-        "supplierAddress": document["supplierAddress"],
-        "currency": document["currency"],
-        "status": document["status"],
-        "extra": document.get("extra", {}),
-        "source": {
-            "importId": str(source["importId"]),
-            "row": source["row"],
-            "offset": source["offset"],
-            "outcome": source["outcome"],
-        },
-        "insertedBy": str(document["insertedBy"]),
-        "changedBy": str(document["changedBy"]),
-        "createdAt": rfc3339(document["createdAt"]),
-        "updatedAt": rfc3339(document["updatedAt"]),
-    }
-
-
-def import_json(document: Document) -> Document:
-    """An import as the API shows it."""
-    checkpoint = document["checkpoint"]
-    total = document["size"]
-    # Of a compressed object the offset is one of its content, which may be longer than the object.
-    read = total if document["state"] == DONE else min(checkpoint["offset"], total)
-    return {
-        "id": str(document["_id"]),
-        "state": document["state"],
-        "bucket": document["bucket"],
-        "key": document["key"],
-        "versionId": document["versionId"],
-        "counts": checkpoint["counts"],
-        "progress": {"bytesRead": read, "bytesTotal": total},
-        "error": document["error"],
-        "rejects": document["rejects"],
-        "dialect": document["dialect"],
-        "createdAt": rfc3339(document["createdAt"]),
-        "startedAt": optional_time(document, "startedAt"),
-        "finishedAt": optional_time(document, "finishedAt"),
-        "updatedAt": rfc3339(document["updatedAt"]),
-    }
+def _no_invoice() -> Problem:
+    return Problem(404, "invoice.not_found", "there is no invoice with this id")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
@@ -11,9 +11,10 @@ from bson import ObjectId
 from mailroom.invoices.content import lookup
 from mailroom.invoices.identity import supplier_key
 from mailroom.invoices.ledger import STATES
+from mailroom.invoices.totals import TotalPage, totals
 from mailroom.platform import paging
-from mailroom.platform.http import Problem
 from mailroom.platform.mongo import Document, Documents
+from mailroom.platform.problems import Problem
 
 SORTS = ("invoiceDate", "-invoiceDate", "updatedAt", "-updatedAt")
 
@@ -25,7 +26,19 @@ _DATES = ("dateFrom", "dateTo")
 INVOICE_FILTERS = (*_LOOKUPS, *_DATES, "importId", "updatedSince")
 IMPORT_FILTERS = ("bucket", "key", "versionId", "state")
 
+# An export asks MongoDB for so many at once: few enough to be small in memory.
+_EXPORT_BATCH = 1000
+
 Page = tuple[list[Document], str | None]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which invoices, and in which order. An index serves both."""
+
+    filters: Document
+    sort: str
+    descending: bool
 
 
 @dataclass(frozen=True)
@@ -35,9 +48,8 @@ class Queries:
     invoices: Documents
     imports: Documents
 
-    def list_invoices(self, query: Mapping[str, str]) -> Page:
-        """A page of invoices. Raises `Problem` 422 for a filter or a combination that is not served."""
-        paging.only(query, "sort", *INVOICE_FILTERS)
+    def select(self, query: Mapping[str, str]) -> Selection:
+        """What `query` asks for. Raises `Problem` 422 for a filter or a combination that is not served."""
         given = [name for name in INVOICE_FILTERS if name in query]
         selective = [name for name in _SELECTIVE if name in given]
         by_change = "updatedAt" if not selective and {"importId", "updatedSince"} & set(given) else "-invoiceDate"
@@ -45,14 +57,38 @@ class Queries:
         if sort not in SORTS:
             raise Problem(422, "sort.invalid", f"sort must be one of {', '.join(SORTS)}", field="sort")
         filters = self._by_update(query, given) if sort.endswith("updatedAt") else _by_date(query, given)
-        return paging.page(self.invoices, filters, sort.lstrip("-"), sort.startswith("-"), query)
+        return Selection(filters, sort.lstrip("-"), sort.startswith("-"))
+
+    def list_invoices(self, query: Mapping[str, str]) -> Page:
+        """A page of invoices."""
+        chosen = self.select(query)
+        return paging.page(self.invoices, chosen.filters, chosen.sort, chosen.descending, query)
+
+    def all_invoices(self, query: Mapping[str, str]) -> Iterator[Document]:
+        """All invoices of a filter, as they are read. The first are asked for now, so that an error comes now."""
+        chosen = self.select(query)
+        direction = -1 if chosen.descending else 1
+        cursor = self.invoices.find(chosen.filters, batch_size=_EXPORT_BATCH)
+        cursor.sort([(chosen.sort, direction), ("_id", direction)])
+        first = next(cursor, None)
+
+        def documents() -> Iterator[Document]:
+            with cursor:
+                if first is not None:
+                    yield first
+                    yield from cursor
+
+        return documents()
+
+    def totals(self, query: Mapping[str, str]) -> TotalPage:
+        """Sums of the invoices of a filter."""
+        return totals(self.invoices, self.select(query).filters, query)
 
     def invoice(self, id_: str) -> Document | None:
         return self.invoices.find_one({"_id": paging.object_id(id_, "id")})
 
     def list_imports(self, query: Mapping[str, str]) -> Page:
         """A page of imports, newest first."""
-        paging.only(query, *IMPORT_FILTERS)
         if query.get("state", STATES[0]) not in STATES:
             raise Problem(422, "state.unknown", f"state must be one of {', '.join(STATES)}", field="state")
         if "versionId" in query and "key" not in query:

@@ -6,10 +6,10 @@ A handler's event comes in, a dictionary in the template's form goes out. The en
 
 from __future__ import annotations
 
-import json
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
@@ -18,33 +18,23 @@ from pymongo.errors import PyMongoError
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, RequestRedirect, Rule
 
-from mailroom.errors import MailroomError, Unavailable
-from mailroom.platform import mongo
+from mailroom.errors import Unavailable
+from mailroom.platform import mongo, openapi
+from mailroom.platform.contract import Contract, Operation
+from mailroom.platform.policy import Policy as Policy
+from mailroom.platform.problems import Problem as Problem  # endpoints take all they need from here
+from mailroom.platform.rendering import Response as Response
+from mailroom.platform.rendering import render
 
 log = logging.getLogger(__name__)
+audit = logging.getLogger("audit")
 
 RETRY_AFTER_SECONDS = 5
 
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
 T = TypeVar("T")
-
-
-class Problem(MailroomError):
-    """An answer of `application/problem+json`.
-
-    `code` is stable and for programs, `detail` for people; `field` names the part of the request that is at fault.
-    """
-
-    def __init__(
-        self,
-        status: int,
-        code: str,
-        detail: str,
-        field: str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(detail)
-        self.status, self.code, self.detail, self.field = status, code, detail, field
-        self.headers = dict(headers or {})
 
 
 class Event(Protocol):
@@ -101,90 +91,145 @@ class Request:
             raise Problem(400, "body.not_json", f"the body is not valid JSON: {error}") from None
 
 
-@dataclass(frozen=True)
-class Response:
-    """An answer. `body` is sent as JSON, unless it is bytes or an iterator of bytes, which `content_type` describes."""
-
-    body: Any
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-    content_type: str = "application/json"
-
-
 Endpoint = Callable[[Request], Response]
+
+
+@dataclass(frozen=True, eq=False)  # hashed by what it is, for werkzeug keeps routes in a dictionary
+class Route:
+    """`path` is in werkzeug's rule syntax. Without an `operation` the contract says only that the route is there."""
+
+    method: str
+    path: str
+    scope: str
+    endpoint: Endpoint
+    operation: Operation | None = None
 
 
 class Api:
     """The endpoints of one function. Calling it with an event gives the template's answer."""
 
-    def __init__(self, authenticate: Authenticate, *, with_problem: Callable[[Problem], dict[str, Any]] = lambda _: {}):
-        """`with_problem` gives further members for problem documents."""
+    def __init__(
+        self,
+        authenticate: Authenticate,
+        *,
+        with_problem: Callable[[Problem], dict[str, Any]] = lambda _: {},
+        contract: Contract | None = None,
+        policy: Policy | None = None,
+    ) -> None:
+        """`with_problem` gives further members for problem documents. With a `contract`, `/openapi.json` and `/docs`
+        are served, to anybody: they hold nothing that the source does not, and a browser cannot send a key with a page.
+        """
+        self.routes: list[Route] = []
         self._authenticate = authenticate
         self._with_problem = with_problem
+        self._policy = policy or Policy()
         self._map = Map(strict_slashes=False, merge_slashes=False)
-        self._scopes: dict[Endpoint, str] = {}
+        self._public: dict[str, Callable[[], Response]] = {}
+        if contract is not None:
+            self._public = openapi.pages(contract, self.routes)
 
-    def add(self, method: str, path: str, scope: str, endpoint: Endpoint) -> None:
-        """Serves `method` on `path` (werkzeug's rule syntax) for keys that have `scope`."""
-        self._map.add(Rule(path, methods=[method], endpoint=endpoint))
-        self._scopes[endpoint] = scope
+    def add(self, method: str, path: str, scope: str, endpoint: Endpoint, operation: Operation | None = None) -> None:
+        """Serves `method` on `path` for keys that have `scope`.
+
+        A parameter of the query that `operation` does not name is refused, not ignored.
+        """
+        route = Route(method, path, scope, endpoint, operation)
+        self.routes.append(route)
+        self._map.add(Rule(path, methods=[method], endpoint=route))
 
     def __call__(self, event: Event, context: object = None) -> dict[str, Any]:
+        headers = {name.lower(): value for name, value in event.headers.items()}
+        call_id = str(getattr(context, "call_id", None) or "")
         try:
-            response = self._answer(event)
+            response = self._answer(event, headers)
         except Problem as problem:
-            response = self._problem(problem)
+            response = self._problem(problem, call_id)
         except Unavailable as error:
-            response = self._problem(_unavailable(error))
+            response = self._problem(_unavailable(error), call_id)
         except PyMongoError as error:
             if not mongo.is_transient(error):
                 raise
-            response = self._problem(_unavailable(error))
-        return _render(response, event.method)
+            response = self._problem(_unavailable(error), call_id)
+        more = self._policy.cors.headers(headers) | _request_id(headers, call_id)
+        return render(replace(response, headers={**response.headers, **more}), event.method, headers)
 
-    def _answer(self, event: Event) -> Response:
+    def _answer(self, event: Event, headers: Mapping[str, str]) -> Response:
+        if self._policy.cors.is_preflight(event.method, headers):
+            return Response(None, 204, self._policy.cors.preflight_headers())
+        if event.path in self._public and event.method in ("GET", "HEAD"):
+            return self._public[event.path]()
         # First the key: a stranger learns nothing, not even which paths there are.
-        headers = {name.lower(): value for name, value in event.headers.items()}
         caller = self._authenticate(headers.get("authorization", ""))
-        endpoint, parameters = self._match(event.method, event.path)
-        scope = self._scopes[endpoint]
-        if scope not in caller.scopes:
-            raise Problem(403, "auth.scope", f"this key lacks the scope {scope}")
-        return endpoint(
-            Request(event.method, event.path, _query(event.query), headers, event.body or b"", parameters, caller)
-        )
+        if wait := self._policy.rate_limit.take(caller.id):
+            raise Problem(429, "rate.limited", "this key calls too often", headers={"Retry-After": str(wait)})
+        if event.method == "OPTIONS":
+            return self._options(event.path)
+        route, parameters = self._match(event.method, event.path)
+        request = Request(
+            event.method, event.path, _query(event.query), headers, event.body or b"", parameters, caller
+        )  # fmt: skip
+        return _run(route, request) if event.method in _SAFE else _audited(route, request)
 
-    def _match(self, method: str, path: str) -> tuple[Endpoint, Mapping[str, str]]:
+    def _options(self, path: str) -> Response:
+        allowed = set(self._map.bind("function").allowed_methods(path or "/"))
+        if not allowed:
+            raise Problem(404, "path.unknown", "there is nothing at this path")
+        return Response(None, 204, {"Allow": _listed(allowed)})
+
+    def _match(self, method: str, path: str) -> tuple[Route, Mapping[str, str]]:
         try:
-            endpoint, parameters = self._map.bind("function").match(path or "/", method)
+            route, parameters = self._map.bind("function").match(path or "/", method)
         except (NotFound, RequestRedirect):
             raise Problem(404, "path.unknown", "there is nothing at this path") from None
         except MethodNotAllowed as error:
-            allowed = ", ".join(sorted(error.valid_methods or ()))
+            allowed = _listed(set(error.valid_methods or ()))
             raise Problem(405, "method.not_allowed", f"allowed here: {allowed}", headers={"Allow": allowed}) from None
-        return endpoint, parameters
+        return route, parameters
 
-    def _problem(self, problem: Problem) -> Response:
-        document = {"type": "about:blank", "title": _TITLES.get(problem.status, "Error"), "status": problem.status}
-        document |= {"detail": problem.detail, "code": problem.code}
-        if problem.field is not None:
-            document["field"] = problem.field
-        document |= self._with_problem(problem)
+    def _problem(self, problem: Problem, call_id: str) -> Response:
+        document = problem.document() | ({"callId": call_id} if call_id else {}) | self._with_problem(problem)
         return Response(document, problem.status, problem.headers, "application/problem+json")
 
 
-_TITLES = {
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    409: "Conflict",
-    413: "Content Too Large",
-    422: "Unprocessable Content",
-    429: "Too Many Requests",
-    503: "Service Unavailable",
-}
+def _run(route: Route, request: Request) -> Response:
+    if route.scope not in request.caller.scopes:
+        raise Problem(403, "auth.scope", f"this key lacks the scope {route.scope}")
+    if route.operation is not None:
+        for name in request.query.keys() - route.operation.query_names():
+            raise Problem(422, "query.unknown", f"unknown parameter {name}", field=name)
+    return route.endpoint(request)
+
+
+def _audited(route: Route, request: Request) -> Response:
+    """Runs a write, and logs who asked for it, for what, and how it ended: never what was sent."""
+    status, written = 500, request.parameters.get("id")
+    try:
+        response = _run(route, request)
+        status = response.status
+        if written is None:
+            written = response.body.get("id") if isinstance(response.body, dict) else getattr(response.body, "id", None)
+    except Problem as problem:
+        status = problem.status
+        raise
+    except (Unavailable, PyMongoError):
+        status = 503
+        raise
+    else:
+        return response
+    finally:
+        who = {"keyId": request.caller.id or request.caller.name, "action": f"{route.method} {route.path}"}
+        audit.info("write", extra=who | {"objectId": written, "status": status})
+
+
+def _request_id(headers: Mapping[str, str], call_id: str) -> dict[str, str]:
+    """The caller's own id comes back; without one, the id under which the logs know this call."""
+    given = headers.get("x-request-id", "")
+    request_id = given if _REQUEST_ID.fullmatch(given) else call_id
+    return {"X-Request-Id": request_id} if request_id else {}
+
+
+def _listed(methods: set[str]) -> str:
+    return ", ".join(sorted(methods | {"OPTIONS"}))
 
 
 def _unavailable(error: Exception) -> Problem:
@@ -215,14 +260,3 @@ def _field(path: str, message: str) -> str | None:
     named = message.split("`")[1] if "missing required field" in message or "unknown field" in message else ""
     path = path.strip("`").lstrip(".")
     return ".".join(part for part in (path, named) if part) or None
-
-
-def _render(response: Response, method: str) -> dict[str, Any]:
-    body, headers = response.body, dict(response.headers)
-    headers.setdefault("Content-Type", response.content_type)
-    headers.setdefault("Cache-Control", "no-store")
-    if response.content_type.endswith("json") and not isinstance(body, bytes) and not hasattr(body, "__next__"):
-        body = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    if method == "HEAD" and isinstance(body, bytes):
-        headers["Content-Length"], body = str(len(body)), b""
-    return {"statusCode": response.status, "body": body, "headers": headers}

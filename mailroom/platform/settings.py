@@ -32,6 +32,12 @@ class Settings:
         "",
         "Where a worker is kicked; `{function}` stands for its name. Empty: no kicks, the schedule finds the work",
     )
+    cors_origins: str = _setting(
+        "", "Origins whose pages may call the APIs, separated by commas; `*`: any; empty: none"
+    )
+    rate_limit_per_minute: int = _setting(
+        0, "Calls of one key that one replica of an API answers in a minute; 0: any number", least=0
+    )
     work_budget_seconds: float = _setting(20.0, "A worker starts nothing new after this time", least=0.1)
 
     mongodb_database: str = _setting("mailroom", "Name of the database")

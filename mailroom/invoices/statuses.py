@@ -1,0 +1,29 @@
+"""The status of an invoice, as files and this API may give it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mailroom.invoices.parsing.amounts import Fault
+from mailroom.invoices.parsing.rows import LIMITS
+from mailroom.invoices.parsing.texts import read_text
+from mailroom.platform.problems import Problem
+
+
+@dataclass(frozen=True)
+class Statuses:
+    """`allowed` are those of IMPORT_STATUSES; empty: any. An invoice may always have none."""
+
+    allowed: frozenset[str] = frozenset()
+
+    def read(self, text: str) -> str:
+        """The status as it is stored, by the rules of a file's rows. Raises `Problem` 422."""
+        status = read_text(text, LIMITS["status"], required=False, multiline=False)
+        if isinstance(status, Fault):
+            raise Problem(422, "status.invalid", status.message, field="status")
+        if not status or not self.allowed:
+            return status
+        for allowed in self.allowed:
+            if status.casefold() == allowed.casefold():
+                return allowed
+        raise Problem(422, "status.unknown", f"status must be one of {', '.join(sorted(self.allowed))}", field="status")

@@ -1,0 +1,32 @@
+"""How many calls a key may make. Each replica counts for itself: with two, a key may make up to twice as many."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+
+
+class RateLimit:
+    """A bucket of tokens for each key: `per_minute` calls at once, then evenly so many a minute. 0 is no limit."""
+
+    def __init__(self, per_minute: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_minute = per_minute
+        self._clock = clock
+        self._lock = threading.Lock()
+        # Only keys that exist get here, so the memory is bounded by their number.
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def take(self, key: str) -> int:
+        """Counts a call of `key`. 0 when it may be made, else the whole seconds after which it may be tried again."""
+        if not self._per_minute:
+            return 0
+        rate = self._per_minute / 60
+        with self._lock:
+            now = self._clock()
+            tokens, since = self._buckets.get(key, (float(self._per_minute), now))
+            tokens = min(float(self._per_minute), tokens + (now - since) * rate)
+            allowed = tokens >= 1
+            self._buckets[key] = (tokens - 1 if allowed else tokens, now)
+        return 0 if allowed else math.ceil((1 - tokens) / rate)
