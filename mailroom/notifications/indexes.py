@@ -8,12 +8,8 @@ _NEWEST = [("createdAt", DESCENDING), ("_id", DESCENDING)]
 
 INDEXES: dict[str, list[IndexModel]] = {
     "notifications": [
-        # Claims. Only what waits has a due time.
-        IndexModel(
-            [("priority", ASCENDING), ("dueAt", ASCENDING)],
-            name="due",
-            partialFilterExpression={"dueAt": {"$exists": True}},
-        ),
+        # What is due. Not partial, although only what waits has a due time: SecantusDB would not use it.
+        IndexModel([("priority", ASCENDING), ("dueAt", ASCENDING)], name="due"),
         # Lists: all, by state, by recipient, by tag.
         IndexModel(_NEWEST, name="newest"),
         IndexModel([("state", ASCENDING), *_NEWEST], name="state"),

@@ -22,17 +22,17 @@ without it was not. States without a next step have no `dueAt`, so the index tha
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ReturnDocument
 
 from mailroom.errors import LeaseLost
 from mailroom.notifications import documents, settling
 from mailroom.notifications.clock import ServerClock
-from mailroom.notifications.model import Result, State
+from mailroom.notifications.model import Priority, Result, State
 from mailroom.notifications.settling import Decision
 from mailroom.platform.mongo import Document, Documents
 
@@ -84,29 +84,46 @@ class Outbox:
         self._clock = clock
         self._lease = timedelta(seconds=lease_seconds)
 
-    def claim_due(self) -> Claim | None:
-        """Of the due messages of the highest priority the one that has been due longest, None when none is due."""
+    def due(self, limit: int) -> list[ObjectId]:
+        """Messages that are due, at most `limit`: those of higher priority first, then those that have waited longest.
+
+        Those of one priority are shuffled, so that two senders that ask at once do not go for each message together.
+        """
         now = self._clock.now()
-        return self._claim({"dueAt": {"$lte": now}}, now)
+        found: list[ObjectId] = []
+        for priority in Priority:
+            which = {"priority": priority, "dueAt": {"$lte": now}}
+            some = self._collection.find(which, {"_id": 1}).sort("dueAt", 1).limit(max(1, limit - len(found)))
+            ids = [each["_id"] for each in some]
+            random.shuffle(ids)
+            found += ids
+        return found[:limit]
+
+    def claim_due(self, message: ObjectId) -> Claim | None:
+        """That message, unless another sender was quicker."""
+        now = self._clock.now()
+        return self._claim({"_id": message, "dueAt": {"$lte": now}}, now)
 
     def claim_new(self, message: ObjectId) -> Claim | None:
         """That message, if nobody has begun to send it."""
         return self._claim({"_id": message, "state": State.QUEUED, "epoch": 0}, self._clock.now())
 
     def _claim(self, which: Document, now: datetime) -> Claim | None:
+        # Not find_one_and_update, for which SecantusDB reads the whole collection. The epoch makes the two steps one:
+        # whoever else claims, cancels or resends the message in between has changed it.
+        found = self._collection.find_one(which, _NOT_FOR_SENDING)
+        if found is None:
+            return None
         attempt = {"startedAt": now, "outcome": RUNNING, "steps": []}
-        found = self._collection.find_one_and_update(
-            which,
+        claimed = self._collection.update_one(
+            {**which, "epoch": found["epoch"]},
             {
                 "$set": {"state": State.SENDING, "dueAt": now + self._lease, "updatedAt": now},
                 "$inc": {"epoch": 1, "attemptCount": 1},
                 "$push": {"attempts": {"$each": [attempt], "$slice": -MOST_ATTEMPTS_KEPT}},
             },
-            sort=[("priority", 1), ("dueAt", 1)],
-            projection=_NOT_FOR_SENDING,
-            return_document=ReturnDocument.BEFORE,
         )
-        if found is None:
+        if not claimed.matched_count:
             return None
         return Claim(found, found["epoch"] + 1, min(len(found["attempts"]), MOST_ATTEMPTS_KEPT - 1))
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, replace
+from functools import partial
 
 from bson import ObjectId
 from pymongo.errors import PyMongoError
@@ -34,6 +35,8 @@ LINGER_SECONDS = 30.0
 # At the end of the process deliveries have so long to finish, and so has the leave-taking; the runtime gives 3 s for
 # both. What is cut off is sent again when its lease is over.
 CLOSE_SECONDS = 1.2
+
+_AT_ONCE = 100  # due messages looked up by one query
 
 _WRITE_AGAIN_SECONDS = 0.5
 
@@ -85,14 +88,21 @@ class Sender:
         started: set[Future[State | None]] = set()
         tried = 0
         self._relay_down.clear()
-        while not self._relay_down.is_set() and not budget.spent():
-            delivery = self._start(self._outbox.claim_due, budget.remaining())
-            if delivery is None:
-                break
-            tried += 1
-            started = {each for each in started if not each.done()} | {delivery}
+        for message in self._due(budget):
+            delivery = self._start(partial(self._outbox.claim_due, message), budget.remaining())
+            if delivery is not None:
+                tried += 1
+                started = {each for each in started if not each.done()} | {delivery}
         wait_for(started, max(0.0, budget.remaining()) + LINGER_SECONDS)
         return tried
+
+    def _due(self, budget: Budget) -> Iterator[ObjectId]:
+        """What is due, as long as it makes sense to go on."""
+        while found := self._outbox.due(_AT_ONCE):
+            for message in found:
+                if self._relay_down.is_set() or budget.spent():
+                    return
+                yield message
 
     def close(self) -> None:
         """Waits a little for what is in delivery, then takes leave of the relay."""

@@ -168,9 +168,10 @@ def test_a_paused_sender_cannot_send_what_another_has_sent(mail: Mail, start_chi
 def test_a_late_write_is_refused(mail: Mail) -> None:
     mail.client.post(HELLO, Prefer="respond-async")
     outbox = Outbox(mail.collection, ServerClock(mail.services.database), 1.0)
-    late = outbox.claim_due()
+    [message] = outbox.due(10)
+    late = outbox.claim_due(message)
     mail.let_time_pass()
-    newer = outbox.claim_due()
+    newer = outbox.claim_due(message)
     assert late is not None
     assert newer is not None
     assert (late.epoch, newer.epoch) == (1, 2)
