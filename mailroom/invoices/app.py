@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from mailroom.invoices.announcements import announcements
 from mailroom.invoices.api import IMPORTER, InvoicesApi
 from mailroom.invoices.importer import Importer
 from mailroom.invoices.ledger import Ledger
 from mailroom.invoices.parsing import Rules
+from mailroom.invoices.predictions import Predictions
+from mailroom.invoices.profiles import Profiles, read_aliases, read_profiles
 from mailroom.invoices.queries import Queries
 from mailroom.invoices.reconcile import Reconciler
-from mailroom.invoices.rejects import Rejects
+from mailroom.invoices.rejects import RejectLimit, Rejects
 from mailroom.invoices.store import InvoiceStore
 from mailroom.platform.clock import Budget
 from mailroom.platform.http import Api
@@ -53,11 +56,14 @@ def _importer(services: Services) -> Importer:
     return Importer(
         ledger=ledger(services),
         invoices=InvoiceStore(database["invoices"]),
-        rejects=Rejects(database["rejects"], services.objects, settings.rejects_bucket),
+        predictions=lambda run: Predictions(database["predictions"], database["invoices"], run),
+        rejects=Rejects(database["rejects"], services.objects, settings.rejects_bucket, settings.import_rejects_kept),
+        reject_limit=RejectLimit(settings.import_max_rejects, settings.import_max_rejects_percent),
         objects=services.objects,
-        rules=rules(settings),
+        profiles=Profiles(rules(settings), read_profiles(settings.import_profiles)),
         batch_rows=settings.import_batch_rows,
         now=lambda: server_time(database),
+        ended=announcements(services),
     )
 
 
@@ -79,5 +85,6 @@ def rules(settings: Settings) -> Rules:
         statuses=frozenset(filter(None, (status.strip() for status in settings.import_statuses.split(",")))),
         amount_tolerance=settings.import_amount_tolerance,
         extra_columns=settings.import_extra_columns,  # type: ignore[arg-type]
+        aliases=read_aliases(settings.import_aliases),
         encoding=settings.import_encoding,
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain, islice
+from itertools import chain
+from typing import Protocol
 
+from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from mailroom.errors import LeaseLost, Unavailable
@@ -29,9 +31,10 @@ from mailroom.invoices.parsing import (
     detect,
     read_records,
 )
-from mailroom.invoices.rejects import Rejects
-from mailroom.invoices.store import InvoiceStore
+from mailroom.invoices.profiles import Profiles, mapped
+from mailroom.invoices.rejects import RejectLimit, Rejects
 from mailroom.platform.clock import Budget
+from mailroom.platform.mongo import Document, unavailable_when_down
 from mailroom.platform.objects import ObjectGone, ObjectStore
 
 log = logging.getLogger(__name__)
@@ -42,20 +45,35 @@ HEAD_BYTES = 256 * 1024
 MOST_ATTEMPTS = 8
 
 # How long a job waits for a server that does not answer, in seconds.
-_WAIT_SECONDS = 5.0
+_WAIT_SECONDS = 1.0
+
+# A batch ends after so many bytes too: a thousand rows of a mebibyte each do not fit into a function's memory.
+BATCH_BYTES = 4 << 20
+
+
+class InvoiceWriter(Protocol):
+    """Where batches go: `InvoiceStore`, or `Predictions` of a dry run."""
+
+    def write(self, rows: Iterable[Row], import_id: ObjectId, batch_offset: int, now: datetime) -> Counter[str]: ...
 
 
 @dataclass(frozen=True)
 class Importer:
-    """Imports object versions. All state is in the ledger and the collections it is given."""
+    """Imports object versions. All state is in the ledger and the collections it is given.
+
+    `ended` is called with the id of each job that ended as done or failed; it must not raise.
+    """
 
     ledger: Ledger
-    invoices: InvoiceStore
+    invoices: InvoiceWriter
+    predictions: Callable[[ObjectId], InvoiceWriter]
     rejects: Rejects
+    reject_limit: RejectLimit
     objects: ObjectStore
-    rules: Rules
+    profiles: Profiles
     batch_rows: int
     now: Callable[[], datetime]
+    ended: Callable[[ObjectId], None]
 
     def run(self, budget: Budget) -> int:
         """Works on due jobs until none is left or the budget is spent; how many slices were worked on.
@@ -81,36 +99,41 @@ class Importer:
         return done
 
     def _work(self, job: Job, budget: Budget) -> None:
-        if job.attempts > MOST_ATTEMPTS:
-            self.ledger.fail(job, "import.no_progress", f"given up after {job.attempts - 1} attempts without progress")
-            return
         try:
-            self._import(job, budget)
+            with unavailable_when_down():
+                if job.attempts > MOST_ATTEMPTS:
+                    raise FileRejected(  # noqa: TRY301 - ends the job as any other reason does
+                        "import.no_progress", f"given up after {job.attempts - 1} attempts without progress"
+                    )
+                self._import(job, budget)
         except FileRejected as error:
-            self.ledger.fail(job, error.code, error.message)
+            self._fail(job, error.code, error.message)
         except ObjectGone as error:
             self._gone(job, str(error))
         except Unavailable as error:
-            self.ledger.release(job, _WAIT_SECONDS, {"code": "service.unavailable", "message": str(error)})
+            self._put_aside(job, str(error))
             raise
 
     def _import(self, job: Job, budget: Budget) -> None:
         dialect = Dialect.from_document(job.dialect) if job.dialect else None
         checkpoint = job.checkpoint
+        rules = self.profiles.rules(job.version.key)
         # Compressed content has no address in the object: it is read from the start, and what is done is skipped.
         start = checkpoint.offset if dialect and dialect.compression == "none" else 0
         with self._chunks(job, start) as chunks:
             if dialect is None:
-                dialect, chunks = self._detect(chunks)
+                dialect, chunks = _detect(chunks, mapped(rules, self.objects.metadata(job.version)))
             body = content(chunks, dialect, skip=checkpoint.offset - start)
-            records = read_records(body, dialect, self.rules, offset=checkpoint.offset, row=checkpoint.row)
-            parser = RowParser(dialect, self.rules)
-            while batch := list(islice(records, self.batch_rows)):
+            records = read_records(body, dialect, rules, offset=checkpoint.offset, row=checkpoint.row)
+            parser = RowParser(dialect, rules)
+            while batch := self._batch(records):
                 checkpoint = self._write(job, parser, batch, checkpoint)
                 self.ledger.checkpoint(job, checkpoint, dialect.to_document())
+                self.reject_limit.check(checkpoint.counts)
                 if budget.spent():
                     self.ledger.release(job)
                     return
+        self.reject_limit.check_all(checkpoint.counts)
         self._finish(job, checkpoint, dialect)
 
     def _chunks(self, job: Job, start: int) -> AbstractContextManager[Iterator[bytes]]:
@@ -118,14 +141,13 @@ class Importer:
             return nullcontext(iter(()))  # a range that begins at the end is an error to S3
         return self.objects.read(job.version, start)
 
-    def _detect(self, chunks: Iterator[bytes]) -> tuple[Dialect, Iterator[bytes]]:
-        head, complete = bytearray(), True
-        for chunk in chunks:
-            head += chunk
-            if len(head) >= HEAD_BYTES:
-                complete = False
+    def _batch(self, records: Iterator[Record | Malformed]) -> list[Record | Malformed]:
+        batch: list[Record | Malformed] = []
+        for record in records:
+            batch.append(record)
+            if len(batch) >= self.batch_rows or record.end - batch[0].offset >= BATCH_BYTES:
                 break
-        return detect(bytes(head[:HEAD_BYTES]), self.rules, complete=complete), chain([bytes(head)], chunks)
+        return batch
 
     def _write(self, job: Job, parser: RowParser, batch: list[Record | Malformed], before: Checkpoint) -> Checkpoint:
         now = self.now()
@@ -138,21 +160,54 @@ class Importer:
             else:
                 place = order(job.order_ms, job.version.version_id, record.offset)
                 rows.append(Row(record.offset, record.row, place, content_of(parsed)))
-        self.rejects.add(job.id, rejected, now)
+        self.rejects.add(job.id, rejected, before.counts["rejected"], now)
+        writer = self.predictions(job.id) if job.dry_run else self.invoices
         counts = Counter(before.counts)
-        counts.update(self.invoices.write(rows, job.id, before.offset, now))
+        counts.update(writer.write(rows, job.writes_as, before.offset, now))
         counts.update(rows=len(batch), rejected=len(rejected))
         return Checkpoint(batch[-1].end, batch[-1].row, dict(counts))
 
     def _finish(self, job: Job, checkpoint: Checkpoint, dialect: Dialect) -> None:
-        rejects = self.rejects.write_file(job, dialect) if checkpoint.counts["rejected"] else None
+        rejects = self._rejects_file(job, checkpoint, dialect)
         self.ledger.finish(job, checkpoint, dialect.to_document(), rejects)
         log.info("imported", extra={"importId": str(job.id), **checkpoint.counts})
+        self.ended(job.id)
+
+    def _fail(self, job: Job, code: str, message: str) -> None:
+        """Ends the job as failed; what was imported before stays, and its rejected rows get their file."""
+        saved = self.ledger.reread(job)
+        dialect = Dialect.from_document(saved.dialect) if saved.dialect else None
+        rejects = self._rejects_file(saved, saved.checkpoint, dialect) if dialect else None
+        self.ledger.fail(job, code, message, rejects)
+        log.info("import failed: %s", code, extra={"importId": str(job.id)})
+        self.ended(job.id)
+
+    def _rejects_file(self, job: Job, checkpoint: Checkpoint, dialect: Dialect) -> Document | None:
+        if not checkpoint.counts["rejected"] or job.dry_run:
+            return None
+        return self.rejects.write_file(job, checkpoint, dialect, renew=lambda: self.ledger.renew(job))
 
     def _gone(self, job: Job, message: str) -> None:
         try:
             newest = self.objects.find(job.version.bucket, job.version.key)
         except ObjectGone:
-            self.ledger.fail(job, "object.not_found", message)
+            self._fail(job, "object.not_found", message)
         else:
             self.ledger.supersede(job, f"{message}; the version {newest.version_id} took its place")
+
+    def _put_aside(self, job: Job, message: str) -> None:
+        try:
+            self.ledger.release(job, _WAIT_SECONDS, {"code": "service.unavailable", "message": message})
+        except PyMongoError as error:
+            log.warning("the import %s waits for its lease to end: %s", job.id, type(error).__name__)
+
+
+def _detect(chunks: Iterator[bytes], rules: Rules) -> tuple[Dialect, Iterator[bytes]]:
+    """The dialect, and all chunks again."""
+    head, complete = bytearray(), True
+    for chunk in chunks:
+        head += chunk
+        if len(head) >= HEAD_BYTES:
+            complete = False
+            break
+    return detect(bytes(head[:HEAD_BYTES]), rules, complete=complete), chain([bytes(head)], chunks)

@@ -1,12 +1,15 @@
 """The job ledger: every import, its state, its lease and its checkpoint. The collection `imports`.
 
-    pending ──claim──> running ──finish──> done
-       ^                │  │ └───fail────> failed ──retry──> pending
-       └────release─────┘  └───supersede─> superseded
+    pending ──claim──> running ──finish──> done ─────────┐
+     │ ^                │ │ │ └──fail────> failed ──┬────┤
+     │ └────release─────┘ │ └────supersede─> superseded ─┼─undo─> undone
+     └────────cancel──────┴──────────────> cancelled ┴───┘
+    failed, cancelled ──retry──> pending
 
 A lease is a `dueAt` in the future with an `epoch`. A job is due when `dueAt` has passed, whether it was never begun,
 put aside at the end of a time budget, or left by a worker that died. Each claim adds one to `epoch`, and each later
 write asks for it: a worker that lost its lease writes nothing more here (`LeaseLost`). Jobs that ended have no `dueAt`.
+What people do to a job (cancel, retry, undo) is in `control.py`.
 All times come from the database server's clock.
 """
 
@@ -27,7 +30,8 @@ from mailroom.platform.mongo import Document, Documents, server_time
 from mailroom.platform.objects import ObjectVersion
 
 PENDING, RUNNING, DONE, FAILED, SUPERSEDED = "pending", "running", "done", "failed", "superseded"
-STATES = (PENDING, RUNNING, DONE, FAILED, SUPERSEDED)
+CANCELLED, UNDONE = "cancelled", "undone"
+STATES = (PENDING, RUNNING, DONE, FAILED, SUPERSEDED, CANCELLED, UNDONE)
 
 COUNTS = ("rows", "inserted", "updated", "unchanged", "stale", "rejected")
 
@@ -47,7 +51,10 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A claimed import. `epoch` is the lease's: pass the job to every later write."""
+    """A claimed import. `epoch` is the lease's: pass the job to every later write.
+
+    `writes_as` is the import whose name the invoices bear: the job's own or, of a dry run, that of the real one.
+    """
 
     id: ObjectId
     version: ObjectVersion
@@ -56,6 +63,8 @@ class Job:
     attempts: int
     checkpoint: Checkpoint
     dialect: Document | None
+    dry_run: bool
+    writes_as: ObjectId
 
 
 class Ledger:
@@ -65,15 +74,18 @@ class Ledger:
         self._collection = collection
         self._lease = timedelta(seconds=lease_seconds)
 
-    def submit(self, version: ObjectVersion, *, force: bool = False) -> tuple[ObjectId, bool]:
+    def submit(self, version: ObjectVersion, *, force: bool = False, dry_run: bool = False) -> tuple[ObjectId, bool]:
         """Writes the job of an object version with majority; its id, and whether it is new.
 
         The same version always gets the same job, so a repeated delivery adds nothing. `force` makes a further job,
-        whose rows count as newer than all that was imported until now.
+        whose rows count as newer than all that was imported until now. A dry run is always a further job.
         """
         now = self._now()
+        own = ObjectId() if force or dry_run else import_id(version)
         document: Document = {
-            "_id": ObjectId() if force else import_id(version),
+            "_id": own,
+            "dryRun": dry_run,
+            "writesAs": own if force else import_id(version),
             "bucket": version.bucket,
             "key": version.key,
             "versionId": version.version_id,
@@ -123,6 +135,18 @@ class Ledger:
         saved = {"checkpoint": _checkpoint_document(checkpoint), "dialect": dialect}
         self._write(job, now, saved | {"dueAt": now + self._lease, "attempts": 0, "error": None})
 
+    def renew(self, job: Job) -> None:
+        """Renews the lease, within a step that may take longer than it. Raises `LeaseLost`."""
+        now = self._now()
+        self._write(job, now, {"dueAt": now + self._lease})
+
+    def reread(self, job: Job) -> Job:
+        """The job as it was last saved. Raises `LeaseLost`."""
+        found = self._collection.find_one(_mine(job))
+        if found is None:
+            raise _lost(job)
+        return _job(found)
+
     def release(self, job: Job, wait_seconds: float = 0.0, error: Document | None = None) -> None:
         """Puts the job aside, due again after `wait_seconds`; `error` tells people what it waits for.
 
@@ -137,9 +161,9 @@ class Ledger:
         saved = {"checkpoint": _checkpoint_document(checkpoint), "dialect": dialect}
         self._end(job, saved | {"state": DONE, "rejects": rejects, "error": None})
 
-    def fail(self, job: Job, code: str, message: str) -> None:
+    def fail(self, job: Job, code: str, message: str, rejects: Document | None = None) -> None:
         """Ends the job as failed, for a reason that time will not mend. Raises `LeaseLost`."""
-        self._end(job, {"state": FAILED, "error": {"code": code, "message": message}})
+        self._end(job, {"state": FAILED, "error": {"code": code, "message": message}, "rejects": rejects})
 
     def supersede(self, job: Job, message: str) -> None:
         """Ends the job because its bytes are gone and newer ones are there. Raises `LeaseLost`."""
@@ -153,12 +177,19 @@ class Ledger:
         update: Document = {"$set": changes | {"updatedAt": now}}
         if remove:
             update["$unset"] = dict.fromkeys(remove, "")
-        mine = {"_id": job.id, "epoch": job.epoch, "state": RUNNING}
-        if self._collection.update_one(mine, update).matched_count == 0:
-            raise LeaseLost(f"the import {job.id} was taken over")
+        if self._collection.update_one(_mine(job), update).matched_count == 0:
+            raise _lost(job)
 
     def _now(self) -> datetime:
         return server_time(self._collection.database)
+
+
+def _mine(job: Job) -> Document:
+    return {"_id": job.id, "epoch": job.epoch, "state": RUNNING}
+
+
+def _lost(job: Job) -> LeaseLost:
+    return LeaseLost(f"the import {job.id} was taken over or cancelled")
 
 
 def _checkpoint_document(checkpoint: Checkpoint) -> Document:
@@ -182,4 +213,6 @@ def _job(document: dict[str, Any]) -> Job:
         attempts=document["attempts"],
         checkpoint=Checkpoint(saved["offset"], saved["row"], saved["counts"]),
         dialect=document["dialect"],
+        dry_run=document["dryRun"],
+        writes_as=document["writesAs"],
     )

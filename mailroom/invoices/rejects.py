@@ -6,53 +6,93 @@ then writes the same bytes once more.
 
 from __future__ import annotations
 
+import codecs
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from bson import ObjectId
 from pymongo import ReplaceOne
 
-from mailroom.invoices.ledger import Job
-from mailroom.invoices.parsing import Dialect, Problem, Rejected, rejects_header, rejects_line
+from mailroom.invoices.ledger import Checkpoint, Job
+from mailroom.invoices.parsing import Dialect, FileRejected, Problem, Rejected, rejects_header, rejects_line
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.objects import ObjectStore
 
 CONTENT_TYPE = "text/csv; charset=utf-8"
 
+# The file may take longer to write than a lease lasts: the lease is renewed after so many rows.
+_RENEW_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class RejectLimit:
+    """With more rejected rows than `rows` (negative: any number), or than `percent` of all, an import fails."""
+
+    rows: int
+    percent: float
+
+    def check(self, counts: Mapping[str, int]) -> None:
+        """After each batch. Raises `FileRejected` `rejects.too_many`."""
+        if 0 <= self.rows < counts["rejected"]:
+            message = f"{counts['rejected']} rows are rejected, more than {self.rows} (IMPORT_MAX_REJECTS)."
+            raise FileRejected("rejects.too_many", message)
+
+    def check_all(self, counts: Mapping[str, int]) -> None:
+        """At the end of the file: before, a percentage means nothing. Raises as `check`."""
+        if counts["rejected"] * 100 > counts["rows"] * self.percent:
+            message = f"{counts['rejected']} of {counts['rows']} rows are rejected, more than {self.percent:g} percent"
+            raise FileRejected("rejects.too_many", f"{message} (IMPORT_MAX_REJECTS_PERCENT).")
+
 
 class Rejects:
     """The collection `rejects` and the bucket of rejects files."""
 
-    def __init__(self, collection: Documents, objects: ObjectStore, bucket: str) -> None:
+    def __init__(self, collection: Documents, objects: ObjectStore, bucket: str, most: int) -> None:
+        """Of each import, the first `most` rejected rows are kept."""
         self._collection = collection
         self._objects = objects
         self._bucket = bucket
+        self._most = most
 
-    def add(self, import_id: ObjectId, rejected: Sequence[Rejected], now: datetime) -> None:
-        """Keeps the rows with majority. Their ids are made of import and offset: adding again changes nothing."""
+    def add(self, import_id: ObjectId, rejected: Sequence[Rejected], before: int, now: datetime) -> None:
+        """Keeps the rows with majority; `before` is how many the import has rejected before them.
+
+        Their ids are made of import and offset: adding again changes nothing.
+        """
+        rejected = rejected[: max(0, self._most - before)]
         if rejected:
             self._collection.bulk_write(
                 [ReplaceOne({"_id": (doc := _document(import_id, each, now))["_id"]}, doc, True) for each in rejected],
                 ordered=False,
             )
 
-    def write_file(self, job: Job, dialect: Dialect) -> Document:
-        """Writes all rejected rows of the job, in their order, into one object; where it is.
+    def write_file(self, job: Job, checkpoint: Checkpoint, dialect: Dialect, renew: Callable[[], None]) -> Document:
+        """Writes the rejected rows of the job, in their order, into one object; where it is, and how many it left out.
 
         The name follows from the version imported, so that writing again replaces the file by the same bytes. Uses a
-        temporary file, not memory, for the size.
+        temporary file, not memory, for the size. Calls `renew` now and then.
         """
         version = job.version
         key = f"{version.key}.{version.version_id or f'{version.modified_ms:x}'}.rejects.csv"
+        # A worker that was cancelled or lost its lease may have kept rows of a batch that does not count.
+        counted = {"importId": job.id, "offset": {"$lt": checkpoint.offset}}
         with tempfile.TemporaryFile() as file:
-            file.write(rejects_header(dialect).encode())
-            for document in self._collection.find({"importId": job.id}).sort([("importId", 1), ("offset", 1)]):
+            file.write(codecs.BOM_UTF8 + rejects_header(dialect).encode())  # else Excel takes it for cp1252
+            rows = self._collection.find(counted).sort([("importId", 1), ("offset", 1)])
+            for number, document in enumerate(rows, 1):
                 file.write(rejects_line(dialect, _rejected(document)).encode())
+                if number % _RENEW_ROWS == 0:
+                    renew()
             size = file.tell()
             file.seek(0)
             self._objects.write(self._bucket, key, file, size, CONTENT_TYPE)
-        return {"bucket": self._bucket, "key": key}
+        return {
+            "bucket": self._bucket,
+            "key": key,
+            "omitted": max(0, checkpoint.counts["rejected"] - self._most),
+        }
 
 
 def _document(import_id: ObjectId, rejected: Rejected, now: datetime) -> Document:

@@ -91,6 +91,16 @@ class ObjectStore:
                 response.close()
                 response.release_conn()
 
+    def metadata(self, version: ObjectVersion) -> dict[str, str]:
+        """The headers of the object, names in lower case: its user metadata are those that begin with `x-amz-meta-`.
+
+        Raises:
+            ObjectGone, Unavailable: as `read`.
+        """
+        with _errors():
+            found = self.client.stat_object(version.bucket, version.key, version_id=version.version_id or None)
+        return {name.lower(): value for name, value in (found.metadata or {}).items()}
+
     def find(self, bucket: str, key: str, version_id: str = "") -> ObjectVersion:
         """One version of an object, by default the latest. A listing is asked too, for only that has milliseconds.
 

@@ -46,6 +46,7 @@ class Settings:
     s3_endpoint: str = _setting("http://127.0.0.1:9000", "URL of the S3 server")
     s3_region: str = _setting("us-east-1", "Its region")
     s3_timeout_seconds: float = _setting(10.0, "Longest wait for one answer of the S3 server", least=0.5)
+    s3_public_endpoint: str = _setting("", "URL of the S3 server for those who upload; empty: `S3_ENDPOINT`")
     webhook_arn: str = _setting("arn:minio:sqs::MAILROOM:webhook", "The webhook target that set-up asks to be called")
     invoices_bucket: str = _setting("invoices", "Bucket whose objects are imported")
     rejects_bucket: str = _setting("invoices-rejected", "Bucket that takes the rejects files")
@@ -62,6 +63,14 @@ class Settings:
         Decimal("0.02"), "Allowed difference of gross and net + VAT in a row", least=0
     )
     import_extra_columns: str = _setting("reject", "What to do with unknown columns", choices=("reject", "keep"))
+    import_aliases: str = _setting("", 'More names of columns, as JSON: `{"Betrag": "grossAmount"}`')
+    import_profiles: str = _setting(
+        "", 'Other rules for the files of a folder, as JSON: `{"acme/": {"dateOrder": "dmy"}}`'
+    )
+    import_max_rejects: int = _setting(-1, "With more rejected rows an import fails; -1: any number", least=-1)
+    import_max_rejects_percent: float = _setting(100.0, "So does one with more percent of its rows rejected", least=0)
+    import_rejects_kept: int = _setting(100_000, "Most rows of a rejects file; the rest is only counted", least=1)
+    import_notify: str = _setting("", "Address that is sent a mail when an import ends; empty: nobody")
     reconcile_seconds: float = _setting(3600.0, "How often the bucket is compared with the imports", least=1)
 
     mail_from: str = _setting("Mailroom <mailroom@localhost>", "Sender of the mail")

@@ -81,7 +81,7 @@ def test_bad_rows_go_to_a_file_that_can_be_corrected_and_uploaded(bucket: Bucket
 
     assert counts(job) == (4, 2, 0, 0, 0, 2)
     assert job["rejects"]["bucket"] == bucket.services.settings.rejects_bucket
-    text = bucket.rejects(job["rejects"]["key"]).decode()
+    text = bucket.rejects(job["rejects"]["key"]).decode("utf-8-sig")
     header, amount, fields = text.splitlines()
     assert header.startswith("_row,_offset,_column,_code,_message,invoiceNumber")
     assert amount.startswith("2,")

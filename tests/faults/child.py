@@ -1,0 +1,93 @@
+"""The importer as a process of its own, which can be made to die or to stop at an exact place."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from pymongo.collection import Collection
+from pymongo.errors import BulkWriteError
+
+from mailroom.invoices import app
+from mailroom.invoices.ledger import Ledger
+from mailroom.invoices.rejects import Rejects
+from mailroom.invoices.store import InvoiceStore
+from mailroom.platform.settings import Settings
+from mailroom.wiring import Services
+
+POLL_SECONDS = 0.02
+GIVE_UP_SECONDS = 60.0
+
+# Where a batch can be interrupted, in the order in which a worker comes by.
+PLACES: dict[str, tuple[type, str, str]] = {
+    "claimed": (Ledger, "claim", "after"),
+    "batch read": (Rejects, "add", "before"),
+    "rejects kept": (InvoiceStore, "write", "before"),
+    "half written": (Collection, "bulk_write", "half"),
+    "written": (InvoiceStore, "write", "after"),
+    "checkpointed": (Ledger, "checkpoint", "after"),
+    "rejects file written": (Rejects, "write_file", "after"),
+    "finished": (Ledger, "finish", "after"),
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """At its `passes`-th pass of `place` the process sends itself `signal`, and tells the test so just before."""
+
+    place: str
+    signal: signal.Signals = signal.SIGKILL
+    passes: int = 1
+
+
+def run(settings: Settings, fault: Fault | None, told: Connection) -> None:
+    """Runs due imports, as the schedule would, until none is left. Whoever kills it does so without warning."""
+    if fault is not None:
+        _arm(fault, told)
+    services = Services(settings)
+    worker, imports = app.worker(services), services.database["imports"]
+    end = time.monotonic() + GIVE_UP_SECONDS
+    while time.monotonic() < end:
+        try:
+            worker()
+            if not imports.find_one({"dueAt": {"$exists": True}}, {"_id": 1}):
+                break
+        except Exception as error:
+            print(f"importer {os.getpid()}: {error!r}")
+        time.sleep(POLL_SECONDS)
+    services.close()
+
+
+def _arm(fault: Fault, told: Connection) -> None:
+    owner, name, when = PLACES[fault.place]
+    original: Callable[..., Any] = getattr(owner, name)
+    passes = 0
+
+    def strike() -> None:
+        nonlocal passes
+        passes += 1
+        if passes == fault.passes:
+            told.send(fault.place)
+            os.kill(os.getpid(), fault.signal)
+
+    def wrapped(self: Any, *arguments: Any, **named: Any) -> Any:
+        if when == "half":
+            if self.name == "invoices" and passes + 1 == fault.passes:
+                with suppress(BulkWriteError):  # of what exists already, as at a death nobody is told
+                    original(self, arguments[0][::2], *arguments[1:], **named)
+            if self.name == "invoices":
+                strike()
+        elif when == "before":
+            strike()
+        result = original(self, *arguments, **named)
+        if when == "after":
+            strike()
+        return result
+
+    setattr(owner, name, wrapped)

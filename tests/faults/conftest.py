@@ -1,0 +1,22 @@
+from collections.abc import Callable
+
+import pytest
+
+from mailroom import setup
+from mailroom.wiring import Services
+from tests.faults.world import World
+from tests.integration.invoices.files import Bucket
+
+# Small, so that a killed importer's job is soon another's; batches small, so that there are many places to fail at.
+LEASE_SECONDS = 0.5
+BATCH_ROWS = 12
+
+
+@pytest.fixture
+def make_world(make_services: Callable[..., Services]) -> Callable[[int], World]:
+    def make(rows: int) -> World:
+        services = make_services(import_lease_seconds=LEASE_SECONDS, import_batch_rows=BATCH_ROWS)
+        setup.run(services, lambda line: None)
+        return World(Bucket(services), rows)
+
+    return make

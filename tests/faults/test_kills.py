@@ -1,0 +1,81 @@
+"""Importers that die without warning: at every batch boundary, and at any moment."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.child import PLACES, Fault
+from tests.faults.world import World
+
+BATCH_PLACES = ("batch read", "rejects kept", "half written", "written", "checkpointed")
+LEAST_KILLS = 50
+LONGEST_LIFE_SECONDS = 0.35
+
+
+def test_kill_at_every_batch_boundary(make_world: Callable[[int], World]):
+    world = make_world(80)
+    world.again()
+    deaths = 0
+
+    while world.state() not in ("done", "failed"):
+        for place in BATCH_PLACES:
+            importer = world.start(Fault(place))
+            if importer.reached():
+                assert importer.wait() == -signal.SIGKILL
+                deaths += 1
+
+    assert deaths >= 7 * len(BATCH_PLACES) - 1
+    world.check()
+
+
+@pytest.mark.parametrize("place", ["claimed", "rejects file written", "finished"])
+def test_kill_at_the_beginning_and_at_the_end(make_world: Callable[[int], World], place: str):
+    world = make_world(30)
+    world.again()
+
+    importer = world.start(Fault(place))
+    assert importer.reached()
+    assert importer.wait() == -signal.SIGKILL
+    world.start().wait()
+
+    world.check()
+
+
+def test_kills_at_random_moments(make_world: Callable[[int], World]):
+    seed = int(os.environ.get("MAILROOM_SEED", time.time_ns() % 1_000_000))
+    print(f"MAILROOM_SEED={seed}")
+    moments = random.Random(seed)
+    world = make_world(400)
+    kills = runs = 0
+
+    while kills < LEAST_KILLS:
+        world.again()
+        runs += 1
+        while world.state() not in ("done", "failed"):
+            importer = world.start(Fault("claimed", signal.SIGCONT))  # harmless: it tells that there is work going on
+            if not importer.reached():
+                continue
+            importer.process.join(moments.uniform(0, LONGEST_LIFE_SECONDS))
+            if importer.process.is_alive():
+                os.kill(importer.pid, signal.SIGKILL)
+                importer.wait()
+                kills += 1
+        world.check()
+
+    print(f"{kills} kills in {runs} imports")
+
+
+def test_every_place_is_one_that_an_import_passes(make_world: Callable[[int], World]):
+    world = make_world(30)
+    for place in PLACES:
+        world.again()
+        importer = world.start(Fault(place, signal.SIGCONT))
+        assert importer.reached(), place
+        importer.wait()
+        world.check()

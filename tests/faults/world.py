@@ -1,0 +1,156 @@
+"""A world with all kinds of rows, in which one import runs under faults and must end as it did without."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+from typing import Any
+
+from bson import ObjectId
+
+from mailroom.invoices import app
+from mailroom.platform.mongo import Document
+from mailroom.platform.objects import ObjectVersion
+from mailroom.platform.settings import Settings
+from tests.faults import child
+from tests.faults.child import Fault
+from tests.integration.invoices.files import Bucket, counts, csv, line
+
+KEY = "main.csv"
+ENDED = ("done", "failed", "superseded", "cancelled", "undone")
+
+# Importers are forked from a server that has imported everything already: real processes, in milliseconds.
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["pytest", "minio", "iso4217", "tests.faults.child"])
+
+
+def rows(count: int) -> list[str]:
+    """New rows, bad rows, rows of invoices that exist, and invoices that the file repeats near and far."""
+    lines = []
+    for n in range(count):
+        if n % 11 == 3:
+            lines.append(line(n, gross="bad"))
+        elif n % 13 == 5:
+            lines.append(line(n - 1, status="repeated"))
+        elif n % 17 == 6:
+            lines.append(line(n // 2, status="repeated"))
+        else:
+            lines.append(line(n))
+    return lines
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that the design calls identical."""
+
+    state: str
+    counts: tuple[int, ...]
+    invoices: list[Document]
+    rejects: list[tuple[str, bytes]]
+    leases: int
+
+
+@dataclass
+class Importer:
+    """A running importer process."""
+
+    process: ForkServerProcess
+    told: Connection
+
+    @property
+    def pid(self) -> int:
+        assert self.process.pid is not None
+        return self.process.pid
+
+    def wait(self, seconds: float = 60.0) -> int | None:
+        """Its exit code, negative for a signal."""
+        self.process.join(seconds)
+        return self.process.exitcode
+
+    def reached(self, seconds: float = 30.0) -> bool:
+        """Waits until it is at the place of its fault; False when it ended without coming there."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self.told.poll(0.02):
+                try:
+                    return bool(self.told.recv())
+                except EOFError:
+                    return False
+            if not self.process.is_alive():
+                return self.told.poll(0)
+        raise TimeoutError("the importer neither came to the place of its fault nor ended")
+
+
+class World:
+    """One file among others in a bucket, the job of its import, and the outcome to be had."""
+
+    def __init__(self, bucket: Bucket, count: int) -> None:
+        self.bucket, self.settings = bucket, bucket.services.settings
+        lines = rows(count)
+        earlier = [line(n, status="open" if n % 2 else "old") for n in range(0, count, 5)]
+        bucket.import_("earlier.csv", csv(*earlier))
+        self.version = self._put(KEY, csv(*lines))
+        bucket.import_("later.csv", csv(*(line(n, status="newer") for n in range(0, count, 7))))
+        self._before = list(self._invoices.find({}))
+        self.job = self.submit()
+        bucket.run()
+        self.undisturbed = self.outcome()
+        assert self.undisturbed.state == "done"
+        assert all(self.undisturbed.counts), "the file must hold every kind of row"
+
+    @property
+    def _invoices(self) -> Any:
+        return self.bucket.services.database["invoices"]
+
+    def _put(self, key: str, body: bytes) -> ObjectVersion:
+        services = self.bucket.services
+        return services.objects.find(self.bucket.name, key, self.bucket.put(key, body))
+
+    def again(self) -> None:
+        """As if the file had not been imported yet, but submitted."""
+        database = self.bucket.services.database
+        self._invoices.delete_many({})
+        self._invoices.insert_many(self._before)
+        database["rejects"].delete_many({})
+        database["imports"].delete_one({"_id": ObjectId(self.job)})
+        for item in self._reject_files():
+            self.bucket.services.objects.client.remove_object(self.settings.rejects_bucket, item)
+        assert self.submit() == self.job
+
+    def submit(self) -> str:
+        return str(app.ledger(self.bucket.services).submit(self.version)[0])
+
+    def start(self, fault: Fault | None = None, settings: Settings | None = None, **changes: object) -> Importer:
+        """Starts an importer process."""
+        ours, theirs = _processes.Pipe(duplex=False)
+        used = replace(settings or self.settings, **changes)  # type: ignore[arg-type]
+        process = _processes.Process(target=child.run, args=(used, fault, theirs), daemon=True)
+        process.start()
+        theirs.close()
+        return Importer(process, ours)
+
+    def state(self) -> str:
+        return str(self.bucket.job(self.job)["state"])
+
+    def outcome(self) -> Outcome:
+        job = self.bucket.job(self.job)
+        files = [(name, self.bucket.rejects(name)) for name in self._reject_files()]
+        leases = self.bucket.services.database["imports"].count_documents({"dueAt": {"$exists": True}})
+        return Outcome(job["state"], counts(job), self.bucket.invoices(), files, leases)
+
+    def check(self) -> None:
+        """Everything is as it was without a fault."""
+        outcome = self.outcome()
+        assert outcome.leases == 0
+        assert outcome.state == self.undisturbed.state
+        assert outcome.counts == self.undisturbed.counts
+        assert outcome.rejects == self.undisturbed.rejects
+        assert len(outcome.rejects) == 1
+        assert outcome.invoices == self.undisturbed.invoices
+
+    def _reject_files(self) -> list[str]:
+        found = self.bucket.services.objects.client.list_objects(self.settings.rejects_bucket, recursive=True)
+        return [str(item.object_name) for item in found]
