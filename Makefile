@@ -9,7 +9,7 @@ STAMP := $(VENV)/installed
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test bench bench-quick lint clean lock
+.PHONY: help setup demo local test bench bench-quick lint clean lock images up down logs verify doctor
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -39,6 +39,18 @@ lint: $(STAMP) ## Check style and types
 
 images: $(STAMP) ## Build the functions' images with Docker alone (faas-cli build makes the same)
 	@$(BIN)/python -m local.images
+
+up: $(STAMP) ## Build and run everything with Docker Compose
+	@PYTHON=$(BIN)/python compose/up
+
+down: ## Stop what `make up` started; its data stays in volumes (docker compose down --volumes removes it)
+	docker compose down
+
+logs: ## Follow the logs of what `make up` started
+	@docker compose logs --follow --tail 20
+
+verify: $(STAMP) ## Send a file and a notification through a deployment: GATEWAY=http://... (default: that of `make up`)
+	@GATEWAY='$(GATEWAY)' $(BIN)/python -m local.verify
 
 clean: ## Remove the data of `make local`; what was installed or built stays
 	rm -rf .mailroom
