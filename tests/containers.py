@@ -23,8 +23,8 @@ MINIO_IMAGE = "minio/minio:RELEASE.2025-09-07T16-13-09Z"
 @contextmanager
 def running() -> Iterator[tuple[str, str, str, str]]:
     """Starts both; yields MongoDB's URI and MinIO's URL, access key and secret key."""
-    from testcontainers.core.container import DockerContainer
     from testcontainers.community.minio import MinioContainer
+    from testcontainers.core.container import DockerContainer
 
     # Without a replica set MongoDB has no retryable writes; with one, passwords would need a key file.
     mongo = DockerContainer(os.environ.get("MONGO_IMAGE", MONGO_IMAGE))

@@ -36,7 +36,7 @@ def test_a_wrong_value_is_named(name, value):
 
 
 def test_settings_that_contradict_each_other_are_named():
-    with pytest.raises(InvalidSetting, match="SEND_LEASE_SECONDS.*SMTP_DATA_TIMEOUT_SECONDS"):
+    with pytest.raises(InvalidSetting, match=r"SEND_LEASE_SECONDS.*SMTP_DATA_TIMEOUT_SECONDS"):
         load({"SEND_LEASE_SECONDS": "40"})
     with pytest.raises(InvalidSetting, match="REJECTS_BUCKET"):
         load({"REJECTS_BUCKET": "invoices"})
