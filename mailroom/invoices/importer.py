@@ -102,7 +102,7 @@ class Importer:
         try:
             with unavailable_when_down():
                 if job.attempts > MOST_ATTEMPTS:
-                    raise FileRejected(  # noqa: TRY301 - ends the job as any other reason does
+                    raise FileRejected(
                         "import.no_progress", f"given up after {job.attempts - 1} attempts without progress"
                     )
                 self._import(job, budget)
