@@ -1,0 +1,1 @@
+"""Writes the Kubernetes manifests of the functions from stack.yml, for clusters without OpenFaaS."""
