@@ -110,7 +110,7 @@ class InvoicesApi:
         except ObjectGone as error:
             field = "versionId" if body.version_id else "key"
             raise Problem(422, "object.not_found", str(error), field=field) from error
-        import_id, _ = self.ledger.submit(version, force=body.force)
+        import_id, _ = self.ledger.submit(version, force=body.force, dry_run=body.dry_run)
         self.kicker.kick(IMPORTER)
         return Response(shapes.Accepted(id=str(import_id)), status=202)
 

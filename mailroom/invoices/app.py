@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from mailroom.invoices.announcements import announcements
-from mailroom.invoices.api import IMPORTER, InvoicesApi
+from mailroom.invoices.api import IMPORTER, READ, WRITE, InvoicesApi
+from mailroom.invoices.control import Control
+from mailroom.invoices.controls import Controls
 from mailroom.invoices.importer import Importer
 from mailroom.invoices.ledger import Ledger
 from mailroom.invoices.parsing import Rules
@@ -12,10 +14,12 @@ from mailroom.invoices.profiles import Profiles, read_aliases, read_profiles
 from mailroom.invoices.queries import Queries
 from mailroom.invoices.reconcile import Reconciler
 from mailroom.invoices.rejects import RejectLimit, Rejects
+from mailroom.invoices.statuses import Statuses
 from mailroom.invoices.store import InvoiceStore
 from mailroom.platform.clock import Budget
 from mailroom.platform.http import Api
 from mailroom.platform.mongo import server_time
+from mailroom.platform.policy import Policy
 from mailroom.platform.settings import Settings
 from mailroom.platform.worker import Worker
 from mailroom.wiring import Services
@@ -27,15 +31,26 @@ def ledger(services: Services) -> Ledger:
 
 def api(services: Services) -> Api:
     """The function `invoices`."""
-    database = services.database
+    database, settings = services.database, services.settings
     endpoints = InvoicesApi(
         queries=Queries(database["invoices"], database["imports"]),
         ledger=ledger(services),
         objects=services.objects,
         kicker=services.kicker,
-        bucket=services.settings.invoices_bucket,
+        bucket=settings.invoices_bucket,
+        statuses=Statuses(rules(settings).statuses),
     )
-    return endpoints.routes(services.keys.authenticate)
+    controls = Controls(
+        control=Control(database["imports"], database["invoices"], settings.import_lease_seconds),
+        objects=services.objects,
+        bucket=settings.invoices_bucket,
+        public_endpoint=settings.s3_public_endpoint or settings.s3_endpoint,
+        budget_seconds=settings.work_budget_seconds,
+        kick=lambda: services.kicker.kick(IMPORTER),
+    )
+    routes = endpoints.routes(services.keys.authenticate, Policy.of(settings))
+    controls.add_to(routes, READ, WRITE)
+    return routes
 
 
 def worker(services: Services) -> Worker:

@@ -33,6 +33,7 @@ class StartImport(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     key: str
     version_id: str = ""
     force: bool = False
+    dry_run: bool = False
 
 
 class ChangeInvoice(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -123,5 +124,6 @@ START_IMPORT = Operation(
     {202: Accepted},
     body=StartImport,
     text="The same version gives the same import, however often it is asked for. With `force` it is imported once "
-    "more, and counts as newer than all that was imported until now.",
+    "more, and counts as newer than all that was imported until now. "
+    "With `dryRun` nothing is written, but everything counted as if it were.",
 )

@@ -7,6 +7,7 @@ from pymongo import DESCENDING as DOWN
 from pymongo import IndexModel
 
 _REJECTS_DAYS = 30
+_PREDICTIONS_DAYS = 1
 
 # Each index of `invoices` costs import speed, so one serves all equality filters: `lookups` holds `status:paid`,
 # `currency:EUR` and so on, and its entries are in the order of the date.
@@ -22,6 +23,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("key", UP), ("createdAt", DOWN), ("_id", DOWN)], name="key"),
         IndexModel([("state", UP), ("createdAt", DOWN), ("_id", DOWN)], name="state"),
     ],
+    "predictions": [IndexModel([("createdAt", UP)], name="expiry", expireAfterSeconds=_PREDICTIONS_DAYS * 86400)],
     "rejects": [
         IndexModel([("importId", UP), ("offset", UP)], name="import"),
         IndexModel([("createdAt", UP)], name="expiry", expireAfterSeconds=_REJECTS_DAYS * 86400),

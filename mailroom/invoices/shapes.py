@@ -89,8 +89,14 @@ class ObjectName(Shape):
     key: str
 
 
+class RejectsFile(ObjectName):
+    """`omitted` rows were rejected after the file had grown to its limit."""
+
+    omitted: int
+
+
 class Import(Shape):
-    """One version of an object, and what became of its rows."""
+    """One version of an object, and what became of its rows. A dry run has written nothing."""
 
     id: Id
     state: State
@@ -100,7 +106,8 @@ class Import(Shape):
     counts: Counts
     progress: Progress
     error: Fault | None
-    rejects: ObjectName | None
+    rejects: RejectsFile | None
+    dry_run: bool
     dialect: dict[str, Any] | None
     created_at: Time
     started_at: Time | None
@@ -159,7 +166,10 @@ def import_(document: Document) -> Import:
         counts=Counts(**checkpoint["counts"]),
         progress=Progress(bytes_read=read, bytes_total=total),
         error=Fault(code=error["code"], message=error["message"]) if error else None,
-        rejects=ObjectName(bucket=rejects["bucket"], key=rejects["key"]) if rejects else None,
+        rejects=RejectsFile(bucket=rejects["bucket"], key=rejects["key"], omitted=rejects["omitted"])
+        if rejects
+        else None,
+        dry_run=document["dryRun"],
         dialect=document["dialect"],
         created_at=rfc3339(document["createdAt"]),
         started_at=optional_time(document, "startedAt"),

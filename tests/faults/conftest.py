@@ -13,10 +13,10 @@ BATCH_ROWS = 12
 
 
 @pytest.fixture
-def make_world(make_services: Callable[..., Services]) -> Callable[[int], World]:
-    def make(rows: int) -> World:
+def make_world(make_services: Callable[..., Services]) -> Callable[..., World]:
+    def make(rows: int, *, compressed: bool = False) -> World:
         services = make_services(import_lease_seconds=LEASE_SECONDS, import_batch_rows=BATCH_ROWS)
         setup.run(services, lambda line: None)
-        return World(Bucket(services), rows)
+        return World(Bucket(services), rows, compressed=compressed)
 
     return make

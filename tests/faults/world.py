@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import multiprocessing
 import time
 from dataclasses import dataclass, replace
@@ -87,12 +88,13 @@ class Importer:
 class World:
     """One file among others in a bucket, the job of its import, and the outcome to be had."""
 
-    def __init__(self, bucket: Bucket, count: int) -> None:
+    def __init__(self, bucket: Bucket, count: int, *, compressed: bool = False) -> None:
         self.bucket, self.settings = bucket, bucket.services.settings
         lines = rows(count)
         earlier = [line(n, status="open" if n % 2 else "old") for n in range(0, count, 5)]
         bucket.import_("earlier.csv", csv(*earlier))
-        self.version = self._put(KEY, csv(*lines))
+        self.body = gzip.compress(csv(*lines)) if compressed else csv(*lines)
+        self.version = self._put(KEY, self.body)
         bucket.import_("later.csv", csv(*(line(n, status="newer") for n in range(0, count, 7))))
         self._before = list(self._invoices.find({}))
         self.job = self.submit()

@@ -1,0 +1,193 @@
+"""Cancel, retry, undo, dry runs, limits of rejects, rules per folder, uploads by a form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from io import BytesIO
+
+import pytest
+import urllib3
+from bson import ObjectId
+
+from mailroom import setup
+from mailroom.errors import LeaseLost
+from mailroom.invoices import app
+from mailroom.platform.keys import SCOPES
+from mailroom.wiring import Services
+from tests.integration.invoices.files import HEADER, Bucket, Call, counts, csv, line
+
+
+class Client:
+    """Calls the function `invoices` with a key for everything."""
+
+    def __init__(self, services: Services) -> None:
+        self.api = app.api(services)
+        self.key = services.keys.create("test", list(SCOPES)).text
+
+    def __call__(self, method: str, path: str, body: object = None) -> tuple[int, dict]:
+        raw = b"" if body is None else json.dumps(body).encode()
+        answer = self.api(Call(method, path, raw, headers={"Authorization": f"Bearer {self.key}"}))
+        return answer["statusCode"], json.loads(answer["body"])
+
+
+@pytest.fixture
+def client(services: Services) -> Client:
+    return Client(services)
+
+
+def bucket_with(make_services: Callable[..., Services], **settings: object) -> Bucket:
+    services = make_services(**settings)
+    setup.run(services, lambda line: None)
+    return Bucket(services)
+
+
+def test_a_cancelled_import_fences_its_worker_and_can_be_retried(bucket: Bucket, client: Client):
+    import_id = bucket.submit("may.csv", csv(line(1), line(2)))
+    job = app.ledger(bucket.services).claim()
+    assert job is not None
+
+    status, shown = client("POST", f"/imports/{import_id}/cancel")
+
+    assert (status, shown["state"]) == (200, "cancelled")
+    with pytest.raises(LeaseLost):
+        app.ledger(bucket.services).checkpoint(job, job.checkpoint, {})
+    bucket.run()
+    assert bucket.invoices() == []
+    assert client("POST", f"/imports/{import_id}/cancel")[0] == 409
+    assert client("POST", f"/imports/{import_id}/undo")[1]["code"] == "import.stopping"
+
+    assert client("POST", f"/imports/{import_id}/retry") == (202, {"id": import_id})
+    bucket.run()
+    assert counts(bucket.job(import_id)) == (2, 2, 0, 0, 0, 0)
+    assert client("POST", f"/imports/{import_id}/retry")[0] == 409
+
+
+def test_undo_deletes_what_the_import_inserted_and_nobody_changed(bucket: Bucket, client: Client):
+    bucket.import_("first.csv", csv(line(1)))
+    job = bucket.import_("second.csv", csv(line(1, status="paid"), line(2), line(3)))
+    bucket.import_("third.csv", csv(line(3, status="paid")))
+
+    status, undone = client("POST", f"/imports/{job['_id']}/undo")
+
+    assert (status, undone) == (200, {"deleted": 1, "left": 2, "complete": True})
+    assert {each["invoiceNumber"] for each in bucket.invoices()} == {"1", "3"}
+    assert client("GET", f"/imports/{job['_id']}")[1]["state"] == "undone"
+    assert client("POST", f"/imports/{job['_id']}/undo")[1] == undone
+    assert client("POST", f"/imports/{job['_id']}/retry")[0] == 409
+
+
+def test_undo_counts_on_after_a_crash(bucket: Bucket, client: Client):
+    job = bucket.import_("may.csv", csv(*(line(n) for n in range(30))))
+    ids = [each["_id"] for each in bucket.invoices()]
+    # As if it had ended between deleting a piece and counting it.
+    begun = {"state": "undone", "undo": {"deleted": 5, "piece": ids[5:15], "endedBy": "done"}}
+    bucket.services.database["imports"].update_one({"_id": job["_id"]}, {"$set": begun})
+    bucket.services.database["invoices"].delete_many({"_id": {"$in": ids[:10]}})
+
+    assert client("POST", f"/imports/{job['_id']}/undo")[1] == {"deleted": 30, "left": 0, "complete": True}
+
+
+@pytest.mark.parametrize("path", ["cancel", "retry", "undo"])
+def test_an_import_that_is_not_there_is_404(client: Client, path: str):
+    assert client("POST", f"/imports/{ObjectId()}/{path}")[0] == 404
+
+
+def test_a_dry_run_predicts_the_real_run_and_writes_nothing(make_services: Callable[..., Services]):
+    bucket = bucket_with(make_services, import_batch_rows=3)
+    client = Client(bucket.services)
+    bucket.import_("old.csv", csv(*(line(n, status="old") for n in range(0, 30, 4))))
+    rows = [line(n, gross="x" if n % 9 == 2 else "119.00") for n in range(30)]
+    rows += [line(n, status="again") for n in range(0, 30, 3)] + [line(5), line(1)]
+    bucket.put("new.csv", csv(*rows))
+    bucket.import_("newest.csv", csv(*(line(n, status="newest") for n in range(0, 30, 5))))
+    before = bucket.invoices()
+
+    body = {"bucket": bucket.name, "key": "new.csv"}
+    dry = client("POST", "/imports", {**body, "dryRun": True})[1]["id"]
+    bucket.run()
+
+    predicted = bucket.job(dry)
+    assert bucket.invoices() == before
+    assert predicted["state"] == "done"
+    assert predicted["rejects"] is None
+    real = client("POST", "/imports", body)[1]["id"]
+    assert real != dry
+    bucket.run()
+    assert counts(bucket.job(real)) == counts(predicted)
+    assert all(counts(predicted))
+    assert client("POST", f"/imports/{dry}/undo")[0] == 409
+    assert client("GET", f"/imports/{dry}")[1]["dryRun"] is True
+
+
+@pytest.mark.parametrize(
+    ("settings", "state"),
+    [
+        ({"import_max_rejects": 2}, "done"),
+        ({"import_max_rejects": 1}, "failed"),
+        ({"import_max_rejects_percent": 50.0}, "done"),
+        ({"import_max_rejects_percent": 49.0}, "failed"),
+    ],
+)
+def test_too_many_rejects_fail_an_import_which_still_has_its_rejects_file(
+    make_services: Callable[..., Services], settings: dict[str, object], state: str
+):
+    bucket = bucket_with(make_services, **settings)
+    job = bucket.import_("may.csv", csv(line(1), line(2, gross="x"), line(3, gross="y"), line(4)))
+
+    assert job["state"] == state
+    assert counts(job) == (4, 2, 0, 0, 0, 2)
+    assert (job["error"] or {"code": "rejects.too_many"})["code"] == "rejects.too_many"
+    assert len(bucket.rejects(job["rejects"]["key"]).splitlines()) == 3
+
+
+def test_the_rejects_file_is_capped_and_says_so(make_services: Callable[..., Services]):
+    bucket = bucket_with(make_services, import_rejects_kept=5, import_batch_rows=3)
+    job = bucket.import_("may.csv", csv(*(line(n, gross="x") for n in range(20))))
+    assert counts(job) == (20, 0, 0, 0, 0, 20)
+    assert len(bucket.rejects(job["rejects"]["key"]).splitlines()) == 1 + 5
+    assert job["rejects"]["omitted"] == 15
+    shown = Client(bucket.services)("GET", f"/imports/{job['_id']}")[1]
+    assert shown["rejects"]["omitted"] == 15
+
+
+def test_a_folder_has_rules_of_its_own_and_the_longest_prefix_counts(make_services: Callable[..., Services]):
+    profiles = {"us/": {"dateOrder": "mdy"}, "us/odd/": {"dateOrder": "dmy", "aliases": {"Nr": "invoiceNumber"}}}
+    bucket = bucket_with(make_services, import_profiles=json.dumps(profiles))
+    text = csv(line(1).replace("2024-01-31", "02/03/2024")).decode()
+
+    assert bucket.import_("eu/may.csv", text.encode())["error"]["code"] == "dialect.ambiguous_date"
+    assert bucket.import_("us/may.csv", text.encode())["state"] == "done"
+    assert bucket.invoices()[0]["invoiceDate"].month == 2
+    odd = text.replace("invoiceNumber", "Nr").replace("\n1,", "\n2,")
+    assert bucket.import_("us/odd/may.csv", odd.encode())["state"] == "done"
+    assert {each["invoiceDate"].month for each in bucket.invoices()} == {2, 3}
+
+
+@pytest.mark.parametrize(("mapping", "code"), [('{"Betreff": "invoiceNumber"}', None), ("{", "metadata.invalid")])
+def test_an_object_may_bring_the_mapping_of_its_columns(bucket: Bucket, mapping: str, code: str | None):
+    body = (HEADER.replace("invoiceNumber", "Betreff") + line(1)).encode()
+    bucket.services.objects.client.put_object(
+        bucket.name, "may.csv", BytesIO(body), len(body), metadata={"columns": mapping}
+    )
+    import_id = str(app.ledger(bucket.services).submit(bucket.services.objects.find(bucket.name, "may.csv"))[0])
+    bucket.run()
+    assert (bucket.job(import_id)["error"] or {"code": None})["code"] == code
+
+
+def test_a_form_uploads_within_its_prefix_and_size(bucket: Bucket, client: Client):
+    _, form = client("POST", "/uploads", {"keyPrefix": "acme/", "maxBytes": 500})
+
+    def upload(key: str, body: bytes) -> int:
+        fields = [*form["fields"].items(), ("key", key), ("file", ("may.csv", body))]
+        return urllib3.request("POST", form["url"], fields=fields, retries=False).status
+
+    assert upload("acme/may.csv", csv(line(1))) == 204
+    assert bucket.services.objects.find(bucket.name, "acme/may.csv").size == len(csv(line(1)))
+    assert upload("other/may.csv", csv(line(1))) == 403
+    assert upload("acme/big.csv", b"x" * 501) == 400
+
+
+def test_the_empty_file_to_fill_in_has_the_header(client: Client):
+    answer = client.api(Call(path="/template.csv", headers={"Authorization": f"Bearer {client.key}"}))
+    assert answer["body"].decode().strip() == HEADER.strip()
