@@ -11,7 +11,7 @@ def prepare(task: Task) -> Callable[[], int]:
     """The job is there already when the work begins."""
     services = Services.from_environment()
     version = services.objects.find(services.settings.invoices_bucket, task.key)
-    id_, _ = app.ledger(services).submit(version, force=True)
+    id_, _ = app.ledger(services).submit(version)
     work = app.worker(services)
 
     def run() -> int:

@@ -32,7 +32,12 @@ def order(modified_ms: int, version_id: str, offset: int) -> str:
 
     A space separates them, for it is less than every character of a version id.
     """
-    return f"{modified_ms:012x} {version_id} {offset:012x}"
+    return f"{order_prefix(modified_ms, version_id)}{offset:012x}"
+
+
+def order_prefix(modified_ms: int, version_id: str) -> str:
+    """What `order` is the same for all rows of a source."""
+    return f"{modified_ms:012x} {version_id} "
 
 
 def _hash(*parts: str) -> ObjectId:

@@ -4,35 +4,30 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
-from typing import Protocol
 
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from mailroom.errors import LeaseLost, Unavailable
-from mailroom.invoices.content import content_of
-from mailroom.invoices.identity import order
+from mailroom.invoices.fast import Batch, Stamp, read_batches
+from mailroom.invoices.identity import order_prefix
 from mailroom.invoices.ledger import Checkpoint, Job, Ledger
-from mailroom.invoices.merge import Row
 from mailroom.invoices.parsing import (
     Dialect,
     FileRejected,
-    Malformed,
-    Record,
-    Rejected,
-    RowParser,
     Rules,
     content,
     detect,
-    read_records,
 )
+from mailroom.invoices.predictions import Predictions
 from mailroom.invoices.profiles import Profiles, mapped
 from mailroom.invoices.rejects import RejectLimit, Rejects
+from mailroom.invoices.store import InvoiceStore
 from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document, unavailable_when_down
 from mailroom.platform.objects import ObjectGone, ObjectStore
@@ -51,12 +46,6 @@ _WAIT_SECONDS = 1.0
 BATCH_BYTES = 4 << 20
 
 
-class InvoiceWriter(Protocol):
-    """Where batches go: `InvoiceStore`, or `Predictions` of a dry run."""
-
-    def write(self, rows: Iterable[Row], import_id: ObjectId, batch_offset: int, now: datetime) -> Counter[str]: ...
-
-
 @dataclass(frozen=True)
 class Importer:
     """Imports object versions. All state is in the ledger and the collections it is given.
@@ -65,8 +54,8 @@ class Importer:
     """
 
     ledger: Ledger
-    invoices: InvoiceWriter
-    predictions: Callable[[ObjectId], InvoiceWriter]
+    invoices: InvoiceStore
+    predictions: Callable[[ObjectId], Predictions]
     rejects: Rejects
     reject_limit: RejectLimit
     objects: ObjectStore
@@ -124,10 +113,17 @@ class Importer:
             if dialect is None:
                 dialect, chunks = _detect(chunks, mapped(rules, self.objects.metadata(job.version)))
             body = content(chunks, dialect, skip=checkpoint.offset - start)
-            records = read_records(body, dialect, rules, offset=checkpoint.offset, row=checkpoint.row)
-            parser = RowParser(dialect, rules)
-            while batch := self._batch(records):
-                checkpoint = self._write(job, parser, batch, checkpoint)
+            for batch in read_batches(
+                body,
+                dialect,
+                rules,
+                offset=checkpoint.offset,
+                row=checkpoint.row,
+                most_rows=self.batch_rows,
+                most_bytes=BATCH_BYTES,
+                stamp=lambda: self._stamp(job),
+            ):
+                checkpoint = self._write(job, batch, checkpoint)
                 self.ledger.checkpoint(job, checkpoint, dialect.to_document())
                 self.reject_limit.check(checkpoint.counts)
                 if budget.spent():
@@ -141,31 +137,22 @@ class Importer:
             return nullcontext(iter(()))  # a range that begins at the end is an error to S3
         return self.objects.read(job.version, start)
 
-    def _batch(self, records: Iterator[Record | Malformed]) -> list[Record | Malformed]:
-        batch: list[Record | Malformed] = []
-        for record in records:
-            batch.append(record)
-            if len(batch) >= self.batch_rows or record.end - batch[0].offset >= BATCH_BYTES:
-                break
-        return batch
+    def _stamp(self, job: Job) -> Stamp:
+        return Stamp(job.writes_as, order_prefix(job.order_ms, job.version.version_id), self.now())
 
-    def _write(self, job: Job, parser: RowParser, batch: list[Record | Malformed], before: Checkpoint) -> Checkpoint:
-        now = self.now()
-        rows: list[Row] = []
-        rejected: list[Rejected] = []
-        for record in batch:
-            parsed = parser.parse(record)
-            if isinstance(parsed, Rejected):
-                rejected.append(parsed)
-            else:
-                place = order(job.order_ms, job.version.version_id, record.offset)
-                rows.append(Row(record.offset, record.row, place, content_of(parsed)))
-        self.rejects.add(job.id, rejected, before.counts["rejected"], now)
-        writer = self.predictions(job.id) if job.dry_run else self.invoices
+    def _write(self, job: Job, batch: Batch, before: Checkpoint) -> Checkpoint:
+        now = batch.stamp.now
+        self.rejects.add(job.id, batch.rejected, before.counts["rejected"], now)
         counts = Counter(before.counts)
-        counts.update(writer.write(rows, job.writes_as, before.offset, now))
-        counts.update(rows=len(batch), rejected=len(rejected))
-        return Checkpoint(batch[-1].end, batch[-1].row, dict(counts))
+        if job.dry_run:
+            counts.update(self.predictions(job.id).write(batch.all_rows(), job.writes_as, before.offset, now))
+        elif batch.distinct:
+            counts.update(self.invoices.insert(batch.ready, job.writes_as, before.offset, now))
+            counts.update(self.invoices.write(batch.rows, job.writes_as, before.offset, now))
+        else:
+            counts.update(self.invoices.write(batch.all_rows(), job.writes_as, before.offset, now))
+        counts.update(rows=batch.count, rejected=len(batch.rejected))
+        return Checkpoint(batch.end, batch.row, dict(counts))
 
     def _finish(self, job: Job, checkpoint: Checkpoint, dialect: Dialect) -> None:
         rejects = self._rejects_file(job, checkpoint, dialect)

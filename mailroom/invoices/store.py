@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from bson import ObjectId
+from bson.raw_bson import RawBSONDocument
 from pymongo import InsertOne, ReplaceOne
 from pymongo.errors import BulkWriteError
 
 from mailroom.errors import Unavailable
-from mailroom.invoices.merge import Merged, Row, merge
+from mailroom.invoices.fast import Ready
+from mailroom.invoices.merge import INSERTED, Merged, Row, merge
 from mailroom.platform.mongo import Document, Documents
 
 Write = InsertOne[Document] | ReplaceOne[Document]
@@ -47,7 +49,30 @@ class InvoiceStore:
         for id_, result in merged.items():
             if id_ not in existing:
                 counts.update(result.outcomes.values())
+        return counts + self._merge(existing, groups, import_id, batch_offset, now)
 
+    def insert(self, ready: Sequence[Ready], import_id: ObjectId, batch_offset: int, now: datetime) -> Counter[str]:
+        """`write` for rows that are documents already, all of different invoices. Raises as `write`."""
+        if not ready:
+            return Counter()
+        existing: dict[ObjectId, list[Row]] = {}
+        try:
+            self._collection.insert_many([RawBSONDocument(each.document) for each in ready], ordered=False)
+        except BulkWriteError as error:
+            existing = {(row := ready[at].decoded()).content["_id"]: [row] for at in _duplicates(error)}
+        counts = Counter({INSERTED: len(ready) - len(existing)})
+        return counts + self._merge(set(existing), existing, import_id, batch_offset, now)
+
+    def _merge(
+        self,
+        existing: set[ObjectId],
+        groups: dict[ObjectId, list[Row]],
+        import_id: ObjectId,
+        batch_offset: int,
+        now: datetime,
+    ) -> Counter[str]:
+        """Replaces the invoices `existing` by what `groups` make of them."""
+        counts: Counter[str] = Counter()
         for _ in range(_ROUNDS):
             if not existing:
                 return counts
@@ -92,10 +117,15 @@ class InvoiceStore:
         try:
             self._collection.bulk_write(list(writes.values()), ordered=False)
         except BulkWriteError as error:
-            if error.details.get("writeConcernErrors"):
-                raise Unavailable("MongoDB could not confirm a write") from error
-            if any(each["code"] != _DUPLICATE_KEY for each in error.details["writeErrors"]):
-                raise
             ids = list(writes)
-            return {ids[each["index"]] for each in error.details["writeErrors"]}
+            return {ids[at] for at in _duplicates(error)}
         return set()
+
+
+def _duplicates(error: BulkWriteError) -> list[int]:
+    """The indexes of the writes that met a duplicate key. Raises `Unavailable`, or `error` when others failed."""
+    if error.details.get("writeConcernErrors"):
+        raise Unavailable("MongoDB could not confirm a write") from error
+    if any(each["code"] != _DUPLICATE_KEY for each in error.details["writeErrors"]):
+        raise error
+    return [each["index"] for each in error.details["writeErrors"]]

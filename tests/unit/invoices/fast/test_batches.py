@@ -1,0 +1,164 @@
+"""The fast path gives what the row-wise path gives: the same documents, byte for byte, and the same rejects."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import bson
+import pytest
+from bson import ObjectId
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailroom.invoices.content import content_of
+from mailroom.invoices.fast import Batch, Stamp, read_batches
+from mailroom.invoices.fast.documents import INT32_MAX
+from mailroom.invoices.merge import Row, merge
+from mailroom.invoices.parsing import COLUMNS, Dialect, Rejected, RowParser, Rules, read_records
+
+STAMP = Stamp(ObjectId(), "0189abcdef01 00000000-v%b-1 ", datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC))
+DIALECT = Dialect("utf-8", "none", 0, ",", "doubled", "\n", ".", False, "dmy", (), False, COLUMNS, COLUMNS)
+
+AMOUNTS = [
+    "119.00",
+    "100.00",
+    "19.00",
+    "-119.00",
+    "0.00",
+    "-0.00",
+    "0.02",
+    "119,00",
+    "119",
+    "119.0",
+    "119.000",
+    "x",
+    "",
+]
+AMOUNTS += ["x", "", "999999999999999.99", "1000000000000000.00", "1 190.00", "€119.00", "٣.00", "+1.00", "1.190,00"]
+AMOUNTS += ["00100.00"]
+VALUES = {
+    "invoiceNumber": ["A1", "A2", " A3", "A 4", "Ä5", "", "ﬁ6", "x" * 100, "x" * 101, "a\x07", "7\u00a0"],
+    "invoiceDate": ["2024-01-31", "2024-02-30", "31.12.2024", "02/03/2024", " 2023-01-01 ", "", "1899-12-31"],
+    "grossAmount": AMOUNTS,
+    "netAmount": AMOUNTS,
+    "vatAmount": AMOUNTS,
+    "supplierName": ["Ärger GmbH", "ACME  ltd", " Acme Ltd", "Stra\u00dfe", "A\u0308", "x" * 301, "", "100%", "\ufffd"],
+    "supplierAddress": ["", "Weg 1, Köln", "x" * 1001, "a\nb", "a\r\nb", 'say "hi"', "a\u2028b", "a\x85b", "a\x0cb"],
+    "currency": ["EUR", "eur ", "JPY", "KWD", "XXX", "", "USD"],
+    "status": ["open", "PAID", "", "x" * 51, "ﬀ"],
+}
+GOOD = ["N1", "2024-05-06", "119.00", "100.00", "19.00", "Acme GmbH", "Weg 1, Köln", "EUR", "open"]
+TOLERANCES = st.sampled_from([Decimal("0.02"), Decimal("0.025"), Decimal(0), Decimal(10**20)])
+rule_sets = st.builds(
+    Rules, statuses=st.sampled_from([frozenset(), frozenset({"Open", "paid"})]), amount_tolerance=TOLERANCES
+)
+
+
+@st.composite
+def dialects(draw: st.DrawFn) -> Dialect:
+    columns = draw(
+        st.sampled_from([COLUMNS, COLUMNS[::-1], COLUMNS[:6] + COLUMNS[7:8], ("", *COLUMNS), (*COLUMNS, "extra:X")])
+    )
+    names = draw(st.sampled_from([columns, tuple(name or "_row" for name in columns)]))
+    return replace(
+        DIALECT,
+        encoding=draw(st.sampled_from(["utf-8", "cp1252", "utf-16-le"])),
+        content_start=draw(st.sampled_from([0, 4])),
+        delimiter=draw(st.sampled_from(",;\t")),
+        quoting=draw(st.sampled_from(["doubled", "backslash"])),
+        decimal_mark=draw(st.sampled_from([".", ",", ""])),
+        date_order=draw(st.sampled_from(["", "dmy", "mdy"])),
+        columns=columns,
+        names=names,
+    )
+
+
+@st.composite
+def files(draw: st.DrawFn, dialect: Dialect) -> bytes:
+    """Mostly good rows, some with a strange value, and now and then a line that is no row."""
+    end = draw(st.sampled_from(["\n", "\r\n", "\r"]))
+    lines = []
+    for number in range(draw(st.integers(0, 12))):
+        value = dict(zip(COLUMNS, GOOD, strict=True)) | {"invoiceNumber": f"N{number}"}
+        for column in draw(st.lists(st.sampled_from(COLUMNS), max_size=2)):
+            value[column] = draw(st.sampled_from(VALUES[column]))
+        fields = [value.get(column, "") for column in dialect.columns]
+        quoted = [_quoted(text, dialect, always=draw(st.booleans())) for text in fields]
+        odd = ["", " ", dialect.delimiter * 8, "a", '"open', '"a"b', "\x00", "\t", dialect.delimiter.join(["x"] * 10)]
+        lines.append(draw(st.sampled_from(odd)) if draw(st.integers(0, 7)) == 0 else dialect.delimiter.join(quoted))
+    text = end.join(lines) + draw(st.sampled_from(["", end, end * 3]))
+    body = text.encode(dialect.encoding, "surrogatepass" if dialect.encoding.startswith("utf") else "replace")
+    broken = draw(st.integers(0, 9)) == 0
+    return b"head"[: dialect.content_start] + body + (b"\xff\n" if broken else b"")
+
+
+def _quoted(text: str, dialect: Dialect, *, always: bool) -> str:
+    if not always and not any(each in text for each in (dialect.delimiter, '"', "\n", "\r")):
+        return text
+    return '"' + text.replace('"', '""' if dialect.quoting == "doubled" else '\\"') + '"'
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.data(), dialects(), rule_sets)
+def test_same_as_row_by_row(data: st.DataObject, dialect: Dialect, rules: Rules) -> None:
+    content = data.draw(files(dialect))
+    wanted = _row_by_row(content, dialect, rules)
+    size, most_rows = data.draw(st.integers(1, 300)), data.draw(st.integers(1, 5))
+    most_bytes = data.draw(st.sampled_from([1, 200, 1 << 20]))
+    chunks = [content[at : at + size] for at in range(0, len(content), size)]
+    batches = read_batches(
+        chunks, dialect, rules, offset=0, row=0, most_rows=most_rows, most_bytes=most_bytes, stamp=lambda: STAMP
+    )
+    assert [each for batch in batches for each in _outcomes(batch)] == wanted
+
+
+def test_plain_rows_are_fast() -> None:
+    line = ",".join(f'"{text}"' for text in GOOD).encode() + b"\n"
+    (batch,) = _read(line * 3)
+    assert len(batch.ready) == batch.count == 3
+    assert (batch.end, batch.row) == (3 * len(line), 3)
+
+
+@pytest.mark.parametrize("offset", [INT32_MAX - 50, INT32_MAX, INT32_MAX + 1])
+def test_files_beyond_two_gigabytes(offset: int) -> None:
+    content = b"".join(",".join(f'"{text}"' for text in GOOD).encode() + b"\n" for _ in range(4))
+    batches = list(_read(content, offset=offset))
+    assert [each for batch in batches for each in _outcomes(batch)] == _row_by_row(content, DIALECT, Rules(), offset)
+
+
+def test_ready_rows_decode_to_what_is_merged() -> None:
+    line = ",".join(f'"{text}"' for text in GOOD).encode() + b"\n"
+    (batch,) = _read(line)
+    parsed = RowParser(DIALECT, Rules()).parse(next(read_records([line], DIALECT, Rules(), offset=0, row=0)))
+    assert batch.all_rows() == [Row(0, 1, f"{STAMP.order_prefix}{0:012x}", content_of(parsed))]
+
+
+def _read(content: bytes, offset: int = 0) -> Iterator[Batch]:
+    return read_batches(
+        [content], DIALECT, Rules(), offset=offset, row=0, most_rows=100, most_bytes=1 << 20, stamp=lambda: STAMP
+    )
+
+
+def _outcomes(batch: Batch) -> list[bytes | Rejected]:
+    """In the order of the file: the document of each valid row, as it is inserted, and the rejected rows."""
+    found: dict[int, bytes | Rejected] = {each.offset: each.document for each in batch.ready}
+    found |= {each.offset: _document(each) for each in batch.rows} | {each.offset: each for each in batch.rejected}
+    assert batch.count == len(found)
+    assert all(each.id == bson.decode(each.document)["_id"].binary for each in batch.ready)
+    return [found[offset] for offset in sorted(found)]
+
+
+def _row_by_row(content: bytes, dialect: Dialect, rules: Rules, offset: int = 0) -> list[bytes | Rejected]:
+    parser, found = RowParser(dialect, rules), []
+    for record in read_records([content], dialect, rules, offset=offset, row=0):
+        parsed = parser.parse(record)
+        if not isinstance(parsed, Rejected):
+            place = f"{STAMP.order_prefix}{record.offset:012x}"
+            parsed = _document(Row(record.offset, record.row, place, content_of(parsed)))
+        found.append(parsed)
+    return found
+
+
+def _document(row: Row) -> bytes:
+    return bson.encode(merge(None, [row], STAMP.import_id, 0, STAMP.now).document)
