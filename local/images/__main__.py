@@ -31,13 +31,14 @@ def main() -> int:
     wanted = parser.parse_args().function
     try:
         builds = read_builds(ROOT / "stack.yml", os.environ)
-        if unknown := set(wanted) - {build.function for build in builds}:
-            raise StackError(f"stack.yml has no function {', '.join(sorted(unknown))}")
         for build in builds:
             if not wanted or build.function in wanted:
                 _make(build)
     except (StackError, BuildError) as error:
         print(f"images: {error}", file=sys.stderr)
+        return 1
+    if unknown := set(wanted) - {build.function for build in builds}:
+        print(f"images: stack.yml has no function {', '.join(sorted(unknown))}", file=sys.stderr)
         return 1
     return 0
 

@@ -43,7 +43,7 @@ def _build(root: Path, name: str, entry: Mapping[str, Any], copied: tuple[Path, 
 
 def assemble(build: Build, folder: Path) -> None:
     """Writes the build context into an empty folder."""
-    # As in faas-cli, the template's own sample function gives way to the real one.
+    # The template's own sample function gives way to the real one.
     shutil.copytree(build.template, folder, ignore=_leave_out("function"), dirs_exist_ok=True)
     shutil.copytree(build.handler, folder / "function", ignore=_leave_out())
     for shared in build.copied:
