@@ -20,3 +20,8 @@ def make_world(make_services: Callable[..., Services]) -> Callable[..., World]:
         return World(Bucket(services), rows, compressed=compressed)
 
     return make
+
+
+@pytest.fixture
+def bucket(services: Services) -> Bucket:
+    return Bucket(services)
