@@ -34,11 +34,15 @@ Page = tuple[list[Document], str | None]
 
 @dataclass(frozen=True)
 class Selection:
-    """Which invoices, and in which order. An index serves both."""
+    """Which invoices, and in which order. `index` serves both."""
 
     filters: Document
     sort: str
     descending: bool
+
+    @property
+    def index(self) -> str:
+        return "lookups" if "lookups" in self.filters else self.sort
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Queries:
     def list_invoices(self, query: Mapping[str, str]) -> Page:
         """A page of invoices."""
         chosen = self.select(query)
-        return paging.page(self.invoices, chosen.filters, chosen.sort, chosen.descending, query)
+        return paging.page(self.invoices, chosen.filters, chosen.sort, chosen.descending, query, index=chosen.index)
 
     def all_invoices(self, query: Mapping[str, str]) -> Iterator[Document]:
         """All invoices of a filter, as they are read. The first are asked for now, so that an error comes now."""
@@ -70,6 +74,8 @@ class Queries:
         direction = -1 if chosen.descending else 1
         cursor = self.invoices.find(chosen.filters, batch_size=_EXPORT_BATCH)
         cursor.sort([(chosen.sort, direction), ("_id", direction)])
+        if chosen.filters:
+            cursor.hint(chosen.index)
         first = next(cursor, None)
 
         def documents() -> Iterator[Document]:
@@ -82,7 +88,8 @@ class Queries:
 
     def totals(self, query: Mapping[str, str]) -> TotalPage:
         """Sums of the invoices of a filter."""
-        return totals(self.invoices, self.select(query).filters, query)
+        chosen = self.select(query)
+        return totals(self.invoices, chosen.filters, query, index=chosen.index if chosen.filters else None)
 
     def invoice(self, id_: str) -> Document | None:
         return self.invoices.find_one({"_id": paging.object_id(id_, "id")})

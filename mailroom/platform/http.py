@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 from pymongo.errors import PyMongoError
-from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.exceptions import NotFound
 from werkzeug.routing import Map, RequestRedirect, Rule
 
 from mailroom.errors import Unavailable
@@ -94,7 +94,7 @@ class Request:
 Endpoint = Callable[[Request], Response]
 
 
-@dataclass(frozen=True, eq=False)  # hashed by what it is, for werkzeug keeps routes in a dictionary
+@dataclass(frozen=True)
 class Route:
     """`path` is in werkzeug's rule syntax. Without an `operation` the contract says only that the route is there."""
 
@@ -124,6 +124,7 @@ class Api:
         self._with_problem = with_problem
         self._policy = policy or Policy()
         self._map = Map(strict_slashes=False, merge_slashes=False)
+        self._by_path: dict[str, dict[str, Route]] = {}
         self._public: dict[str, Callable[[], Response]] = {}
         if contract is not None:
             self._public = openapi.pages(contract, self.routes)
@@ -135,7 +136,10 @@ class Api:
         """
         route = Route(method, path, scope, endpoint, operation)
         self.routes.append(route)
-        self._map.add(Rule(path, methods=[method], endpoint=route))
+        # The path is looked up without the method: else `/imports` would be an id for a method that it does not have.
+        if path not in self._by_path:
+            self._map.add(Rule(path, endpoint=path))
+        self._by_path.setdefault(path, {})[method] = route
 
     def __call__(self, event: Event, context: object = None) -> dict[str, Any]:
         headers = {name.lower(): value for name, value in event.headers.items()}
@@ -162,29 +166,25 @@ class Api:
         caller = self._authenticate(headers.get("authorization", ""))
         if wait := self._policy.rate_limit.take(caller.id):
             raise Problem(429, "rate.limited", "this key calls too often", headers={"Retry-After": str(wait)})
+        methods, parameters = self._match(event.path)
         if event.method == "OPTIONS":
-            return self._options(event.path)
-        route, parameters = self._match(event.method, event.path)
+            return Response(None, 204, {"Allow": _listed(methods)})
+        route = methods.get("GET" if event.method == "HEAD" else event.method)
+        if route is None:
+            allowed = _listed(methods)
+            raise Problem(405, "method.not_allowed", f"allowed here: {allowed}", headers={"Allow": allowed})
         request = Request(
             event.method, event.path, _query(event.query), headers, event.body or b"", parameters, caller
         )  # fmt: skip
         return _run(route, request) if event.method in _SAFE else _audited(route, request)
 
-    def _options(self, path: str) -> Response:
-        allowed = set(self._map.bind("function").allowed_methods(path or "/"))
-        if not allowed:
-            raise Problem(404, "path.unknown", "there is nothing at this path")
-        return Response(None, 204, {"Allow": _listed(allowed)})
-
-    def _match(self, method: str, path: str) -> tuple[Route, Mapping[str, str]]:
+    def _match(self, path: str) -> tuple[Mapping[str, Route], Mapping[str, str]]:
+        """The routes of a path by method, and what its variable parts hold."""
         try:
-            route, parameters = self._map.bind("function").match(path or "/", method)
+            rule, parameters = self._map.bind("function").match(path or "/")
         except (NotFound, RequestRedirect):
             raise Problem(404, "path.unknown", "there is nothing at this path") from None
-        except MethodNotAllowed as error:
-            allowed = _listed(set(error.valid_methods or ()))
-            raise Problem(405, "method.not_allowed", f"allowed here: {allowed}", headers={"Allow": allowed}) from None
-        return route, parameters
+        return self._by_path[rule], parameters
 
     def _problem(self, problem: Problem, call_id: str) -> Response:
         document = problem.document() | ({"callId": call_id} if call_id else {}) | self._with_problem(problem)
@@ -228,8 +228,8 @@ def _request_id(headers: Mapping[str, str], call_id: str) -> dict[str, str]:
     return {"X-Request-Id": request_id} if request_id else {}
 
 
-def _listed(methods: set[str]) -> str:
-    return ", ".join(sorted(methods | {"OPTIONS"}))
+def _listed(methods: Mapping[str, Route]) -> str:
+    return ", ".join(sorted({*methods, "OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))
 
 
 def _unavailable(error: Exception) -> Problem:
@@ -251,6 +251,8 @@ def _query(query: Any) -> dict[str, str]:
     for name, value in pairs:
         if name in parameters:
             raise Problem(422, "query.repeated", f"{name} is given more than once", field=name)
+        if any("\ud800" <= character <= "\udfff" for character in name + value):
+            raise Problem(422, "query.invalid", "a parameter is not valid Unicode")
         parameters[name] = value
     return parameters
 

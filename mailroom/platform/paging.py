@@ -35,17 +35,20 @@ def page(
     descending: bool,
     query: Mapping[str, str],
     projection: Document | None = None,
+    index: str | None = None,
 ) -> tuple[list[Document], str | None]:
     """One page of `collection` in the order of (`sort`, `_id`), and the cursor of the next one.
 
-    The caller sees to it that an index serves `filters` with this order.
+    The caller sees to it that an index serves `filters` with this order, and may name it: a server's own choice can be
+    wrong where few values are many documents'.
     """
     limit, direction = limit_of(query), -1 if descending else 1
     if "cursor" in query:
         filters = _after(filters, sort, descending, query["cursor"])
-    found = list(collection.find(filters, projection).sort([(sort, direction), ("_id", direction)]).limit(limit + 1))
-    items = found[:limit]
-    return items, _cursor(sort, items[-1]) if len(found) > limit else None
+    found = collection.find(filters, projection).sort([(sort, direction), ("_id", direction)]).limit(limit + 1)
+    documents = list(found.hint(index) if index and filters else found)
+    items = documents[:limit]
+    return items, _cursor(sort, items[-1]) if len(documents) > limit else None
 
 
 def _cursor(sort: str, last: Document) -> str:

@@ -1,0 +1,137 @@
+"""PATCH of an invoice: nothing is overwritten unseen, and older files do not undo it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+from bson import ObjectId
+
+from mailroom.invoices.identity import order
+from mailroom.invoices.merge import Row, merge
+from mailroom.platform.clock import to_milliseconds
+from mailroom.wiring import Services
+from tests.integration.api.conftest import IMPORT, UPLOADED_MS, Answer, Client, document
+
+
+def change(client: Client, id_: str, status: object, if_match: str | None) -> Answer:
+    headers = {} if if_match is None else {"If-Match": if_match}
+    return client.call("PATCH", f"/{id_}", {"status": status}, headers=headers)
+
+
+def test_what_was_read_can_be_changed_once(client: Client, put):
+    [id_] = put(document("1"))
+    tag = client.get(f"/{id_}").headers["ETag"]
+
+    changed = change(client, id_, "paid", tag)
+
+    assert changed.status == 200
+    assert changed.json() == client.get(f"/{id_}").json()
+    assert changed.headers["ETag"] == client.get(f"/{id_}").headers["ETag"] != tag
+    assert change(client, id_, "open", tag).status == 412
+    assert client.get(f"/{id_}").json()["status"] == "paid"
+
+
+def test_the_change_is_found_and_says_whose_it_is(client: Client, put):
+    [id_] = put(document("1"))
+    change(client, id_, "paid", "*")
+    invoice = client.get("/", status="paid").json()["items"][0]
+    assert client.get("/", status="open").json()["items"] == []
+    assert (invoice["changedBy"], invoice["edited"]["keyId"]) == (client.key_id, client.key_id)
+    assert invoice["insertedBy"] == invoice["source"]["importId"] == str(IMPORT)
+    assert invoice["updatedAt"] == invoice["edited"]["at"] > invoice["createdAt"]
+    # It is no longer only the import's, so undoing the import leaves it.
+    assert client.get("/", importId=str(IMPORT)).json()["items"] == []
+
+
+def row(modified_ms: int, status: str) -> Row:
+    return Row(0, 1, order(modified_ms, "v9", 0), document("1", status=status))
+
+
+def test_a_file_from_before_does_not_change_it_back_and_one_from_after_does(client: Client, put, indexed: Services):
+    [id_] = put(document("1"))
+    change(client, id_, "paid", "*")
+    stored = indexed.database["invoices"].find_one({"_id": ObjectId(id_)})
+    now = datetime.now(UTC)
+
+    older = merge(stored, [row(UPLOADED_MS + 1000, "open")], ObjectId(), 0, now)
+    newer = merge(stored, [row(to_milliseconds(now) + 60_000, "open")], ObjectId(), 0, now)
+
+    assert list(older.outcomes.values()) == ["stale"]
+    assert list(newer.outcomes.values()) == ["updated"]
+    assert newer.document is not None
+    assert newer.document["status"] == "open"
+
+
+def test_the_order_advances_though_the_object_store_has_a_fast_clock(client: Client, put, indexed: Services):
+    ahead = order(to_milliseconds(datetime.now(UTC)) + 3_600_000, "v1", 0)
+    [id_] = put(document("1") | {"order": ahead})
+    assert change(client, id_, "paid", "*").status == 200
+    assert indexed.database["invoices"].find_one()["order"] > ahead
+
+
+def test_of_many_at_once_one_wins(client: Client, put):
+    [id_] = put(document("1"))
+    tag = client.get(f"/{id_}").headers["ETag"]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda n: change(client, id_, f"by {n}", tag), range(16)))
+    assert sorted(answer.status for answer in answers) == [200] + [412] * 15
+    [won] = [answer for answer in answers if answer.status == 200]
+    assert client.get(f"/{id_}").json() == won.json()
+
+
+def test_the_tag_of_a_compressed_answer_will_do_too(client: Client, put):
+    long_name = "A" * 300
+    [id_] = put(document("1", supplier=long_name) | {"supplierAddress": "B" * 900})
+    tag = client.get(f"/{id_}", headers={"Accept-Encoding": "gzip"}).headers["ETag"]
+    assert tag.endswith('-gzip"')
+    assert change(client, id_, "paid", tag).status == 200
+
+
+@pytest.mark.parametrize(
+    ("if_match", "status"),
+    [
+        (None, 428),
+        ('"nonsense"', 412),
+        ("", 412),
+        ("W/{tag}", 412),  # a weak tag does not say that it is the same to the byte
+        ('"other", {tag}', 200),
+        ("*", 200),
+    ],
+)
+def test_the_precondition(client: Client, put, if_match: str | None, status: int):
+    [id_] = put(document("1"))
+    tag = client.get(f"/{id_}").headers["ETag"]
+    assert change(client, id_, "paid", if_match and if_match.format(tag=tag)).status == status
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        (b"", 400, None),
+        ({}, 422, "status"),
+        ({"status": 1}, 422, "status"),
+        ({"status": {"$gt": ""}}, 422, "status"),
+        ({"status": "x" * 51}, 422, "status"),
+        ({"status": "a\x00b"}, 422, "status"),
+        ({"status": "paid", "grossAmount": "1.00"}, 422, "grossAmount"),
+    ],
+)
+def test_a_wrong_body_is_refused_by_name(client: Client, put, body: object, status: int, field: str | None):
+    [id_] = put(document("1"))
+    answer = client.call("PATCH", f"/{id_}", body, headers={"If-Match": "*"})
+    assert (answer.status, answer.json().get("field")) == (status, field)
+    assert client.get(f"/{id_}").json()["status"] == "open"
+
+
+def test_only_the_allowed_statuses_in_their_own_spelling(make_client, put):
+    client = make_client(statuses=frozenset({"Open", "Paid"}))
+    [id_] = put(document("1"))
+    assert change(client, id_, "settled", "*").json()["code"] == "status.unknown"
+    assert change(client, id_, " pAID ", "*").json()["status"] == "Paid"
+
+
+def test_there_is_no_such_invoice(client: Client):
+    assert change(client, "0" * 24, "paid", "*").status == 404
+    assert change(client, "x", "paid", "*").status == 422

@@ -1,0 +1,100 @@
+"""The contract and the code agree: every route is in it, answers have the shapes it names, no parameter is missing."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+import pytest
+
+from mailroom.invoices import app as invoices
+from mailroom.invoices import contract
+from mailroom.platform.http import Route
+from mailroom.platform.objects import ObjectVersion
+from mailroom.wiring import Services
+from tests.integration.api.apis import NAMES, api, path_of
+from tests.integration.api.conftest import Client, document
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_route_is_in_it_and_nothing_else(indexed: Services, name: str):
+    served = api(name, indexed)
+    answer = Client(served, "").get("/openapi.json")
+    if name == "notifications" and answer.status == 401:
+        pytest.skip("the function has no contract yet")
+    found = answer.json()
+    assert found["openapi"] == "3.1.0"
+    paths = {(method.upper(), path) for path, methods in found["paths"].items() for method in methods}
+    assert paths == {(route.method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route.path)) for route in served.routes}
+    for route in served.routes:
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route.path)
+        operation = found["paths"][path][route.method.lower()]
+        assert operation["security"] == [{"key": [route.scope]}]
+        assert {"401", "403", "429", "503"} < operation["responses"].keys()
+        in_path = {each["name"] for each in operation.get("parameters", []) if each["in"] == "path"}
+        assert in_path == set(re.findall(r"{(\w+)}", path))
+    ids = [each["operationId"] for methods in found["paths"].values() for each in methods.values()]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_reference_leads_somewhere(client: Client):
+    found = client.get("/openapi.json")
+    names = set(re.findall(rb'"#/components/schemas/(\w+)"', found.body))
+    assert {b"Invoice", b"Import", b"TotalPage", b"ChangeInvoice", b"Problem"} <= names
+    assert names <= {name.encode() for name in found.json()["components"]["schemas"]}
+
+
+def test_answers_have_the_shape_that_is_named(client: Client, put, indexed: Services):
+    [id_] = put(document("1"))
+    import_id, _ = invoices.ledger(indexed).submit(ObjectVersion("b", "k.csv", "v", "etag", 10, 1_700_000_000_000))
+    for operation, path in (
+        (contract.LIST_INVOICES, "/"),
+        (contract.GET_INVOICE, f"/{id_}"),
+        (contract.TOTALS, "/totals"),
+        (contract.LIST_IMPORTS, "/imports"),
+        (contract.GET_IMPORT, f"/imports/{import_id}"),
+    ):
+        shape = msgspec.json.decode(client.get(path).body, type=operation.answers[200])
+        assert shape  # decoding checks names, types and patterns; what is unknown is refused
+    client.call("PATCH", f"/{id_}", {"status": "paid"}, headers={"If-Match": "*"})
+    assert msgspec.json.decode(client.get(f"/{id_}").body, type=contract.GET_INVOICE.answers[200]).edited
+
+
+def test_refusals_have_the_shape_that_is_named(client: Client):
+    schema = client.get("/openapi.json").json()["components"]["schemas"]["Problem"]
+    for answer in (client.get("/x"), client.get(limit="0"), client.call("PUT"), Client(client.api, "").get()):
+        problem = answer.json()
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert set(schema["required"]) <= problem.keys() <= schema["properties"].keys()
+        assert problem["status"] == answer.status
+
+
+def described(client: Client) -> list[Route]:
+    return [route for route in client.api.routes if route.operation and route.method == "GET"]
+
+
+def test_every_named_parameter_is_taken_and_no_other(client: Client):
+    for route in described(client):
+        assert route.operation is not None
+        for name in route.operation.query_names():
+            answer = client.get(path_of(route), **{name: "x"})
+            code: Any = answer.json()["code"] if answer.status == 422 else None
+            assert code != "query.unknown", (route.path, name)
+        refused = client.get(path_of(route), colour="red")
+        assert (refused.status, refused.json()["field"]) == (422, "colour")
+
+
+def test_the_page_loads_nothing(client: Client):
+    stranger = Client(client.api, "")
+    answer = stranger.get("/docs")
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    page = answer.body.decode()
+    assert not re.search(r"<(script|link|img|iframe)|src=|https?://", page)
+    for route in client.api.routes:
+        assert re.sub(r"<(\w+)>", r"{\1}", route.path) in page
+    assert (
+        stranger.get("/openapi.json", headers={"If-None-Match": stranger.get("/openapi.json").headers["ETag"]}).status
+        == 304
+    )

@@ -1,0 +1,137 @@
+"""What holds for every route: HEAD, OPTIONS, CORS, gzip, entity tags, ids, the rate limit, the audit line."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+from types import SimpleNamespace
+
+import pytest
+
+from mailroom.platform.cors import Cors
+from mailroom.platform.http import Policy
+from mailroom.platform.ratelimit import RateLimit
+from tests.integration.api.conftest import Client, document
+
+PAGE = "https://books.example.com"
+PREFLIGHT = {"Origin": PAGE, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
+
+
+def test_head_is_get_without_a_body(client: Client, put):
+    put(document("1"))
+    got, head = client.get(), client.call("HEAD")
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["Content-Length"] == str(len(got.body))
+    assert head.headers["ETag"] == got.headers["ETag"]
+
+
+def test_options_names_the_methods(client: Client):
+    answer = client.call("OPTIONS", "/imports")
+    assert (answer.status, answer.body) == (204, b"")
+    assert answer.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
+    assert client.call("OPTIONS", "/" + "0" * 24).headers["Allow"] == "GET, HEAD, OPTIONS, PATCH"
+    assert client.call("OPTIONS", "/no/such/path").status == 404
+    refused = client.call("DELETE", "/imports")
+    assert (refused.status, refused.headers["Allow"]) == (405, "GET, HEAD, OPTIONS, POST")
+
+
+def test_no_page_of_another_origin_by_default(client: Client):
+    answer = client.call("OPTIONS", "/", headers=PREFLIGHT)
+    assert not any(name.startswith("Access-Control") for name in answer.headers | client.get().headers)
+    assert Client(client.api, "").call("OPTIONS", "/", headers=PREFLIGHT).status == 401
+
+
+def test_pages_of_the_origins_in_the_setting(make_client):
+    client = make_client(Policy(cors=Cors.parse(f" {PAGE}/, https://other.example.com")))
+    stranger = Client(client.api, "")
+
+    preflight = stranger.call("OPTIONS", "/imports", headers=PREFLIGHT)
+    assert preflight.status == 204
+    assert preflight.headers["Access-Control-Allow-Origin"] == PAGE
+    assert "PATCH" in preflight.headers["Access-Control-Allow-Methods"]
+    assert "Authorization" in preflight.headers["Access-Control-Allow-Headers"]
+
+    for answer in (client.get(headers={"Origin": PAGE}), stranger.get(headers={"Origin": PAGE})):
+        assert answer.headers["Access-Control-Allow-Origin"] == PAGE
+        assert "Origin" in answer.headers["Vary"]
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+    for origin in ("https://evil.example.com", f"{PAGE}.evil.com", "null", ""):
+        assert "Access-Control-Allow-Origin" not in client.get(headers={"Origin": origin}).headers
+        assert stranger.call("OPTIONS", headers=PREFLIGHT | {"Origin": origin}).status == 401
+
+
+def test_any_origin(make_client):
+    client = make_client(Policy(cors=Cors.parse("*")))
+    assert client.get(headers={"Origin": PAGE}).headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_what_is_known_is_not_sent_again(client: Client, put):
+    put(document("1"))
+    tag = client.get().headers["ETag"]
+    for known in (tag, f'W/{tag}, "x"', "*"):
+        answer = client.get(headers={"If-None-Match": known})
+        assert (answer.status, answer.body) == (304, b"")
+        assert answer.headers["ETag"] == tag
+    assert client.get(headers={"If-None-Match": '"x"'}).status == 200
+    put(document("2"))
+    assert client.get(headers={"If-None-Match": tag}).status == 200
+
+
+def test_gzip_where_it_is_accepted_and_worth_it(client: Client, put):
+    small = client.get(headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in small.headers
+    put(*(document(str(n)) for n in range(20)))
+    plain, packed = client.get(), client.get(headers={"Accept-Encoding": "br, gzip;q=0.5"})
+    assert gzip.decompress(packed.body) == plain.body
+    assert len(packed.body) < len(plain.body) / 4
+    assert packed.headers["Vary"] == plain.headers["Vary"] == "Accept-Encoding"
+    assert packed.headers["ETag"] != plain.headers["ETag"]
+    assert client.get(headers={"Accept-Encoding": "gzip", "If-None-Match": packed.headers["ETag"]}).status == 304
+    assert "Content-Encoding" not in client.get(headers={"Accept-Encoding": "gzip;q=0"}).headers
+
+
+def test_what_a_key_opens_is_kept_by_nobody_else(client: Client):
+    assert client.get().headers["Cache-Control"] == "private, no-cache"
+    assert client.get("/export").headers["Cache-Control"] == "no-store"
+    assert client.get("/nothing").headers["Cache-Control"] == "no-store"
+
+
+def test_ids_go_in_and_come_out(client: Client):
+    context = SimpleNamespace(call_id="call-1")
+    assert client.call("GET", headers={"X-Request-Id": "mine-1"}, context=context).headers["X-Request-Id"] == "mine-1"
+    assert client.call("GET", context=context).headers["X-Request-Id"] == "call-1"
+    assert client.call("GET", "/x", context=context).json()["callId"] == "call-1"
+    forged = client.call("GET", headers={"X-Request-Id": "a\r\nSet-Cookie: b"}, context=context)
+    assert forged.headers["X-Request-Id"] == "call-1"
+
+
+def test_a_key_that_calls_too_often_waits_and_others_do_not(make_client):
+    time = [0.0]
+    client = make_client(Policy(rate_limit=RateLimit(2, lambda: time[0])))
+    other = make_client()
+    assert [client.get().status for _ in range(3)] == [200, 200, 429]
+    refused = client.get()
+    assert (refused.json()["code"], refused.headers["Retry-After"]) == ("rate.limited", "30")
+    assert Client(client.api, other.key).get().status == 200
+    assert Client(client.api, "").get().status == 401
+    time[0] += 30
+    assert [client.get().status for _ in range(2)] == [200, 429]
+
+
+def test_every_write_leaves_a_line_without_its_content(client: Client, put, caplog: pytest.LogCaptureFixture):
+    [id_] = put(document("1"))
+    with caplog.at_level(logging.INFO, "audit"):
+        client.get(f"/{id_}")
+        client.call("PATCH", f"/{id_}", {"status": "hush-hush"}, headers={"If-Match": "*"})
+        client.call("PATCH", f"/{id_}", {"status": "hush-hush"})
+        client.call("POST", "/imports", b"hush-hush")
+        Client(client.api, "").call("POST", "/imports", b"hush-hush")
+    lines = [vars(record) for record in caplog.records if record.name == "audit"]
+    assert [(line["keyId"], line["action"], line["objectId"], line["status"]) for line in lines] == [
+        (client.key_id, "PATCH /<id>", id_, 200),
+        (client.key_id, "PATCH /<id>", id_, 428),
+        (client.key_id, "POST /imports", None, 400),
+    ]
+    assert "hush-hush" not in json.dumps(lines, default=str)
+    assert client.key not in json.dumps(lines, default=str)
