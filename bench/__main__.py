@@ -20,7 +20,7 @@ from local.process import StartError
 from local.tools import ToolError, say
 
 PAGE = ROOT / "docs" / "performance.md"
-QUICK_ROWS, FULL_ROWS = 100_000, 500_000
+QUICK_ROWS, FULL_ROWS = 50_000, 500_000
 SLOW_SERVER_ROWS = 5_000
 ONE_PUT_ROWS = 20_000
 SMALL_FILE_ROWS = 190_000  # 20 MB: the peak of memory must not depend on the size
