@@ -1,4 +1,4 @@
-"""`python -m local.doctor [compose|openfaas]`: what that way of running Mailroom needs, and how to mend what is missing.
+"""`python -m local.doctor [compose|openfaas]`: what that way of running Mailroom needs, and how to mend it.
 
 A running stack is looked at too. GATEWAY, S3_ENDPOINT, INVOICES_BUCKET, OPENFAAS_URL and OPENFAAS_PASSWORD say where.
 """

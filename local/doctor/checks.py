@@ -15,7 +15,7 @@ from minio.error import MinioException
 
 ROOT = Path(__file__).parents[2]
 SECRETS = ROOT / "compose" / "secrets"
-COMPOSE = (2, 20)  # the first with all that docker-compose.yml uses
+COMPOSE = (2, 30)  # the first with all that docker-compose.yml uses
 FUNCTIONS_OF_COMMUNITY_EDITION = 15
 CALL_SECONDS = 5.0
 

@@ -1,1 +1,1 @@
-"""Writes the Kubernetes manifests of the functions from stack.yml, for clusters without OpenFaaS."""
+"""What Kubernetes and Docker Compose need to know of the functions, made from stack.yml."""

@@ -1,4 +1,4 @@
-"""`python -m local.manifests`: prints a Deployment and a Service for each function of stack.yml.
+"""`python -m local.manifests.kubernetes`: prints a Deployment and a Service for each function of stack.yml.
 
 Kept as k8s/components/functions/functions.yaml; a test says when it has to be made anew.
 """
@@ -13,7 +13,7 @@ import yaml
 from local.stack import substitute
 
 ROOT = Path(__file__).parents[2]
-HEADER = "# Made from stack.yml by `python -m local.manifests`. Change it there.\n"
+HEADER = "# Made from stack.yml by `python -m local.manifests.kubernetes`. Change it there.\n"
 PORT = 8080
 # of-watchdog's healthcheck_interval, 25 s to drain, 5 s to close and end.
 GRACE_SECONDS = 35
@@ -84,7 +84,7 @@ def _container(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": "function",
         "image": entry["image"],
-        "env": [{"name": key, "value": str(value)} for key, value in environment.items()],
+        "env": [{"name": key, "value": "" if value is None else str(value)} for key, value in environment.items()],
         "ports": [{"name": "http", "containerPort": PORT}],
         "readinessProbe": {"httpGet": {"path": "/_/ready", "port": "http"}, "periodSeconds": 2},
         "livenessProbe": {

@@ -1,0 +1,34 @@
+"""`python -m local.manifests.compose FOLDER`: writes each function's settings to FOLDER/NAME.env for Docker Compose.
+
+They are those of stack.yml, with the same variables of the environment, and with Compose's servers as the defaults.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from local.data import write
+from local.manifests.kubernetes import KICK_URL, ROOT
+from local.stack import read_stack
+
+SERVERS = {"S3_ENDPOINT": "http://minio:9000", "SMTP_HOST": "mailpit", "SMTP_PORT": "1025", "SMTP_TLS": "off"}
+
+
+def main() -> int:
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, environment in environments(os.environ).items():
+        write(folder / f"{name}.env", "".join(f"{key}={value}\n" for key, value in environment.items()))
+    return 0
+
+
+def environments(variables: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The settings of each function. Raises StackError."""
+    given = {**SERVERS, **{name: value for name, value in variables.items() if value}}
+    functions = read_stack(ROOT / "stack.yml", given)
+    return {entry.name: {**entry.environment, "KICK_URL": KICK_URL} for entry in functions}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""The stack with Docker Compose, from set-up to a container that is killed. Takes the images that variables name."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVERS = ("MONGO_IMAGE", "MINIO_IMAGE", "MAILPIT_IMAGE", "CADDY_IMAGE", "PYTHON_IMAGE", "WATCHDOG_IMAGE")
+KILLED = ("invoice-events", "invoice-importer", "invoices", "notifications", "notification-sender", "router")
+KILLED_SERVERS = ("mongo", "minio", "mailpit", "schedule")
+SCOPES = ("invoices:read", "invoices:write", "notifications:read", "notifications:send")
+
+Run = Callable[..., str]
+
+
+def reason_not_to() -> str:
+    if not shutil.which("docker") or subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
+        return "no Docker engine answers"
+    if not os.environ.get("MAILROOM_REQUIRE_DOCKER") and not all(os.environ.get(name) for name in SERVERS):
+        return f"images are built and pulled only when asked: set MAILROOM_REQUIRE_DOCKER=1, or {', '.join(SERVERS)}"
+    return ""
+
+
+@pytest.fixture(scope="module")
+def environment() -> Mapping[str, str]:
+    if reason := reason_not_to():
+        if os.environ.get("MAILROOM_REQUIRE_DOCKER") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    project = f"mailroom-test-{secrets.token_hex(3)}"
+    ports = {name: str(free_port()) for name in ("GATEWAY_PORT", "S3_PORT", "INBOX_PORT")}
+    return {**os.environ, **ports, "COMPOSE_PROJECT_NAME": project, "REGISTRY": "mailroom", "TAG": "test"}
+
+
+@pytest.fixture(scope="module")
+def run(environment: Mapping[str, str]) -> Run:
+    def command(*words: str) -> str:
+        done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{' '.join(words)}:\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    return command
+
+
+@pytest.fixture(scope="module")
+def verify(run: Run, environment: Mapping[str, str]) -> Iterator[Callable[[], None]]:
+    """Sends a file and a notification through a stack that is up."""
+    run("compose/make-secrets")
+    run(sys.executable, "-m", "local.manifests.compose", "compose/environment")
+    run(sys.executable, "-m", "local.images")
+    try:
+        run("docker", "compose", "up", "--detach", "--wait")
+        scopes = [word for scope in SCOPES for word in ("--scope", scope)]
+        create = ("python", "-m", "mailroom", "keys", "create", "--name", "test", *scopes)
+        key = run("docker", "compose", "run", "--rm", "--no-deps", "--no-TTY", "setup", *create).strip()
+        once = {**environment, "API_KEY": key}
+
+        def send() -> None:
+            done = subprocess.run(
+                [sys.executable, "-m", "local.verify"], cwd=ROOT, env=once, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stderr
+
+        yield send
+    finally:
+        run("docker", "compose", "down", "--volumes", "--timeout", "1")
+
+
+def test_a_file_and_a_notification_come_through_three_times(verify: Callable[[], None]) -> None:
+    for _ in range(3):
+        verify()
+
+
+def test_setting_up_again_changes_nothing(run: Run, verify: Callable[[], None]) -> None:
+    run("docker", "compose", "up", "--detach", "--wait")
+    verify()
+
+
+@pytest.mark.parametrize("service", [*KILLED, *KILLED_SERVERS])
+def test_any_container_may_be_killed(service: str, run: Run, verify: Callable[[], None]) -> None:
+    run("docker", "compose", "kill", service)
+    run("docker", "compose", "start", service)
+    verify()
+
+
+@pytest.mark.parametrize("service", ["invoice-importer", "notification-sender"])
+def test_nobody_outside_reaches_a_worker(
+    service: str, environment: Mapping[str, str], verify: Callable[[], None]
+) -> None:
+    with socket.create_connection(("127.0.0.1", int(environment["GATEWAY_PORT"])), timeout=5) as router:
+        router.sendall(f"POST /function/{service} HTTP/1.0\r\nContent-Length: 0\r\n\r\n".encode())
+        assert b" 404 " in router.recv(1000).split(b"\r\n")[0]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

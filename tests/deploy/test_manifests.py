@@ -1,0 +1,98 @@
+"""stack.yml is the single source of truth: what else describes the functions has to agree with it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from local.images.context import assemble, read_builds
+from local.manifests.compose import environments
+from local.stack import substitute
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def document(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load(substitute((ROOT / name).read_text(), {}).replace("$$", "$"))
+    return loaded
+
+
+FUNCTIONS = document("stack.yml")["functions"]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_compose_runs_each_function_as_stack_yml_says(name: str) -> None:
+    service, function = document("docker-compose.yml")["services"][name], FUNCTIONS[name]
+    assert service["image"] == function["image"]
+    assert [file["path"] for file in service["env_file"]] == [f"./compose/environment/{name}.env"]
+    targets = {secret["target"] for secret in service["secrets"]}
+    assert targets == {f"/var/openfaas/secrets/{secret}" for secret in function["secrets"]}
+    assert service["read_only"] is function["readonly_root_filesystem"]
+
+
+def test_settings_of_the_caller_go_before_the_defaults() -> None:
+    environment = environments({"SMTP_HOST": "relay.example.com", "WORK_BUDGET_SECONDS": "7", "SMTP_TLS": ""})
+    sender = environment["notification-sender"]
+    assert (sender["SMTP_HOST"], sender["SMTP_TLS"], sender["WORK_BUDGET_SECONDS"]) == ("relay.example.com", "off", "7")
+    assert environment["invoices"]["S3_ENDPOINT"] == "http://minio:9000"
+    assert environment["invoice-events"]["KICK_URL"] == "http://{function}:8080/"
+
+
+def test_compose_publishes_nothing_beyond_this_machine() -> None:
+    services = document("docker-compose.yml")["services"]
+    published = {name: port for name, service in services.items() for port in service.get("ports", [])}
+    assert set(published) == {"router", "minio", "mailpit"}
+    assert all(port.startswith("127.0.0.1:") for port in published.values())
+
+
+def test_compose_calls_every_function_with_a_schedule() -> None:
+    scheduled = {name for name, entry in FUNCTIONS.items() if "schedule" in entry.get("annotations", {})}
+    assert set(document("docker-compose.yml")["services"]["schedule"]["command"][2:]) == scheduled
+    # schedule.py and the CronJobs know only this one.
+    assert {FUNCTIONS[name]["annotations"]["schedule"] for name in scheduled} == {"* * * * *"}
+    assert {path.stem for path in (ROOT / "k8s/components/schedules").glob("*.yaml")} - {"kustomization"} == scheduled
+
+
+def test_the_manifests_are_those_of_stack_yml() -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "local.manifests.kubernetes"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert (ROOT / "k8s/components/functions/functions.yaml").read_text() == made, (
+        "make it anew: local.manifests.kubernetes"
+    )
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_an_image_is_built_from_template_function_and_shared_code(name: str, tmp_path: Path) -> None:
+    build = next(each for each in read_builds(ROOT / "stack.yml", {}) if each.function == name)
+    assemble(build, tmp_path / "context")
+    files = {path.relative_to(tmp_path / "context").as_posix() for path in (tmp_path / "context").rglob("*")}
+    assert {"Dockerfile", "index.py", "function/handler.py", "function/mailroom/wiring.py"} <= files
+    assert (tmp_path / "context/function/handler.py").read_text() == (build.handler / "handler.py").read_text()
+    assert not [file for file in files if "__pycache__" in file]
+
+
+@pytest.mark.parametrize("overlay", ["dev", "production", "openfaas"])
+def test_the_api_server_takes_each_overlay(overlay: str) -> None:
+    if (
+        not shutil.which("kubectl")
+        or subprocess.run(["kubectl", "version"], capture_output=True, check=False).returncode
+    ):
+        if os.environ.get("MAILROOM_REQUIRE_CLUSTER") == "1":
+            pytest.fail("no cluster answers kubectl, and MAILROOM_REQUIRE_CLUSTER is set")
+        pytest.skip("no cluster answers kubectl")
+    namespace = ["kubectl", "apply", "-f", str(ROOT / "k8s/base/namespace.yaml")]
+    subprocess.run(namespace, check=True, capture_output=True)
+    applied = subprocess.run(
+        ["kubectl", "apply", "--dry-run=server", "-k", str(ROOT / "k8s/overlays" / overlay)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert applied.returncode == 0, applied.stderr
+    assert "would violate PodSecurity" not in applied.stderr
