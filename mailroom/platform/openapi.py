@@ -61,7 +61,8 @@ def _operation(route: Route) -> dict[str, Any]:
     described = f"{operation.text}\n\nScope: `{route.scope}`".strip()
     in_path = [Parameter(name, "", where="path", required=True) for name in re.findall(r"<(?:\w+:)?(\w+)>", route.path)]
     result: dict[str, Any] = {
-        "operationId": getattr(route.endpoint, "__name__", operation.summary),
+        # Two endpoints may have the same name; a method and a path are one route's.
+        "operationId": "_".join([route.method.lower(), *re.findall(r"\w+", route.path)]),
         "summary": operation.summary,
         "description": described,
         "security": [{"key": [route.scope]}],
