@@ -13,6 +13,7 @@ from mailroom.invoices.fast.columns import Columns, handles
 from mailroom.invoices.fast.documents import INT32_MAX, Ready, Stamp, documents
 from mailroom.invoices.merge import Row
 from mailroom.invoices.parsing import Dialect, Malformed, Record, Rejected, RowParser, Rules, read_records
+from mailroom.invoices.parsing.records import MAX_BLANK_BYTES, too_much_blank
 
 
 @dataclass
@@ -52,18 +53,23 @@ def read_batches(
 ) -> Iterator[Batch]:
     """Batches from byte `offset` of the content on, as `read_records`; `row` is the number of the last row before it.
 
+    Raises FileRejected as `read_records`; of blank rows, up to a block more may be let pass.
     `stamp` is called for each batch. A batch has at most `most_rows` rows, and ends after about `most_bytes`.
     """
     blocks = Blocks(chunks, offset)
     if offset == 0:
         blocks.skip(dialect.content_start)
     reader = _Reader(dialect, rules)
+    blank_from = blocks.offset
     while block := blocks.peek(most_rows, most_bytes):
         batch = reader.read(block, blocks, row, stamp())
         blocks.take(batch.end)
         row = batch.row
         if batch.count:
+            blank_from = batch.end
             yield batch
+        elif batch.end - blank_from > MAX_BLANK_BYTES:
+            raise too_much_blank(row)
 
 
 class _Reader:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+# Behind the end of its last row, the row-wise reader has taken at most a row of the longest kind, in UTF-16, and a
+# chunk. What is further back can be let go, else a line of any length would be held.
+_READ_AHEAD_BYTES = 8 << 20
+
 
 class Blocks:
-    """Content from byte `offset` on. Holds one block and one chunk, and what `from_here` reads ahead."""
+    """Content from byte `offset` on. Holds one block and one chunk, and at most 8 MiB that `from_here` reads ahead."""
 
     def __init__(self, chunks: Iterable[bytes], offset: int) -> None:
         self.offset = offset
@@ -49,8 +53,10 @@ class Blocks:
         self.offset = end
 
     def from_here(self) -> Iterator[bytes]:
-        """All content from here on. What is read stays until it is taken."""
+        """All content from here on. What a reader may have read ahead stays until it is taken."""
         yield bytes(self._held)
         for chunk in self._chunks:
             self._held += chunk
+            if len(self._held) > 2 * _READ_AHEAD_BYTES:  # not at each chunk, for it moves what stays
+                self.take(self.end - _READ_AHEAD_BYTES)
             yield chunk

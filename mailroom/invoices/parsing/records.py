@@ -13,10 +13,14 @@ from collections.abc import Callable, Iterable, Iterator
 
 from mailroom.invoices.parsing.dialect import Dialect
 from mailroom.invoices.parsing.lines import PREFIX_BYTES, Oversize, lines, utf16_as_utf8, utf16_size, without_first
-from mailroom.invoices.parsing.model import Malformed, Problem, Record, Rules
+from mailroom.invoices.parsing.model import FileRejected, Malformed, Problem, Record, Rules
 
 MAX_LINES = 100
 """Lines one row may span: bounds how far a lone quote is followed, so that a file full of them takes linear time."""
+
+
+MAX_BLANK_BYTES = 16 << 20
+"""Blank rows in a row. A spreadsheet may leave a million of them; a made-up file must not keep a worker without end."""
 
 
 class _Overrun(Exception):
@@ -76,6 +80,8 @@ def read_records(
 
     `chunks` start at that offset. Offset 0 is the beginning of the file and skips byte order mark, `sep=` line and
     header. Blank lines, and rows in which every field is empty, are skipped and not counted.
+
+    Raises FileRejected `file.blank` when more than MAX_BLANK_BYTES of them come at once.
     """
     if offset == 0:
         chunks = without_first(chunks, dialect.content_start)
@@ -93,6 +99,7 @@ def read_records(
         escapechar=None if dialect.quoting == "doubled" else "\\",
     )
     taken, texts = feed.taken, feed.texts
+    blank_from = offset
     while True:
         feed.next_row()
         try:
@@ -105,7 +112,7 @@ def read_records(
             end = offset + (line.size if isinstance(line, Oversize) else size(line))
             row += 1
             yield Malformed(row, offset, end, _text(line, codec), problem)
-            offset = end
+            offset = blank_from = end
             continue
         if len(texts) == 1:
             end = offset + size(taken[0])  # type: ignore[arg-type]  # an Oversize never gets this far
@@ -115,13 +122,21 @@ def read_records(
             raw = "".join(texts[:-1]) + texts[-1].rstrip("\r\n")
         if not fields or (not fields[0].strip() and not any(map(str.strip, fields))):
             offset = end
+            if offset - blank_from > MAX_BLANK_BYTES:
+                raise too_much_blank(row)
             continue
         row += 1
+        blank_from = end
         if feed.undecodable:
             yield Malformed(row, offset, end, raw, _undecodable(feed.undecodable, dialect))
         else:
             yield Record(row, offset, end, raw, fields)
         offset = end
+
+
+def too_much_blank(row: int) -> FileRejected:
+    """What to raise when blank rows behind `row` do not end."""
+    return FileRejected("file.blank", f"More than {MAX_BLANK_BYTES >> 20} MiB of blank rows follow row {row}.")
 
 
 def _fault(feed: _Feed, error: Exception, rules: Rules) -> Problem:

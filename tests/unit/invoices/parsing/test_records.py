@@ -21,6 +21,7 @@ from mailroom.invoices.parsing import (
     decompress,
     detect,
     read_records,
+    records,
 )
 
 RULES = Rules()
@@ -141,3 +142,10 @@ def test_any_bytes_end_as_rows_or_a_refusal(beginning, noise, packed):
         parser = RowParser(dialect, RULES)
         records = list(read_records(content([data], dialect), dialect, RULES, offset=0, row=0))
         assert all(isinstance(parser.parse(record), Invoice | Rejected) for record in records)
+
+
+def test_blank_rows_end_somewhere(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(records, "MAX_BLANK_BYTES", 10)
+    assert [row.row for row in read(b"1\n" + b"\n" * 10 + b"2\n" + b"\n" * 10)] == [1, 2]
+    with pytest.raises(FileRejected, match=r"file\.blank"):
+        read(b"1\n" + b"\n" * 11)

@@ -1,0 +1,105 @@
+"""Files made to fill the memory: the importer's stays bounded, and the import ends with a clear answer."""
+
+from __future__ import annotations
+
+import gzip
+import multiprocessing
+from collections.abc import Callable, Iterator
+from io import BytesIO
+
+import pytest
+
+from mailroom import setup
+from mailroom.platform.mongo import Document
+from mailroom.wiring import Services
+from tests.faults import child
+from tests.integration.invoices.files import HEADER, Bucket, counts, line
+
+MOST_BYTES = 150 << 20
+MEBIBYTE = 1 << 20
+
+# A fresh process, so that the peak is the importer's own.
+_processes = multiprocessing.get_context("spawn")
+
+
+def _zipped(pieces: Iterator[bytes]) -> bytes:
+    out = BytesIO()
+    with gzip.GzipFile(fileobj=out, mode="wb", compresslevel=1) as file:
+        for piece in pieces:
+            file.write(piece)
+    return out.getvalue()
+
+
+def _import(bucket: Bucket, body: bytes) -> tuple[Document, int]:
+    """The import as it ended, and the peak of the memory of the process that ran it."""
+    import_id = bucket.submit("big.csv", body)
+    ours, theirs = _processes.Pipe(duplex=False)
+    process = _processes.Process(target=child.measured, args=(bucket.services.settings, theirs), daemon=True)
+    process.start()
+    peak = int(ours.recv())
+    process.join()
+    print(f"peak {peak / MEBIBYTE:.0f} MiB for {len(body) / MEBIBYTE:.1f} MiB")
+    return bucket.job(import_id), peak
+
+
+@pytest.fixture
+def big(make_services: Callable[..., Services]) -> Bucket:
+    services = make_services(import_rejects_kept=100)
+    setup.run(services, lambda line: None)
+    return Bucket(services)
+
+
+def test_a_line_of_256_mebibytes_is_one_rejected_row(big: Bucket):
+    # Random words, since zeros would be a gzip bomb; the plain file would only take longer to upload.
+    words = (b"".join(b"%08x" % ((n * 2654435761 + m) % 2**32) for m in range(1 << 14)) for n in range(4))
+    block = b"".join(words)
+    lines = ((HEADER + line(1)).encode(), *[block] * 512, ("\n" + line(2)).encode())
+
+    job, peak = _import(big, _zipped(iter(lines)))
+
+    assert job["state"] == "done"
+    assert counts(job) == (3, 2, 0, 0, 0, 1)
+    assert peak < MOST_BYTES
+
+
+def test_a_giant_field_is_a_rejected_row(big: Bucket):
+    job, peak = _import(big, (HEADER + line(1, supplier='"' + "x" * 500_000 + '"') + line(2)).encode())
+    assert counts(job) == (2, 1, 0, 0, 0, 1)
+    assert peak < MOST_BYTES
+
+
+def test_a_thousand_rows_near_the_limit_are_not_held_at_once(big: Bucket):
+    row = ",".join(["y" * 90_000] * 10) + "\n"
+    job, peak = _import(big, _zipped(iter([HEADER.encode(), line(0).encode(), *[row.encode()] * 150])))
+    assert job["state"] in ("done", "failed")
+    assert peak < MOST_BYTES
+
+
+def test_a_gzip_bomb_is_refused(big: Bucket):
+    bomb = gzip.compress((HEADER + line(1)).encode() + b"x" * (400 * MEBIBYTE))
+    job, peak = _import(big, bomb)
+    assert (job["state"], job["error"]["code"]) == ("failed", "file.too_large")
+    assert "dueAt" not in job
+    assert peak < MOST_BYTES
+
+
+def test_blank_lines_without_end_are_refused(big: Bucket):
+    job, peak = _import(big, _zipped(iter([HEADER.encode(), line(1).encode(), *[b"\n" * MEBIBYTE] * 40])))
+    assert (job["state"], job["error"]["code"]) == ("failed", "file.blank")
+    assert peak < MOST_BYTES
+
+
+@pytest.mark.parametrize("columns", [2_000, 1_000_000])
+def test_a_million_columns_are_refused(big: Bucket, columns: int):
+    job, peak = _import(big, ",".join(f"c{n}" for n in range(columns)).encode() + b"\n")
+    assert job["state"] == "failed"
+    assert job["error"]["code"].startswith(("header.", "file."))
+    assert peak < MOST_BYTES
+
+
+def test_many_rejected_rows_are_counted_and_the_first_kept(big: Bucket):
+    job, peak = _import(big, (HEADER + "bad,row\n" * 200_000).encode())
+    assert counts(job) == (200_000, 0, 0, 0, 0, 200_000)
+    assert len(big.rejects(job["rejects"]["key"]).splitlines()) == 101
+    assert job["rejects"]["omitted"] == 199_900
+    assert peak < MOST_BYTES
