@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from mailroom.notifications import addresses, answers
 from mailroom.notifications.clock import ServerClock
+from mailroom.notifications.contract import CONTRACT
 from mailroom.notifications.endpoints.messages import Messages
 from mailroom.notifications.endpoints.sending import SENDER, Sending
 from mailroom.notifications.endpoints.suppressions import SuppressionList
@@ -17,7 +18,7 @@ from mailroom.notifications.retries import Retries
 from mailroom.notifications.sender import Policy, Sender
 from mailroom.notifications.store import Store
 from mailroom.notifications.suppressions import Suppressions
-from mailroom.platform import secrets
+from mailroom.platform import http, secrets
 from mailroom.platform.clock import Budget
 from mailroom.platform.http import Api
 from mailroom.platform.settings import Settings
@@ -39,7 +40,12 @@ def api(services: Services) -> Api:
     sending = Sending(store, parts.sender.send_new, kick, settings.send_wait_seconds)
     messages = Messages(store, parts.outbox, parts.retention, kick)
     suppressions = SuppressionList(parts.suppressions)
-    api = Api(services.keys.authenticate, with_problem=answers.problem_members)
+    api = Api(
+        services.keys.authenticate,
+        with_problem=answers.problem_members,
+        contract=CONTRACT,
+        policy=http.Policy.of(settings),
+    )
     api.add("POST", "/", "notifications:send", sending.one)
     api.add("POST", "/batch", "notifications:send", sending.batch)
     api.add("GET", "/", "notifications:read", messages.list)

@@ -32,8 +32,7 @@ PLACES: dict[str, tuple[type, str, str]] = {
     "claimed": (Ledger, "claim", "after"),
     "batch read": (Rejects, "add", "before"),
     "rejects kept": (InvoiceStore, "write", "before"),
-    "half inserted": (Collection, "insert_many", "half"),
-    "half merged": (Collection, "bulk_write", "half"),
+    "half written": (Collection, "insert_many bulk_write", "half"),  # new invoices, others
     "written": (InvoiceStore, "write", "after"),
     "checkpointed": (Ledger, "checkpoint", "after"),
     "rejects file written": (Rejects, "write_file", "after"),
@@ -83,8 +82,7 @@ def _peak() -> int:
 
 
 def _arm(fault: Fault, told: Connection) -> None:
-    owner, name, when = PLACES[fault.place]
-    original: Callable[..., Any] = getattr(owner, name)
+    owner, names, when = PLACES[fault.place]
     passes = 0
 
     def strike() -> None:
@@ -94,18 +92,22 @@ def _arm(fault: Fault, told: Connection) -> None:
             told.send(fault.place)
             os.kill(os.getpid(), fault.signal)
 
-    def wrapped(self: Any, *arguments: Any, **named: Any) -> Any:
-        if when == "half":
-            if self.name == "invoices" and passes + 1 == fault.passes:
-                with suppress(BulkWriteError):  # of what exists already, as at a death nobody is told
-                    original(self, arguments[0][::2], *arguments[1:], **named)
-            if self.name == "invoices":
+    def armed(original: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(self: Any, *arguments: Any, **named: Any) -> Any:
+            if when == "half":
+                if self.name == "invoices" and passes + 1 == fault.passes:
+                    with suppress(BulkWriteError):  # of what exists already, as at a death nobody is told
+                        original(self, arguments[0][::2], *arguments[1:], **named)
+                if self.name == "invoices":
+                    strike()
+            elif when == "before":
                 strike()
-        elif when == "before":
-            strike()
-        result = original(self, *arguments, **named)
-        if when == "after":
-            strike()
-        return result
+            result = original(self, *arguments, **named)
+            if when == "after":
+                strike()
+            return result
 
-    setattr(owner, name, wrapped)
+        return wrapped
+
+    for name in names.split():
+        setattr(owner, name, armed(getattr(owner, name)))
