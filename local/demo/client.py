@@ -35,7 +35,7 @@ class Client:
     def download(self, bucket: str, key: str) -> str:
         response = self._minio.get_object(bucket, key)
         try:
-            return response.read().decode()
+            return response.read().decode("utf-8-sig")  # a rejects file begins with a byte order mark, for Excel
         finally:
             response.close()
             response.release_conn()
