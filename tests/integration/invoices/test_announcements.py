@@ -1,0 +1,45 @@
+"""The mail that tells of an import's end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from mailroom import setup
+from mailroom.errors import InvalidSetting
+from mailroom.invoices import app
+from mailroom.wiring import Services
+from tests.integration.invoices.files import Bucket, csv, line
+
+
+@pytest.fixture
+def told(make_services: Callable[..., Services]) -> Bucket:
+    services = make_services(import_notify="accounts@example.com")
+    setup.run(services, lambda line: None)
+    return Bucket(services)
+
+
+def test_each_end_of_an_import_is_one_queued_mail(told: Bucket):
+    told.import_("may.csv", csv(line(1)))
+    told.import_("bad.csv", b"")
+    told.run()
+
+    mails = list(told.services.database["notifications"].find().sort("_id", 1))
+    assert [mail["subject"] for mail in mails] == ["Import done: may.csv", "Import failed: bad.csv"]
+    assert {mail["state"] for mail in mails} == {"queued"}
+
+
+def test_a_mail_that_cannot_be_kept_does_not_touch_the_import(told: Bucket, monkeypatch: pytest.MonkeyPatch):
+    from mailroom.notifications.store import Store
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("no outbox")
+
+    monkeypatch.setattr(Store, "accept", fail)
+    assert told.import_("may.csv", csv(line(1)))["state"] == "done"
+
+
+def test_an_address_that_is_none_is_named_at_start(make_services: Callable[..., Services]):
+    with pytest.raises(InvalidSetting, match="IMPORT_NOTIFY"):
+        app.worker(make_services(import_notify="nobody"))
