@@ -1,7 +1,6 @@
 """`python -m local up` runs stack.yml on this machine until Ctrl-C; `python -m local tools` installs what it needs."""
 
 import argparse
-import signal
 import sys
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from local.run import Stack
 from local.signals import exit_on_signals, exit_with_parent
 from local.stack import StackError
 
+SLEEP_SECONDS = 0.5
 ROOT = Path(__file__).resolve().parent.parent
 TO_TRY = """
 Gateway   {gateway}
@@ -77,7 +77,8 @@ def up(data: Path) -> None:
             print(f"Ready after {time.monotonic() - started:.1f} s.")
             print(describe(stack.info, stack.data.folder), flush=True)
             while True:
-                signal.pause()
+                # Not signal.pause(): a signal that comes just before it would be waited for in vain.
+                time.sleep(SLEEP_SECONDS)
     finally:
         print("Stopped.", flush=True)
 
