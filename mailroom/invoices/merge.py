@@ -8,25 +8,13 @@ from typing import Any
 
 from bson import ObjectId
 
+from mailroom.invoices.parsing import COLUMNS
 from mailroom.platform.mongo import Document
 
 INSERTED, UPDATED, UNCHANGED, STALE = "inserted", "updated", "unchanged", "stale"
 
 # The fields that come from the file. A row that changes none of them leaves the invoice unchanged.
-CONTENT = (
-    "invoiceNumber",
-    "invoiceDate",
-    "grossAmount",
-    "netAmount",
-    "vatAmount",
-    "supplierName",
-    "supplierKey",
-    "supplierAddress",
-    "currency",
-    "status",
-    "extra",
-    "lookups",
-)
+CONTENT = (*COLUMNS, "supplierKey", "extra", "lookups")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-Now = Callable[[], datetime]
-
 
 class Budget:
     """How much of an invocation's time is left. Seconds, on a clock that never goes back."""
@@ -22,11 +20,6 @@ class Budget:
 
     def spent(self) -> bool:
         return self.remaining() <= 0
-
-
-def from_milliseconds(milliseconds: int) -> datetime:
-    """Milliseconds since 1970 as a time in UTC."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def to_milliseconds(time_: datetime) -> int:
