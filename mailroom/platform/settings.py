@@ -62,7 +62,7 @@ class Settings:
     import_amount_tolerance: Decimal = _setting(
         Decimal("0.02"), "Allowed difference of gross and net + VAT in a row", least=0
     )
-    import_extra_columns: str = _setting("reject", "What to do with unknown columns", choices=("reject", "keep"))
+    import_extra_columns: str = _setting("keep", "What to do with unknown columns", choices=("reject", "keep"))
     import_aliases: str = _setting("", 'More names of columns, as JSON: `{"Betrag": "grossAmount"}`')
     import_profiles: str = _setting(
         "", 'Other rules for the files of a folder, as JSON: `{"acme/": {"dateOrder": "dmy"}}`'

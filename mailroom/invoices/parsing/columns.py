@@ -63,9 +63,15 @@ def match_header(names: Sequence[str], rules: Rules) -> tuple[str, ...]:
         columns.append(column)
     missing = [column for column in REQUIRED if column not in columns]
     if missing:
-        message = f"The header has no column for {', '.join(missing)}."
+        message = f"The header has no column for {', '.join(missing)}.{_unknown(columns)}"
         raise FileRejected("header.missing_column", message, missing[0])
     return tuple(columns)
+
+
+def _unknown(columns: Sequence[str]) -> str:
+    """Names the first columns that are none of ours: one of them may be the missing one under another name."""
+    names = [repr(column.removeprefix(EXTRA)) for column in columns if column.startswith(EXTRA)]
+    return f" Not known are {', '.join(names[:5])}: IMPORT_ALIASES can name what they are." if names else ""
 
 
 def _check_extra(name: str, rules: Rules) -> None:

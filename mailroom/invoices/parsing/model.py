@@ -48,7 +48,7 @@ class Rules:
     amount_tolerance: Decimal = Decimal(
         "0.02"
     )  # IMPORT_AMOUNT_TOLERANCE: |gross - net - vat|, in the invoice's currency
-    extra_columns: Literal["reject", "keep"] = "reject"  # IMPORT_EXTRA_COLUMNS
+    extra_columns: Literal["reject", "keep"] = "keep"  # IMPORT_EXTRA_COLUMNS
     aliases: Mapping[str, str] = field(default_factory=dict)  # header name -> one of COLUMNS
     max_record_bytes: int = 1 << 20
     encoding: str = ""  # IMPORT_ENCODING

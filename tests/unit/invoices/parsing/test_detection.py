@@ -77,9 +77,16 @@ def test_a_deployment_can_add_names():
     assert found(f"{HEADER.replace('invoiceNumber', 'OUR_REF')}\n{ROW}", rules).columns == COLUMNS
 
 
-def test_extra_columns_can_be_kept():
-    dialect = found(f"{HEADER},Cost Centre\n{ROW},4711\n", Rules(extra_columns="keep"))
+def test_extra_columns_are_kept():
+    dialect = found(f"{HEADER},Cost Centre\n{ROW},4711\n", Rules())
     assert dialect.columns[-1] == "extra:Cost Centre"
+
+
+@pytest.mark.parametrize("header", [f"{HEADER},colour", HEADER.replace("status", "colour")])
+def test_extra_columns_can_be_refused(header):
+    with pytest.raises(FileRejected, match="colour") as refused:
+        detect(f"{header}\n".encode(), Rules(extra_columns="reject"), complete=True)
+    assert refused.value.code == "header.unknown_column"
 
 
 def workbook() -> bytes:
@@ -108,10 +115,9 @@ def workbook() -> bytes:
         (b"\x1f\x8bnonsense", "file.gzip_corrupt", "damaged"),
         (b"just a letter\nto somebody\n", "file.not_csv", "comma"),
         (f"{HEADER},netto\n".encode(), "header.duplicate_column", "netto"),
-        (f"{HEADER},colour\n".encode(), "header.unknown_column", "colour"),
-        (HEADER.replace("status", "colour").encode(), "header.unknown_column", "colour"),
         (HEADER.replace("currency,", "").encode(), "header.missing_column", "currency"),
-        (b"alpha,beta,gamma\nx,y,z\n", "header.unknown_column", "alpha"),
+        (b"alpha,beta,gamma\nx,y,z\n", "header.missing_column", "alpha"),
+        (f"{HEADER},{'x' * 300}\n".encode(), "header.unknown_column", "too long"),
         (b"A-1,2024-01-31,119.00,100.00,19.00,Acme\n", "header.missing", "invoiceNumber"),
         (b'invoiceNumber,"open\n' + ROW.encode(), "header.malformed", "quote"),
         (("x," * 2000 + HEADER).encode(), "header.too_many_columns", "columns"),
