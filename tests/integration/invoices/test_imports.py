@@ -29,6 +29,16 @@ def test_a_file_without_a_header_has_the_fixed_columns(bucket: Bucket):
     assert bucket.invoices()[0]["invoiceNumber"] == "7"
 
 
+def test_unknown_columns_are_kept_and_count_as_content(bucket: Bucket):
+    header = HEADER.replace("\n", ",Cost Centre\n")
+    row = line(1).replace("\n", ",%s\n")
+    assert counts(bucket.import_("may.csv", (header + row % 4711).encode())) == (1, 1, 0, 0, 0, 0)
+    assert bucket.invoices()[0]["extra"] == {"Cost Centre": "4711"}
+
+    assert counts(bucket.import_("may.csv", (header + row % 4712).encode())) == (1, 0, 1, 0, 0, 0)
+    assert bucket.invoices()[0]["extra"] == {"Cost Centre": "4712"}
+
+
 def test_the_same_file_again_changes_nothing(bucket: Bucket):
     body = csv(*(line(n) for n in range(20)))
     bucket.import_("may.csv", body)
