@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
+from xml.etree.ElementTree import ParseError
 
 from mailroom.errors import InvalidSetting, MailroomError, Unavailable
 from mailroom.platform.clock import to_milliseconds
@@ -18,6 +19,7 @@ from mailroom.platform.clock import to_milliseconds
 if TYPE_CHECKING:
     from minio import Minio
     from minio.datatypes import Object as Item
+    from urllib3 import BaseHTTPResponse
 
 # MinIO calls a version id that is no UUID an invalid argument.
 _GONE = {
@@ -86,6 +88,7 @@ class ObjectStore:
                 request_headers=headers,  # type: ignore[arg-type]
             )
             try:
+                _check_complete(response)
                 yield response.stream(chunk)
             finally:
                 response.close()
@@ -98,8 +101,7 @@ class ObjectStore:
             ObjectGone, Unavailable: as `read`.
         """
         with _errors():
-            found = self.client.stat_object(version.bucket, version.key, version_id=version.version_id or None)
-        return {name.lower(): value for name, value in (found.metadata or {}).items()}
+            return self._headers(version.bucket, version.key, version.version_id or None)
 
     def find(self, bucket: str, key: str, version_id: str = "") -> ObjectVersion:
         """One version of an object, by default the latest. A listing is asked too, for only that has milliseconds.
@@ -109,7 +111,7 @@ class ObjectStore:
             Unavailable: the store does not answer.
         """
         with _errors():
-            wanted = version_id or self.client.stat_object(bucket, key).version_id or ""
+            wanted = version_id or self._headers(bucket, key, None).get("x-amz-version-id", "")
         for version in self.versions(bucket, prefix=key):
             if version.key != key:
                 break  # a listing is in the order of keys
@@ -132,6 +134,34 @@ class ObjectStore:
         """Writes an object of `size` bytes; it is there whole or not at all."""
         with _errors():
             self.client.put_object(bucket, key, body, size, content_type=content_type)
+
+    def _headers(self, bucket: str, key: str, version_id: str | None) -> dict[str, str]:
+        from minio.error import S3Error
+
+        # With one byte of the object: of headers that are cut off, only the missing byte tells.
+        try:
+            response = self.client.get_object(bucket, key, length=1, version_id=version_id)
+        except S3Error as error:
+            if error.code != "InvalidRange":
+                raise
+            found = self.client.stat_object(bucket, key, version_id=version_id)  # it is empty
+            return {name.lower(): value for name, value in (found.metadata or {}).items()}
+        try:
+            _check_complete(response)
+            response.read()
+        finally:
+            response.close()
+            response.release_conn()
+        return {name.lower(): value for name, value in response.headers.items()}
+
+
+def _check_complete(response: BaseHTTPResponse) -> None:
+    """Raises Unavailable for an answer that does not say where it ends.
+
+    When a connection breaks within the headers, what came of them is taken for all, and no body for an empty one.
+    """
+    if response.length_remaining is None and not getattr(response, "chunked", False):
+        raise Unavailable("the object store's answer was cut off")
 
 
 def _version(bucket: str, item: Item) -> ObjectVersion:
@@ -175,6 +205,7 @@ def _errors() -> Iterator[None]:
     from minio.error import InvalidResponseError, S3Error, ServerError
     from urllib3.exceptions import HTTPError
 
+    # A listing that is cut off is no XML.
     try:
         yield
     except S3Error as error:
@@ -185,5 +216,5 @@ def _errors() -> Iterator[None]:
         if error.code in _LATER or (error.response is not None and error.response.status >= 500):
             raise Unavailable(f"the object store answers {error.code}") from error
         raise
-    except (HTTPError, ServerError, InvalidResponseError, OSError) as error:
+    except (HTTPError, ServerError, InvalidResponseError, OSError, ParseError) as error:
         raise Unavailable("the object store does not answer") from error

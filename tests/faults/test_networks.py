@@ -7,14 +7,17 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from mailroom.errors import Unavailable
 from mailroom.platform import secrets
 from mailroom.platform.settings import Settings
+from mailroom.wiring import Services
 from tests.faults.proxy import Proxy
 from tests.faults.world import World
 
@@ -78,3 +81,21 @@ def test_connections_to_the_object_store_cut_in_mid_batch(make_world: Callable[.
         assert proxy.cuts  # how many more depends on how much one connection carries
 
     world.check()
+
+
+def test_an_answer_cut_anywhere_is_never_taken_for_a_whole_one(make_world: Callable[..., World]):
+    world = make_world(300)
+    endpoint = urlsplit(world.settings.s3_endpoint)
+    assert endpoint.hostname
+    assert endpoint.port
+    direct = world.bucket.services.objects.metadata(world.version)
+    for size in range(100, 2_000, 50):  # of a request, of the headers of its answer, of the first of its body
+        with Proxy(endpoint.hostname, endpoint.port, lambda size=size: size) as proxy:
+            services = Services(replace(world.settings, s3_endpoint=f"http://127.0.0.1:{proxy.port}"))
+            with pytest.raises(Unavailable), services.objects.read(world.version) as chunks:
+                b"".join(chunks)
+            with suppress(Unavailable):
+                assert services.objects.metadata(world.version).keys() >= direct.keys()
+            with suppress(Unavailable):
+                assert services.objects.find(world.bucket.name, world.version.key)
+            services.close()
