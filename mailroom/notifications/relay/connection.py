@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from mailroom.notifications.model import Step
+from mailroom.notifications.relay.channel import Channel
 from mailroom.notifications.relay.errors import ConnectionLost, RelayDown
 
-if TYPE_CHECKING:
-    import aiosmtplib
-
 _LONGEST_TEXT = 500  # characters of an answer that are kept
-_LINE_START = re.compile(rb"(?m)^\.")
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,16 @@ class Answer:
 
 
 class Connection:
-    """An open connection. After any exception it is closed and of no further use."""
+    """An open connection. After any exception it is closed and of no further use.
 
-    def __init__(self, client: aiosmtplib.SMTP, settings: RelaySettings) -> None:
-        self._client = client
+    What was sent and not yet answered is answered in its order: each `send` of n lines is followed by n `answer`s.
+    """
+
+    def __init__(self, channel: Channel, extensions: Iterable[str], settings: RelaySettings) -> None:
+        self._channel = channel
+        self._extensions = frozenset(extensions)
         self._settings = settings
+        self._sent_at = 0.0
         self.messages = 0
         self.idle_since = time.monotonic()
 
@@ -89,33 +93,41 @@ class Connection:
             greeting = await client.connect()
             if client.is_ehlo_or_helo_needed:
                 await client.ehlo()
+            if not isinstance(client.transport, asyncio.Transport):
+                raise ConnectionError("the relay closed the connection")
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             client.close()
             text = _clean(f"{type(error).__name__}: {error}")
             steps.append(Step("connect", getattr(error, "code", None), text, _since(started)))
             raise RelayDown(text) from error
         steps.append(Step("connect", greeting.code, _clean(greeting.message), _since(started)))
-        return cls(client, settings)
+        return cls(Channel(client.transport), client.esmtp_extensions, settings)
 
     @property
     def usable(self) -> bool:
-        return self._client.is_connected
+        return self._channel.usable
 
     def offers(self, extension: str) -> bool:
-        return self._client.supports_extension(extension)
+        return extension.lower() in self._extensions
 
-    async def command(self, steps: list[Step], name: str, line: bytes, recipient: str = "") -> Answer:
-        """Sends one command line and returns the answer, whatever its code; 421 closes the connection.
+    def send(self, *lines: bytes) -> None:
+        """Sends command lines in one write: more than one only where the relay offers PIPELINING.
+
+        A connection that has ended is no error here: the first `answer` tells.
+        """
+        self._sent_at = time.perf_counter()
+        if any(map(_CONTROL.search, lines)):
+            self.close()
+        if self.usable:
+            self._channel.send(b"\r\n".join((*lines, b"")), len(lines))
+
+    async def answer(self, steps: list[Step], name: str, recipient: str = "") -> Answer:
+        """The answer to the next command that has none yet, whatever its code; 421 closes the connection.
 
         Raises:
             ConnectionLost: there was no answer.
         """
-        started = time.perf_counter()
-        try:
-            code, text = await self._client.execute_command(line)
-        except Exception as error:
-            raise self._lost(steps, name, started, error, recipient) from error
-        return self._answered(steps, name, started, code, text, recipient)
+        return await self._answer(steps, name, recipient, self._settings.timeout)
 
     async def content(self, steps: list[Step], message: bytes) -> Answer:
         """Sends the message (CRLF line ends) and the final dot, and waits for what the relay says to it.
@@ -123,48 +135,51 @@ class Connection:
         Raises:
             ConnectionLost: there was no answer. The relay may have taken the message, or not.
         """
-        started = time.perf_counter()
-        protocol = self._client.protocol
-        if protocol is None:
-            raise self._lost(steps, "content", started, ConnectionError("connection lost"))
-        try:
-            protocol.write(_LINE_START.sub(b"..", message) + b".\r\n")
-            code, text = await protocol.read_response(self._settings.data_timeout)
-        except Exception as error:
-            raise self._lost(steps, "content", started, error) from error
+        self._sent_at = time.perf_counter()
+        if self.usable:
+            self._channel.send(_dotted(message))
+        answer = await self._answer(steps, "content", "", self._settings.data_timeout)
         self.messages += 1
-        return self._answered(steps, "content", started, code, text)
+        return answer
 
     async def quit(self) -> None:
         """Takes leave, without insisting on an answer."""
-        try:
-            if self._client.is_connected:
-                await self._client.quit(timeout=1.0)
-        except Exception:  # noqa: S110 - whatever it says, we are gone
-            pass
-        finally:
-            self.close()
+        if self.usable:
+            self._channel.send(b"QUIT\r\n")
+            with contextlib.suppress(OSError):  # whatever it says, we are gone
+                await self._channel.answer(1.0)
+        self.close()
 
     def close(self) -> None:
-        self._client.close()
+        self._channel.close()
 
-    def _answered(self, steps: list[Step], name: str, started: float, code: int, text: str, to: str = "") -> Answer:
+    async def _answer(self, steps: list[Step], name: str, recipient: str, timeout: float) -> Answer:
+        try:
+            code, text = await self._channel.answer(timeout)
+        except OSError as error:  # TimeoutError and ConnectionError are of this kind
+            # The next answer could belong to this command: the connection is spoilt.
+            self.close()
+            lost = _clean(str(error))
+            steps.append(Step(name, None, lost, _since(self._sent_at), recipient))
+            raise ConnectionLost(lost) from error
         answer = Answer(code, _clean(text))
-        steps.append(Step(name, code, answer.text, _since(started), to))
+        steps.append(Step(name, code, answer.text, _since(self._sent_at), recipient))
         if answer.closing:
             self.close()
         return answer
 
-    def _lost(self, steps: list[Step], name: str, started: float, error: Exception, to: str = "") -> ConnectionLost:
-        # After anything that is not an answer, the next answer could belong to this command: the connection is spoilt.
-        self.close()
-        text = _clean(f"{type(error).__name__}: {error}")
-        steps.append(Step(name, None, text, _since(started), to))
-        return ConnectionLost(text)
+
+def _dotted(message: bytes) -> bytes:
+    """`message` with its dots doubled at line starts, and the final dot on a line of its own (RFC 5321, 4.5.2)."""
+    end = b".\r\n" if message.endswith(b"\r\n") else b"\r\n.\r\n"
+    start = b"." if message.startswith(b".") else b""
+    return start + message.replace(b"\n.", b"\n..") + end
 
 
 def _clean(text: str) -> str:
     """What can be stored and shown: no halves of characters, no control characters, not endless."""
+    if text.isascii() and text.isprintable():
+        return text[:_LONGEST_TEXT]
     readable = text.encode("utf-8", "replace").decode()
     return "".join(each if each.isprintable() else " " for each in readable)[:_LONGEST_TEXT]
 

@@ -39,8 +39,9 @@ async def deliver(envelope: Envelope, pool: Pool, hand_over: HandOver) -> Result
     steps: list[Step] = []
     connection = pool.kept()
     if connection is not None:
+        transaction = _Transaction(connection, envelope, steps, hand_over)
         try:
-            sender = await _mail(connection, envelope, steps)
+            sender = await transaction.begin()
         except ConnectionLost:
             connection = None  # it was closed while we kept it
         else:
@@ -49,11 +50,12 @@ async def deliver(envelope: Envelope, pool: Pool, hand_over: HandOver) -> Result
     if connection is None:
         try:
             connection = await pool.fresh(steps)
-            sender = await _mail(connection, envelope, steps)
+            transaction = _Transaction(connection, envelope, steps, hand_over)
+            sender = await transaction.begin()
         except (RelayDown, ConnectionLost) as error:
             return _all(envelope.recipients, Verdict(Outcome.DEFERRED, steps[-1].code, str(error)), steps, down=True)
     try:
-        return await _Transaction(connection, envelope, steps, hand_over).run(sender)
+        return await transaction.run(sender)
     except BaseException:
         connection.close()
         raise
@@ -61,19 +63,8 @@ async def deliver(envelope: Envelope, pool: Pool, hand_over: HandOver) -> Result
         await pool.give_back(connection)
 
 
-async def _mail(connection: Connection, envelope: Envelope, steps: list[Step]) -> Answer:
-    if envelope.needs_utf8 and not connection.offers("SMTPUTF8"):
-        text = "the relay cannot carry addresses that are not ASCII (no SMTPUTF8)"
-        steps.append(Step("mail", 553, text, 0.0))
-        return Answer(553, text)
-    options = b" SMTPUTF8" if envelope.needs_utf8 else b""
-    if connection.offers("SIZE"):
-        options += b" SIZE=%d" % len(envelope.content)
-    return await connection.command(steps, "mail", b"MAIL FROM:<" + envelope.sender.encode() + b">" + options)
-
-
 class _Transaction:
-    """From the answer to MAIL to the end."""
+    """MAIL, RCPT and DATA, in one write where the relay offers PIPELINING, else one by one; then the content."""
 
     def __init__(self, connection: Connection, envelope: Envelope, steps: list[Step], hand_over: HandOver) -> None:
         self._connection = connection
@@ -81,17 +72,39 @@ class _Transaction:
         self._steps = steps
         self._hand_over = hand_over
         self._verdicts: dict[str, Verdict] = {}
+        self._together = connection.offers("PIPELINING")
+
+    async def begin(self) -> Answer:
+        """The answer to MAIL. Raises `ConnectionLost`."""
+        envelope = self._envelope
+        if envelope.needs_utf8 and not self._connection.offers("SMTPUTF8"):
+            text = "the relay cannot carry addresses that are not ASCII (no SMTPUTF8)"
+            self._steps.append(Step("mail", 553, text, 0.0))
+            self._together = False  # nothing was sent, so nothing more will be answered
+            return Answer(553, text)
+        options = b" SMTPUTF8" if envelope.needs_utf8 else b""
+        if self._connection.offers("SIZE"):
+            options += b" SIZE=%d" % len(envelope.content)
+        mail = b"MAIL FROM:<" + envelope.sender.encode() + b">" + options
+        if self._together:
+            self._connection.send(mail, *map(_rcpt, envelope.recipients), b"DATA")
+        else:
+            self._connection.send(mail)
+        return await self._connection.answer(self._steps, "mail")
 
     async def run(self, sender: Answer) -> Result:
+        """From the answer to MAIL to the end."""
         if not sender.positive:
+            await self._skip(self._envelope.recipients)
             return await self._end(_no(sender), down=sender.closing)
         lost = await self._recipients()
         if lost is not None:
             return await self._end(lost)
         if not self._open():
+            await self._skip(())
             return await self._end(None)
         try:
-            ready = await self._connection.command(self._steps, "data", b"DATA")
+            ready = await self._next("data", b"DATA")
         except ConnectionLost as error:
             return await self._end(Verdict(Outcome.DEFERRED, None, str(error)))
         if ready.code != 354:
@@ -107,9 +120,8 @@ class _Transaction:
     async def _recipients(self) -> Verdict | None:
         """Names each recipient. Gives the verdict on all that are left when the connection ended in between."""
         for recipient in self._envelope.recipients:
-            line = b"RCPT TO:<" + recipient.encode() + b">"
             try:
-                answer = await self._connection.command(self._steps, "rcpt", line, recipient)
+                answer = await self._next("rcpt", _rcpt(recipient), recipient)
             except ConnectionLost as error:
                 return Verdict(Outcome.DEFERRED, None, str(error))
             if answer.closing:
@@ -117,6 +129,27 @@ class _Transaction:
             if not answer.positive:
                 self._verdicts[recipient] = _no(answer)
         return None
+
+    async def _next(self, name: str, line: bytes, recipient: str = "") -> Answer:
+        """The answer to a command, which is sent now unless it went with MAIL."""
+        if not self._together:
+            self._connection.send(line)
+        return await self._connection.answer(self._steps, name, recipient)
+
+    async def _skip(self, recipients: tuple[str, ...]) -> None:
+        """Hears the answers to what went with MAIL in vain: these recipients, and DATA.
+
+        If DATA is accepted all the same, the relay waits for a message. RFC 2920 would send it a lone dot; the end of
+        the connection cannot be taken for an empty mail.
+        """
+        if not self._together:
+            return
+        with contextlib.suppress(ConnectionLost):
+            for recipient in recipients:
+                if self._connection.usable:
+                    await self._connection.answer(self._steps, "rcpt", recipient)
+            if self._connection.usable and (await self._connection.answer(self._steps, "data")).code == 354:
+                self._connection.close()
 
     def _open(self) -> list[str]:
         """The recipients that nothing has been decided about."""
@@ -129,8 +162,13 @@ class _Transaction:
                 self._verdicts[recipient] = rest
         if reset and self._connection.usable:
             with contextlib.suppress(ConnectionLost):  # then it is closed, which forgets the transaction as well
-                await self._connection.command(self._steps, "rset", b"RSET")
+                self._connection.send(b"RSET")
+                await self._connection.answer(self._steps, "rset")
         return Result(self._verdicts, self._steps, relay_down=down)
+
+
+def _rcpt(recipient: str) -> bytes:
+    return b"RCPT TO:<" + recipient.encode() + b">"
 
 
 def _no(answer: Answer) -> Verdict:

@@ -109,7 +109,7 @@ class Relay:
     received: list[Received] = field(default_factory=list)
     connections: int = 0
     commands: list[str] = field(default_factory=list)
-    extensions: tuple[str, ...] = ("SMTPUTF8",)
+    extensions: tuple[str, ...] = ("SMTPUTF8", "PIPELINING")
     tls: ssl.SSLContext | None = None
     implicit_tls: bool = False
     credentials: tuple[bytes, bytes] | None = None
@@ -198,6 +198,13 @@ class Peer(SMTP):
 class _Handler:
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
+
+    async def handle_EHLO(  # noqa: N802
+        self, server: Peer, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        more = ["250-PIPELINING"] if "PIPELINING" in self._relay.extensions else []
+        return [responses[0], *more, *responses[1:]]
 
     async def handle_DATA(self, server: Peer, session: Session, envelope: Envelope) -> str | None:  # noqa: N802
         content = envelope.content

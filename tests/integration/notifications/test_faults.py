@@ -9,6 +9,14 @@ import pytest
 from tests.integration.notifications.conftest import Mail, eventually
 from tests.integration.notifications.relay import Fault, Relay, disconnect, hang, reply, reply_and_close
 
+
+@pytest.fixture(params=["PIPELINING", ""], ids=["pipelining", "one-by-one"])
+def relay(relay: Relay, request: pytest.FixtureRequest) -> Relay:
+    """Every fault, with and without commands that go together."""
+    relay.extensions = ("SMTPUTF8", request.param)
+    return relay
+
+
 MIX = {"emailTo": ["a@example.com", "b@example.com", "c@example.com"], "subject": "Mix", "message": "<p>x</p>"}
 ONE = {"emailTo": "a@example.com", "subject": "One", "message": "<p>x</p>"}
 
@@ -112,6 +120,17 @@ def test_no_answer_after_the_final_dot(
     assert len({each.parsed["Message-ID"] for each in relay.received}) == 1
 
 
+def test_data_that_is_accepted_though_nobody_is_left_brings_nobody_an_empty_mail(mail: Mail, relay: Relay) -> None:
+    relay.on("rcpt", reply("550 5.7.1 not wanted"))
+    relay.on("data", reply("354 go ahead"))
+
+    assert mail.client.post(ONE).status == 422
+
+    relay.next_fault("data")  # which commands that go one by one never come to
+    assert mail.client.post(ONE).body["status"] == "sent"
+    assert [each.parsed["Subject"] for each in relay.received] == ["One"]
+
+
 def test_a_message_is_given_up_at_last(make_mail: Any, relay: Relay) -> None:
     mail: Mail = make_mail(retry_give_up_hours=0.0)
     relay.on("rcpt", reply("450 4.2.1 later"), recipient="b@example.com")
@@ -140,6 +159,7 @@ def test_the_wait_grows_and_its_transcript_is_kept(mail: Mail, relay: Relay) -> 
         ("connect", 220),
         ("mail", 250),
         ("rcpt", 450),
+        *([("data", 503)] if "PIPELINING" in relay.extensions else []),
         ("rset", 250),
     ]
     assert steps[2]["recipient"] == "a@example.com"

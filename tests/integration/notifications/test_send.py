@@ -29,6 +29,15 @@ def test_a_message_is_sent_while_the_caller_waits(mail: Mail, relay: Relay) -> N
     assert received.body("plain") == "Good morning"
 
 
+def test_a_text_that_does_not_end_its_last_line_and_has_lone_dots_arrives(mail: Mail, relay: Relay) -> None:
+    text = ".\n..\n.a\nlast"
+
+    answer = mail.client.post({"emailTo": "anna@example.com", "subject": "Text", "text": text})
+
+    assert answer.body["status"] == "sent"
+    assert relay.taken[0].body("plain").split() == text.split()
+
+
 def test_the_connection_is_reused(mail: Mail, relay: Relay) -> None:
     for _ in range(5):
         assert mail.client.post(HELLO).status == 200

@@ -1,0 +1,106 @@
+"""The bytes of one SMTP connection: commands go out, answers come back in the same order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+# An answer is some lines of some hundred characters. What is longer is no SMTP server.
+_LONGEST_ANSWER = 32_768
+
+
+class Channel(asyncio.Protocol):
+    """Pairs answers with what was asked, so that several commands can go in one write (PIPELINING, RFC 2920).
+
+    Takes over a connection that has been greeted. Used from its event loop only.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._partial = b""  # a line whose end has not come
+        self._lines: list[bytes] = []  # of an answer whose last line has not come
+        self._answers: deque[tuple[int, str]] = deque()
+        self._asked = 0  # answers that are to come
+        self._waiter: asyncio.Future[None] | None = None
+        self._error: Exception | None = None
+        transport.set_protocol(self)
+
+    @property
+    def usable(self) -> bool:
+        return self._error is None and not self._transport.is_closing()
+
+    def send(self, data: bytes, answers: int = 1) -> None:
+        """Sends `data`, which is to be answered so many times. Does not block.
+
+        Raises:
+            ConnectionError: the connection has ended.
+        """
+        if not self.usable:
+            raise self._error or ConnectionError("the connection is closed")
+        self._asked += answers
+        self._transport.write(data)
+
+    async def answer(self, timeout: float) -> tuple[int, str]:
+        """Code and text of the next answer; lines of the text are joined with line feeds.
+
+        Raises:
+            TimeoutError: none came for `timeout` seconds.
+            ConnectionError: the connection ended before, or what came is not SMTP.
+        """
+        if not self._answers:
+            if self._error is not None:
+                raise self._error
+            loop = asyncio.get_running_loop()
+            self._waiter = loop.create_future()
+            timer = loop.call_later(timeout, self._wake, TimeoutError("no answer in time"))
+            try:
+                await self._waiter
+            finally:
+                timer.cancel()
+                self._waiter = None
+        return self._answers.popleft()
+
+    def close(self) -> None:
+        """Ends the connection at once. What was written and has not gone is dropped: nobody would hear the answer."""
+        self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        try:
+            for line in lines:
+                self._take(line.rstrip(b"\r \t"))
+            if len(self._partial) + sum(map(len, self._lines)) > _LONGEST_ANSWER:
+                raise ConnectionError("an endless answer")
+        except ConnectionError as error:
+            self._fail(error)
+        else:
+            if self._answers:
+                self._wake(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(exc or ConnectionError("the relay closed the connection"))
+
+    def _take(self, line: bytes) -> None:
+        if not line[:3].isdigit() or line[3:4] not in (b"", b" ", b"-"):
+            raise ConnectionError(f"not an SMTP answer: {line[:100].decode('utf-8', 'replace')}")
+        self._lines.append(line[4:])
+        if line[3:4] == b"-":
+            return
+        # One that answers nothing would be taken for the answer to the next command.
+        if not self._asked:
+            raise ConnectionError(f"unasked: {line[:100].decode('utf-8', 'replace')}")
+        self._asked -= 1
+        self._answers.append((int(line[:3]), b"\n".join(self._lines).decode("utf-8", "replace")))
+        self._lines = []
+
+    def _fail(self, error: Exception) -> None:
+        self._error = self._error or error
+        self._transport.abort()
+        self._wake(None if self._answers else self._error)
+
+    def _wake(self, error: Exception | None) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            if error is None:
+                self._waiter.set_result(None)
+            else:
+                self._waiter.set_exception(error)
