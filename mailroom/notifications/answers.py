@@ -94,6 +94,7 @@ def details(document: Document) -> dict[str, Any]:
         "from": document["from"]["address"],
         "replyTo": [each["address"] for each in document["replyTo"]],
         "recipients": [_recipient(each) for each in document["recipients"]],
+        "headers": {each["name"]: each["value"] for each in document.get("headers", ())},
         "html": document["html"],
         "erasedAt": optional_time(document, "erasedAt"),
         "text": document["text"],

@@ -6,16 +6,20 @@ from datetime import timedelta
 
 from mailroom.notifications import addresses, answers
 from mailroom.notifications.clock import ServerClock
+from mailroom.notifications.composing import Composer
 from mailroom.notifications.contract import CONTRACT
 from mailroom.notifications.endpoints.messages import Messages
 from mailroom.notifications.endpoints.sending import SENDER, Sending
 from mailroom.notifications.endpoints.suppressions import SuppressionList
+from mailroom.notifications.headers import AllowedHeaders
 from mailroom.notifications.outbox import Outbox
 from mailroom.notifications.relay.connection import RelaySettings
 from mailroom.notifications.relay.pool import Pool
+from mailroom.notifications.requests import Extras
 from mailroom.notifications.retention import Retention
 from mailroom.notifications.retries import Retries
 from mailroom.notifications.sender import Policy, Sender
+from mailroom.notifications.signing import Signer
 from mailroom.notifications.store import Store
 from mailroom.notifications.suppressions import Suppressions
 from mailroom.platform import http, secrets
@@ -30,14 +34,15 @@ def api(services: Services) -> Api:
     """What the function `notifications` serves.
 
     Raises:
-        InvalidSetting: MAIL_FROM is no address.
+        InvalidSetting: MAIL_FROM is no address, MAIL_HEADERS has what cannot be allowed, DKIM_* no names.
     """
     settings = services.settings
     mail_from = addresses.sender(settings.mail_from)
     parts = _Parts(services, mail_from.domain)
     store = Store(parts.collection, parts.clock, mail_from)
     kick = services.kicker.kick
-    sending = Sending(store, parts.sender.send_new, kick, settings.send_wait_seconds)
+    extras = Extras(AllowedHeaders.parse(settings.mail_headers))
+    sending = Sending(store, extras, parts.sender.send_new, kick, settings.send_wait_seconds)
     messages = Messages(store, parts.outbox, parts.retention, kick)
     suppressions = SuppressionList(parts.suppressions)
     api = Api(
@@ -86,6 +91,7 @@ class _Parts:
             self.suppressions,
             Pool(_relay(services, domain), settings.smtp_messages_per_connection),
             _policy(settings),
+            Composer(_signer(services, domain)),
         )
         self.retention = Retention(
             self.collection,
@@ -118,6 +124,15 @@ def _relay(services: Services, domain: str) -> RelaySettings:
         helo_name=domain,
         timeout=settings.smtp_timeout_seconds,
         data_timeout=settings.smtp_data_timeout_seconds,
+    )
+
+
+def _signer(services: Services, domain: str) -> Signer | None:
+    settings = services.settings
+    if not settings.dkim_selector:
+        return None
+    return Signer(
+        settings.dkim_domain or domain, settings.dkim_selector, lambda: services.secrets.read_optional(secrets.DKIM_KEY)
     )
 
 

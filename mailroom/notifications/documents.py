@@ -45,6 +45,7 @@ def from_draft(draft: Draft, message_id: ObjectId, sender: Sender, key_id: str, 
             }
             for each in draft.attachments
         ],
+        "headers": [{"name": name, "value": value} for name, value in draft.headers],
         "tags": list(draft.tags),
         "metadata": draft.metadata,
         "handoverAt": None,
@@ -69,6 +70,7 @@ def to_message(document: Document) -> Message:
         attachments=tuple(
             Attachment(each["filename"], each["contentType"], each["content"]) for each in document["attachments"]
         ),
+        headers=tuple((each["name"], each["value"]) for each in document.get("headers", ())),
     )
 
 

@@ -14,15 +14,15 @@ from email.utils import format_datetime, formataddr
 from urllib.parse import quote
 
 from mailroom.notifications.addresses import has_control
+from mailroom.notifications.headers import is_free_text
 from mailroom.notifications.model import Address, Attachment, Kind, Message
 
 _LINE = 76  # RFC 2045 and 2047: encoded lines are not longer
-_PLAIN_SUBJECT = _LINE - len("Subject: ")
 
 
 def assemble(message: Message) -> bytes:
     """The message as it goes after DATA: CRLF line ends, not yet dot-stuffed. The same message gives the same bytes."""
-    lines = [*_headers(message), *_body(message)]
+    lines = [*_headers(message), *_body(message), ""]
     return "\r\n".join(lines).encode()
 
 
@@ -40,7 +40,6 @@ def _body(message: Message) -> Iterator[str]:
         yield f"--{boundary}_m"
         yield from _attachment(attachment)
     yield f"--{boundary}_m--"
-    yield ""
 
 
 def _texts(message: Message, boundary: str) -> Iterator[str]:
@@ -53,7 +52,6 @@ def _texts(message: Message, boundary: str) -> Iterator[str]:
         yield f"--{boundary}_a"
         yield from _part(subtype, content)
     yield f"--{boundary}_a--"
-    yield ""
 
 
 def _attachment(attachment: Attachment) -> Iterator[str]:
@@ -73,7 +71,9 @@ def _headers(message: Message) -> Iterator[str]:
     yield from _addresses("To", message.of_kind(Kind.TO))
     yield from _addresses("Cc", message.of_kind(Kind.CC))
     yield from _addresses("Reply-To", message.reply_to)
-    yield f"Subject: {_subject(_refuse_control(message.subject))}"
+    yield f"Subject: {_free_text('Subject', message.subject)}"
+    for name, value in message.headers:
+        yield f"{name}: {_free_text(name, value) if is_free_text(name) else _refuse_control(value)}"
     yield "MIME-Version: 1.0"
 
 
@@ -82,11 +82,16 @@ def _addresses(name: str, addresses: tuple[Address, ...]) -> Iterator[str]:
         yield f"{name}: " + ",\r\n ".join(_refuse_control(address.wire) for address in addresses)
 
 
-def _subject(subject: str) -> str:
+def _free_text(name: str, text: str) -> str:
     # Surrounding space would be lost, and "=?" would be decoded, if it were written as it is.
-    if subject.isascii() and len(subject) <= _PLAIN_SUBJECT and subject == subject.strip() and "=?" not in subject:
-        return subject
-    return Header(subject, "utf-8", maxlinelen=_LINE, header_name="Subject").encode(linesep="\r\n")
+    if (
+        _refuse_control(text).isascii()
+        and len(name) + len(text) + 2 <= _LINE
+        and text == text.strip()
+        and "=?" not in text
+    ):
+        return text
+    return Header(text, "utf-8", maxlinelen=_LINE, header_name=name).encode(linesep="\r\n")
 
 
 def _part(subtype: str, content: str) -> Iterator[str]:

@@ -95,6 +95,7 @@ class Message:
     html: str
     reply_to: tuple[Address, ...] = ()
     attachments: tuple[Attachment, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
 
     def of_kind(self, kind: Kind) -> tuple[Address, ...]:
         return tuple(recipient.address for recipient in self.recipients if recipient.kind is kind)

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from mailroom.notifications import addresses, text
+from mailroom.notifications.headers import NO_HEADERS, AllowedHeaders
 from mailroom.notifications.model import Address, Attachment, Kind, Priority, Recipient
 from mailroom.platform import paging
 from mailroom.platform.http import Problem
@@ -46,6 +47,7 @@ class Send(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=Tr
     cc: str | list[str] = []
     bcc: str | list[str] = []
     reply_to: str | list[str] = []
+    headers: dict[str, str] = {}
     attachments: list[Attach] = []
     tags: list[str] = []
     metadata: dict[str, str] = {}
@@ -67,6 +69,7 @@ class Draft:
     subject: str
     text: str
     html: str
+    headers: tuple[tuple[str, str], ...]
     attachments: tuple[Attachment, ...]
     tags: tuple[str, ...]
     metadata: dict[str, str]
@@ -74,7 +77,17 @@ class Draft:
     send_at: datetime | None
 
 
-def check(send: Send) -> Draft:
+@dataclass(frozen=True)
+class Extras:
+    """What a deployment lets requests use beyond themselves; by default nothing."""
+
+    headers: AllowedHeaders = NO_HEADERS
+
+
+NO_EXTRAS = Extras()
+
+
+def check(send: Send, extras: Extras = NO_EXTRAS) -> Draft:
     """Raises `Problem` 422 naming the first field at fault; nothing has been stored then."""
     recipients = _recipients(send)
     html, plain = _bodies(send)
@@ -85,6 +98,7 @@ def check(send: Send) -> Draft:
         subject=_subject(send.subject),
         text=plain,
         html=html,
+        headers=extras.headers.check(send.headers),
         attachments=_attachments(send.attachments),
         tags=_tags(send.tags),
         metadata=_metadata(send.metadata),

@@ -15,8 +15,9 @@ from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from mailroom.errors import LeaseLost
-from mailroom.notifications import documents, mime, settling
+from mailroom.notifications import documents, settling
 from mailroom.notifications.background import Background
+from mailroom.notifications.composing import CannotCompose, Composer
 from mailroom.notifications.model import Fate, Outcome, Recipient, Result, State, Verdict
 from mailroom.notifications.outbox import Claim, Outbox
 from mailroom.notifications.relay.delivery import Envelope, deliver
@@ -57,11 +58,14 @@ class Policy:
 class Sender:
     """Thread-safe. Deliveries run in the background and outlive the call that began them."""
 
-    def __init__(self, outbox: Outbox, suppressions: Suppressions, pool: Pool, policy: Policy) -> None:
+    def __init__(
+        self, outbox: Outbox, suppressions: Suppressions, pool: Pool, policy: Policy, composer: Composer
+    ) -> None:
         self._outbox = outbox
         self._suppressions = suppressions
         self._pool = pool
         self._policy = policy
+        self._composer = composer
         self._background = Background()
         self._slots = threading.BoundedSemaphore(policy.connections)
         self._running: set[Future[State | None]] = set()
@@ -165,7 +169,12 @@ class Sender:
         if not open_to:
             return Result(verdicts)
         message = documents.to_message(claim.document)
-        envelope = Envelope(message.sender.address, open_to, mime.assemble(message))
+        try:
+            content = await self._composer.compose(message)
+        except CannotCompose as error:
+            verdict = Verdict(error.outcome, None, str(error))
+            return Result(verdicts | dict.fromkeys(open_to, verdict))
+        envelope = Envelope(message.sender.address, open_to, content)
         result = await deliver(envelope, self._pool, lambda: asyncio.to_thread(self._outbox.hand_over, claim))
         return replace(result, verdicts=verdicts | result.verdicts)
 

@@ -13,6 +13,7 @@ S3_SECRET_KEY = "mailroom-s3-secret-key"  # noqa: S105 - the name of a file
 WEBHOOK_TOKEN = "mailroom-webhook-token"  # noqa: S105 - the name of a file
 SMTP_USERNAME = "mailroom-smtp-username"
 SMTP_PASSWORD = "mailroom-smtp-password"  # noqa: S105 - the name of a file
+DKIM_KEY = "mailroom-dkim-key"
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,12 @@ class Settings:
     reconcile_seconds: float = _setting(3600.0, "How often the bucket is compared with the imports", least=1)
 
     mail_from: str = _setting("Mailroom <mailroom@localhost>", "Sender of the mail")
+    mail_headers: str = _setting(
+        "In-Reply-To,References,List-*,X-*,Auto-Submitted,Feedback-ID,Importance,Organization",
+        "Headers that requests may set, separated by commas; `*` stands for any ending",
+    )
+    dkim_selector: str = _setting("", "Selector under which the public key is in the DNS; empty: mail is not signed")
+    dkim_domain: str = _setting("", "Domain that signs; empty: that of `MAIL_FROM`")
     smtp_host: str = _setting("127.0.0.1", "The SMTP relay")
     smtp_port: int = _setting(25, "Its port", least=1)
     smtp_tls: str = _setting(

@@ -14,7 +14,7 @@ from pymongo.errors import PyMongoError
 
 from mailroom.notifications import answers, requests
 from mailroom.notifications.model import State
-from mailroom.notifications.requests import Send
+from mailroom.notifications.requests import Extras, Send
 from mailroom.notifications.store import Accepted, Idempotency, Order, Store
 from mailroom.platform.http import Problem, Request, Response
 from mailroom.platform.mongo import Document
@@ -48,15 +48,16 @@ class Batch(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=T
 class Sending:
     """`send_new` sends an accepted message, see `Sender.send_new`; `wait_seconds` is how long a caller waits for it."""
 
-    def __init__(self, store: Store, send_new: SendNew, kick: Kick, wait_seconds: float) -> None:
+    def __init__(self, store: Store, extras: Extras, send_new: SendNew, kick: Kick, wait_seconds: float) -> None:
         self._store = store
+        self._extras = extras
         self._send_new = send_new
         self._kick = kick
         self._wait_seconds = wait_seconds
 
     def one(self, request: Request) -> Response:
         started = time.monotonic()
-        order = _order(request, _idempotency_key(request))
+        order = self._order(request, _idempotency_key(request))
         at_once = order.draft.send_at is not None or _wants_no_wait(request)
         [accepted] = self._store.accept([order], request.caller.id, answered=at_once)
         if isinstance(accepted, Problem):
@@ -79,7 +80,7 @@ class Sending:
         for index, message in enumerate(messages):
             try:
                 # No key can hold a line end, so no key of a single call is that of a message in a batch.
-                orders[index] = _order(replace(request, body=bytes(message)), key and f"{key}\n{index}")
+                orders[index] = self._order(replace(request, body=bytes(message)), key and f"{key}\n{index}")
             except Problem as problem:
                 items[index] = answers.refused_entry(problem)
         accepted = self._store.accept(list(orders.values()), request.caller.id, answered=True)
@@ -90,6 +91,11 @@ class Sending:
             self._kick(SENDER)
         body = {"accepted": len(items) - refused, "refused": refused, "items": items}
         return Response(body, 202 if refused < len(items) else 422)
+
+    def _order(self, request: Request, key: str | None) -> Order:
+        send = request.decode(Send)
+        idempotency = None if key is None else Idempotency(f"{request.caller.id}:{key}", send.digest())
+        return Order(requests.check(send, self._extras), idempotency)
 
     def _send_now(self, document: Document, seconds: float) -> Response:
         message = document["_id"]
@@ -121,12 +127,6 @@ class Sending:
 
     def _overdue(self, document: Document) -> bool:
         return self._store.age(document) > timedelta(seconds=self._wait_seconds + _ANSWER_SECONDS)
-
-
-def _order(request: Request, key: str | None) -> Order:
-    send = request.decode(Send)
-    idempotency = None if key is None else Idempotency(f"{request.caller.id}:{key}", send.digest())
-    return Order(requests.check(send), idempotency)
 
 
 def _idempotency_key(request: Request) -> str | None:

@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 
 from mailroom.errors import InvalidSetting
 from mailroom.notifications import addresses, documents, mime, requests
+from mailroom.notifications.headers import AllowedHeaders
 from mailroom.notifications.model import Sender
-from mailroom.notifications.requests import Send
+from mailroom.notifications.requests import Extras, Send
 from mailroom.platform.http import Problem
+from mailroom.platform.settings import Settings
 
 OURS = Sender("Mailroom", "mail@example.com")
+EXTRAS = Extras(AllowedHeaders.parse(Settings().mail_headers))
 
 # Text in which control characters and pieces of the protocol are likely.
 NASTY = st.lists(
@@ -47,7 +50,7 @@ def test_nothing_can_be_injected(
         send = msgspec.convert(
             {"emailTo": email_to, "cc": cc, "replyTo": reply_to, "subject": subject, "message": message}, Send
         )
-        draft = requests.check(send)
+        draft = requests.check(send, EXTRAS)
     except Problem as problem:
         assert problem.status == 422  # noqa: PT017 - most of them are refused, which is as good
         return
@@ -131,7 +134,7 @@ def test_html_becomes_text_that_can_be_read() -> None:
     )
     send = Send(email_to="anna@example.com", subject="x", message=html)
 
-    assert requests.check(send).text == "Hi\n\nRead [this](https://example.com/x).\n\n  * one"
+    assert requests.check(send, EXTRAS).text == "Hi\n\nRead [this](https://example.com/x).\n\n  * one"
 
 
 def test_the_digest_does_not_depend_on_how_it_was_written() -> None:

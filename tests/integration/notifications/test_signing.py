@@ -1,0 +1,127 @@
+"""DKIM: what the relay gets can be verified by anybody who has the public key, and no longer when it was changed."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import dkim
+import pytest
+
+from mailroom.errors import InvalidSetting
+from tests.integration.notifications.conftest import Mail
+from tests.integration.notifications.relay import Relay, reply
+
+HELLO = {
+    "emailTo": ["anna@example.com", "jörg@bücher.example"],
+    "subject": "Grüße  and =?utf-8?q?more?= " + "x" * 100,
+    "message": "<p>.\r\n.dot \tand äöü " + "y" * 2000 + " </p>\n\n\n",
+    "headers": {"List-Id": "<news.example.com>", "X-Order": "Nr. 4711 für Anna"},
+    "attachments": [{"filename": "ü.txt", "content": base64.b64encode(b"\r\n.\r\n").decode()}],
+}
+KINDS = {"rsa": "genrsa 2048", "ed25519": "genpkey -algorithm ed25519"}
+
+
+def openssl(command: str, given: bytes = b"") -> bytes:
+    return subprocess.run(["openssl", *command.split()], input=given, check=True, capture_output=True).stdout
+
+
+@pytest.fixture(scope="module")
+def keys() -> dict[str, bytes]:
+    """A private key of each kind, as PEM."""
+    return {kind: openssl(command) for kind, command in KINDS.items()}
+
+
+def in_dns(kind: str, private: bytes) -> Any:
+    """A lookup of the TXT record that goes with a private key; it has no other."""
+    public = openssl("pkey -pubout -outform DER", private)
+    data = base64.b64encode(public[-32:] if kind == "ed25519" else public)
+
+    def look_up(name: bytes, timeout: int = 5) -> bytes | None:
+        if bytes(name) != b"s1._domainkey.ours.example.com.":
+            return None
+        return b"v=DKIM1; k=" + kind.encode() + b"; p=" + data
+
+    return look_up
+
+
+def put_key(mail: Mail, private: bytes) -> None:
+    Path(mail.services.settings.secrets_dir, "mailroom-dkim-key").write_bytes(private)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_mail_as_received_verifies_and_tampering_is_found(
+    make_mail: Any, relay: Relay, keys: dict[str, bytes], kind: str
+) -> None:
+    mail: Mail = make_mail(dkim_selector="s1")
+    put_key(mail, keys[kind])
+
+    assert mail.client.post(HELLO).body["status"] == "sent"
+
+    content, dns = relay.taken[0].content, in_dns(kind, keys[kind])
+    assert dkim.verify(content, dnsfunc=dns)
+    assert relay.taken[0].parsed["X-Order"] == "Nr. 4711 für Anna"
+    for old, new in (
+        (b"From: ", b"From: x"),
+        (b"List-Id: <news", b"List-Id: <evil"),
+        (b"\r\nSubject: ", b"\r\nSubject: no "),
+        (b"yyy", b"yyz"),
+        (b"DKIM-Signature:", b"From: eve@example.com\r\nDKIM-Signature:"),
+        (b"DKIM-Signature:", b"Cc: eve@example.com\r\nDKIM-Signature:"),
+    ):
+        assert old in content
+        assert not dkim.verify(content.replace(old, new, 1), dnsfunc=dns), new
+
+
+def test_a_plain_text_mail_verifies_too(make_mail: Any, relay: Relay, keys: dict[str, bytes]) -> None:
+    mail: Mail = make_mail(dkim_selector="s1", dkim_domain="ours.example.com")
+    put_key(mail, keys["ed25519"])
+
+    assert mail.client.post({"emailTo": "a@example.com", "subject": "x", "text": ".no line end"}).status == 200
+
+    assert dkim.verify(relay.taken[0].content, dnsfunc=in_dns("ed25519", keys["ed25519"]))
+    assert relay.taken[0].body("plain").strip() == ".no line end"
+
+
+def test_a_new_key_is_taken_without_a_restart(make_mail: Any, relay: Relay, keys: dict[str, bytes]) -> None:
+    mail: Mail = make_mail(dkim_selector="s1")
+    for kind, private in keys.items():
+        put_key(mail, private)
+        mail.client.post(HELLO)
+        assert dkim.verify(relay.taken[-1].content, dnsfunc=in_dns(kind, private))
+
+
+@pytest.mark.parametrize("key", [b"", b"no key", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
+def test_without_a_usable_key_mail_waits_and_never_goes_unsigned(
+    make_mail: Any, relay: Relay, keys: dict[str, bytes], key: bytes
+) -> None:
+    mail: Mail = make_mail(dkim_selector="s1")
+    put_key(mail, key)
+
+    answer = mail.client.post(HELLO)
+    assert (answer.status, answer.body["status"]) == (202, "queued")
+    assert relay.received == []
+    assert "DKIM key" in mail.client.get(f"/{answer.body['id']}").body["error"]["message"]
+
+    put_key(mail, keys["rsa"])
+    mail.let_time_pass()
+    mail.drain()
+    assert dkim.verify(relay.taken[0].content, dnsfunc=in_dns("rsa", keys["rsa"]))
+
+
+def test_the_key_is_nowhere_in_what_is_kept(make_mail: Any, relay: Relay, keys: dict[str, bytes]) -> None:
+    mail: Mail = make_mail(dkim_selector="s1")
+    put_key(mail, keys["rsa"])
+    relay.on("content", reply("554 no"))
+    mail.client.post(HELLO)
+
+    [document] = mail.collection.find()
+    assert keys["rsa"].decode().splitlines()[1] not in str(document)
+
+
+@pytest.mark.parametrize("setting", [{"dkim_selector": "s 1"}, {"dkim_selector": "s1", "dkim_domain": "a..b"}])
+def test_a_name_that_cannot_be_in_the_dns_is_refused_at_start(make_mail: Any, setting: dict[str, str]) -> None:
+    with pytest.raises(InvalidSetting, match="DKIM_"):
+        make_mail(**setting)

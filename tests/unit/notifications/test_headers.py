@@ -1,0 +1,96 @@
+"""Headers that callers set: those on the list, as they were given, and no other."""
+
+from __future__ import annotations
+
+from email import message_from_bytes, policy
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailroom.errors import InvalidSetting
+from mailroom.notifications import mime
+from mailroom.notifications.headers import LONGEST_VALUE, AllowedHeaders
+from mailroom.platform.http import Problem
+from mailroom.platform.settings import Settings
+from tests.unit.notifications.test_mime import HEADERS, decoded, message
+
+ALLOWED = AllowedHeaders.parse(Settings().mail_headers)
+
+PIECES = st.sampled_from(
+    ["\r\n", "\r", "\n", "\0", "\x85", "\u2028", "Bcc: e@evil.example", ": ", "=?utf-8?q?=0A?=", "ü"]
+)
+NAME = st.one_of(
+    st.sampled_from(["X-Order", "List-Id", "x-a", "References", "Bcc", "From", "Content-Type", "DKIM-Signature", "X-"]),
+    st.lists(st.one_of(st.sampled_from(["X-", "List-"]), PIECES, st.text(max_size=3)), max_size=3).map("".join),
+)
+VALUE = st.one_of(
+    st.lists(st.one_of(PIECES, st.text(max_size=30)), max_size=5).map("".join), st.text(min_size=1, max_size=1000)
+)
+
+
+@given(st.dictionaries(NAME, VALUE, max_size=4))
+def test_what_passes_arrives_as_it_is_and_brings_no_other(headers: dict[str, str]) -> None:
+    try:
+        checked = ALLOWED.check(headers)
+    except Problem as problem:
+        assert (problem.status, (problem.field or "").partition(".")[0]) == (422, "headers")  # noqa: PT017
+        return
+    content = mime.assemble(message(headers=checked))
+
+    parsed = message_from_bytes(content, policy=policy.compat32)
+    assert sorted(parsed.keys()) == sorted([*HEADERS, *headers])
+    assert all(len(line) <= 998 for line in content.split(b"\r\n"))
+    for name, value in headers.items():
+        assert decoded(parsed[name]) == value
+
+
+@given(
+    st.text(
+        st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp", "Zs", "Cn", "Co", "Cf")), min_size=1, max_size=900
+    )
+)
+def test_any_printable_text_passes_in_a_free_header(value: str) -> None:
+    [(name, checked)] = ALLOWED.check({"X-Free": value})
+
+    content = mime.assemble(message(headers=((name, checked),)))
+    assert decoded(message_from_bytes(content, policy=policy.compat32)["X-Free"]) == value
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Bcc", "bcc", "From", "Sender", "Reply-To", "Subject", "Date", "Message-ID", "Content-Type", "Received"),
+        *("DKIM-Signature", "Return-Path", "Resent-To", "X Y", "X-Y:", "X-Y\r\nBcc", "", "Xylophone", "X-" + "y" * 80),
+    ],
+)
+def test_a_header_that_is_not_on_the_list_is_refused(name: str) -> None:
+    with pytest.raises(Problem) as problem:
+        ALLOWED.check({name: "value"})
+    assert (problem.value.code, problem.value.field) == ("header.not_allowed", f"headers.{name}")
+
+
+@pytest.mark.parametrize("value", ["", " x", "x ", "a\r\nBcc: b", "a\nb", "a\0b", "x" * (LONGEST_VALUE + 1), "ü"])
+def test_a_value_that_cannot_be_written_is_refused(value: str) -> None:
+    with pytest.raises(Problem) as problem:
+        ALLOWED.check({"List-Id": value})
+    assert problem.value.field == "headers.List-Id"
+
+
+def test_a_header_is_there_once_and_there_are_at_most_twenty() -> None:
+    with pytest.raises(Problem, match="twice"):
+        ALLOWED.check({"X-A": "1", "x-a": "2"})
+    with pytest.raises(Problem) as problem:
+        ALLOWED.check({f"X-{number}": "1" for number in range(21)})
+    assert problem.value.field == "headers"
+
+
+@pytest.mark.parametrize("setting", ["From", "X-A,bcc", "Content-*", "*", "a b", "X-*-y", "Resent-*", "DKIM-Signature"])
+def test_what_decides_about_delivery_cannot_be_allowed(setting: str) -> None:
+    with pytest.raises(InvalidSetting, match="MAIL_HEADERS"):
+        AllowedHeaders.parse(setting)
+
+
+def test_nothing_is_allowed_when_the_setting_is_a_comma() -> None:
+    with pytest.raises(Problem):
+        AllowedHeaders.parse(",").check({"X-A": "1"})
