@@ -139,6 +139,7 @@ def _signer(services: Services, domain: str) -> Signer | None:
 def _policy(settings: Settings) -> Policy:
     return Policy(
         connections=settings.smtp_connections,
+        per_second=settings.smtp_messages_per_second,
         retries=Retries(
             first=settings.retry_first_seconds,
             longest=settings.retry_longest_seconds,

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, replace
-from functools import partial
 
 from bson import ObjectId
 from pymongo.errors import PyMongoError
@@ -18,9 +15,12 @@ from mailroom.errors import LeaseLost
 from mailroom.notifications import documents, settling
 from mailroom.notifications.background import Background
 from mailroom.notifications.composing import CannotCompose, Composer
-from mailroom.notifications.model import Fate, Outcome, Recipient, Result, State, Verdict
-from mailroom.notifications.outbox import Claim, Outbox
+from mailroom.notifications.feed import Feed, Job, jobs
+from mailroom.notifications.groupcommit import GroupCommit
+from mailroom.notifications.model import Fate, Outcome, Result, State, Verdict
+from mailroom.notifications.outbox import Claim, Outbox, Settlement
 from mailroom.notifications.relay.delivery import Envelope, deliver
+from mailroom.notifications.relay.pace import Pace
 from mailroom.notifications.relay.pool import Pool
 from mailroom.notifications.retries import Retries
 from mailroom.notifications.suppressions import Suppressions
@@ -37,7 +37,9 @@ LINGER_SECONDS = 30.0
 # both. What is cut off is sent again when its lease is over.
 CLOSE_SECONDS = 1.2
 
-_AT_ONCE = 100  # due messages looked up by one query
+# Messages claimed at once for each connection: enough that connections need not wait, few enough that a crash leaves
+# few to wait for their leases.
+_CLAIMED_AHEAD = 4
 
 _WRITE_AGAIN_SECONDS = 0.5
 
@@ -47,9 +49,11 @@ _SUPPRESSED = "the address is on the suppression list"
 
 @dataclass(frozen=True)
 class Policy:
-    """`connections` is how many messages are in delivery at once; `hold`: an unknown outcome waits for a person."""
+    """`connections` is how many messages are in delivery at once, `per_second` how many are begun in a second (0: any
+    number); `hold`: an unknown outcome waits for a person."""
 
     connections: int
+    per_second: float
     retries: Retries
     hold: bool
     lease_seconds: float
@@ -67,10 +71,14 @@ class Sender:
         self._policy = policy
         self._composer = composer
         self._background = Background()
-        self._slots = threading.BoundedSemaphore(policy.connections)
-        self._running: set[Future[State | None]] = set()
-        self._lock = threading.Lock()
-        self._relay_down = threading.Event()
+        # What follows is used in the background only.
+        self._places = asyncio.Semaphore(policy.connections)
+        self._pace = Pace(policy.per_second)
+        self._hand_over = GroupCommit(outbox.hand_over)
+        self._write = GroupCommit(self._write_all)
+        self._running: set[asyncio.Task[State | None]] = set()
+        self._relay_down = False
+        self._closing = False
 
     def send_new(self, message: ObjectId, seconds: float) -> State | None:
         """Sends a message that was just accepted, if that can be done within `seconds`.
@@ -79,9 +87,7 @@ class Sender:
         else sends it, or the relay takes its time. The attempt then goes on, or the schedule makes one.
         """
         budget = Budget(seconds)
-        delivery = self._start(lambda: self._outbox.claim_new(message), seconds)
-        if delivery is None:
-            return None
+        delivery = self._background.start(self._send_new(message, budget))
         try:
             return delivery.result(max(0.0, budget.remaining()))
         except TimeoutError:
@@ -89,64 +95,108 @@ class Sender:
 
     def drain(self, budget: Budget) -> int:
         """Sends what is due until nothing is, the budget is spent or the relay is down. Returns how many it tried."""
-        started: set[Future[State | None]] = set()
-        tried = 0
-        self._relay_down.clear()
-        for message in self._due(budget):
-            delivery = self._start(partial(self._outbox.claim_due, message), budget.remaining())
-            if delivery is not None:
-                tried += 1
-                started = {each for each in started if not each.done()} | {delivery}
-        wait_for(started, max(0.0, budget.remaining()) + LINGER_SECONDS)
-        return tried
-
-    def _due(self, budget: Budget) -> Iterator[ObjectId]:
-        """What is due, as long as it makes sense to go on."""
-        while found := self._outbox.due(_AT_ONCE):
-            for message in found:
-                if self._relay_down.is_set() or budget.spent():
-                    return
-                yield message
+        return self._background.start(self._drain(budget)).result()
 
     def close(self) -> None:
         """Waits a little for what is in delivery, then takes leave of the relay."""
-        with self._lock:
-            running = set(self._running)
-        wait_for(running, CLOSE_SECONDS)
         if self._background.running:
-            wait_for([self._background.start(self._pool.close())], CLOSE_SECONDS)
+            wait_for([self._background.start(self._close())], 3 * CLOSE_SECONDS)
             self._background.stop()
 
-    def _start(self, claim: Callable[[], Claim | None], seconds: float) -> Future[State | None] | None:
-        """Waits up to `seconds` for a free place, claims a message and begins to send it. None when there is none."""
-        if not self._slots.acquire(timeout=max(0.0, seconds)):
+    async def _send_new(self, message: ObjectId, budget: Budget) -> State | None:
+        if not await self._place(budget.remaining()):
             return None
+        job = None
         try:
-            claimed = claim()
-        except BaseException:
-            self._slots.release()
-            raise
-        if claimed is None:
-            self._slots.release()
+            job = await asyncio.to_thread(self._claim_new, message)
+        finally:
+            if job is None:
+                self._leave_place()
+        return await self._begin(job) if job else None
+
+    def _claim_new(self, message: ObjectId) -> Job | None:
+        claim = self._outbox.claim_new(message)
+        return jobs([claim], self._suppressions)[0] if claim else None
+
+    async def _drain(self, budget: Budget) -> int:
+        self._relay_down = False
+        size = _CLAIMED_AHEAD * self._policy.connections
+        if self._policy.per_second:
+            size = max(1, min(size, int(self._policy.per_second)))
+        feed = Feed(self._outbox, self._suppressions, size, self._policy.lease_seconds / 2)
+        begun: set[asyncio.Task[State | None]] = set()
+        tried = 0
+        try:
+            while (job := await self._next(feed, budget)) is not None:
+                tried += 1
+                delivery = self._begin(job)
+                begun.add(delivery)
+                delivery.add_done_callback(begun.discard)
+        finally:
+            await feed.give_back()
+        if begun:
+            await asyncio.wait(begun, timeout=max(0.0, budget.remaining()) + LINGER_SECONDS)
+        return tried
+
+    async def _next(self, feed: Feed, budget: Budget) -> Job | None:
+        """A message that there is a place for, as long as it makes sense to go on."""
+        if not await self._place(budget.remaining()):
             return None
-        delivery = self._background.start(self._deliver(claimed))
-        with self._lock:
-            self._running.add(delivery)
+        job = None
+        try:
+            if not (self._relay_down or self._closing or budget.spent()):
+                job = await feed.next()
+        finally:
+            if job is None:
+                self._leave_place()
+        return job
+
+    async def _place(self, seconds: float) -> bool:
+        """Waits up to `seconds` for a free connection, and for a turn to use it."""
+        budget = Budget(seconds)
+        if self._places.locked():
+            try:
+                async with asyncio.timeout(max(0.0, seconds)):
+                    await self._places.acquire()
+            except TimeoutError:
+                return False
+        else:
+            await self._places.acquire()
+        if not await self._pace.turn(budget.remaining()):
+            self._places.release()
+            return False
+        return True
+
+    def _leave_place(self) -> None:
+        """Nothing was begun."""
+        self._pace.give_back()
+        self._places.release()
+
+    def _begin(self, job: Job) -> asyncio.Task[State | None]:
+        delivery = asyncio.create_task(self._deliver(job))
+        self._running.add(delivery)
         delivery.add_done_callback(self._ended)
         return delivery
 
-    def _ended(self, delivery: Future[State | None]) -> None:
-        with self._lock:
-            self._running.discard(delivery)
-        self._slots.release()
+    def _ended(self, delivery: asyncio.Task[State | None]) -> None:
+        self._running.discard(delivery)
+        self._places.release()
 
-    async def _deliver(self, claim: Claim) -> State | None:
+    async def _close(self) -> None:
+        self._closing = True
+        if self._running:
+            await asyncio.wait(self._running, timeout=CLOSE_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._pool.close(), CLOSE_SECONDS)
+
+    async def _deliver(self, job: Job) -> State | None:
         """One attempt, from the claim to the record of it. None when its outcome is not ours to write."""
+        claim = job.claim
         try:
-            result = await self._attempt(claim)
+            result = await self._attempt(job)
             if result.relay_down:
-                self._relay_down.set()
-            return await self._settle(claim, result)
+                self._relay_down = True
+            return await self._settle(job, result)
         except LeaseLost as error:
             log.warning("the lease of a notification was lost: %s", error)
         except PyMongoError as error:
@@ -157,52 +207,62 @@ class Sender:
             log.exception("the attempt to send notification %s failed", claim.id)
         return None
 
-    async def _attempt(self, claim: Claim) -> Result:
-        pending = [each for each in _recipients(claim) if each.fate is Fate.PENDING]
-        if claim.interrupted:
-            await asyncio.to_thread(self._outbox.take_over, claim)
-            if claim.handed_over and self._policy.hold:
-                return Result({each.address.wire: Verdict(Outcome.UNKNOWN, None, _LOST) for each in pending})
-        suppressed = await asyncio.to_thread(self._suppressions.among, pending)
-        verdicts = dict.fromkeys(suppressed, Verdict(Outcome.SUPPRESSED, None, _SUPPRESSED))
-        open_to = tuple(each.address.wire for each in pending if each.address.wire not in suppressed)
+    async def _attempt(self, job: Job) -> Result:
+        claim, suppressed = job.claim, job.suppressed
+        pending = [each.address.wire for each in job.recipients if each.fate is Fate.PENDING]
+        if claim.interrupted and claim.handed_over and self._policy.hold:
+            return Result(dict.fromkeys(pending, Verdict(Outcome.UNKNOWN, None, _LOST)))
+        verdicts = {each: Verdict(Outcome.SUPPRESSED, None, _SUPPRESSED) for each in pending if each in suppressed}
+        open_to = tuple(each for each in pending if each not in suppressed)
         if not open_to:
             return Result(verdicts)
-        message = documents.to_message(claim.document)
+        document = claim.document
+        if document["attachments"]:
+            document = document | {"attachments": await asyncio.to_thread(self._outbox.attachments, claim)}
+        message = documents.to_message(document)
         try:
             content = await self._composer.compose(message)
         except CannotCompose as error:
             verdict = Verdict(error.outcome, None, str(error))
             return Result(verdicts | dict.fromkeys(open_to, verdict))
         envelope = Envelope(message.sender.address, open_to, content)
-        result = await deliver(envelope, self._pool, lambda: asyncio.to_thread(self._outbox.hand_over, claim))
-        return replace(result, verdicts=verdicts | result.verdicts)
+        result = await deliver(envelope, self._pool, lambda: self._handing_over(claim))
+        return replace(result, verdicts=verdicts | result.verdicts) if verdicts else result
 
-    async def _settle(self, claim: Claim, result: Result) -> State:
+    async def _handing_over(self, claim: Claim) -> None:
+        if not await self._hand_over(claim):
+            raise _lost(claim)
+
+    async def _settle(self, job: Job, result: Result) -> State:
         """Writes the result down. While MongoDB is away it insists: a message that went and is not noted goes twice."""
         lease = Budget(self._policy.lease_seconds)
-        insisted = False
         while True:
             try:
-                return await asyncio.to_thread(self._write, claim, result)
+                state = await self._write((job, result))
             except PyMongoError as error:
                 if not mongo.is_transient(error) or lease.spent():
                     raise
-                log.warning("MongoDB does not answer, the outcome of notification %s is still to be written", claim.id)
-                insisted = True
+                log.warning("MongoDB does not answer, the outcome of %s is still to be written", job.claim.id)
                 await asyncio.sleep(_WRITE_AGAIN_SECONDS)
-            except LeaseLost:
-                if insisted:
-                    log.info("the outcome of notification %s seems to have been written at first", claim.id)
-                raise
+                continue
+            if state is None:
+                raise _lost(job.claim)
+            return state
 
-    def _write(self, claim: Claim, result: Result) -> State:
-        age, policy = self._outbox.age(claim), self._policy
-        decision = settling.decide(_recipients(claim), result, claim.attempts, age, policy.retries, hold=policy.hold)
-        self._suppressions.learn(decision.recipients, result, claim.id)
-        self._outbox.settle(claim, decision, result)
-        return decision.state
+    def _write_all(self, ended: list[tuple[Job, Result]]) -> list[State | None]:
+        """The state of each that is written, None for those whose lease was lost."""
+        settlements = [self._decide(job, result) for job, result in ended]
+        for claim, decision, result in settlements:
+            self._suppressions.learn(decision.recipients, result, claim.id)
+        written = self._outbox.settle(settlements)
+        return [each.decision.state if done else None for each, done in zip(settlements, written, strict=True)]
+
+    def _decide(self, job: Job, result: Result) -> Settlement:
+        claim, policy = job.claim, self._policy
+        age = self._outbox.age(claim)
+        decision = settling.decide(job.recipients, result, claim.attempts, age, policy.retries, hold=policy.hold)
+        return Settlement(claim, decision, result)
 
 
-def _recipients(claim: Claim) -> tuple[Recipient, ...]:
-    return documents.to_recipients(claim.document["recipients"])
+def _lost(claim: Claim) -> LeaseLost:
+    return LeaseLost(f"notification {claim.id} is no longer held with epoch {claim.epoch}")

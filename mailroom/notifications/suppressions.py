@@ -26,11 +26,12 @@ class Suppressions:
         self._collection = collection
         self._clock = clock
 
-    def among(self, recipients: Iterable[Recipient]) -> set[str]:
-        """Those of `recipients` that are on the list, by their address on the wire."""
-        by_key = {addresses.key(each.address.shown): each.address.wire for each in recipients}
-        found = self._collection.find({"key": {"$in": list(by_key)}}, {"_id": 0, "key": 1})
-        return {by_key[each["key"]] for each in found}
+    def among(self, recipients: Iterable[Recipient]) -> frozenset[str]:
+        """Those of `recipients` that are on the list, by their address on the wire: those of one message or of many."""
+        keys = {each.address.wire: addresses.key(each.address.shown) for each in recipients}
+        found = self._collection.find({"key": {"$in": list(set(keys.values()))}}, {"_id": 0, "key": 1})
+        listed = {each["key"] for each in found}
+        return frozenset(wire for wire, key in keys.items() if key in listed)
 
     def learn(self, recipients: Iterable[Recipient], result: Result, message: ObjectId) -> None:
         """Adds the recipients whose mailbox the relay said does not exist."""

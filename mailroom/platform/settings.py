@@ -93,6 +93,9 @@ class Settings:
         5, "Messages in delivery at once in one replica, each on its own connection", least=1
     )
     smtp_messages_per_connection: int = _setting(100, "After so many messages a connection is replaced", least=1)
+    smtp_messages_per_second: float = _setting(
+        0.0, "One replica gives the relay so many messages in a second, evenly; 0: any number", least=0
+    )
     send_lease_seconds: float = _setting(90.0, "A sender silent for so long has lost its message", least=0.5)
     send_wait_seconds: float = _setting(2.0, "`POST` waits so long for the relay before it answers 202", least=0)
     retry_first_seconds: float = _setting(60.0, "First wait after a temporary refusal; doubles, with jitter", least=0.1)

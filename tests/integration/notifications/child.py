@@ -40,7 +40,7 @@ def after(method: Callable[..., Any]) -> Callable[..., Any]:
 
 POINTS: dict[str, tuple[str, Callable[[Callable[..., Any]], Callable[..., Any]]]] = {
     "insert": ("claim_new", before),
-    "claim": ("claim_due", after),
+    "claim": ("claim", after),
     "handover": ("hand_over", after),
     "250": ("settle", before),
 }

@@ -13,16 +13,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mailroom.errors import LeaseLost
 from mailroom.notifications.clock import ServerClock
 from mailroom.notifications.model import Result, State
-from mailroom.notifications.outbox import Outbox
+from mailroom.notifications.outbox import Outbox, Settlement
 from mailroom.notifications.settling import Decision
 from tests.integration.notifications.conftest import Mail, eventually
 from tests.integration.notifications.relay import Relay, call
@@ -168,22 +166,18 @@ def test_a_paused_sender_cannot_send_what_another_has_sent(mail: Mail, start_chi
 def test_a_late_write_is_refused(mail: Mail) -> None:
     mail.client.post(HELLO, Prefer="respond-async")
     outbox = Outbox(mail.collection, ServerClock(mail.services.database), 1.0)
-    [message] = outbox.due(10)
-    late = outbox.claim_due(message)
+    [due] = outbox.due(10)
+    [late] = outbox.claim([due.id])
+    assert outbox.claim([due.id]) == []
     mail.let_time_pass()
-    newer = outbox.claim_due(message)
-    assert late is not None
+    newer = outbox.claim_lost(due.id)
     assert newer is not None
     assert (late.epoch, newer.epoch) == (1, 2)
     [before] = mail.collection.find()
 
-    for write in (
-        lambda: outbox.hand_over(late),
-        lambda: outbox.take_over(replace(late, index=1)),
-        lambda: outbox.settle(late, Decision(State.SENT, (), None, ""), Result({})),
-    ):
-        with pytest.raises(LeaseLost):
-            write()
+    assert outbox.hand_over([late]) == [False]
+    assert outbox.settle([Settlement(late, Decision(State.SENT, (), None, ""), Result({}))]) == [False]
+    outbox.release([late])
     assert list(mail.collection.find()) == [before]
 
 

@@ -19,24 +19,27 @@ HELLO = {"emailTo": "a@example.com", "subject": "Hello", "message": "<p>x</p>"}
 
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
-    """Has a method of the outbox fail the first times as it does when MongoDB is away."""
+    """Has a method of the outbox fail the next times as it does when MongoDB is away. To be asked for before `mail`."""
+    left: dict[str, int] = {}
 
-    def fail(name: str, times: int) -> None:
+    def wrap(name: str) -> None:
         usual: Callable[..., Any] = getattr(Outbox, name)
-        left = iter(range(times))
 
         def method(*arguments: Any) -> Any:
-            if next(left, None) is not None:
+            if left.get(name, 0):
+                left[name] -= 1
                 raise AutoReconnect("connection closed")
             return usual(*arguments)
 
         monkeypatch.setattr(Outbox, name, method)
 
-    return fail
+    for name in ("claim_new", "hand_over", "settle"):
+        wrap(name)
+    return left.__setitem__
 
 
 def test_once_stored_it_is_accepted_whatever_comes(
-    mail: Mail, relay: Relay, failing: Callable[[str, int], None]
+    failing: Callable[[str, int], None], mail: Mail, relay: Relay
 ) -> None:
     failing("claim_new", 1)
 
@@ -48,7 +51,7 @@ def test_once_stored_it_is_accepted_whatever_comes(
 
 
 def test_nothing_is_handed_over_that_cannot_be_noted(
-    mail: Mail, relay: Relay, failing: Callable[[str, int], None]
+    failing: Callable[[str, int], None], mail: Mail, relay: Relay
 ) -> None:
     failing("hand_over", 1)
 
@@ -61,7 +64,7 @@ def test_nothing_is_handed_over_that_cannot_be_noted(
 
 
 def test_what_was_sent_is_noted_once_mongodb_is_back(
-    mail: Mail, relay: Relay, failing: Callable[[str, int], None]
+    failing: Callable[[str, int], None], mail: Mail, relay: Relay
 ) -> None:
     failing("settle", 2)
 

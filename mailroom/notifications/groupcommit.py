@@ -1,0 +1,48 @@
+"""Group commit: what many ask for at once is written at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_MOST = 100
+
+
+class GroupCommit(Generic[T, R]):
+    """While one write is on its way, all that is asked for waits and makes up the next. Who is alone never waits.
+
+    `write` runs in a thread and tells for each item what it came to; what it raises is raised to all of them. Used
+    from one event loop only.
+    """
+
+    def __init__(self, write: Callable[[list[T]], list[R]]) -> None:
+        self._write = write
+        self._waiting: list[tuple[T, asyncio.Future[R]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def __call__(self, item: T) -> R:
+        """Returns when `item` is written."""
+        done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, done))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_all())
+        return await done
+
+    async def _write_all(self) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
+            try:
+                results = await asyncio.to_thread(self._write, [item for item, _ in group])
+            except Exception as error:
+                for _, done in group:
+                    if not done.done():
+                        done.set_exception(error)
+            else:
+                for (_, done), result in zip(group, results, strict=True):
+                    if not done.done():
+                        done.set_result(result)
+        self._writing = None

@@ -1,0 +1,35 @@
+"""How fast messages may go to the relay."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+
+class Pace:
+    """At most `per_second` messages, evenly spread; 0 is any number. First come, first served: nobody is overtaken.
+
+    Used from one event loop only.
+    """
+
+    def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._between = 1.0 / per_second if per_second else 0.0
+        self._clock = clock
+        self._next = clock()
+
+    async def turn(self, seconds: float) -> bool:
+        """Waits for a turn. False, at once, when there is none within so many seconds."""
+        if not self._between:
+            return True
+        now = self._clock()
+        mine = max(now, self._next)
+        if mine - now > max(0.0, seconds):
+            return False
+        self._next = mine + self._between
+        await asyncio.sleep(mine - now)
+        return True
+
+    def give_back(self) -> None:
+        """A turn that was not used is somebody else's."""
+        self._next -= self._between
