@@ -1,4 +1,4 @@
-"""`python -m mailroom`: set-up, API keys, settings. Settings and secrets are those of the functions."""
+"""`python -m mailroom`: set-up, API keys, templates, settings. Settings and secrets are those of the functions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import timedelta
 from pymongo.errors import PyMongoError
 
 from mailroom.errors import MailroomError
+from mailroom.notifications.templates import commands as templates
 from mailroom.platform import settings
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.keys import SCOPES
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     revoke = keys.add_parser("revoke", help="end a key, on every replica within seconds")
     revoke.add_argument("id", help="as `keys list` shows it")
     revoke.set_defaults(run=_revoke)
+    templates.add_to(commands)
     return parser
 
 

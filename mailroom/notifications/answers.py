@@ -75,6 +75,7 @@ def item(document: Document) -> dict[str, Any]:
         "status": document["state"],
         "emailTo": document["emailTo"],
         "subject": document["subject"],
+        "template": document.get("template"),
         "tags": document["tags"],
         "metadata": document["metadata"],
         "priority": Priority(document["priority"]).name.lower(),

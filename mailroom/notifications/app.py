@@ -11,6 +11,7 @@ from mailroom.notifications.contract import CONTRACT
 from mailroom.notifications.endpoints.messages import Messages
 from mailroom.notifications.endpoints.sending import SENDER, Sending
 from mailroom.notifications.endpoints.suppressions import SuppressionList
+from mailroom.notifications.endpoints.templates import TemplateList
 from mailroom.notifications.headers import AllowedHeaders
 from mailroom.notifications.outbox import Outbox
 from mailroom.notifications.relay.connection import RelaySettings
@@ -22,6 +23,8 @@ from mailroom.notifications.sender import Policy, Sender
 from mailroom.notifications.signing import Signer
 from mailroom.notifications.store import Store
 from mailroom.notifications.suppressions import Suppressions
+from mailroom.notifications.templates.rendering import Renderer
+from mailroom.notifications.templates.store import Templates
 from mailroom.platform import http, secrets
 from mailroom.platform.clock import Budget
 from mailroom.platform.http import Api
@@ -41,10 +44,11 @@ def api(services: Services) -> Api:
     parts = _Parts(services, mail_from.domain)
     store = Store(parts.collection, parts.clock, mail_from)
     kick = services.kicker.kick
-    extras = Extras(AllowedHeaders.parse(settings.mail_headers))
+    extras = Extras(AllowedHeaders.parse(settings.mail_headers), Renderer(parts.templates).render)
     sending = Sending(store, extras, parts.sender.send_new, kick, settings.send_wait_seconds)
     messages = Messages(store, parts.outbox, parts.retention, kick)
     suppressions = SuppressionList(parts.suppressions)
+    templates = TemplateList(parts.templates)
     api = Api(
         services.keys.authenticate,
         with_problem=answers.problem_members,
@@ -55,10 +59,16 @@ def api(services: Services) -> Api:
     api.add("POST", "/batch", "notifications:send", sending.batch)
     api.add("GET", "/", "notifications:read", messages.list)
     api.add("GET", "/counts", "notifications:read", messages.counts)
-    api.add("DELETE", "/", "notifications:send", messages.erase)
+    api.add("DELETE", "/", "notifications:erase", messages.erase)
     api.add("GET", "/<id>", "notifications:read", messages.get)
     api.add("POST", "/<id>/cancel", "notifications:send", messages.cancel)
     api.add("POST", "/<id>/resend", "notifications:send", messages.resend)
+    api.add("GET", "/templates", "templates:read", templates.list)
+    api.add("GET", "/templates/<name>", "templates:read", templates.get)
+    api.add("PUT", "/templates/<name>", "templates:write", templates.put)
+    api.add("DELETE", "/templates/<name>", "templates:write", templates.delete)
+    api.add("GET", "/templates/<name>/versions", "templates:read", templates.versions)
+    api.add("POST", "/templates/<name>/preview", "templates:read", templates.preview)
     api.add("GET", "/suppressions", "notifications:read", suppressions.list)
     api.add("POST", "/suppressions", "notifications:send", suppressions.add)
     api.add("DELETE", "/suppressions/<address>", "notifications:send", suppressions.remove)
@@ -85,6 +95,7 @@ class _Parts:
         self.collection = services.database["notifications"]
         self.clock = ServerClock(services.database)
         self.outbox = Outbox(self.collection, self.clock, settings.send_lease_seconds)
+        self.templates = Templates(services.database["templates"], self.clock)
         self.suppressions = Suppressions(services.database["suppressions"], self.clock)
         self.sender = Sender(
             self.outbox,

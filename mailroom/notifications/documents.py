@@ -34,6 +34,7 @@ def from_draft(draft: Draft, message_id: ObjectId, sender: Sender, key_id: str, 
         "subject": draft.subject,
         "text": draft.text,
         "html": draft.html,
+        "template": {"name": draft.template.name, "version": draft.template.version} if draft.template else None,
         "bodySince": now,
         "erasedAt": None,
         "attachments": [

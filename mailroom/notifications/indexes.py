@@ -25,6 +25,8 @@ INDEXES: dict[str, list[IndexModel]] = {
             partialFilterExpression={"idempotency.key": {"$exists": True}},
         ),
     ],
+    # The newest version of a template, all of them, and no number twice.
+    "templates": [IndexModel([("name", ASCENDING), ("version", DESCENDING)], name="version", unique=True)],
     "suppressions": [
         IndexModel([("key", ASCENDING)], name="address", unique=True),
         IndexModel(_NEWEST, name="newest"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -13,6 +14,7 @@ import msgspec
 from mailroom.notifications import addresses, text
 from mailroom.notifications.headers import NO_HEADERS, AllowedHeaders
 from mailroom.notifications.model import Address, Attachment, Kind, Priority, Recipient
+from mailroom.notifications.templates.rendering import Rendered, Use
 from mailroom.platform import paging
 from mailroom.platform.http import Problem
 
@@ -37,13 +39,14 @@ class Attach(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=
 
 
 class Send(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """The body of `POST /`. `message` is HTML; `html` and `text` are given instead of it."""
+    """The body of `POST /`. `message` is HTML; `html` and `text` are given instead of it, or all by a `template`."""
 
     email_to: str | list[str]
-    subject: str
+    subject: str | None = None
     message: str | None = None
     html: str | None = None
     text: str | None = None
+    template: Use | None = None
     cc: str | list[str] = []
     bcc: str | list[str] = []
     reply_to: str | list[str] = []
@@ -69,6 +72,7 @@ class Draft:
     subject: str
     text: str
     html: str
+    template: Rendered | None
     headers: tuple[tuple[str, str], ...]
     attachments: tuple[Attachment, ...]
     tags: tuple[str, ...]
@@ -77,11 +81,16 @@ class Draft:
     send_at: datetime | None
 
 
+def no_templates(use: Use) -> Rendered:
+    raise Problem(422, "template.unknown", "there are no templates here", field="template")
+
+
 @dataclass(frozen=True)
 class Extras:
     """What a deployment lets requests use beyond themselves; by default nothing."""
 
     headers: AllowedHeaders = NO_HEADERS
+    render: Callable[[Use], Rendered] = no_templates
 
 
 NO_EXTRAS = Extras()
@@ -90,14 +99,16 @@ NO_EXTRAS = Extras()
 def check(send: Send, extras: Extras = NO_EXTRAS) -> Draft:
     """Raises `Problem` 422 naming the first field at fault; nothing has been stored then."""
     recipients = _recipients(send)
-    html, plain = _bodies(send)
+    rendered = None if send.template is None else _rendered(send, send.template, extras)
+    subject, html, plain = _content(send) if rendered is None else _said(rendered)
     return Draft(
         email_to=send.email_to,
         recipients=recipients,
         reply_to=tuple(_addresses(send.reply_to, "replyTo")),
-        subject=_subject(send.subject),
+        subject=subject,
         text=plain,
         html=html,
+        template=rendered,
         headers=extras.headers.check(send.headers),
         attachments=_attachments(send.attachments),
         tags=_tags(send.tags),
@@ -140,6 +151,29 @@ def _subject(subject: str) -> str:
     if addresses.has_control(subject):
         raise Problem(422, "subject.invalid", "subject must be one line without control characters", field="subject")
     return subject
+
+
+def _rendered(send: Send, use: Use, extras: Extras) -> Rendered:
+    for field in ("subject", "message", "html", "text"):
+        if getattr(send, field) is not None:
+            raise Problem(422, "body.twice", f"the template gives all texts: leave {field} out", field=field)
+    return extras.render(use)
+
+
+def _said(rendered: Rendered) -> tuple[str, str, str]:
+    """What a template gives, checked like what a request gives itself: a parameter may hold a line end."""
+    subject = _subject(rendered.subject)
+    if rendered.html is None:
+        return subject, "", _body(rendered.text or "", "text")
+    html = _body(rendered.html, "html")
+    return subject, html, text.from_html(html) if rendered.text is None else _body(rendered.text, "text")
+
+
+def _content(send: Send) -> tuple[str, str, str]:
+    """Subject, HTML and text."""
+    if send.subject is None:
+        raise Problem(422, "subject.missing", "subject is missing", field="subject")
+    return _subject(send.subject), *_bodies(send)
 
 
 def _bodies(send: Send) -> tuple[str, str]:

@@ -19,7 +19,11 @@ from bson.errors import InvalidId
 from mailroom.platform.http import Caller, Problem
 from mailroom.platform.mongo import Document, Documents, server_time
 
-SCOPES = ("invoices:read", "invoices:write", "notifications:read", "notifications:send")
+SCOPES = (
+    *("invoices:read", "invoices:write"),
+    *("notifications:read", "notifications:send", "notifications:erase"),
+    *("templates:read", "templates:write"),
+)
 
 # For so long a replica goes on trusting what it read of a key: the delay of a revocation, in seconds.
 CACHE_SECONDS = 2.0

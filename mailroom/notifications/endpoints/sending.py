@@ -94,8 +94,8 @@ class Sending:
 
     def _order(self, request: Request, key: str | None) -> Order:
         send = request.decode(Send)
-        idempotency = None if key is None else Idempotency(f"{request.caller.id}:{key}", send.digest())
-        return Order(requests.check(send, self._extras), idempotency)
+        draft = requests.check(send, self._extras)
+        return Order(draft, None if key is None else Idempotency(f"{request.caller.id}:{key}", send.digest()))
 
     def _send_now(self, document: Document, seconds: float) -> Response:
         message = document["_id"]

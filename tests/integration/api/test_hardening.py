@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from werkzeug.datastructures import MultiDict
 
+from mailroom.platform.keys import SCOPES
 from mailroom.wiring import Services
 from tests.integration.api.apis import NAMES, api, path_of
 from tests.integration.api.conftest import Client, document
@@ -57,7 +58,7 @@ BODIES: list[bytes] = [
 
 @pytest.fixture
 def clients(indexed: Services) -> dict[str, Client]:
-    key = indexed.keys.create("all", ["invoices:read", "invoices:write", "notifications:read", "notifications:send"])
+    key = indexed.keys.create("all", list(SCOPES))
     return {name: Client(api(name, indexed), key.text) for name in NAMES}
 
 

@@ -83,7 +83,10 @@ class Mail:
 
     def __init__(self, services: Services) -> None:
         self.services = services
-        key = services.keys.create("test", ["notifications:send", "notifications:read"])
+        key = services.keys.create(
+            "test",
+            ["notifications:send", "notifications:read", "notifications:erase", "templates:read", "templates:write"],
+        )
         self.client = Client(app.api(services), key.text)
         self.sender: Worker = app.worker(services)
 

@@ -1,0 +1,90 @@
+"""`python -m mailroom templates`: the stored templates, for people and for scripts that deploy them from files."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from mailroom.errors import MailroomError
+from mailroom.notifications.clock import ServerClock
+from mailroom.notifications.templates import rendering
+from mailroom.notifications.templates.store import Content, Templates
+from mailroom.platform.clock import rfc3339
+from mailroom.platform.mongo import Document
+from mailroom.wiring import Services
+
+BY_COMMAND = "command"  # stands where a version made by the API has its key's id
+
+
+class NoSuchFile(MailroomError):
+    """A source cannot be read."""
+
+
+def add_to(commands: Any) -> None:
+    """Adds the command, with its own commands."""
+    own = commands.add_parser("templates", help="templates of mail").add_subparsers(required=True, metavar="COMMAND")
+    put = own.add_parser("put", help="make a new version, unless nothing changed")
+    put.add_argument("name")
+    put.add_argument("--subject", required=True)
+    put.add_argument("--html", type=Path, help="file with the HTML")
+    put.add_argument("--text", type=Path, help="file with the text (default: made from the HTML)")
+    put.set_defaults(run=_put)
+    own.add_parser("list", help="name, newest version, time").set_defaults(run=_list)
+    show = own.add_parser("show", help="print the sources")
+    show.add_argument("name")
+    show.add_argument("--version", type=int, help="default: the newest")
+    show.set_defaults(run=_show)
+    delete = own.add_parser("delete", help="end a template; its versions can still be shown by number")
+    delete.add_argument("name")
+    delete.set_defaults(run=_delete)
+
+
+def _put(services: Services, options: argparse.Namespace) -> int:
+    content = Content(options.subject, _read(options.html), _read(options.text))
+    rendering.check(options.name, content)
+    document, _ = _templates(services).put(options.name, content, BY_COMMAND)
+    print(f"{options.name}\t{document['version']}")
+    return 0
+
+
+def _list(services: Services, _: argparse.Namespace) -> int:
+    query: dict[str, str] = {}
+    while True:
+        items, cursor = _templates(services).page(query)
+        for each in items:
+            print(each["name"], each["version"], rfc3339(each["createdAt"]), sep="\t")
+        if cursor is None:
+            return 0
+        query = {"cursor": cursor}
+
+
+def _show(services: Services, options: argparse.Namespace) -> int:
+    found: Document | None = _templates(services).find(options.name, options.version)
+    if found is None:
+        return _unknown(options.name)
+    for part, source in found["content"].items():
+        if source is not None:
+            print(f"--- {part} of {found['name']}, version {found['version']}\n{source}")
+    return 0
+
+
+def _delete(services: Services, options: argparse.Namespace) -> int:
+    return _unknown(options.name) if _templates(services).delete(options.name, BY_COMMAND) is None else 0
+
+
+def _unknown(name: str) -> int:
+    print(f"mailroom: there is no template {name}, or not this version", file=sys.stderr)
+    return 1
+
+
+def _templates(services: Services) -> Templates:
+    return Templates(services.database["templates"], ServerClock(services.database))
+
+
+def _read(path: Path | None) -> str | None:
+    try:
+        return None if path is None else path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise NoSuchFile(f"{path} cannot be read: {error}") from error

@@ -1,0 +1,111 @@
+"""Filling a stored template: what a request asks for, and what it is told when that cannot be done."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from mailroom.notifications.templates.store import Content, Template, Templates, to_template
+from mailroom.platform.http import Problem
+
+Version = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
+LONGEST_PARAMETERS = 100_000  # bytes as JSON
+DEEPEST_PARAMETERS = 10
+LONGEST_SUBJECT = 500  # characters
+LONGEST_BODY = 500_000  # characters; both as in a request without a template
+
+
+class Use(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A template in a request. Without `version` it is the newest."""
+
+    name: str
+    version: Version | None = None
+    parameters: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What came of a template; `html` and `text` are None where it has none."""
+
+    name: str
+    version: int
+    subject: str
+    html: str | None
+    text: str | None
+
+
+@dataclass(frozen=True)
+class Renderer:
+    templates: Templates
+
+    def render(self, use: Use) -> Rendered:
+        """Raises `Problem` 422 naming the part of `template` that is at fault."""
+        found = self.templates.find(use.name, use.version) if re.fullmatch(NAME, use.name) else None
+        if found is None:
+            field = "template.version" if use.version is not None else "template.name"
+            raise Problem(422, "template.unknown", f"there is no template {use.name}, or not this version", field=field)
+        return fill(to_template(found), use.parameters, "template.parameters")
+
+
+def fill(template: Template, parameters: Mapping[str, Any], field: str) -> Rendered:
+    """Raises `Problem` 422; `field` is where the parameters stand in the request."""
+    from mailroom.notifications.templates import language  # Jinja2: 50 ms, and not where mail is only sent
+
+    if _depth(parameters) > DEEPEST_PARAMETERS or len(msgspec.json.encode(parameters)) > LONGEST_PARAMETERS:
+        detail = f"parameters have at most {LONGEST_PARAMETERS} bytes and {DEEPEST_PARAMETERS} levels"
+        raise Problem(422, "template.parameters", detail, field=field)
+
+    def part(name: str, source: str | None, longest: int) -> str | None:
+        try:
+            return source and language.render(source, parameters, longest, html=name == "html")
+        except language.MissingParameter as error:
+            raise Problem(422, "template.parameter_missing", str(error), field=f"{field}.{error.name}") from None
+        except language.CannotRender as error:
+            raise Problem(422, "template.failed", f"the {name} of the template: {error}", field=field) from None
+
+    content = template.content
+    return Rendered(
+        template.name,
+        template.version,
+        part("subject", content.subject, LONGEST_SUBJECT) or "",
+        part("html", content.html, LONGEST_BODY),
+        part("text", content.text, LONGEST_BODY),
+    )
+
+
+def check(name: str, content: Content) -> None:
+    """Raises `Problem` 422 naming the field of a template that cannot be one."""
+    from mailroom.notifications.templates import language
+
+    if not re.fullmatch(NAME, name):
+        detail = "a name has up to 64 small letters, digits and . _ -, and begins with a letter or a digit"
+        raise Problem(422, "template.name", detail, field="name")
+    if not content.subject.strip() or "\n" in content.subject:
+        raise Problem(422, "template.invalid", "subject must be one line of text", field="subject")
+    if not (content.html or content.text):
+        raise Problem(422, "template.invalid", "a template has html, or text, or both", field="html")
+    for field, source in vars(content).items():
+        try:
+            language.check(source or "", html=field == "html")
+        except language.InvalidTemplate as error:
+            raise Problem(422, "template.invalid", f"{field}: {error}", field=field) from None
+
+
+def _depth(value: Any) -> int:
+    """How many objects and lists stand within each other; counted no further than is allowed."""
+    depth, level = 0, [value]
+    while level and depth <= DEEPEST_PARAMETERS:
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        depth += 1
+    return depth

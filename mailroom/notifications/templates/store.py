@@ -1,0 +1,142 @@
+"""Templates in MongoDB. Every change is a version of its own, which stays: a message names the one it was made from.
+
+A version is written by one insert, so there is no moment at which a template is half changed. Deleting is a version
+too, one without content; a template of that name can be made again, and its numbers go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bson import ObjectId
+from pymongo.errors import DuplicateKeyError
+
+from mailroom.notifications.clock import ServerClock
+from mailroom.platform import paging
+from mailroom.platform.http import Problem
+from mailroom.platform.mongo import Document, Documents
+
+_MOST = 2**62  # MongoDB's integers have 8 bytes
+
+
+@dataclass(frozen=True)
+class Content:
+    """The sources. Without `text`, the text part is made from the HTML; without `html` there is only text."""
+
+    subject: str
+    html: str | None
+    text: str | None
+
+
+@dataclass(frozen=True)
+class Template:
+    name: str
+    version: int
+    content: Content
+
+
+class Templates:
+    """The collection `templates`. Blocks for MongoDB's answers; errors are the driver's."""
+
+    def __init__(self, collection: Documents, clock: ServerClock) -> None:
+        self._collection = collection
+        self._clock = clock
+
+    def put(self, name: str, content: Content, key_id: str) -> tuple[Document, bool]:
+        """Makes it the newest version, and says whether there was none before. What is the newest already stays it."""
+        while True:
+            newest = self._newest(name)
+            if newest is not None and newest["content"] == vars(content):
+                return newest, False
+            made = self._insert(name, newest, vars(content), key_id)
+            if made is not None:
+                return made, newest is None or newest["content"] is None
+
+    def delete(self, name: str, key_id: str) -> int | None:
+        """Ends it, and returns its last version with content. None when there is no such template."""
+        while True:
+            newest = self._newest(name)
+            if newest is None or newest["content"] is None:
+                return None
+            if self._insert(name, newest, None, key_id) is not None:
+                version: int = newest["version"]
+                return version
+
+    def find(self, name: str, version: int | None = None) -> Document | None:
+        """That version, or the newest one. None when there is none, or it is a deletion."""
+        found = self._newest(name) if version is None else self._collection.find_one({"name": name, "version": version})
+        return None if found is None or found["content"] is None else found
+
+    def page(self, query: Mapping[str, str]) -> tuple[list[Document], str | None]:
+        """The newest version of each template, in the order of their names. Raises `Problem` 422."""
+        limit = paging.limit_of(query)
+        which = {"name": {"$gt": _after(query["cursor"], str)}} if "cursor" in query else {}
+        newest = {"_id": "$name", "id": {"$first": "$_id"}, "content": {"$first": {"$type": "$content"}}}
+        steps: list[Document] = [
+            {"$match": which},
+            {"$sort": {"name": 1, "version": -1}},
+            {"$group": newest},
+            {"$match": {"content": "object"}},
+            {"$sort": {"_id": 1}},
+            {"$limit": limit + 1},
+        ]
+        ids = [each["id"] for each in self._collection.aggregate(steps)]
+        found = sorted(self._collection.find({"_id": {"$in": ids}}, {"content": 0}), key=lambda each: each["name"])
+        return _cut(found, limit, "name")
+
+    def versions(self, name: str, query: Mapping[str, str]) -> tuple[list[Document], str | None]:
+        """All its versions, newest first, deletions too. Raises `Problem` 422."""
+        limit = paging.limit_of(query)
+        which: Document = {"name": name}
+        if "cursor" in query:
+            which["version"] = {"$lt": _after(query["cursor"], int)}
+        return _cut(list(self._collection.find(which).sort("version", -1).limit(limit + 1)), limit, "version")
+
+    def _newest(self, name: str) -> Document | None:
+        for found in self._collection.find({"name": name}).sort("version", -1).limit(1):
+            return found
+        return None
+
+    def _insert(
+        self, name: str, newest: Document | None, content: dict[str, Any] | None, key_id: str
+    ) -> Document | None:
+        """The next version. None when somebody else has just made it."""
+        document: Document = {
+            "_id": ObjectId(),
+            "name": name,
+            "version": newest["version"] + 1 if newest else 1,
+            "content": content,
+            "createdAt": self._clock.now(),
+            "keyId": key_id,
+        }
+        try:
+            self._collection.insert_one(document)
+        except DuplicateKeyError:
+            return None
+        return document
+
+
+def to_template(document: Document) -> Template:
+    return Template(document["name"], document["version"], Content(**document["content"]))
+
+
+def _cut(found: list[Document], limit: int, field: str) -> tuple[list[Document], str | None]:
+    items = found[:limit]
+    return items, paging.to_cursor([items[-1][field]]) if len(found) > limit else None
+
+
+def _after(cursor: str, kind: type) -> Any:
+    match paging.from_cursor(cursor):
+        case [str() as last] if kind is str:
+            return last
+        case [int() as last] if kind is int and 0 <= last <= _MOST:
+            return last
+        case _:
+            raise paging.bad_cursor()
+
+
+def unknown(name: str, version: int | None) -> Problem:
+    which = f"version {version} of the template {name}" if version else f"template {name}"
+    return Problem(404, "template.unknown", f"there is no {which}")

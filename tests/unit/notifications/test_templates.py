@@ -1,0 +1,137 @@
+"""The language of templates: what it can say, and that nothing in it takes all memory, all time or a look behind."""
+
+from __future__ import annotations
+
+import time
+from html import unescape
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailroom.notifications.templates import language
+from mailroom.notifications.templates.language import CannotRender, InvalidTemplate, MissingParameter
+from mailroom.notifications.templates.rendering import fill
+from mailroom.notifications.templates.store import Content, Template
+from mailroom.platform.http import Problem
+
+ORDER = {"name": "Anna & Co", "total": "1190.00", "items": [{"title": "Pen", "count": 2}, {"title": "Ink", "count": 0}]}
+
+
+def render(source: str, html: bool = True, longest: int = 1000, **parameters: Any) -> str:
+    return language.render(source, parameters, longest, html=html)
+
+
+@pytest.mark.parametrize(
+    ("source", "result"),
+    [
+        ("Hello {{ order.name }}", "Hello Anna &amp; Co"),
+        ("{% for each in order.items %}{{ loop.index }}. {{ each.title }}\n{% endfor %}", "1. Pen\n2. Ink\n"),
+        ("{% for each in order.items if each.count %}{{ each.title }}{% else %}none{% endfor %}", "Pen"),
+        ("{% for key, value in item|items %}{{ key }}={{ value }}{{ ', ' if not loop.last }}{% endfor %}", "a=1, b=2"),
+        ("{% if order.total == '0' %}free{% elif order.total is string %}{{ order.total }}{% endif %}", "1190.00"),
+        ("{{ title|default('Dear customer') }}, {{ nothing }}.", "Dear customer, ."),
+        ("{{ words|join(' and ') }}", "&lt;a&gt; and b"),
+        ("{{ order.name|upper|truncate(6, true, '', 0) }}", "ANNA &amp;"),
+        ("{% raw %}{{ order }}{% endraw %}{# a comment #}", "{{ order }}"),
+    ],
+)
+def test_what_it_can_say(source: str, result: str) -> None:
+    given = {"order": ORDER, "item": {"a": 1, "b": 2}, "nothing": None, "words": ["<a>", "b"]}
+    assert render(source, **given) == result
+
+
+@given(st.text(), st.text())
+def test_a_parameter_is_text_and_never_markup(name: str, link: str) -> None:
+    source = '<p title="{{ name }}">{{ name }}</p><a href="{{ link|urlencode }}">{{ [1]|first }}</a>'
+    html = render(source, longest=10_000, name=name, link=link)
+
+    assert unescape(html.partition('<p title="')[2].partition('">')[0]) == unescape(
+        html.split(">")[1].partition("<")[0]
+    )
+    assert html.count("<") == 4
+    assert html.count('"') == 4
+    assert "'" not in html
+    assert render("{{ name }}", html=False, longest=10_000, name=name) == name
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        *("{{ x.__class__ }}", "{{ x['__class__'] }}", "{{ ''.join }}", "{{ words.append }}", "{{ order.keys }}"),
+        *("{{ gone }}", "{{ order.gone }}", "{{ gone|upper }}", "{% for a in gone %}{% endfor %}", "{{ words[7] }}"),
+        *("{% for k, v in gone|items %}{% endfor %}", "{% if gone %}{% endif %}", "{{ gone == 1 }}", "{{ loop }}"),
+    ],
+)
+def test_what_is_not_given_is_named(source: str) -> None:
+    with pytest.raises(MissingParameter) as missing:
+        render(source, x="x", words=["a"], order=ORDER)
+    assert missing.value.name in source
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        *("{{ range(9) }}", "{{ ''.join([]) }}", "{{ x|safe }}", "{{ x|attr('a') }}", "{{ '%9d'|format(1) }}"),
+        *("{{ 'x' * 999999999 }}", "{{ 9 ** 999999999 }}", "{{ x ~ x }}", "{{ x + x }}", "{{ x|center(99999999) }}"),
+        *("{% set a = x %}", "{% macro m() %}{% endmacro %}", "{% include 'a' %}", "{% extends 'a' %}"),
+        *("{% block a %}{% endblock %}", "{% call x() %}{% endcall %}", "{{ [x, x]|join }}", "{{ (x, x) }}"),
+        *("{% import 'a' as a %}", "{% autoescape false %}{% endautoescape %}", "{% filter upper %}{% endfilter %}"),
+        *("{% for a in x recursive %}{% endfor %}", "{{ x[1:] }}", "{{ _budget }}"),
+        *("{{ x", "{% if x %}", "{{ x }", "{% nonsense %}", "{{ " + "(" * 5000, "{{ x" + "|urlencode" * 6 + " }}"),
+        *("{% if x %}" * 30 + "{% endif %}" * 30, "{{ x }}" * 6000, "x" * 100_001),
+    ],
+)  # fmt: skip
+def test_what_is_not_of_the_language(source: str) -> None:
+    with pytest.raises(InvalidTemplate):
+        language.check(source, html=True)
+
+
+MANY = list(range(9_000))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% for a in many %}{% for b in many %}{% endfor %}{% endfor %}",
+        "{% for a in many %}{{ long }}{% endfor %}",
+        "{{ long }}" * 1000,
+        "{% for a in many %}" + "{% if end in long %}{% endif %}" * 900 + "{% endfor %}",
+        "{% for a in many %}" * 15 + "{% endfor %}" * 15,
+        "{{ long|urlencode|urlencode|urlencode|urlencode|urlencode }}",
+        "{{ many|join(long) }}",
+        "{{ many }}",
+        "{{ huge }}",
+        "{% for a in 5 %}{% endfor %}",
+        "{% for a in long %}{% endfor %}",
+    ],
+)
+def test_no_rendering_goes_on_for_ever(source: str) -> None:
+    began = time.thread_time()
+
+    with pytest.raises(CannotRender):
+        render(source, longest=500_000, many=MANY, long="é" * 50_000, end="é" * 49_999 + "x", huge=10**9000)
+    assert time.thread_time() - began < 10  # seconds of the processor; it takes 2 at most
+
+
+def filled(parameters: dict[str, Any], **content: str | None) -> str | None:
+    content = {"subject": "Hello {{ name }}", "html": None, "text": None} | content
+    return fill(Template("t", 1, Content(**content)), parameters, "parameters").subject  # type: ignore[arg-type]
+
+
+def test_the_parameters_have_a_bound() -> None:
+    deep: Any = "x"
+    for _ in range(5000):
+        deep = [deep]
+    for parameters in ({"name": "x" * 100_001}, {"name": deep[0][0][0]}):
+        with pytest.raises(Problem) as problem:
+            filled(parameters, text="x")
+        assert (problem.value.status, problem.value.field) == (422, "parameters")
+
+
+def test_the_subject_is_no_html_and_a_missing_parameter_is_named() -> None:
+    assert filled({"name": "A & B"}, html="<p>x</p>") == "Hello A & B"
+    with pytest.raises(Problem) as problem:
+        filled({}, text="x")
+    assert problem.value.field == "parameters.name"
