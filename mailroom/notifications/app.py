@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from mailroom.notifications import addresses, answers
+from mailroom.notifications import addresses, answers, contract
 from mailroom.notifications.clock import ServerClock
 from mailroom.notifications.composing import Composer
-from mailroom.notifications.contract import CONTRACT
 from mailroom.notifications.endpoints.messages import Messages
 from mailroom.notifications.endpoints.sending import SENDER, Sending
 from mailroom.notifications.endpoints.suppressions import SuppressionList
@@ -52,26 +51,26 @@ def api(services: Services) -> Api:
     api = Api(
         services.keys.authenticate,
         with_problem=answers.problem_members,
-        contract=CONTRACT,
+        contract=contract.CONTRACT,
         policy=http.Policy.of(settings),
     )
-    api.add("POST", "/", "notifications:send", sending.one)
-    api.add("POST", "/batch", "notifications:send", sending.batch)
-    api.add("GET", "/", "notifications:read", messages.list)
-    api.add("GET", "/counts", "notifications:read", messages.counts)
-    api.add("DELETE", "/", "notifications:erase", messages.erase)
-    api.add("GET", "/<id>", "notifications:read", messages.get)
-    api.add("POST", "/<id>/cancel", "notifications:send", messages.cancel)
-    api.add("POST", "/<id>/resend", "notifications:send", messages.resend)
-    api.add("GET", "/templates", "templates:read", templates.list)
-    api.add("GET", "/templates/<name>", "templates:read", templates.get)
-    api.add("PUT", "/templates/<name>", "templates:write", templates.put)
-    api.add("DELETE", "/templates/<name>", "templates:write", templates.delete)
-    api.add("GET", "/templates/<name>/versions", "templates:read", templates.versions)
-    api.add("POST", "/templates/<name>/preview", "templates:read", templates.preview)
-    api.add("GET", "/suppressions", "notifications:read", suppressions.list)
-    api.add("POST", "/suppressions", "notifications:send", suppressions.add)
-    api.add("DELETE", "/suppressions/<address>", "notifications:send", suppressions.remove)
+    api.add("POST", "/", "notifications:send", sending.one, contract.SEND)
+    api.add("POST", "/batch", "notifications:send", sending.batch, contract.SEND_BATCH)
+    api.add("GET", "/", "notifications:read", messages.list, contract.LIST)
+    api.add("GET", "/counts", "notifications:read", messages.counts, contract.COUNTS)
+    api.add("DELETE", "/", "notifications:erase", messages.erase, contract.ERASE)
+    api.add("GET", "/<id>", "notifications:read", messages.get, contract.GET)
+    api.add("POST", "/<id>/cancel", "notifications:send", messages.cancel, contract.CANCEL)
+    api.add("POST", "/<id>/resend", "notifications:send", messages.resend, contract.RESEND)
+    api.add("GET", "/templates", "templates:read", templates.list, contract.LIST_TEMPLATES)
+    api.add("GET", "/templates/<name>", "templates:read", templates.get, contract.GET_TEMPLATE)
+    api.add("PUT", "/templates/<name>", "templates:write", templates.put, contract.PUT_TEMPLATE)
+    api.add("DELETE", "/templates/<name>", "templates:write", templates.delete, contract.DELETE_TEMPLATE)
+    api.add("GET", "/templates/<name>/versions", "templates:read", templates.versions, contract.LIST_VERSIONS)
+    api.add("POST", "/templates/<name>/preview", "templates:read", templates.preview, contract.PREVIEW_TEMPLATE)
+    api.add("GET", "/suppressions", "notifications:read", suppressions.list, contract.LIST_SUPPRESSIONS)
+    api.add("POST", "/suppressions", "notifications:send", suppressions.add, contract.SUPPRESS)
+    api.add("DELETE", "/suppressions/<address>", "notifications:send", suppressions.remove, contract.UNSUPPRESS)
     return api
 
 

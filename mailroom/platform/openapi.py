@@ -74,7 +74,10 @@ def _operation(route: Route) -> dict[str, Any]:
         result["parameters"] = parameters
     if operation.body is not None:
         for status in (400, 413, 422):
-            result["responses"][str(status)] = _refusal(status)
+            content = result["responses"].get(str(status), {}).get("content", {})
+            refusal = _refusal(status)
+            # An answer of another type may have the same status: a batch of which nothing was accepted.
+            result["responses"][str(status)] = refusal | {"content": content | refusal["content"]}
         result["requestBody"] = {"required": True, "content": {JSON: {"schema": _schema(operation.body)}}}
     return result
 

@@ -1,0 +1,106 @@
+"""Every answer of the API has the shape that its contract names; every call of the contract is called."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from mailroom.notifications.shapes import Accepted, RefusedEntry
+from mailroom.platform.contract import Operation
+from mailroom.platform.http import Route
+from tests.integration.notifications.conftest import Answer, Mail
+from tests.integration.notifications.relay import Relay, reply
+
+HELLO: dict[str, Any] = {
+    "emailTo": ["a@example.com", "b@example.com"],
+    "cc": "c@example.com",
+    "replyTo": "r@example.com",
+    "subject": "Hello",
+    "message": "<p>x</p>",
+    "headers": {"X-Order": "1"},
+    "attachments": [{"filename": "x.txt", "content": "eA=="}],
+    "tags": ["t"],
+    "metadata": {"m": "1"},
+}
+TEMPLATE = {"subject": "Hi {{ name }}", "text": "Hi {{ name }}"}
+
+
+class Checked:
+    """Calls routes, and compares each answer with what the contract says of it."""
+
+    def __init__(self, mail: Mail) -> None:
+        self.mail = mail
+        self.seen: set[str] = set()
+
+    def __call__(self, method: str, route: str, status: int, body: Any = None, headers: Any = None, **more: str) -> Any:
+        path, _, query = more.get("path", route).partition("?")
+        sent = b"" if body is None else json.dumps(body).encode()
+        asked = dict(part.split("=") for part in query.split("&") if part)
+        answer: Answer = self.mail.client.call(method, path, sent, asked, headers or {})
+        operation = self.operation(method, route)
+        assert answer.status == status, answer.body
+        msgspec.convert(answer.body, operation.answers[status])
+        self.seen.add(f"{method} {route}")
+        return answer.body
+
+    def operation(self, method: str, path: str) -> Operation:
+        [route] = [each for each in self.routes if (each.method, each.path) == (method, path)]
+        assert route.operation is not None, route
+        return route.operation
+
+    @property
+    def routes(self) -> list[Route]:
+        return self.mail.client.api.routes
+
+
+def test_answers_have_the_shape_that_is_named(mail: Mail, relay: Relay) -> None:
+    call = Checked(mail)
+    relay.on("rcpt", reply("550 5.1.1 unknown"), recipient="b@example.com")
+    message = call("POST", "/", 200, HELLO)["id"]
+    waiting = call("POST", "/", 202, HELLO, headers={"Prefer": "respond-async"})["id"]
+    batch = call("POST", "/batch", 202, {"messages": [HELLO, {}]})
+    msgspec.convert(batch["items"][0], Accepted)
+    msgspec.convert(batch["items"][1], RefusedEntry)
+    call("POST", "/batch", 422, {"messages": [{}]})
+    assert len(call("GET", "/", 200, path="/?status=queued&limit=1")["items"]) == 1
+    call("GET", "/<id>", 200, path=f"/{message}")
+    call("GET", "/counts", 200)
+    call("POST", "/<id>/cancel", 200, path=f"/{waiting}/cancel")
+    call("POST", "/<id>/resend", 202, path=f"/{waiting}/resend")
+    call("POST", "/suppressions", 200, {"address": "d@example.com"})
+    assert len(call("GET", "/suppressions", 200)["items"]) == 2
+    call("DELETE", "/suppressions/<address>", 200, path="/suppressions/d@example.com")
+    call("PUT", "/templates/<name>", 201, TEMPLATE, path="/templates/hi")
+    call("PUT", "/templates/<name>", 200, TEMPLATE | {"text": "x"}, path="/templates/hi")
+    call("GET", "/templates", 200)
+    call("GET", "/templates/<name>", 200, path="/templates/hi?version=1")
+    call("POST", "/templates/<name>/preview", 200, {"parameters": {"name": "A"}}, path="/templates/hi/preview")
+    made = call("POST", "/", 200, {"emailTo": "a@example.com", "template": {"name": "hi", "parameters": {"name": "A"}}})
+    call("GET", "/<id>", 200, path=f"/{made['id']}")
+    call("DELETE", "/templates/<name>", 200, path="/templates/hi")
+    call("GET", "/templates/<name>/versions", 200, path="/templates/hi/versions")
+    call("DELETE", "/", 200, path="/?emailTo=a@example.com")
+
+    assert call.seen == {f"{route.method} {route.path}" for route in call.routes}
+
+
+def test_every_named_parameter_is_taken_and_no_other(mail: Mail) -> None:
+    for route in mail.client.api.routes:
+        assert route.operation is not None, route.path
+        if route.method != "GET" or "<" in route.path:
+            continue
+        for name in route.operation.query_names():
+            answer = mail.client.get(route.path, **{name: "?"})
+            assert answer.status == 200 or answer.body["code"] != "query.unknown", (route.path, name)
+        refused = mail.client.get(route.path, colour="red")
+        assert (refused.status, refused.body["field"]) == (422, "colour")
+
+
+@pytest.mark.parametrize("member", ["subject", "emailTo", "template", "headers", "attachments", "sendAt"])
+def test_the_document_says_what_may_be_sent(mail: Mail, member: str) -> None:
+    schemas = mail.client.get("/openapi.json").body["components"]["schemas"]
+
+    assert member in schemas["Send"]["properties"]
