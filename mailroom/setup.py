@@ -59,11 +59,12 @@ def _database(services: Services) -> Iterator[str]:
 
 def _buckets(services: Services) -> Iterator[str]:
     settings, client = services.settings, services.objects.client
-    for bucket in (settings.invoices_bucket, settings.rejects_bucket):
+    for bucket in (settings.invoices_bucket, settings.rejects_bucket, settings.attachments_bucket):
         _make_bucket(client, bucket, settings.s3_region)
         yield f"bucket {bucket}"
-    client.set_bucket_versioning(settings.invoices_bucket, VersioningConfig(ENABLED))
-    yield f"versions of {settings.invoices_bucket}: on"
+    for bucket in (settings.invoices_bucket, settings.attachments_bucket):
+        client.set_bucket_versioning(bucket, VersioningConfig(ENABLED))
+        yield f"versions of {bucket}: on"
     _set_event_rule(client, settings.invoices_bucket, settings.webhook_arn)
     yield f"events of {settings.invoices_bucket}: to {settings.webhook_arn}"
 

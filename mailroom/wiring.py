@@ -39,12 +39,20 @@ class Services:
 
     @cached_property
     def objects(self) -> ObjectStore:
+        return self._store(secrets.S3_ACCESS_KEY, secrets.S3_SECRET_KEY)
+
+    @cached_property
+    def attachments(self) -> ObjectStore:
+        """The same store, for those who may read the attachments' bucket and nothing else."""
+        return self._store(secrets.ATTACHMENTS_ACCESS_KEY, secrets.ATTACHMENTS_SECRET_KEY)
+
+    def _store(self, access_key: str, secret_key: str) -> ObjectStore:
         return ObjectStore(
             lambda: objects.connect(
                 self.settings.s3_endpoint,
                 self.settings.s3_region,
-                self.secrets.read(secrets.S3_ACCESS_KEY),
-                self.secrets.read(secrets.S3_SECRET_KEY),
+                self.secrets.read(access_key),
+                self.secrets.read(secret_key),
                 self.settings.s3_timeout_seconds,
             )
         )

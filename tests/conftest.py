@@ -57,6 +57,8 @@ def make_services(addresses: Addresses, tmp_path: Path) -> Iterator[Callable[...
         "mailroom-mongodb-uri": addresses.mongo_uri,
         "mailroom-s3-access-key": addresses.access_key,
         "mailroom-s3-secret-key": addresses.secret_key,
+        "mailroom-attachments-access-key": addresses.access_key,
+        "mailroom-attachments-secret-key": addresses.secret_key,
         "mailroom-webhook-token": "the-token",
     }.items():
         (folder / name).write_text(value + "\n")
@@ -66,6 +68,7 @@ def make_services(addresses: Addresses, tmp_path: Path) -> Iterator[Callable[...
         s3_endpoint=addresses.s3_endpoint,
         invoices_bucket=f"invoices-{unique}",
         rejects_bucket=f"rejects-{unique}",
+        attachments_bucket=f"attachments-{unique}",
     )
     made: list[Services] = []
 

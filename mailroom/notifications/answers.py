@@ -100,11 +100,20 @@ def details(document: Document) -> dict[str, Any]:
         "erasedAt": optional_time(document, "erasedAt"),
         "text": document["text"],
         "attachments": [
-            {"filename": each["filename"], "contentType": each["contentType"], "size": each["size"]}
+            {
+                "filename": each["filename"],
+                "contentType": each["contentType"],
+                "size": each["size"],
+                "object": _stored(each.get("object")),
+            }
             for each in document["attachments"]
         ],
         "attempts": [_attempt(each) for each in document["attempts"]],
     }
+
+
+def _stored(document: Document | None) -> dict[str, Any] | None:
+    return None if document is None else {"key": document["key"], "versionId": document["version_id"]}
 
 
 def _recipient(document: Document) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from mailroom.notifications.endpoints.messages import Messages
 from mailroom.notifications.endpoints.sending import SENDER, Sending
 from mailroom.notifications.endpoints.suppressions import SuppressionList
 from mailroom.notifications.endpoints.templates import TemplateList
+from mailroom.notifications.files import Files
 from mailroom.notifications.headers import AllowedHeaders
 from mailroom.notifications.outbox import Outbox
 from mailroom.notifications.relay.connection import RelaySettings
@@ -43,7 +44,7 @@ def api(services: Services) -> Api:
     parts = _Parts(services, mail_from.domain)
     store = Store(parts.collection, parts.clock, mail_from)
     kick = services.kicker.kick
-    extras = Extras(AllowedHeaders.parse(settings.mail_headers), Renderer(parts.templates).render)
+    extras = Extras(AllowedHeaders.parse(settings.mail_headers), Renderer(parts.templates).render, parts.files.pin)
     sending = Sending(store, extras, parts.sender.send_new, kick, settings.send_wait_seconds)
     messages = Messages(store, parts.outbox, parts.retention, kick)
     suppressions = SuppressionList(parts.suppressions)
@@ -94,6 +95,7 @@ class _Parts:
         self.collection = services.database["notifications"]
         self.clock = ServerClock(services.database)
         self.outbox = Outbox(self.collection, self.clock, settings.send_lease_seconds)
+        self.files = Files(services.attachments, settings.attachments_bucket)
         self.templates = Templates(services.database["templates"], self.clock)
         self.suppressions = Suppressions(services.database["suppressions"], self.clock)
         self.sender = Sender(
@@ -101,7 +103,7 @@ class _Parts:
             self.suppressions,
             Pool(_relay(services, domain), settings.smtp_messages_per_connection),
             _policy(settings),
-            Composer(_signer(services, domain)),
+            Composer(self.files, _signer(services, domain)),
         )
         self.retention = Retention(
             self.collection,

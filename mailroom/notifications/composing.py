@@ -1,13 +1,16 @@
-"""From a stored message to the bytes that are sent: put together, and signed."""
+"""From a stored message to the bytes that are sent: with the stored attachments, and signed."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
-from mailroom.errors import MailroomError
+from mailroom.errors import MailroomError, MissingSecret, Unavailable
 from mailroom.notifications import mime
-from mailroom.notifications.model import Message, Outcome
+from mailroom.notifications.files import Files
+from mailroom.notifications.model import Attachment, Message, Outcome
 from mailroom.notifications.signing import Signer, SigningFailed
+from mailroom.platform.objects import ObjectGone
 
 
 class CannotCompose(MailroomError):
@@ -19,9 +22,10 @@ class CannotCompose(MailroomError):
 
 
 class Composer:
-    """Without a `signer`, mail goes unsigned."""
+    """`files` holds the attachments that are stored. Without a `signer`, mail goes unsigned."""
 
-    def __init__(self, signer: Signer | None) -> None:
+    def __init__(self, files: Files, signer: Signer | None) -> None:
+        self._files = files
         self._signer = signer
 
     async def compose(self, message: Message) -> bytes:
@@ -30,10 +34,22 @@ class Composer:
         Raises:
             CannotCompose: nothing must be sent now.
         """
-        content = mime.assemble(message)
-        if self._signer is None:
-            return content
+        stored = any(attachment.stored for attachment in message.attachments)
+        if self._signer is None and not stored:
+            return mime.assemble(message)
         try:
-            return await asyncio.to_thread(self._signer.sign, content)
-        except SigningFailed as error:
+            return await asyncio.to_thread(self._compose, message)
+        except ObjectGone as error:
+            raise CannotCompose(f"an attachment is gone: {error}", Outcome.REFUSED) from error
+        except (SigningFailed, Unavailable, MissingSecret) as error:
             raise CannotCompose(str(error), Outcome.DEFERRED) from error
+
+    def _compose(self, message: Message) -> bytes:
+        whole = replace(message, attachments=tuple(self._read(each) for each in message.attachments))
+        content = mime.assemble(whole)
+        return content if self._signer is None else self._signer.sign(content)
+
+    def _read(self, attachment: Attachment) -> Attachment:
+        if attachment.stored is None:
+            return attachment
+        return replace(attachment, content=self._files.read(attachment.stored, attachment.size))

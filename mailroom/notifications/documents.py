@@ -8,7 +8,18 @@ from typing import Any
 from bson import ObjectId
 
 from mailroom.notifications import addresses
-from mailroom.notifications.model import Address, Attachment, Fate, Kind, Message, Recipient, Sender, State, Step
+from mailroom.notifications.model import (
+    Address,
+    Attachment,
+    Fate,
+    Kind,
+    Message,
+    Recipient,
+    Sender,
+    State,
+    Step,
+    StoredFile,
+)
 from mailroom.notifications.requests import Draft
 from mailroom.platform.mongo import Document
 
@@ -41,8 +52,9 @@ def from_draft(draft: Draft, message_id: ObjectId, sender: Sender, key_id: str, 
             {
                 "filename": each.name,
                 "contentType": each.content_type,
-                "size": len(each.content),
+                "size": each.size,
                 "content": each.content,
+                "object": vars(each.stored) if each.stored else None,
             }
             for each in draft.attachments
         ],
@@ -68,9 +80,7 @@ def to_message(document: Document) -> Message:
         text=document["text"],
         html=document["html"],
         reply_to=tuple(_to_address(address) for address in document["replyTo"]),
-        attachments=tuple(
-            Attachment(each["filename"], each["contentType"], each["content"]) for each in document["attachments"]
-        ),
+        attachments=tuple(_to_attachment(each) for each in document["attachments"]),
         headers=tuple((each["name"], each["value"]) for each in document.get("headers", ())),
     )
 
@@ -106,6 +116,17 @@ def from_steps(steps: list[Step]) -> list[Document]:
         }
         for step in steps
     ]
+
+
+def _to_attachment(document: Document) -> Attachment:
+    stored = document.get("object")
+    return Attachment(
+        document["filename"],
+        document["contentType"],
+        document["content"],
+        document["size"],
+        StoredFile(**stored) if stored else None,
+    )
 
 
 def _from_address(address: Address) -> dict[str, Any]:

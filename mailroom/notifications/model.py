@@ -74,12 +74,26 @@ class Recipient:
 
 
 @dataclass(frozen=True)
+class StoredFile:
+    """One version of an object of the attachments' bucket. Without versions (an empty id) its etag pins it."""
+
+    key: str
+    version_id: str
+    etag: str
+
+
+@dataclass(frozen=True)
 class Attachment:
-    """A file. `name` and `content_type` were checked: they can stand in a header."""
+    """A file. `name` and `content_type` were checked: they can stand in a header.
+
+    One that is `stored` has no content until it is read; `size` is in bytes.
+    """
 
     name: str
     content_type: str
     content: bytes
+    size: int
+    stored: StoredFile | None = None
 
 
 @dataclass(frozen=True)

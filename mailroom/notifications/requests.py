@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +10,9 @@ from typing import Literal
 
 import msgspec
 
-from mailroom.notifications import addresses, text
+from mailroom.notifications import addresses, attachments, text
+from mailroom.notifications.attachments import Attach
+from mailroom.notifications.files import Pin, no_files
 from mailroom.notifications.headers import NO_HEADERS, AllowedHeaders
 from mailroom.notifications.model import Address, Attachment, Kind, Priority, Recipient
 from mailroom.notifications.templates.rendering import Rendered, Use
@@ -21,21 +22,9 @@ from mailroom.platform.http import Problem
 MOST_RECIPIENTS = 50
 LONGEST_SUBJECT = 500  # characters
 LONGEST_BODY = 500_000  # characters
-LARGEST_ATTACHMENTS = 7_500_000  # bytes: as base64 in a request of 10 MiB, and well within MongoDB's 16 MB
 LAST_YEAR = 2200  # a time near the end of the calendar cannot be computed with
-LONGEST_NAME = 150  # characters of an attachment's name
 MOST_TAGS, LONGEST_TAG = 10, 64
 MOST_METADATA, LONGEST_VALUE = 20, 500
-
-_CONTENT_TYPE = re.compile(r"[a-z]+/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,100}")
-
-
-class Attach(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """A file that comes with the request, its content as base64."""
-
-    filename: str
-    content_type: str = "application/octet-stream"
-    content: bytes
 
 
 class Send(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -91,6 +80,7 @@ class Extras:
 
     headers: AllowedHeaders = NO_HEADERS
     render: Callable[[Use], Rendered] = no_templates
+    pin: Pin = no_files
 
 
 NO_EXTRAS = Extras()
@@ -110,7 +100,7 @@ def check(send: Send, extras: Extras = NO_EXTRAS) -> Draft:
         html=html,
         template=rendered,
         headers=extras.headers.check(send.headers),
-        attachments=_attachments(send.attachments),
+        attachments=attachments.check(send.attachments, extras.pin),
         tags=_tags(send.tags),
         metadata=_metadata(send.metadata),
         priority=Priority[send.priority.upper()],
@@ -202,13 +192,6 @@ def _body(body: str, field: str) -> str:
     return body
 
 
-def _attachments(attachments: list[Attach]) -> tuple[Attachment, ...]:
-    if sum(len(each.content) for each in attachments) > LARGEST_ATTACHMENTS:
-        detail = f"the attachments of a message have at most {LARGEST_ATTACHMENTS} bytes in all"
-        raise Problem(413, "attachments.too_large", detail, field="attachments")
-    return tuple(_attachment(each, f"attachments[{index}]") for index, each in enumerate(attachments))
-
-
 def _time(text: str | None) -> datetime | None:
     if text is None:
         return None
@@ -216,17 +199,6 @@ def _time(text: str | None) -> datetime | None:
     if time.year > LAST_YEAR:
         raise Problem(422, "time.invalid", f"sendAt must not be after {LAST_YEAR}", field="sendAt")
     return time
-
-
-def _attachment(attach: Attach, field: str) -> Attachment:
-    name = attach.filename
-    if not name.strip() or len(name) > LONGEST_NAME or addresses.has_control(name) or set(name) & set("/\\"):
-        detail = f"filename must be a name of 1 to {LONGEST_NAME} characters without path and control characters"
-        raise Problem(422, "attachment.filename", detail, field=f"{field}.filename")
-    if not _CONTENT_TYPE.fullmatch(attach.content_type) or attach.content_type.startswith(("multipart/", "message/")):
-        detail = "contentType must be a type such as application/pdf"
-        raise Problem(422, "attachment.content_type", detail, field=f"{field}.contentType")
-    return Attachment(name, attach.content_type, attach.content)
 
 
 def _tags(tags: list[str]) -> tuple[str, ...]:

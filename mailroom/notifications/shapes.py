@@ -90,12 +90,20 @@ class RecipientFate(Shape):
     text: str
 
 
+class StoredObject(Shape):
+    """One version of an object of the attachments' bucket."""
+
+    key: str
+    version_id: str
+
+
 class Attached(Shape):
-    """A file that was sent with it. `size` is in bytes."""
+    """A file that was sent with it. `size` is in bytes. Without an `object` its content came with the request."""
 
     filename: str
     content_type: str
     size: int
+    object: StoredObject | None
 
 
 class Transcript(Shape):

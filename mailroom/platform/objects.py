@@ -110,6 +110,8 @@ class ObjectStore:
             ObjectGone: there is none, or the latest is a delete marker.
             Unavailable: the store does not answer.
         """
+        if {".", ".."} & set(key.split("/")):
+            raise ObjectGone(f"no object can be named {key}")  # the client would raise ValueError
         with _errors():
             wanted = version_id or self._headers(bucket, key, None).get("x-amz-version-id", "")
         for version in self.versions(bucket, prefix=key):

@@ -13,6 +13,8 @@ S3_SECRET_KEY = "mailroom-s3-secret-key"  # noqa: S105 - the name of a file
 WEBHOOK_TOKEN = "mailroom-webhook-token"  # noqa: S105 - the name of a file
 SMTP_USERNAME = "mailroom-smtp-username"
 SMTP_PASSWORD = "mailroom-smtp-password"  # noqa: S105 - the name of a file
+ATTACHMENTS_ACCESS_KEY = "mailroom-attachments-access-key"
+ATTACHMENTS_SECRET_KEY = "mailroom-attachments-secret-key"  # noqa: S105 - the name of a file
 DKIM_KEY = "mailroom-dkim-key"
 
 

@@ -51,6 +51,8 @@ class Settings:
     invoices_bucket: str = _setting("invoices", "Bucket whose objects are imported")
     rejects_bucket: str = _setting("invoices-rejected", "Bucket that takes the rejects files")
 
+    attachments_bucket: str = _setting("attachments", "Bucket whose objects mail may carry")
+
     import_lease_seconds: float = _setting(30.0, "A worker silent for so long has lost its import", least=0.5)
     import_batch_rows: int = _setting(1000, "Rows written, and checkpointed, at once", least=1)
     import_date_order: str = _setting(
@@ -114,6 +116,8 @@ class Settings:
                 f"SEND_LEASE_SECONDS ({self.send_lease_seconds:g}) must be greater than "
                 f"SMTP_DATA_TIMEOUT_SECONDS ({self.smtp_data_timeout_seconds:g}): else two senders hold one message"
             )
+        if self.attachments_bucket in (self.invoices_bucket, self.rejects_bucket):
+            raise InvalidSetting("ATTACHMENTS_BUCKET must be a bucket of its own: who may send could mail all invoices")
         if self.rejects_bucket == self.invoices_bucket:
             raise InvalidSetting("REJECTS_BUCKET must not be INVOICES_BUCKET: rejects would be imported in a loop")
 

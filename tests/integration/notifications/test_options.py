@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mailroom.notifications.requests import LARGEST_ATTACHMENTS
+from mailroom.notifications.attachments import LARGEST_ATTACHMENTS
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.mongo import server_time
 from tests.integration.notifications.conftest import Mail
@@ -42,6 +42,7 @@ def test_attachments_arrive_as_they_were(mail: Mail, relay: Relay) -> None:
         "filename": "report.pdf",
         "contentType": "application/pdf",
         "size": len(content),
+        "object": None,
     }
 
 
