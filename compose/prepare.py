@@ -1,7 +1,8 @@
 """Makes the servers of a new deployment ready for `python -m mailroom setup`. Idempotent; blocks up to a minute or two.
 
-MongoDB becomes a replica set of one, with a user who may read and write our database and nothing else. MinIO gets two
-users: that of the functions, and one for people, who may upload invoices and read rejects.
+MongoDB becomes a replica set of one, with a user who may read and write our database and nothing else. MinIO gets three
+users: that of the importer, that of the sender, who reads attachments and nothing else, and one for people, who may
+upload invoices and attachments and read rejects.
 """
 
 import os
@@ -102,8 +103,9 @@ def _set_user(admin: Database, user: str, password: str, database: str) -> None:
 
 
 def minio() -> None:
-    """Makes the two users, with their rights."""
+    """Makes the users, with their rights."""
     invoices = os.environ.get("INVOICES_BUCKET", "invoices")
+    attachments = os.environ.get("ATTACHMENTS_BUCKET", "attachments")
     rejects = os.environ.get("REJECTS_BUCKET", "invoices-rejected")
     url = urlsplit(os.environ["S3_ENDPOINT"])
     admin = MinioAdmin(
@@ -112,9 +114,10 @@ def minio() -> None:
         secure=url.scheme == "https",
     )
     functions = [(READ + LIST, invoices), ([*READ, *LIST, "s3:PutObject"], rejects)]
-    people = [(["s3:PutObject", *LIST], invoices), (READ + LIST, rejects)]
+    people = [(["s3:PutObject", *LIST], invoices), (["s3:PutObject", *LIST], attachments), (READ + LIST, rejects)]
     for name, prefix, rights in (
         ("mailroom-functions", "mailroom-s3", functions),
+        ("mailroom-attachments", "mailroom-attachments", [(READ + LIST, attachments)]),
         ("mailroom-people", "people-s3", people),
     ):
         user = secret(f"{prefix}-access-key")

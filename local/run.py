@@ -18,7 +18,10 @@ from local.supervisor import Supervisor
 
 SERVERS = ("mongo", "minio", "inbox")
 SERVER_PORTS = ("mongo", "minio", "smtp", "inbox", "router")
-SCOPES = ("invoices:read", "invoices:write", "notifications:send", "notifications:read")
+SCOPES = (
+    *("invoices:read", "invoices:write", "notifications:send", "notifications:read"),
+    *("notifications:erase", "templates:read", "templates:write"),
+)
 COMMAND_SECONDS = 60.0
 API_KEY = "api-key"
 
@@ -104,7 +107,9 @@ class Servers:
     def _choose(self, names: tuple[str, ...]) -> None:
         self.ports = self.data.ports(names)
         self.secrets = self.data.generated_secrets()
-        self.secrets |= {"mailroom-smtp-username": "", "mailroom-smtp-password": ""}
+        self.secrets |= {"mailroom-smtp-username": "", "mailroom-smtp-password": "", "mailroom-dkim-key": ""}
+        for part in ("access-key", "secret-key"):  # one user is enough on one's own machine
+            self.secrets[f"mailroom-attachments-{part}"] = self.secrets[f"mailroom-s3-{part}"]
         self.info = {
             "gateway": self._url("router"),
             "webhookToken": self.secrets["mailroom-webhook-token"],

@@ -63,7 +63,8 @@ def test_a_stack(running: Stack, root: Path, tmp_path: Path) -> None:
     assert (root / "mailroom" / "calls").read_text().splitlines() == [
         "setup",
         "keys create --name local --scope invoices:read --scope invoices:write"
-        " --scope notifications:send --scope notifications:read",
+        " --scope notifications:send --scope notifications:read"
+        " --scope notifications:erase --scope templates:read --scope templates:write",
     ]
 
     # the servers are what they should be

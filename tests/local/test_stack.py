@@ -45,6 +45,9 @@ def test_our_own_stack() -> None:
         "mailroom-mongodb-uri",
         "mailroom-smtp-username",
         "mailroom-smtp-password",
+        "mailroom-dkim-key",
+        "mailroom-attachments-access-key",
+        "mailroom-attachments-secret-key",
     )
 
 
