@@ -113,15 +113,9 @@ def minio() -> None:
         credentials=StaticProvider("root", secret("minio-root-password")),
         secure=url.scheme == "https",
     )
-    functions = [(READ + LIST, invoices), ([*READ, *LIST, "s3:PutObject"], rejects)]
-    people = [(["s3:PutObject", *LIST], invoices), (["s3:PutObject", *LIST], attachments), (READ + LIST, rejects)]
-    for name, prefix, rights in (
-        ("mailroom-functions", "mailroom-s3", functions),
-        ("mailroom-attachments", "mailroom-attachments", [(READ + LIST, attachments)]),
-        ("mailroom-people", "people-s3", people),
-    ):
+    for name, prefix, rights in users(invoices, rejects, attachments):
         user = secret(f"{prefix}-access-key")
-        admin.policy_add(name, policy=_policy(rights))
+        admin.policy_add(name, policy=policy(rights))
         admin.user_add(user, secret(f"{prefix}-secret-key"))
         try:
             admin.policy_set(name, user=user)
@@ -131,7 +125,18 @@ def minio() -> None:
         print(f"MinIO: user {user}, policy {name}", file=sys.stderr)
 
 
-def _policy(rights: list[tuple[list[str], str]]) -> dict:
+def users(invoices: str, rejects: str, attachments: str) -> list[tuple[str, str, list[tuple[list[str], str]]]]:
+    """Each user's policy, how its secrets' names begin, and what it may do in which bucket."""
+    functions = [(READ + LIST, invoices), ([*READ, *LIST, "s3:PutObject"], rejects)]
+    people = [(["s3:PutObject", *LIST], invoices), (["s3:PutObject", *LIST], attachments), (READ + LIST, rejects)]
+    return [
+        ("mailroom-functions", "mailroom-s3", functions),
+        ("mailroom-attachments", "mailroom-attachments", [(READ + LIST, attachments)]),
+        ("mailroom-people", "people-s3", people),
+    ]
+
+
+def policy(rights: list[tuple[list[str], str]]) -> dict:
     statements = [
         {"Effect": "Allow", "Action": actions, "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]}
         for actions, bucket in rights

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import io
+import runpy
 from email.message import EmailMessage
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from minio import Minio
+from minio import Minio, MinioAdmin
 from minio.commonconfig import ENABLED
+from minio.credentials import StaticProvider
+from minio.error import S3Error
 from minio.versioningconfig import VersioningConfig
 
 from mailroom.errors import InvalidSetting
@@ -16,6 +21,8 @@ from mailroom.notifications.attachments import LARGEST_ATTACHMENTS
 from mailroom.platform.settings import Settings
 from tests.integration.notifications.conftest import Answer, Mail
 from tests.integration.notifications.relay import Received, Relay
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -158,6 +165,37 @@ def test_while_the_store_is_away_mail_with_objects_waits_and_other_mail_goes(
     mail.drain()
     assert mail.states() == ["sent", "sent"]
     assert files(relay.taken[-1]) == [("a.txt", "text/plain", "a")]
+
+
+def test_the_senders_user_can_read_attachments_and_nothing_else(mail: Mail, relay: Relay) -> None:
+    settings = mail.services.settings
+    prepare = SimpleNamespace(**runpy.run_path(str(ROOT / "compose" / "prepare.py")))
+    buckets = (settings.invoices_bucket, settings.rejects_bucket, settings.attachments_bucket)
+    [rights] = [rights for _, secret, rights in prepare.users(*buckets) if secret == "mailroom-attachments"]
+    user, password = f"sender-{settings.attachments_bucket}", "a-password-of-its-own"
+    root = StaticProvider(*(mail.services.secrets.read(f"mailroom-s3-{part}-key") for part in ("access", "secret")))
+    admin = MinioAdmin(endpoint=settings.s3_endpoint.partition("//")[2], credentials=root, secure=False)
+    admin.policy_add(user, policy=prepare.policy(rights))
+    admin.user_add(user, password)
+    admin.policy_set(user, user=user)
+    (settings.secrets_dir / "mailroom-attachments-access-key").write_text(user)
+    (settings.secrets_dir / "mailroom-attachments-secret-key").write_text(password)
+    store(mail).make_bucket(settings.invoices_bucket)
+    put(mail, "a.txt", b"a")
+    put(mail, "a.csv", b"secret", settings.invoices_bucket)
+
+    assert send(mail, {"object": "a.txt"}).body["status"] == "sent"
+    assert files(relay.taken[0]) == [("a.txt", "text/plain", "a")]
+    theirs = mail.services.attachments.client
+    for forbidden in (
+        lambda: theirs.get_object(settings.invoices_bucket, "a.csv"),
+        lambda: list(theirs.list_objects(settings.invoices_bucket)),
+        lambda: theirs.put_object(settings.attachments_bucket, "b.txt", io.BytesIO(b"b"), 1),
+        lambda: theirs.remove_object(settings.attachments_bucket, "a.txt"),
+        lambda: theirs.make_bucket("another"),
+    ):
+        with pytest.raises(S3Error, match="AccessDenied"):
+            forbidden()
 
 
 def test_without_a_store_nothing_but_objects_is_refused(mail: Mail) -> None:
