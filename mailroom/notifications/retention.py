@@ -77,7 +77,7 @@ class Retention:
     def _erase_bodies_before(self, time: datetime, now: datetime, budget: Budget) -> None:
         which = {"bodySince": {"$lt": time}, "state": {"$in": _ENDED}}
         change = {
-            "$set": {"text": "", "html": "", "attachments.$[].content": b"", "erasedAt": now},
+            "$set": {"text": "", "html": "", "headers": [], "attachments.$[].content": b"", "erasedAt": now},
             "$unset": {"bodySince": ""},
         }
         while not budget.spent() and (ids := self._some(which, "bodySince")):

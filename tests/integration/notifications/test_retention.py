@@ -10,7 +10,13 @@ from mailroom.notifications.retention import SWEEP_ID
 from tests.integration.notifications.conftest import Mail
 
 FILES = [{"filename": "x", "content": base64.b64encode(b"secret").decode()}]
-HELLO = {"emailTo": "a@example.com", "subject": "Hello", "message": "<p>secret</p>", "attachments": FILES}
+HELLO = {
+    "emailTo": "a@example.com",
+    "subject": "Hello",
+    "message": "<p>secret</p>",
+    "attachments": FILES,
+    "headers": {"X-A": "secret"},
+}
 
 
 def age(mail: Mail, days: int) -> None:
