@@ -18,7 +18,9 @@ from mailroom.notifications.suppressions import Suppressions
 
 log = logging.getLogger(__name__)
 
-_LOOKED_UP = 100  # due messages found by one query
+# Due messages found by one query: more each time that all were used up before they were stale, to ask a deep queue
+# less often.
+_LEAST_LOOKED_UP, _MOST_LOOKED_UP = 100, 1600
 
 # What was found to be due is looked up again after this time: messages of a higher priority may have come.
 _STALE_SECONDS = 1.0
@@ -56,6 +58,7 @@ class Feed:
         self._patience = patience
         self._ready: deque[tuple[float, Job]] = deque()
         self._ahead: asyncio.Task[list[Job]] | None = None
+        self._looked_up = _LEAST_LOOKED_UP // 2
         self._found: list[Due] = []
         self._found_at = 0.0
 
@@ -99,7 +102,10 @@ class Feed:
         return []
 
     def _due(self) -> list[Due]:
-        if not self._found or time.monotonic() - self._found_at > _STALE_SECONDS:
-            self._found_at = time.monotonic()
-            self._found = self._outbox.due(_LOOKED_UP)
+        stale = time.monotonic() - self._found_at > _STALE_SECONDS
+        if self._found and not stale:
+            return self._found
+        self._looked_up = min(2 * self._looked_up, _MOST_LOOKED_UP) if not self._found else _LEAST_LOOKED_UP
+        self._found_at = time.monotonic()
+        self._found = self._outbox.due(self._looked_up)
         return self._found

@@ -41,6 +41,10 @@ CLOSE_SECONDS = 1.2
 # few to wait for their leases.
 _CLAIMED_AHEAD = 4
 
+# Results that may wait to be written, for each connection: the messages that a crash leaves in doubt, besides those in
+# delivery.
+_UNSETTLED = 4
+
 _WRITE_AGAIN_SECONDS = 0.5
 
 _LOST = "the sender was lost when it handed the message over"
@@ -73,6 +77,7 @@ class Sender:
         self._background = Background()
         # What follows is used in the background only.
         self._places = asyncio.Semaphore(policy.connections)
+        self._unsettled = asyncio.Semaphore(_UNSETTLED * policy.connections)
         self._pace = Pace(policy.per_second)
         self._hand_over = GroupCommit(outbox.hand_over)
         self._write = GroupCommit(self._write_all)
@@ -175,12 +180,8 @@ class Sender:
     def _begin(self, job: Job) -> asyncio.Task[State | None]:
         delivery = asyncio.create_task(self._deliver(job))
         self._running.add(delivery)
-        delivery.add_done_callback(self._ended)
+        delivery.add_done_callback(self._running.discard)
         return delivery
-
-    def _ended(self, delivery: asyncio.Task[State | None]) -> None:
-        self._running.discard(delivery)
-        self._places.release()
 
     async def _close(self) -> None:
         self._closing = True
@@ -193,10 +194,11 @@ class Sender:
         """One attempt, from the claim to the record of it. None when its outcome is not ours to write."""
         claim = job.claim
         try:
-            result = await self._attempt(job)
-            if result.relay_down:
-                self._relay_down = True
-            return await self._settle(job, result)
+            result = await self._attempt_in_place(job)
+            try:
+                return await self._settle(job, result)
+            finally:
+                self._unsettled.release()
         except LeaseLost as error:
             log.warning("the lease of a notification was lost: %s", error)
         except PyMongoError as error:
@@ -206,6 +208,16 @@ class Sender:
         except Exception:
             log.exception("the attempt to send notification %s failed", claim.id)
         return None
+
+    async def _attempt_in_place(self, job: Job) -> Result:
+        """Leaves the place when the attempt is over: the next message goes while this one's result is written."""
+        try:
+            result = await self._attempt(job)
+            self._relay_down |= result.relay_down
+            await self._unsettled.acquire()
+            return result
+        finally:
+            self._places.release()
 
     async def _attempt(self, job: Job) -> Result:
         claim, suppressed = job.claim, job.suppressed

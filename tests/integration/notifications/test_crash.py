@@ -7,6 +7,7 @@ hold:   1       1           1           0 or 1              1
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -23,7 +24,7 @@ from mailroom.notifications.model import Result, State
 from mailroom.notifications.outbox import Outbox, Settlement
 from mailroom.notifications.settling import Decision
 from tests.integration.notifications.conftest import Mail, eventually
-from tests.integration.notifications.relay import Relay, call
+from tests.integration.notifications.relay import Peer, Relay, call
 
 HELLO = {"emailTo": "anna@example.com", "subject": "Hello", "message": "<p>x</p>"}
 ROOT = Path(__file__).parents[3]
@@ -148,7 +149,15 @@ def test_killed_after_the_answer_it_is_sent_later(mail: Mail, start_child: Start
 def test_a_paused_sender_cannot_send_what_another_has_sent(mail: Mail, start_child: StartChild, relay: Relay) -> None:
     mail.client.post(HELLO, Prefer="respond-async")
     child = start_child(mail, "notification-sender")
-    relay.on("rcpt", call(lambda: child.send_signal(signal.SIGSTOP)))
+
+    async def pause(peer: Peer) -> str:
+        """Answers when it stands still: until one of its threads has seen the signal, the others go on."""
+        child.send_signal(signal.SIGSTOP)
+        while not stopped(child.pid):
+            await asyncio.sleep(0.005)
+        return ""
+
+    relay.on("rcpt", pause)
 
     say(child, {})
     eventually(lambda: mail.states() == ["sending"] and stopped(child.pid))

@@ -1,0 +1,91 @@
+"""Who asks while a write is on its way shares the next one; each is told what became of his own item."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from mailroom.notifications.groupcommit import GroupCommit
+
+
+class Writer:
+    """Holds each write up until it is let go."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[int]] = []
+        self.go = threading.Event()
+        self.error: Exception | None = None
+
+    def write(self, items: list[int]) -> list[int]:
+        self.groups.append(items)
+        assert self.go.wait(10)
+        if self.error is not None:
+            raise self.error
+        return [10 * item for item in items]
+
+
+async def until_writing(writer: Writer) -> None:
+    while not writer.groups:
+        await asyncio.sleep(0)
+
+
+def test_what_comes_during_a_write_is_written_together() -> None:
+    writer = Writer()
+
+    async def ask() -> list[int]:
+        commit = GroupCommit(writer.write)
+        first = asyncio.create_task(commit(1))
+        await until_writing(writer)
+        others = [asyncio.create_task(commit(item)) for item in (2, 3, 4)]
+        await asyncio.sleep(0)
+        writer.go.set()
+        return await asyncio.gather(first, *others)
+
+    assert asyncio.run(ask()) == [10, 20, 30, 40]
+    assert writer.groups == [[1], [2, 3, 4]]
+
+
+def test_a_group_has_its_bound() -> None:
+    writer = Writer()
+    writer.go.set()
+
+    async def ask() -> None:
+        commit = GroupCommit(writer.write)
+        assert await asyncio.gather(*map(commit, range(250))) == [10 * item for item in range(250)]
+
+    asyncio.run(ask())
+    assert [len(group) for group in writer.groups] == [100, 100, 50]
+
+
+def test_an_error_is_told_to_its_group_and_the_next_one_is_written() -> None:
+    writer = Writer()
+
+    async def ask() -> None:
+        commit = GroupCommit(writer.write)
+        asked = [asyncio.create_task(commit(item)) for item in (1, 2)]
+        writer.error = ConnectionError("away")
+        writer.go.set()
+        assert [str(each) for each in await asyncio.gather(*asked, return_exceptions=True)] == ["away", "away"]
+        writer.error = None
+        assert await commit(3) == 30
+
+    asyncio.run(ask())
+
+
+def test_who_stops_waiting_hurts_nobody() -> None:
+    writer = Writer()
+
+    async def ask() -> int:
+        commit = GroupCommit(writer.write)
+        impatient = asyncio.create_task(commit(1))
+        await until_writing(writer)
+        patient = asyncio.create_task(commit(2))
+        impatient.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await impatient
+        writer.go.set()
+        return await patient
+
+    assert asyncio.run(ask()) == 20

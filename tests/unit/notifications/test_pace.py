@@ -1,0 +1,74 @@
+"""The rate at which messages go to the relay, on a clock of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from mailroom.notifications.relay.pace import Pace
+
+
+class Time:
+    """Stands still but for those who sleep."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        self.slept: list[float] = []
+        monkeypatch.setattr(asyncio, "sleep", self._sleep)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept.append(round(seconds, 6))
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    return Time(monkeypatch)
+
+
+def take(pace: Pace, count: int, seconds: float = 60.0) -> list[bool]:
+    async def turns() -> list[bool]:
+        return [await pace.turn(seconds) for _ in range(count)]
+
+    with asyncio.Runner() as runner:
+        return runner.run(turns())
+
+
+def test_turns_are_evenly_spread_in_the_order_they_were_asked_for(time: Time) -> None:
+    assert take(Pace(10.0, time), 4) == [True] * 4
+    assert time.slept == [0.0, 0.1, 0.2, 0.3]
+
+
+def test_what_was_not_used_in_a_quiet_time_is_not_saved_up(time: Time) -> None:
+    pace = Pace(10.0, time)
+    time.now += 50
+
+    take(pace, 3)
+
+    assert time.slept == [0.0, 0.1, 0.2]
+
+
+def test_who_cannot_wait_so_long_takes_no_turn(time: Time) -> None:
+    pace = Pace(0.5, time)
+
+    assert take(pace, 3, seconds=2.5) == [True, True, False]
+    assert take(pace, 1, seconds=4.5) == [True]
+    assert time.slept == [0.0, 2.0, 4.0]
+
+
+def test_a_turn_given_back_goes_to_the_next(time: Time) -> None:
+    pace = Pace(1.0, time)
+    take(pace, 2)
+
+    pace.give_back()
+    take(pace, 1)
+
+    assert time.slept == [0.0, 1.0, 1.0]
+
+
+def test_without_a_limit_nobody_waits(time: Time) -> None:
+    assert take(Pace(0.0, time), 1000, seconds=0.0) == [True] * 1000
+    assert time.slept == []
