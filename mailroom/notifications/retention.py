@@ -56,7 +56,8 @@ class Retention:
         Returns how many were deleted, and how many were left because they are being sent.
         """
         which: Document = {"addresses": addresses.key(shown)}
-        deleted = self._messages.delete_many({**which, "state": {"$ne": State.SENDING}}).deleted_count
+        ended = {**which, "state": {"$ne": State.SENDING}}
+        deleted = self._messages.delete_many(ended, hint="recipient").deleted_count
         return deleted, self._messages.count_documents(which)
 
     def _is_due(self, now: datetime) -> bool:
@@ -71,7 +72,7 @@ class Retention:
 
     def _delete_before(self, time: datetime, budget: Budget) -> None:
         which = {"createdAt": {"$lt": time}, "state": {"$in": _ENDED}}
-        while not budget.spent() and (ids := self._some(which, "createdAt")):
+        while not budget.spent() and (ids := self._some(which, "createdAt", "newest")):
             self._messages.delete_many({"_id": {"$in": ids}, "state": {"$in": _ENDED}})
 
     def _erase_bodies_before(self, time: datetime, now: datetime, budget: Budget) -> None:
@@ -80,8 +81,10 @@ class Retention:
             "$set": {"text": "", "html": "", "headers": [], "attachments.$[].content": b"", "erasedAt": now},
             "$unset": {"bodySince": ""},
         }
-        while not budget.spent() and (ids := self._some(which, "bodySince")):
+        while not budget.spent() and (ids := self._some(which, "bodySince", "body")):
             self._messages.update_many({"_id": {"$in": ids}, "state": {"$in": _ENDED}}, change)
 
-    def _some(self, which: Document, order: str) -> list[object]:
-        return [each["_id"] for each in self._messages.find(which, {"_id": 1}).sort(order, 1).limit(_BATCH)]
+    def _some(self, which: Document, order: str, index: str) -> list[object]:
+        # The index is named, since by the states, which most messages have, a server may choose another or none.
+        found = self._messages.find(which, {"_id": 1}).sort(order, 1).limit(_BATCH).hint(index)
+        return [each["_id"] for each in found]

@@ -137,14 +137,15 @@ class Store:
         paging.only(query, "status", "emailTo", "tag", "from", "to")
         if "tag" in query and ("emailTo" in query or "status" in query):
             raise Problem(422, "query.combination", "tag cannot be combined with emailTo or status", field="tag")
-        filters: Document = {}
+        filters, index = _accepted_in(query), "newest"
         if "status" in query:
-            filters["state"] = _state(query["status"])
+            filters["state"], index = _state(query["status"]), "state"
         if "emailTo" in query:
-            filters["addresses"] = addresses.key(addresses.address(query["emailTo"], "emailTo").shown)
+            shown = addresses.address(query["emailTo"], "emailTo").shown
+            filters["addresses"], index = addresses.key(shown), "recipient"
         if "tag" in query:
-            filters["tags"] = query["tag"]
-        return paging.page(self._collection, filters | _accepted_in(query), "createdAt", True, query, _LISTED)
+            filters["tags"], index = query["tag"], "tag"
+        return paging.page(self._collection, filters, "createdAt", True, query, _LISTED, index)
 
     def counts(self, query: Mapping[str, str]) -> dict[str, int]:
         """How many messages there are in each state; filters `from`, `to`. Each count is a walk along an index.
