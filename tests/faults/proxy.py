@@ -44,9 +44,16 @@ class Proxy:
         self._thread.join(10)
         self._loop.close()
 
+    def cut(self) -> None:
+        """Cuts every connection that there is."""
+        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result(10)
+
     async def _end(self) -> None:
         assert self._server is not None
         self._server.close()
+        await self._cut()
+
+    async def _cut(self) -> None:
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
