@@ -101,6 +101,14 @@ class Store:
             if not self._insert([document]):
                 return Accepted(document, repeated=False)
 
+    def known(self, idempotency: Idempotency) -> Accepted | None:
+        """What was accepted with this key and body, if anything was."""
+        try:
+            earlier = self._earlier(idempotency)
+        except Problem:  # with another body
+            return None
+        return None if earlier is None else Accepted(earlier, repeated=True)
+
     def _earlier(self, idempotency: Idempotency) -> Document | None:
         """The message that has the key; None when it was forgotten meanwhile, after 24 hours."""
         found = self._collection.find_one({"idempotency.key": idempotency.key})

@@ -12,6 +12,7 @@ import msgspec
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
+from mailroom.errors import Unavailable
 from mailroom.notifications import answers, requests
 from mailroom.notifications.model import State
 from mailroom.notifications.requests import Extras, Send
@@ -57,7 +58,13 @@ class Sending:
 
     def one(self, request: Request) -> Response:
         started = time.monotonic()
-        order = self._order(request, _idempotency_key(request))
+        key = _idempotency_key(request)
+        try:
+            order = self._order(request, key)
+        except (Problem, Unavailable):
+            if (earlier := self._known(request, key)) is None:
+                raise
+            return self._repeat(earlier)
         at_once = order.draft.send_at is not None or _wants_no_wait(request)
         [accepted] = self._store.accept([order], request.caller.id, answered=at_once)
         if isinstance(accepted, Problem):
@@ -96,6 +103,16 @@ class Sending:
         send = request.decode(Send)
         draft = requests.check(send, self._extras)
         return Order(draft, None if key is None else Idempotency(f"{request.caller.id}:{key}", send.digest()))
+
+    def _known(self, request: Request, key: str | None) -> Accepted | None:
+        """What a call with this key and this body led to: its template or its object may be gone by now."""
+        if key is None:
+            return None
+        try:
+            digest = request.decode(Send).digest()
+        except (Problem, RecursionError):  # no such body was ever accepted
+            return None
+        return self._store.known(Idempotency(f"{request.caller.id}:{key}", digest))
 
     def _send_now(self, document: Document, seconds: float) -> Response:
         message = document["_id"]

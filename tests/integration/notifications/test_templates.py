@@ -55,6 +55,20 @@ def test_what_was_accepted_is_sent_whatever_becomes_of_the_template(mail: Mail, 
     assert relay.taken[0].parsed["Subject"] == "Welcome Anna <b>"
 
 
+def test_a_repeat_gets_the_first_answer_though_the_template_is_gone(mail: Mail, relay: Relay) -> None:
+    put(mail, "welcome", WELCOME)
+    body = {"emailTo": "anna@example.com", "template": {"name": "welcome", "parameters": ANNA}}
+    first = mail.client.post(body, Idempotency_Key="k")
+    mail.client.call("DELETE", "/templates/welcome")
+
+    again = mail.client.post(body, Idempotency_Key="k")
+
+    assert (again.status, again.body) == (first.status, first.body) == (200, first.body)
+    assert mail.client.post(body, Idempotency_Key="other").body["field"] == "template.name"
+    assert mail.client.post(body | {"tags": ["t"]}, Idempotency_Key="k").body["field"] == "template.name"
+    assert len(relay.taken) == 1
+
+
 def test_every_change_is_a_version_that_stays(mail: Mail, relay: Relay) -> None:
     first = put(mail, "welcome", WELCOME)
     same = put(mail, "welcome", WELCOME)
