@@ -16,11 +16,11 @@ from mailroom.invoices import app
 from mailroom.invoices.api import InvoicesApi
 from mailroom.invoices.content import content_of
 from mailroom.invoices.identity import order
-from mailroom.invoices.indexes import INDEXES
 from mailroom.invoices.parsing import Invoice
 from mailroom.invoices.queries import Queries
 from mailroom.invoices.statuses import Statuses
 from mailroom.platform.http import Api, Policy
+from mailroom.setup import INDEXES
 from mailroom.wiring import Services
 from tests.integration.invoices.files import Call
 
@@ -70,10 +70,10 @@ class Client:
 
 @pytest.fixture
 def indexed(make_services: Callable[..., Services]) -> Services:
-    """Services whose invoices and imports have their indexes. No bucket is made."""
+    """Services whose collections have their indexes. No bucket is made."""
     services = make_services()
-    for name in ("invoices", "imports"):
-        services.database[name].create_indexes(INDEXES[name])
+    for name, wanted in INDEXES.items():
+        services.database[name].create_indexes(wanted)
     return services
 
 
