@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
 
@@ -23,6 +23,8 @@ from mailroom.invoices.parsing import (
     Rules,
     content,
     detect,
+    is_workbook,
+    sheet_content,
 )
 from mailroom.invoices.predictions import Predictions
 from mailroom.invoices.profiles import Profiles, mapped
@@ -111,8 +113,9 @@ class Importer:
         start = checkpoint.offset if dialect and dialect.compression == "none" else 0
         with self._chunks(job, start) as chunks:
             if dialect is None:
-                dialect, chunks = _detect(chunks, mapped(rules, self.objects.metadata(job.version)))
-            body = content(chunks, dialect, skip=checkpoint.offset - start)
+                dialect, body = _open(chunks, mapped(rules, self.objects.metadata(job.version)))
+            else:
+                body = content(chunks, dialect, skip=checkpoint.offset - start)
             for batch in read_batches(
                 body,
                 dialect,
@@ -189,12 +192,23 @@ class Importer:
             log.warning("the import %s waits for its lease to end: %s", job.id, type(error).__name__)
 
 
-def _detect(chunks: Iterator[bytes], rules: Rules) -> tuple[Dialect, Iterator[bytes]]:
-    """The dialect, and all chunks again."""
+def _open(chunks: Iterator[bytes], rules: Rules) -> tuple[Dialect, Iterator[bytes]]:
+    """The dialect of the object, and its content from the start."""
+    head, complete, chunks = _head(chunks)
+    if not is_workbook(head):
+        dialect = detect(head, rules, complete=complete)
+        return dialect, content(chunks, dialect)
+    head, complete, body = _head(sheet_content(chunks))
+    dialect = detect(head, replace(rules, encoding="utf-8"), complete=complete)
+    return replace(dialect, compression="xlsx"), body
+
+
+def _head(chunks: Iterator[bytes]) -> tuple[bytes, bool, Iterator[bytes]]:
+    """The first bytes, whether they are all, and all chunks again."""
     head, complete = bytearray(), True
     for chunk in chunks:
         head += chunk
         if len(head) >= HEAD_BYTES:
             complete = False
             break
-    return detect(bytes(head[:HEAD_BYTES]), rules, complete=complete), chain([bytes(head)], chunks)
+    return bytes(head[:HEAD_BYTES]), complete, chain([bytes(head)], chunks)

@@ -1,4 +1,4 @@
-"""gzip, in bounded memory, with a bound on what a small file may unfold to."""
+"""From the bytes of an object to its content: gzip is unfolded, and a workbook's first sheet written as CSV."""
 
 import zlib
 from collections.abc import Iterable, Iterator
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from mailroom.invoices.parsing.dialect import Dialect
 from mailroom.invoices.parsing.lines import without_first
 from mailroom.invoices.parsing.model import FileRejected
+from mailroom.invoices.parsing.workbooks import sheet_content
 
 GZIP_MAGIC = b"\x1f\x8b"
 
@@ -19,13 +20,17 @@ _MAX_RATIO = 250
 def content(chunks: Iterable[bytes], dialect: Dialect, *, skip: int = 0) -> Iterator[bytes]:
     """The file's content from byte `skip` on, given all of the object's bytes.
 
-    Raises FileRejected `file.gzip_corrupt` or `file.too_large` while it is read.
+    Raises FileRejected `file.gzip_corrupt`, `file.workbook_corrupt` or `file.too_large` while it is read.
     """
-    return without_first(chunks if dialect.compression == "none" else decompress(chunks), skip)
+    if dialect.compression == "gzip":
+        chunks = decompress(chunks)
+    elif dialect.compression == "xlsx":
+        chunks = sheet_content(chunks)
+    return without_first(chunks, skip)
 
 
 def decompress(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Unfold gzip data of one or more members, in pieces of at most 256 KiB."""
+    """Unfold gzip data of one or more members, in pieces of at most 256 KiB and to at most 250 times its size."""
     engine = zlib.decompressobj(wbits=31)
     taken = given = 0
     for chunk in chunks:

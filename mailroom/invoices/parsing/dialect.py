@@ -6,7 +6,7 @@ from typing import Any, Literal, cast
 from mailroom.invoices.parsing.model import DateOrder, DecimalMark
 
 Quoting = Literal["doubled", "backslash"]
-Compression = Literal["none", "gzip"]
+Compression = Literal["none", "gzip", "xlsx"]
 
 EXTRA = "extra:"
 """Marks a column that is kept although it is none of ours: `extra:Cost centre`."""

@@ -14,7 +14,11 @@ _MAX_CONTROLS = 0.01  # of all characters; random bytes have ten times as many, 
 _FORMATS = (
     (b"PK\x03\x04", "a ZIP archive", "Unpack it and upload the CSV file inside."),
     (b"%PDF-", "a PDF document", "Export the invoices as CSV instead."),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook (xls)", "Open it and save it as 'CSV UTF-8'."),
+    (
+        b"\xd0\xcf\x11\xe0",
+        "an old Excel workbook (xls), or one with a password",
+        "Open it and save it as xlsx or 'CSV UTF-8'.",
+    ),
     (b"{\\rtf", "an RTF document", "Export the invoices as CSV instead."),
     (b"\x89PNG", "a PNG picture", "Export the invoices as CSV instead."),
     (b"\xff\xd8\xff", "a JPEG picture", "Export the invoices as CSV instead."),
@@ -38,9 +42,7 @@ def refuse_other_formats(head: bytes) -> None:
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()[:64]
     for magic, name, advice in _FORMATS:
         if head.startswith(magic):
-            if magic == b"PK\x03\x04" and (b"xl/" in head or b"[Content_Types].xml" in head):
-                name, advice = "an Excel workbook (xlsx)", "Open it and save it as 'CSV UTF-8'."
-            elif magic == b"PK\x03\x04" and b"opendocument" in head[:200]:
+            if magic == b"PK\x03\x04" and b"opendocument" in head[:200]:
                 name, advice = "an OpenDocument file (ods)", "Open it and save it as CSV."
             raise FileRejected("file.unsupported_format", f"This is {name}, not a CSV file. {advice}")
     for opening, name, advice in _TEXT_FORMATS:

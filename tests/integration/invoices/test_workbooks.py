@@ -1,0 +1,60 @@
+"""A workbook put into the bucket is imported as the CSV of its first sheet would be."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from datetime import date
+
+from openpyxl import Workbook
+
+from mailroom import setup
+from mailroom.wiring import Services
+from tests.integration.invoices.files import HEADER, Bucket, counts, line
+
+
+def workbook(rows: int) -> bytes:
+    """Every seventh row is bad."""
+    book = Workbook()
+    sheet = book.worksheets[0]
+    sheet.append(HEADER.strip().split(","))
+    for n in range(rows):
+        gross = "bad" if n % 7 == 3 else 100 * 1.19  # 118.99999999999999 in the file, 119 on the screen
+        sheet.append([n, date(2024, 1, 31), gross, 100, 19, "Acme GmbH", "1 Example Street", "EUR", "open"])
+    target = io.BytesIO()
+    book.save(target)
+    return target.getvalue()
+
+
+def test_a_workbook_gives_the_invoices_of_its_csv(bucket: Bucket):
+    job = bucket.import_("may.xlsx", workbook(20))
+    assert (job["state"], counts(job), job["dialect"]["compression"]) == ("done", (20, 17, 0, 0, 0, 3), "xlsx")
+    invoices = bucket.invoices()
+
+    again = bucket.import_("may.csv", (HEADER + "".join(line(n) for n in range(20) if n % 7 != 3)).encode())
+
+    assert counts(again) == (17, 0, 0, 17, 0, 0)
+    assert all(str(invoice["grossAmount"]) == "119.00" for invoice in invoices)
+
+
+def test_the_rejects_of_a_workbook_are_a_csv_to_correct_and_upload(bucket: Bucket):
+    job = bucket.import_("may.xlsx", workbook(20))
+    rejects = bucket.rejects(job["rejects"]["key"])
+
+    corrected = bucket.import_("corrected.csv", rejects.replace(b",bad,", b",119,"))
+
+    assert counts(corrected) == (3, 3, 0, 0, 0, 0)
+
+
+def test_a_workbook_goes_on_from_its_checkpoint(make_services: Callable[..., Services]):
+    services = make_services(import_batch_rows=50, work_budget_seconds=0.001)
+    setup.run(services, lambda _: None)
+    bucket = Bucket(services)
+    import_id = bucket.submit("may.xlsx", workbook(210))
+    slices = 0
+    while bucket.job(import_id)["state"] != "done":
+        bucket.run()
+        slices += 1
+    assert slices >= 4
+    assert counts(bucket.job(import_id)) == (210, 180, 0, 0, 0, 30)
+    assert len(bucket.invoices()) == 180

@@ -1,0 +1,142 @@
+"""Excel workbooks: what a sheet says as CSV, and what is refused before it fills the memory."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import date, datetime
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from openpyxl import Workbook
+
+from mailroom.invoices.parsing import FileRejected, is_workbook, sheet_content
+from mailroom.invoices.parsing.workbooks import MAX_WORKBOOK_BYTES
+
+PARTS = {
+    "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+    '<Override PartName="/xl/workbook.xml" '
+    'ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/></Types>',
+    "xl/workbook.xml": '<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" '
+    'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships">'
+    '<sheets><sheet name="S" sheetId="1" r:id="r1"/></sheets></workbook>',
+    "xl/_rels/workbook.xml.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+    '<Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" '
+    'Target="worksheets/sheet1.xml"/></Relationships>',
+}
+
+
+def saved(*rows: Iterable[object]) -> bytes:
+    """A workbook as a program writes it, with a second sheet that does not count."""
+    book = Workbook()
+    sheet = book.worksheets[0]
+    for row in rows:
+        sheet.append(list(row))
+    book.create_sheet("Notes").append(["not", "this"])
+    target = io.BytesIO()
+    book.save(target)
+    return target.getvalue()
+
+
+def packed(sheet: str, **parts: str) -> bytes:
+    """A workbook whose first sheet is this XML."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in (PARTS | {"xl/worksheets/sheet1.xml": sheet} | parts).items():
+            archive.writestr(name, text)
+    return target.getvalue()
+
+
+def sheet(rows: str) -> str:
+    name = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    return f'<worksheet xmlns="{name}"><sheetData>{rows}</sheetData></worksheet>'
+
+
+def read(data: bytes) -> str:
+    assert is_workbook(data[:4096])
+    return b"".join(sheet_content(iter([data[:100], data[100:]]))).decode()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("Müller, GmbH", '"Müller, GmbH"'),
+        ("two\nlines", '"two\nlines"'),
+        ("0042", "0042"),
+        (20240001, "20240001"),
+        (119, "119"),
+        (119.5, "119.5"),
+        (0.1 + 0.2, "0.3"),
+        (120 * 1.19, "142.8"),
+        (-1234567890.12, "-1234567890.12"),
+        (1e20, "100000000000000000000"),
+        (0.0000001, "0.0000001"),
+        (date(2024, 1, 31), "2024-01-31"),
+        (datetime.fromisoformat("2024-01-31"), "2024-01-31"),
+        (datetime.fromisoformat("2024-01-31 13:05"), "2024-01-31 13:05:00"),
+        (True, "TRUE"),
+        (None, ""),
+    ],
+)
+def test_a_cell_is_written_as_excel_shows_it(value, text):
+    assert read(saved(["x", value, "y"])) == f"x,{text},y\n"
+
+
+def test_the_first_sheet_counts_and_gaps_are_blank():
+    assert read(saved(["a", None, "c"], [], ["d"])) == "a,,c\n\nd\n"
+
+
+def test_a_wrong_size_in_the_file_is_not_believed():
+    cells = '<row r="1"><c r="A1"><v>1</v></c><c r="B1"><v>2</v></c></row><row r="2"><c r="B2"><v>3</v></c></row>'
+    wrong = sheet(cells).replace("<sheetData>", '<dimension ref="A1:A1"/><sheetData>')
+    assert read(packed(wrong)).splitlines() == ["1,2", ",3"]
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "says"),
+    [
+        (packed(sheet("<row>" + "<c><v>1</v></c>" * 20_000 + "</row>")), "file.too_large", "parts"),
+        (packed(sheet('<row><c r="ZZZ1"><v>1</v></c></row>')), "file.too_large", "cells"),
+        (packed(sheet(f"<row><c><v>{'1' * (5 << 20)}</v></c></row>")), "file.too_large", "long"),
+        (packed(sheet(f"<row spans='{'1' * (6 << 20)}'/>")), "file.too_large", "long"),
+        (
+            packed(sheet(""), **{"xl/sharedStrings.xml": "<sst>" + "<si/>" * 300_001 + "</sst>"}),
+            "file.too_large",
+            "texts",
+        ),
+        (packed(sheet(""), **{"xl/styles.xml": "<s>" + "<xf/>" * 100_001 + "</s>"}), "file.too_large", "styles"),
+        (packed(sheet(""), **{"xl/media/a.bin": " " * (257 << 20)}), "file.too_large", "256 MiB"),
+        (b"PK\x03\x04xl/" + b"x" * MAX_WORKBOOK_BYTES, "file.too_large", "16 MiB"),
+        (packed(sheet("<row>")[:-20]), "file.workbook_corrupt", "damaged"),
+        (saved(["a"])[:-200], "file.workbook_corrupt", "damaged"),
+        (packed("").replace(b"xl/workbook.xml", b"xl/workbook.bin"), "file.unsupported_format", "no Excel workbook"),
+    ],
+    ids=["cells", "width", "text", "attribute", "strings", "styles", "unfolded", "size", "xml", "cut", "other"],
+)
+def test_what_would_fill_the_memory_or_cannot_be_read_is_refused(data, code, says):
+    with pytest.raises(FileRejected, match=says) as refused:
+        read(data)
+    assert refused.value.code == code
+
+
+def test_entities_do_not_unfold():
+    bomb = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">' + "".join(
+        f'<!ENTITY {name} "{f"&{before};" * 10}">' for before, name in zip("abcdefghi", "bcdefghij", strict=True)
+    )
+    data = packed(f"{bomb}]>" + sheet("<row><c t='str'><v>&j;</v></c></row>"))
+    with pytest.raises(FileRejected):
+        read(data)
+
+
+WORKBOOK = saved(["invoiceNumber", "invoiceDate"], ["A-1", date(2024, 1, 31)], [7, 119.5])
+
+
+@given(st.integers(0, len(WORKBOOK) - 1), st.binary(min_size=0, max_size=8), st.booleans())
+@example(0, b"", True)
+def test_damaged_workbooks_are_read_or_refused(at: int, noise: bytes, cut: bool):
+    data = WORKBOOK[:at] + noise + (b"" if cut else WORKBOOK[at + len(noise) :])
+    with suppress(FileRejected):  # and nothing else
+        b"".join(sheet_content(iter([data])))
