@@ -86,9 +86,9 @@ def _applied(
     if before["importId"] == import_id and before["offset"] >= batch_offset:
         kept = [entry for entry in before.get("earlier", ()) if entry["offset"] >= batch_offset]
         source["earlier"] = [*kept, {"offset": before["offset"], "outcome": before["outcome"]}]
-    merged = {**document, "order": row.order, "source": source}
-    if outcome == UPDATED:
-        for name in CONTENT:
-            merged.pop(name, None)
-        merged |= {**row.content, "changedBy": import_id, "updatedAt": now}
-    return merged
+    if outcome != UPDATED:
+        return {**document, "order": row.order, "source": source}
+    # In the order of a new invoice, by which a later import finds it unchanged without decoding it.
+    merged = {**row.content, "order": row.order, "source": source}
+    merged |= {name: value for name, value in document.items() if name not in CONTENT and name not in merged}
+    return merged | {"changedBy": import_id, "updatedAt": now}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
+import bson
 from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
 from pymongo import InsertOne, ReplaceOne
@@ -13,12 +15,20 @@ from pymongo.errors import BulkWriteError
 
 from mailroom.errors import Unavailable
 from mailroom.invoices.fast import Ready
-from mailroom.invoices.merge import INSERTED, Merged, Row, merge
+from mailroom.invoices.merge import INSERTED, STALE, UNCHANGED, Merged, Row, merge
+from mailroom.invoices.repeats import find_repeats
 from mailroom.platform.mongo import Document, Documents
 
 Write = InsertOne[Document] | ReplaceOne[Document]
 
 _DUPLICATE_KEY = 11000
+_EMPTY = bson.encode({})
+
+# Of the documents of one command. A message may have 48 MB, and what the driver takes for one document 16.
+_PORTION_BYTES = 8 << 20
+
+# Invoices read back at a time, and held decoded when they differ.
+_LOOKED_UP = 1000
 
 # More than a few rounds mean that other imports change the very same invoices all the time.
 _ROUNDS = 20
@@ -29,6 +39,8 @@ class InvoiceStore:
 
     def __init__(self, collection: Documents) -> None:
         self._collection = collection
+        # Whether what came last was mostly stored already: then it is looked up first, lest each insert fails.
+        self._repeating = False
 
     def write(self, rows: Iterable[Row], import_id: ObjectId, batch_offset: int, now: datetime) -> Counter[str]:
         """Writes a batch with majority and counts the outcomes of its rows.
@@ -51,17 +63,62 @@ class InvoiceStore:
                 counts.update(result.outcomes.values())
         return counts + self._merge(existing, groups, import_id, batch_offset, now)
 
-    def insert(self, ready: Sequence[Ready], import_id: ObjectId, batch_offset: int, now: datetime) -> Counter[str]:
+    def insert(self, ready: Ready | None, import_id: ObjectId, batch_offset: int, now: datetime) -> Counter[str]:
         """`write` for rows that are documents already, all of different invoices. Raises as `write`."""
-        if not ready:
-            return Counter()
-        existing: dict[ObjectId, list[Row]] = {}
-        try:
-            self._collection.insert_many([RawBSONDocument(each.document) for each in ready], ordered=False)
-        except BulkWriteError as error:
-            existing = {(row := ready[at].decoded()).content["_id"]: [row] for at in _duplicates(error)}
-        counts = Counter({INSERTED: len(ready) - len(existing)})
-        return counts + self._merge(set(existing), existing, import_id, batch_offset, now)
+        counts: Counter[str] = Counter()
+        if ready is None:
+            return counts
+        for first, last, documents in ready.portions(_PORTION_BYTES):
+            indexes: Sequence[int] = range(first, last)
+            if not self._repeating:
+                duplicates = [first + at for at in self._insert_raw(documents)]
+                counts[INSERTED] += len(indexes) - len(duplicates)
+                indexes = duplicates
+            present = 0
+            for at in range(0, len(indexes), _LOOKED_UP):
+                some = indexes[at : at + _LOOKED_UP]
+                present += self._repeat(ready, some, import_id, batch_offset, now, counts)
+            self._repeating = 2 * present > last - first
+        return counts
+
+    def _repeat(
+        self,
+        ready: Ready,
+        indexes: Sequence[int],
+        import_id: ObjectId,
+        batch_offset: int,
+        now: datetime,
+        counts: Counter[str],
+    ) -> int:
+        """Writes rows whose invoices are likely to be stored; how many were."""
+        repeats = find_repeats(self._collection, ready, indexes, import_id)
+        counts[STALE] += repeats.stale
+        others = repeats.others
+        if self._update(repeats.updates):
+            counts[UNCHANGED] += len(repeats.updates)
+        else:
+            others = others + repeats.updated  # some were changed meanwhile; those that were not know their outcome
+        groups = {row.content["_id"]: [row] for row in map(ready.decoded, others)}
+        counts.update(self._merge(set(groups), groups, import_id, batch_offset, now))
+        return len(indexes) - repeats.missing
+
+    def _update(self, statements: list[Document]) -> bool:
+        """Whether all statements found what they update."""
+        if not statements:
+            return True
+        reply = self._collection.database.command(self._command("update", "updates", statements))
+        if _duplicates(reply):
+            raise BulkWriteError(dict(reply))
+        return bool(reply["n"] == len(statements))
+
+    def _insert_raw(self, documents: bytes) -> list[int]:
+        """Inserts documents that follow one another; the indexes of those that were there already."""
+        command = self._command("insert", "documents", [_Documents(documents)])
+        return _duplicates(self._collection.database.command(command))
+
+    def _command(self, name: str, argument: str, values: Sequence[Any]) -> Document:
+        concern = self._collection.write_concern.document
+        return {name: self._collection.name, "ordered": False, "writeConcern": concern, argument: values}
 
     def _merge(
         self,
@@ -118,14 +175,33 @@ class InvoiceStore:
             self._collection.bulk_write(list(writes.values()), ordered=False)
         except BulkWriteError as error:
             ids = list(writes)
-            return {ids[at] for at in _duplicates(error)}
+            return {ids[at] for at in _duplicates(error.details)}
         return set()
 
 
-def _duplicates(error: BulkWriteError) -> list[int]:
-    """The indexes of the writes that met a duplicate key. Raises `Unavailable`, or `error` when others failed."""
-    if error.details.get("writeConcernErrors"):
-        raise Unavailable("MongoDB could not confirm a write") from error
-    if any(each["code"] != _DUPLICATE_KEY for each in error.details["writeErrors"]):
-        raise error
-    return [each["index"] for each in error.details["writeErrors"]]
+class _Documents(RawBSONDocument):
+    """Many documents, one after the other, as one: the driver copies them into the message as they are.
+
+    That saves what it spends on each document otherwise, and it numbers none of them: the server does.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(_EMPTY)
+        self._content = content
+
+    @property
+    def raw(self) -> bytes:
+        return self._content
+
+
+def _duplicates(reply: Mapping[str, Any]) -> list[int]:
+    """The indexes of the writes that met a duplicate key.
+
+    Raises Unavailable when it is not known what became of the writes, and BulkWriteError when others failed.
+    """
+    if reply.get("writeConcernErrors") or reply.get("writeConcernError"):
+        raise Unavailable("MongoDB could not confirm a write")
+    errors = reply.get("writeErrors", [])
+    if any(each["code"] != _DUPLICATE_KEY for each in errors):
+        raise BulkWriteError(dict(reply))
+    return [each["index"] for each in errors]

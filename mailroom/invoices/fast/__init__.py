@@ -10,6 +10,6 @@ rejects. Nothing here is imported by it.
 """
 
 from mailroom.invoices.fast.batches import Batch, read_batches
-from mailroom.invoices.fast.documents import Ready, Stamp
+from mailroom.invoices.fast.ready import Ready, Stamp
 
 __all__ = ["Batch", "Ready", "Stamp", "read_batches"]

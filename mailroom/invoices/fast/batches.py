@@ -5,15 +5,22 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from mailroom.invoices.content import content_of
 from mailroom.invoices.fast.blocks import Blocks
-from mailroom.invoices.fast.columns import Columns, handles
-from mailroom.invoices.fast.documents import INT32_MAX, Ready, Stamp, documents
+from mailroom.invoices.fast.ready import INT32_MAX, Ready, Stamp
 from mailroom.invoices.merge import Row
 from mailroom.invoices.parsing import Dialect, Malformed, Record, Rejected, RowParser, Rules, read_records
 from mailroom.invoices.parsing.records import MAX_BLANK_BYTES, too_much_blank
+
+if TYPE_CHECKING:
+    from mailroom.invoices.fast.columns import Columns, Line
+BYTE_ORDER_MARK = "\ufeff"  # which a reader of CSV may drop
+
+FEW_ROWS = 64
+"""The last block of a file, when it is smaller, goes row by row: a small file is done sooner than pyarrow is loaded."""
 
 
 @dataclass
@@ -25,19 +32,23 @@ class Batch:
     row: int
     stamp: Stamp
     count: int = 0
-    ready: list[Ready] = field(default_factory=list)
+    ready: Ready | None = None
     rows: list[Row] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
 
     @property
     def distinct(self) -> bool:
         """Whether the ready rows are all of different invoices, and no other row is of one of them."""
-        ids = {each.id for each in self.ready}
+        if self.ready is None:
+            return True
+        ids = set(self.ready.ids)
         return len(ids) == len(self.ready) and ids.isdisjoint(row.content["_id"].binary for row in self.rows)
 
     def all_rows(self) -> list[Row]:
         """All valid rows as the row-wise path gives them, in their order."""
-        return sorted([*self.rows, *(each.decoded() for each in self.ready)], key=lambda row: row.offset)
+        ready = self.ready
+        decoded = [ready.decoded(index) for index in range(len(ready))] if ready else []
+        return sorted([*self.rows, *decoded], key=lambda row: row.offset)
 
 
 def read_batches(
@@ -59,7 +70,7 @@ def read_batches(
     blocks = Blocks(chunks, offset)
     if offset == 0:
         blocks.skip(dialect.content_start)
-    reader = _Reader(dialect, rules)
+    reader = _Reader(dialect, rules, min(most_rows, FEW_ROWS))
     blank_from = blocks.offset
     while block := blocks.peek(most_rows, most_bytes):
         batch = reader.read(block, blocks, row, stamp())
@@ -72,71 +83,82 @@ def read_batches(
             raise too_much_blank(row)
 
 
+def handles(dialect: Dialect) -> bool:
+    """Whether blocks of such a file can be fast: every value has a name, and a line end is one byte."""
+    unnamed = any(not column and not name.strip() for column, name in zip(dialect.columns, dialect.names, strict=True))
+    return not unnamed and dialect.delimiter.isascii() and not dialect.encoding.startswith("utf-16")
+
+
 class _Reader:
     """Both paths for one file."""
 
-    def __init__(self, dialect: Dialect, rules: Rules) -> None:
+    def __init__(self, dialect: Dialect, rules: Rules, few: int) -> None:
         self._dialect = dialect
         self._rules = rules
+        self._few = few if handles(dialect) else None
         self._parser = RowParser(dialect, rules)
-        self._columns = Columns(dialect, rules) if handles(dialect) else None
         self._blank = b" \t\r\n" + dialect.delimiter.encode()
+        self._longest = min(rules.max_record_bytes, csv.field_size_limit())
 
     def read(self, block: bytes, blocks: Blocks, row: int, stamp: Stamp) -> Batch:
         """The batch that begins with `block`, which begins at the offset of `blocks`, behind the row `row`."""
-        columns = self._columns
-        if columns is None:
+        if self._few is None:
             return self._slow(len(block), blocks, row, stamp)
         # Blank lines at the end are left to later, lest the row-wise path reads on until it finds a row behind them.
         text_end = len(block.rstrip(self._blank))
         line_end = block.find(b"\n", text_end) + 1 or len(block)
         if text_end == 0 and block.endswith(b"\n"):
             return Batch(blocks.offset, blocks.offset + len(block), row, stamp)
-        plain = self._split(block[:line_end])
-        before = Batch(blocks.offset, blocks.offset, row, stamp)
-        batch = self._fast(plain, columns, before) if plain else None
+        batch = None
+        if block.count(b"\n") >= self._few:
+            batch = self._fast(block[:line_end], Batch(blocks.offset, blocks.offset, row, stamp))
         return batch or self._slow(line_end, blocks, row, stamp)
 
-    def _split(self, block: bytes) -> tuple[list[int], list[str], list[list[str]]] | None:
-        """The lengths and the texts of the lines of a block, and their fields; None when not every line is one row."""
+    @cached_property
+    def _columns(self) -> Columns:
+        from mailroom.invoices.fast.columns import Columns  # loads pyarrow, in tenths of a second
+
+        return Columns(self._dialect, self._rules)
+
+    def _fast(self, block: bytes, before: Batch) -> Batch | None:
+        """None when not every line is one row."""
         if not block.endswith(b"\n") or (b"\r" in block and block.count(b"\r") != block.count(b"\r\n")):
             return None
-        sizes = [len(line) + 1 for line in block[:-1].split(b"\n")]
-        if max(sizes) > self._rules.max_record_bytes:
-            return None
         try:
-            lines = block[:-1].decode(self._dialect.encoding).split("\n")
-            rows = list(self._csv(lines))
-        except (UnicodeDecodeError, csv.Error):
+            text = block.decode(self._dialect.encoding)
+        except UnicodeDecodeError:
             return None
-        # A row that goes on in the next line leaves fewer rows than lines.
-        return (sizes, lines, rows) if len(rows) == len(lines) else None
-
-    def _csv(self, lines: list[str]) -> Iterator[list[str]]:
-        doubled = self._dialect.quoting == "doubled"
-        escape = None if doubled else "\\"
-        return csv.reader(lines, delimiter=self._dialect.delimiter, strict=True, doublequote=doubled, escapechar=escape)
-
-    def _fast(
-        self, block: tuple[list[int], list[str], list[list[str]]], columns: Columns, before: Batch
-    ) -> Batch | None:
-        """None when a row is blank, and so is none."""
-        sizes, lines, rows = block
-        offsets = list(accumulate(sizes, initial=before.offset))
-        batch = Batch(before.offset, offsets.pop(), before.row + len(rows), before.stamp, count=len(rows))
-        far = batch.offset > INT32_MAX
-        if (batch.end > INT32_MAX and not far) or batch.row > INT32_MAX:
+        end, far = before.offset + len(block), before.offset > INT32_MAX
+        if (end > INT32_MAX and not far) or BYTE_ORDER_MARK in text:
             return None
-        numbers = range(before.row + 1, batch.row + 1)
-        plain, others = columns.pieces(rows, offsets, numbers)
-        batch.ready = documents(plain, batch.stamp, far=far)
-        for index in others:
-            if not any(map(str.strip, rows[index])):
+        found = self._columns.read(block, text, before.offset, before.row)
+        if found.longest > self._longest or before.row + found.count > INT32_MAX:
+            return None
+        batch = Batch(before.offset, end, before.row + found.count, before.stamp, found.count)
+        for line in found.others:
+            record = self._record(line)
+            if record is None:
                 return None
-            raw = lines[index].rstrip("\r")
-            end = offsets[index] + sizes[index]
-            self._add(batch, Record(numbers[index], offsets[index], end, raw, rows[index]))
+            self._add(batch, record)
+        batch.ready = found.documents(batch.stamp, far=far)
         return batch
+
+    def _record(self, line: Line) -> Record | None:
+        """None when the line is not a row by itself, or is blank."""
+        raw = line.text.rstrip("\r")
+        doubled = self._dialect.quoting == "doubled"
+        reader = csv.reader(
+            [raw],
+            delimiter=self._dialect.delimiter,
+            strict=True,
+            doublequote=doubled,
+            escapechar=None if doubled else "\\",
+        )
+        try:
+            fields = next(reader, [])
+        except csv.Error:
+            return None
+        return Record(line.row, line.offset, line.end, raw, fields) if any(map(str.strip, fields)) else None
 
     def _slow(self, size: int, blocks: Blocks, row: int, stamp: Stamp) -> Batch:
         """Row by row, until the first row that ends at the end of the block or behind it."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 # Behind the end of its last row, the row-wise reader has taken at most a row of the longest kind, in UTF-16, and a
 # chunk. What is further back can be let go, else a line of any length would be held.
-_READ_AHEAD_BYTES = 8 << 20
+_READ_AHEAD_BYTES = 4 << 20
 
 
 class Blocks:

@@ -1,4 +1,5 @@
-"""Checks whole columns and turns them into pieces of documents. `None` stands for a value that needs a closer look.
+"""Checks whole columns of plain rows and turns them into pieces of documents. Null stands for a value that needs a
+closer look.
 
 What is accepted here is a part of what `RowParser` accepts, with the same result; the rest is left to it.
 """
@@ -6,25 +7,40 @@ What is accepted here is a part of what `RowParser` accepts, with the same resul
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
-from typing import Any, TypeVar
+from functools import partial, reduce
+from typing import Any, NamedTuple, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
 
 from mailroom.invoices.fast import documents
-from mailroom.invoices.fast.documents import Day, Pieces, Supplier, Word
+from mailroom.invoices.fast.documents import BINARY, Day, Pieces, Supplier, Word
+from mailroom.invoices.fast.ready import Ready, Stamp
 from mailroom.invoices.parsing import COLUMNS, Dialect, Rules
 from mailroom.invoices.parsing.amounts import Fault
 from mailroom.invoices.parsing.currencies import decimals
 from mailroom.invoices.parsing.dates import read_date
 from mailroom.invoices.parsing.dialect import EXTRA
-from mailroom.invoices.parsing.rows import LIMITS
+from mailroom.invoices.parsing.rows import EXTRA_LIMIT, LIMITS
 from mailroom.invoices.parsing.texts import read_text
+
+# One thread: a function has a fraction of a core, and the processor time is what counts. The pool of the system gives
+# memory back, so that a worker stays as small as its batches.
+pa.set_cpu_count(1)
+pa.set_memory_pool(pa.system_memory_pool())
 
 DIGITS = 2
 """The decimals that nearly all currencies have. Rows in others take the row-wise path."""
 
 _CACHED = 4096
 _LONGEST_CACHED = 1000
+_NUMBER = rf"^[!-~](?:[ -~]{{0,{LIMITS['invoiceNumber'] - 2}}}[!-~])?$"
+_MOST_TOLERANCE = 10**18  # more than any sum of amounts
 
 V = TypeVar("V")
 
@@ -45,80 +61,127 @@ class Remembered(dict[str, V | None]):
         return value
 
 
+class Line(NamedTuple):
+    """A line that is no plain row. `offset` and `end` are bytes of the content."""
+
+    row: int
+    offset: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What whole lines hold. `longest` is the size of the longest of the `count` lines, in bytes with its end."""
+
+    plain: Pieces
+    others: list[Line]
+    count: int
+    longest: int
+
+    def documents(self, stamp: Stamp, *, far: bool) -> Ready | None:
+        """The plain rows as documents."""
+        return documents.documents(self.plain, stamp, far=far) if len(self.plain.row) else None
+
+
 class Columns:
     """The columns of one file, by the same grammars as the row-wise path."""
 
     def __init__(self, dialect: Dialect, rules: Rules) -> None:
-        at = {column: index for index, column in enumerate(dialect.columns) if column}
-        self._at = [at.get(column, -1) for column in COLUMNS]
-        self._width = len(dialect.columns)
+        self._utf8 = dialect.encoding in ("utf-8", "ascii")
+        self._line = _line(dialect)
+        self._at = {column: str(index) for index, column in enumerate(dialect.columns) if column}
         self._order = dialect.date_order
         self._statuses = {status.casefold(): status for status in rules.statuses}
-        self._tolerance = int(rules.amount_tolerance * 10**DIGITS)
+        self._tolerance = min(int(rules.amount_tolerance * 10**DIGITS), _MOST_TOLERANCE)
         self._mark = dialect.decimal_mark or "."
-        amount = rf"-?[0-9]{{1,15}}{re.escape(self._mark)}[0-9]{{{DIGITS}}}"
-        self._amount, self._amounts = re.compile(amount), re.compile(rf"(?:{amount}\n)*")
+        self._amount = rf"^-?[0-9]{{1,15}}{re.escape(self._mark)}[0-9]{{{DIGITS}}}$"
         self._days = Remembered(self._day)
         self._suppliers = Remembered(_supplier)
         self._addresses = Remembered(_address)
         self._states = Remembered(self._status)
         self._currencies = Remembered(_currency)
-
-    def pieces(
-        self, rows: Sequence[list[str]], offsets: Sequence[int], numbers: Sequence[int]
-    ) -> tuple[list[Pieces], list[int]]:
-        """The pieces of the plain rows, and the indexes of the others."""
-        whole = [index for index, fields in enumerate(rows) if len(fields) == self._width]
-        if len(whole) < len(rows):
-            others = sorted(set(range(len(rows))).difference(whole))
-            rows, offsets, numbers = ([of[index] for index in whole] for of in (rows, offsets, numbers))  # type: ignore[assignment]
-        else:
-            others = []
-        number, day, gross, net, vat, supplier, address, currency, status = self._texts(rows)
-        found: list[Any] = list(
-            zip(
-                self._numbers(number),
-                [self._days[text] for text in day],
-                self._cents(gross),
-                self._cents(net),
-                self._cents(vat),
-                [self._suppliers[text] for text in supplier],
-                [self._addresses[text] for text in address],
-                [self._currencies[text] for text in currency],
-                [self._states[text] for text in status],
-                offsets,
-                numbers,
-                strict=True,
-            )
+        self._extra = {
+            column: Remembered(partial(_extra, column.removeprefix(EXTRA)))
+            for column in self._at
+            if column.startswith(EXTRA)
+        }
+        self._reading = csv.ReadOptions(
+            use_threads=False, column_names=[str(index) for index in range(len(dialect.columns))]
         )
-        most = self._tolerance
-        plain = [each for each in found if None not in each and -most <= each[2] - each[3] - each[4] <= most]
-        if len(plain) < len(found):
-            kept = {each[9] for each in plain}
-            others = sorted([*others, *(at for at, each in zip(whole, found, strict=True) if each[9] not in kept)])
-        return plain, others
+        self._parsing = csv.ParseOptions(
+            delimiter=dialect.delimiter, double_quote=dialect.quoting == "doubled", ignore_empty_lines=False
+        )
+        self._converting = csv.ConvertOptions(
+            check_utf8=False,  # the caller did
+            column_types=dict.fromkeys(self._at.values(), pa.string()),
+            include_columns=list(self._at.values()),
+            strings_can_be_null=False,
+            quoted_strings_can_be_null=False,
+        )
 
-    def _texts(self, rows: Sequence[list[str]]) -> list[Sequence[str]]:
-        """The columns in the order of COLUMNS; one that the file lacks is empty."""
-        columns = list(zip(*rows, strict=True)) or [()] * self._width
-        return [columns[at] if at >= 0 else [""] * len(rows) for at in self._at]
+    def read(self, block: bytes, text: str, offset: int, row: int) -> Found:
+        """What is in whole lines: `block` begins at byte `offset`, behind the row `row`, and decodes to `text`."""
+        utf8 = block if self._utf8 else text.encode()
+        lines = _split(utf8, pa.string())
+        sizes = pc.add(pc.binary_length(lines if self._utf8 else _split(block, BINARY)), 1).cast(pa.int64())
+        ends = pc.cumulative_sum(sizes, start=offset)
+        offsets, rows = pc.subtract(ends, sizes), pa.arange(row + 1, row + 1 + len(lines))
+        plain = self._pieces(lines, offsets, rows)
+        others: list[Line] = []
+        if len(plain.row) < len(lines):
+            rest = pc.invert(pc.is_in(rows, plain.row))
+            columns = (each.filter(rest).to_pylist() for each in (rows, offsets, ends, lines))
+            others = [Line(*each) for each in zip(*columns, strict=True)]
+        return Found(plain, others, len(lines), pc.max(sizes).as_py())
 
-    def _numbers(self, texts: Sequence[str]) -> list[bytes | None]:
-        joined = "".join(texts)
-        longest = LIMITS["invoiceNumber"]
-        if joined.isascii() and joined.isprintable() and " " not in joined:
-            return [text.encode() if 0 < len(text) <= longest else None for text in texts]
-        plain = [text.isascii() and text.isprintable() and text == text.strip() for text in texts]
-        return [
-            text.encode() if is_plain and 0 < len(text) <= longest else None
-            for text, is_plain in zip(texts, plain, strict=True)
+    def _pieces(self, lines: pa.Array, offsets: pa.Array, rows: pa.Array) -> Pieces:
+        """Those of the plain rows among `lines` (UTF-8), which begin at `offsets` and have the numbers `rows`."""
+        whole = pc.match_substring_regex(lines, self._line)
+        if whole.false_count:
+            lines, offsets, rows = (each.filter(whole) for each in (lines, offsets, rows))
+        texts = self._texts(lines)
+        gross, net, vat = (self._cents(texts[name]) for name in ("grossAmount", "netAmount", "vatAmount"))
+        day = _pieces(texts["invoiceDate"], self._days, 2)
+        supplier = _pieces(texts["supplierName"], self._suppliers, 3)
+        address = _pieces(texts["supplierAddress"], self._addresses, 1)
+        currency = _pieces(texts["currency"], self._currencies, 2)
+        status = _pieces(texts["status"], self._states, 2)
+        extra = [_pieces(texts[column], of, 1)[0] for column, of in self._extra.items()]
+        off = pc.abs(pc.subtract(pc.subtract(gross, net), vat))
+        checks = [
+            pc.match_substring_regex(texts["invoiceNumber"], _NUMBER),
+            pc.less_equal(off, self._tolerance),
+            *(pc.is_valid(of[0]) for of in (day, supplier, address, currency, status)),
+            *map(pc.is_valid, extra),
         ]
+        plain = pc.fill_null(reduce(pc.and_, checks), False)
+        number = texts["invoiceNumber"].cast(BINARY)
+        found = Pieces(  # type: ignore[call-arg]  # as many as `_pieces` was asked for
+            number, *day, gross, net, vat, *supplier, *address, *currency, *status, extra, offsets, rows
+        )
+        return found.filter(plain) if plain.false_count else found
 
-    def _cents(self, texts: Sequence[str]) -> list[int] | list[int | None]:
-        joined = "\n".join(texts) + "\n"
-        if self._amounts.fullmatch(joined):
-            return list(map(int, joined.replace(self._mark, "").split()))
-        return [int(text.replace(self._mark, "")) if self._amount.fullmatch(text) else None for text in texts]
+    def _texts(self, lines: pa.Array) -> dict[str, pa.Array]:
+        """The columns of whole lines; one that the file lacks is empty."""
+        count = len(lines)
+        columns: dict[str, pa.Array] = {}
+        if count:
+            text = pc.binary_join(pa.ListArray.from_arrays([0, count], lines), "\n")[0].as_buffer()
+            self._reading.block_size = text.size + 1
+            table = csv.read_csv(pa.BufferReader(text), self._reading, self._parsing, self._converting)
+            if table.num_rows != count:
+                raise AssertionError("lines that were found whole are not one row each")
+            columns = {column: table[at].combine_chunks() for column, at in self._at.items()}
+        for column in (*COLUMNS, *self._extra):
+            columns.setdefault(column, pa.repeat("", count))
+        return columns
+
+    def _cents(self, texts: pa.Array) -> pa.Array:
+        plain = pc.match_substring_regex(texts, self._amount)
+        if plain.false_count:
+            texts = pc.if_else(plain, texts, None)
+        return pc.cast(pc.replace_substring(texts, self._mark, "", max_replacements=1), pa.int64())
 
     def _day(self, text: str) -> Day | None:
         value = read_date(text, self._order)
@@ -131,13 +194,28 @@ class Columns:
         return documents.status(self._statuses.get(value.casefold(), value))
 
 
-def handles(dialect: Dialect) -> bool:
-    """Whether blocks of such a file can be fast: no columns of the user's own, and an encoding in which a line end is
-    one byte.
-    """
-    unnamed = any(not column and not name.strip() for column, name in zip(dialect.columns, dialect.names, strict=True))
-    extra = any(column.startswith(EXTRA) for column in dialect.columns)
-    return not (unnamed or extra or dialect.encoding.startswith("utf-16"))
+def _split(text: bytes, type_: pa.DataType) -> pa.Array:
+    """The lines of `text`, which ends with a line end, without theirs."""
+    ends = pa.py_buffer(array("i", (0, len(text) - 1)))
+    whole = pa.Array.from_buffers(type_, 1, [None, ends, pa.py_buffer(text)])
+    return pc.split_pattern(whole, "\n").values
+
+
+def _line(dialect: Dialect) -> str:
+    """A line that every reader of CSV takes for the same fields: each is quoted as a whole or has no quote at all."""
+    delimiter = f"\\x{ord(dialect.delimiter):02x}"
+    if dialect.quoting == "doubled":
+        field = rf'(?:"(?:[^"\x00]|"")*"|[^"{delimiter}\x00\r]*)'
+    else:
+        field = rf'(?:"[^"\\\x00]*"|[^"\\{delimiter}\x00\r]*)'
+    return f"^{field}(?:{delimiter}{field}){{{len(dialect.columns) - 1}}}\r?$"
+
+
+def _pieces(texts: pa.Array, remembered: Remembered[Any], count: int) -> list[pa.Array]:
+    """The `count` pieces that each text gives, made once for each different text."""
+    encoded = texts.dictionary_encode()
+    made = [remembered[text] or (None,) * count for text in encoded.dictionary.to_pylist()]
+    return [pa.array([each[at] for each in made], BINARY).take(encoded.indices) for at in range(count)]
 
 
 def _supplier(text: str) -> Supplier | None:
@@ -145,9 +223,14 @@ def _supplier(text: str) -> Supplier | None:
     return None if isinstance(value, Fault) else documents.supplier(value)
 
 
-def _address(text: str) -> bytes | None:
+def _address(text: str) -> tuple[bytes] | None:
     value = read_text(text, LIMITS["supplierAddress"], required=False, multiline=True)
-    return None if isinstance(value, Fault) else documents.text("supplierAddress", value)
+    return None if isinstance(value, Fault) else (documents.text("supplierAddress", value),)
+
+
+def _extra(name: str, text: str) -> tuple[bytes] | None:
+    value = read_text(text, EXTRA_LIMIT, required=False, multiline=True)
+    return None if isinstance(value, Fault) else (documents.text(name, value),)
 
 
 def _currency(text: str) -> Word | None:

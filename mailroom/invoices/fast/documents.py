@@ -1,68 +1,46 @@
-"""Builds the BSON of new invoices from ready pieces: what `bson.encode` makes of `content_of` and `merge`."""
+"""Builds the BSON of new invoices from columns of pieces: what `bson.encode` makes of `content_of` and `merge`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date, datetime
+from array import array
+from dataclasses import dataclass, fields
+from datetime import date
+from functools import lru_cache
 from hashlib import blake2b
 from struct import Struct
 from typing import Any, NamedTuple
 
 import bson
-from bson import ObjectId
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from mailroom.invoices.content import lookup
+from mailroom.invoices.fast.ready import INT32_MAX, Ready, Stamp
 from mailroom.invoices.identity import supplier_key
-from mailroom.invoices.merge import INSERTED, Row
+from mailroom.invoices.merge import INSERTED
 
-INT32_MAX = 2**31 - 1
+BINARY = pa.binary()
+
+_ID_SIZE = 12
+_OFFSET_DIGITS, _LAST_DIGITS = 12, 3
 
 # The upper half of a Decimal128 with two decimals: the exponent, which is counted from -6176, and the sign.
-_PLUS = (6176 - 2) << 49
-_MINUS = _PLUS | 1 << 63
+_PLUS = ((6176 - 2) << 49).to_bytes(8, "little")
+_MINUS = ((6176 - 2) << 49 | 1 << 63).to_bytes(8, "little")
 
 _INT32, _INT64 = Struct("<i").pack, Struct("<q").pack
-_AMOUNTS = Struct("<13sQQ11sQQ11sQQ").pack
-_GROSS, _NET, _VAT = b"\x13grossAmount\0", b"\x13netAmount\0", b"\x13vatAmount\0"
 # The offset in the file is an int32 where it fits, as the driver has it; so is the row.
-_PLACE, _FAR_PLACE = Struct("<8si5si").pack, Struct("<8sq5si").pack
 _OFFSET, _FAR_OFFSET, _ROW = b"\x10offset\0", b"\x12offset\0", b"\x10row\0"
 
-_WITH_TIME_ZONE: bson.CodecOptions[dict[str, Any]] = bson.CodecOptions(tz_aware=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What the new invoices of a batch have in common. `order_prefix` is their `order` without the offset."""
-
-    import_id: ObjectId
-    order_prefix: str
-    now: datetime
-
-
-class Ready(NamedTuple):
-    """A valid row as the document that is inserted if the invoice is new."""
-
-    id: bytes
-    document: bytes
-    offset: int
-    row: int
-
-    def decoded(self) -> Row:
-        """The same as the row-wise path gives, to be merged into an invoice that is there already."""
-        content: dict[str, Any] = bson.decode(self.document, _WITH_TIME_ZONE)
-        for name in ("source", "insertedBy", "changedBy", "createdAt", "updatedAt"):
-            del content[name]
-        return Row(self.offset, self.row, content.pop("order"), content)
+_HEXADECIMAL = pa.array([b"%0*x" % (_LAST_DIGITS, value) for value in range(16**_LAST_DIGITS)], BINARY)
 
 
 class Supplier(NamedTuple):
-    """The pieces that a supplier's name gives. `hash` is that of an invoice's identity, begun."""
+    """The pieces that a supplier's name gives. `identity` is the beginning of what identifies an invoice."""
 
     fields: bytes
     lookup: bytes
-    hash: blake2b
+    identity: bytes
 
 
 class Day(NamedTuple):
@@ -79,15 +57,41 @@ class Word(NamedTuple):
     lookup: bytes
 
 
-Pieces = tuple[bytes, Day, int, int, int, Supplier, bytes, Word, Word, int, int]
-"""Number, date, gross, net and VAT in hundredths, supplier, address, currency, status, offset and row."""
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """Columns of equal length, one value a row: amounts in hundredths and places as integers, all else as bytes."""
+
+    number: pa.Array
+    day: pa.Array
+    year: pa.Array
+    gross: pa.Array
+    net: pa.Array
+    vat: pa.Array
+    supplier: pa.Array
+    by_supplier: pa.Array
+    identity: pa.Array
+    address: pa.Array
+    currency: pa.Array
+    by_currency: pa.Array
+    status: pa.Array
+    by_status: pa.Array
+    extra: list[pa.Array]
+    offset: pa.Array
+    row: pa.Array
+
+    def filter(self, mask: pa.Array) -> Pieces:
+        """The rows for which `mask` is true."""
+        columns = (getattr(self, field.name) for field in fields(self))
+        return Pieces(
+            *([e.filter(mask) for e in each] if isinstance(each, list) else each.filter(mask) for each in columns)
+        )
 
 
 def supplier(name: str) -> Supplier:
     """For a name that was found valid, as everything here."""
     key = supplier_key(name)
-    fields = text("supplierName", name) + text("supplierKey", key)
-    return Supplier(fields, text("1", lookup("supplier", key)), blake2b(f"{len(key)}:{key}".encode(), digest_size=12))
+    names = text("supplierName", name) + text("supplierKey", key)
+    return Supplier(names, text("1", lookup("supplier", key)), f"{len(key)}:{key}".encode())
 
 
 def day(value: date) -> Day:
@@ -109,65 +113,98 @@ def text(name: str, value: str) -> bytes:
     return b"\x02%b\0%b%b\0" % (name.encode(), _INT32(len(encoded) + 1), encoded)
 
 
-def documents(rows: Iterable[Pieces], stamp: Stamp, *, far: bool) -> list[Ready]:
+def documents(of: Pieces, stamp: Stamp, *, far: bool) -> Ready:
     """The documents of new invoices. `far`: all offsets are above INT32_MAX; else none is."""
-    place, offset_name = (_FAR_PLACE, _FAR_OFFSET) if far else (_PLACE, _OFFSET)
+    size = pc.binary_length(of.number)
+    ids = _ids(of, size)
+    looked_up = _join(
+        b"\x020\0", _integers(pc.add(size, 15)), b"invoiceNumber:", of.number, b"\0", of.by_supplier, of.by_status,
+        of.by_currency, b"\0",
+    )  # fmt: skip
+    order, order_size = _order(stamp)
+    source, tail = _source_and_tail(stamp, far=far)
+    body = _join(
+        b"\x07_id\0", _fixed(pa.py_buffer(b"".join(ids)), len(ids), _ID_SIZE),
+        b"\x02invoiceNumber\0", _integers(pc.add(size, 1)), of.number, b"\0",
+        of.day,
+        b"\x13grossAmount\0", *_decimal(of.gross),
+        b"\x13netAmount\0", *_decimal(of.net),
+        b"\x13vatAmount\0", *_decimal(of.vat),
+        of.supplier, of.address, of.currency, of.status,
+        b"\x04lookups\0", _size(looked_up), looked_up,
+        *_extra(of.extra),
+        order, *_hexadecimal(of.offset),
+        source, *((_FAR_OFFSET, _longs(of.offset)) if far else (_OFFSET, _integers(of.offset))),
+        _ROW, _integers(of.row), tail,
+    )  # fmt: skip
+    place = (8 if far else 4) + 4 + len(_OFFSET) + len(_ROW)
+    tail_size = order_size + len(source) + place + len(tail)
+    return Ready(ids, _join(_size(body), body), tail_size, of.offset, of.row, stamp)
+
+
+def _ids(of: Pieces, size: pa.Array) -> list[bytes]:
+    """The `_id` of each row, as `invoice_id` makes it."""
+    identities = _join(of.identity, size.cast(pa.string()).cast(BINARY), b":", of.number, of.year)
+    return [blake2b(each, digest_size=_ID_SIZE).digest() for each in identities.to_pylist()]
+
+
+def _extra(columns: list[pa.Array]) -> list[Any]:
+    if not columns:
+        return []
+    values = _join(*columns, b"\0")
+    return [b"\x03extra\0", _size(values), values]
+
+
+def _order(stamp: Stamp) -> tuple[bytes, int]:
+    """What stands before the offset in the element `order`, and the size of the element without what is around it."""
     prefix = stamp.order_prefix.encode()
-    order_and_source = b"\x02order\0%b%b%%012x\0\x03source\0" % (_INT32(len(prefix) + 13), prefix.replace(b"%", b"%%"))
-    source_head, tail = _source_and_tail(stamp, far=far)
-    made: list[Ready] = []
-    add, join = made.append, b"".join
-    for number, day_, gross, net, vat, supplier_, address, currency_, status_, offset, row in rows:
-        names, by_supplier, hash_ = supplier_
-        date_field, year = day_
-        money, by_money = currency_
-        state, by_state = status_
-        size = len(number)
-        digest = hash_.copy()
-        digest.update(b"%d:%b%b" % (size, number, year))
-        id_ = digest.digest()
-        looked_up = b"\x020\0%binvoiceNumber:%b\0%b%b%b\0" % (
-            _INT32(size + 15),
-            number,
-            by_supplier,
-            by_state,
-            by_money,
-        )
-        body = join(
-            (
-                b"\x07_id\0",
-                id_,
-                b"\x02invoiceNumber\0",
-                _INT32(size + 1),
-                number,
-                b"\0",
-                date_field,
-                _AMOUNTS(
-                    _GROSS,
-                    abs(gross),
-                    _PLUS if gross >= 0 else _MINUS,
-                    _NET,
-                    abs(net),
-                    _PLUS if net >= 0 else _MINUS,
-                    _VAT,
-                    abs(vat),
-                    _PLUS if vat >= 0 else _MINUS,
-                ),
-                names,
-                address,
-                money,
-                state,
-                b"\x04lookups\0",
-                _INT32(len(looked_up) + 4),
-                looked_up,
-                order_and_source % offset,
-                source_head,
-                place(offset_name, offset, _ROW, row),
-                tail,
-            )
-        )
-        add(Ready(id_, _INT32(len(body) + 4) + body, offset, row))
-    return made
+    head = b"\x02order\0%b%b" % (_INT32(len(prefix) + _OFFSET_DIGITS + 1), prefix)
+    return head, len(head) + _OFFSET_DIGITS
+
+
+def _hexadecimal(values: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """As `%012x`. The last digits come from a table; those before them are the same for many rows."""
+    bits = 4 * _LAST_DIGITS
+    high = pc.shift_right(values, bits).dictionary_encode()
+    digits = [b"%0*x" % (_OFFSET_DIGITS - _LAST_DIGITS, value) for value in high.dictionary.to_pylist()]
+    low = pc.bit_wise_and(values, 16**_LAST_DIGITS - 1)
+    return pa.array(digits, BINARY).take(high.indices), _HEXADECIMAL.take(low)
+
+
+def _decimal(hundredths: pa.Array) -> tuple[pa.Array, pa.Array]:
+    negative = pc.less(hundredths, 0)
+    return _longs(pc.abs(hundredths)), pc.if_else(negative, _MINUS, _PLUS)
+
+
+def _size(content: pa.Array) -> pa.Array:
+    """The length of a document, which counts itself, that ends with `content`."""
+    return _integers(pc.add(pc.binary_length(content), 4))
+
+
+def _integers(values: pa.Array) -> pa.Array:
+    """As the four bytes of an int32."""
+    fresh = values.cast(pa.int32())
+    return _fixed(fresh.buffers()[1], len(values), 4, fresh.offset)
+
+
+def _longs(values: pa.Array) -> pa.Array:
+    """As the eight bytes of an int64."""
+    return _fixed(values.buffers()[1], len(values), 8, values.offset)
+
+
+def _fixed(content: pa.Buffer, count: int, size: int, offset: int = 0) -> pa.Array:
+    """`count` values of `size` bytes each, without a copy. `offset`: values in `content` before the first."""
+    return pa.Array.from_buffers(BINARY, count, [None, _ends(count, size), content.slice(offset * size)])
+
+
+@lru_cache(maxsize=8)  # most batches have the same number of rows
+def _ends(count: int, size: int) -> pa.Buffer:
+    return pa.py_buffer(array("i", range(0, (count + 1) * size, size)))
+
+
+def _join(*pieces: Any) -> pa.Array:
+    """The pieces of each row, one after the other."""
+    return pc.binary_join_element_wise(*(pa.scalar(p, BINARY) if isinstance(p, bytes) else p for p in pieces), b"")
 
 
 def _source_and_tail(stamp: Stamp, *, far: bool) -> tuple[bytes, bytes]:
@@ -177,11 +214,11 @@ def _source_and_tail(stamp: Stamp, *, far: bool) -> tuple[bytes, bytes]:
     head, found, rest = source.partition(_FAR_OFFSET if far else _OFFSET)
     if not found:
         raise AssertionError("the driver writes integers otherwise than is expected here")
-    size = 8 + (8 if far else 4) + 9 - len(found)
+    size = (8 if far else 4) + len(_ROW) + 4
     common = {
         "insertedBy": stamp.import_id,
         "changedBy": stamp.import_id,
         "createdAt": stamp.now,
         "updatedAt": stamp.now,
     }
-    return head, rest[size:] + bson.encode(common)[4:]
+    return b"\0\x03source\0" + head, rest[size:] + bson.encode(common)[4:]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mailroom.invoices.content import content_of
 from mailroom.invoices.fast import Batch, Stamp, read_batches
-from mailroom.invoices.fast.documents import INT32_MAX
+from mailroom.invoices.fast.ready import INT32_MAX
 from mailroom.invoices.merge import Row, merge
 from mailroom.invoices.parsing import COLUMNS, Dialect, Rejected, RowParser, Rules, read_records
 
@@ -116,6 +116,7 @@ def test_same_as_row_by_row(data: st.DataObject, dialect: Dialect, rules: Rules)
 def test_plain_rows_are_fast() -> None:
     line = ",".join(f'"{text}"' for text in GOOD).encode() + b"\n"
     (batch,) = _read(line * 3)
+    assert batch.ready is not None
     assert len(batch.ready) == batch.count == 3
     assert (batch.end, batch.row) == (3 * len(line), 3)
 
@@ -136,16 +137,25 @@ def test_ready_rows_decode_to_what_is_merged() -> None:
 
 def _read(content: bytes, offset: int = 0) -> Iterator[Batch]:
     return read_batches(
-        [content], DIALECT, Rules(), offset=offset, row=0, most_rows=100, most_bytes=1 << 20, stamp=lambda: STAMP
+        [content],
+        DIALECT,
+        Rules(),
+        offset=offset,
+        row=0,
+        most_rows=content.count(b"\n"),
+        most_bytes=1 << 20,
+        stamp=lambda: STAMP,
     )
 
 
 def _outcomes(batch: Batch) -> list[bytes | Rejected]:
     """In the order of the file: the document of each valid row, as it is inserted, and the rejected rows."""
-    found: dict[int, bytes | Rejected] = {each.offset: each.document for each in batch.ready}
+    ready = [batch.ready.document(index) for index in range(len(batch.ready))] if batch.ready else []
+    found: dict[int, bytes | Rejected] = {bson.decode(each)["source"]["offset"]: each for each in ready}
     found |= {each.offset: _document(each) for each in batch.rows} | {each.offset: each for each in batch.rejected}
     assert batch.count == len(found)
-    assert all(each.id == bson.decode(each.document)["_id"].binary for each in batch.ready)
+    assert [bson.decode(each)["_id"].binary for each in ready] == (batch.ready.ids if batch.ready else [])
+    assert b"".join(each for _, _, each in (batch.ready.portions(900) if batch.ready else ())) == b"".join(ready)
     return [found[offset] for offset in sorted(found)]
 
 

@@ -1,0 +1,89 @@
+"""Rows that repeat what is stored: found by comparing bytes, without decoding a document.
+
+An invoice that a file has unchanged gets a new `order` and `source` and nothing else. What takes more to decide (the
+content differs, or the same import wrote it before) is left to `merge`, which is the definition of all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from struct import Struct
+from typing import Any
+
+from bson import ObjectId
+
+from mailroom.invoices.fast import Ready
+from mailroom.invoices.merge import UNCHANGED
+from mailroom.platform.mongo import Document, Documents
+
+_ID, _ORDER, _SOURCE, _IMPORT_ID = b"\x07_id\0", b"\x02order\0", b"\x03source\0", b"\x07importId\0"
+_SIZE = Struct("<i").unpack_from
+_ID_FROM, _ID_TO = 4 + len(_ID), 4 + len(_ID) + 12
+
+
+@dataclass
+class Repeats:
+    """What becomes of ready rows whose invoices are stored, by their index. `updates` has a statement for each."""
+
+    stale: int = 0
+    updates: list[Document] = field(default_factory=list)
+    updated: list[int] = field(default_factory=list)
+    others: list[int] = field(default_factory=list)
+    missing: int = 0
+
+
+def find_repeats(collection: Documents, ready: Ready, indexes: Sequence[int], import_id: ObjectId) -> Repeats:
+    """Looks up the invoices of `indexes`; those that are not stored are among `others`."""
+    stored = _stored(collection, [ready.ids[index] for index in indexes])
+    found = Repeats()
+    for index in indexes:
+        raw = stored.get(ready.ids[index])
+        order = None if raw is None else _order_if_same(raw, ready.content(index), import_id)
+        if order is None:
+            found.missing += raw is None
+            found.others.append(index)
+        elif order >= ready.order(index):
+            found.stale += 1
+        else:
+            found.updated.append(index)
+            found.updates.append(_update(ready, index, order, import_id))
+    return found
+
+
+def _stored(collection: Documents, ids: Iterable[bytes]) -> dict[bytes, bytes]:
+    wanted = [ObjectId(id_) for id_ in ids]
+    batches: Iterable[Any] = collection.find_raw_batches({"_id": {"$in": wanted}}, batch_size=len(wanted))
+    return {raw[_ID_FROM:_ID_TO]: raw for batch in batches for raw in _documents(batch) if raw.startswith(_ID, 4)}
+
+
+def _documents(batch: bytes) -> Iterator[bytes]:
+    at = 0
+    while at < len(batch):
+        end = at + _SIZE(batch, at)[0]
+        yield batch[at:end]
+        at = end
+
+
+def _order_if_same(stored: bytes, content: bytes, import_id: ObjectId) -> str | None:
+    """The `order` of a stored invoice that has this content and comes from another import; None for any other."""
+    at = 4 + len(content)
+    if not (stored.startswith(content, 4) and stored.startswith(_ORDER, at)):
+        return None
+    begin = at + len(_ORDER) + 4
+    end = stored.index(b"\0", begin)
+    by = end + 1 + len(_SOURCE) + 4
+    if not (stored.startswith(_SOURCE, end + 1) and stored.startswith(_IMPORT_ID, by)):
+        return None
+    same_import = stored.startswith(import_id.binary, by + len(_IMPORT_ID))
+    return None if same_import else stored[begin:end].decode()
+
+
+def _update(ready: Ready, index: int, order: str, import_id: ObjectId) -> Document:
+    """What `merge` makes of it, unless another import was faster: then the filter does not find it."""
+    offset, row = ready.place(index)
+    source = {"importId": import_id, "offset": offset, "row": row, "outcome": UNCHANGED}
+    return {
+        "q": {"_id": ObjectId(ready.ids[index]), "order": order},
+        "u": {"$set": {"order": ready.order(index), "source": source}},
+    }

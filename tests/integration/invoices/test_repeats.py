@@ -1,0 +1,112 @@
+"""What is imported again comes out as `merge` has it, whether rows are compared as bytes or decoded."""
+
+import random
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from mailroom.invoices.fast import Stamp, read_batches
+from mailroom.invoices.identity import order_prefix
+from mailroom.invoices.parsing import COLUMNS, Dialect, Rules
+from mailroom.invoices.store import InvoiceStore
+from mailroom.wiring import Services
+
+DIALECT = Dialect("utf-8", "none", 0, ",", "doubled", "\n", ".", False, "", (), False, COLUMNS, COLUMNS)
+BATCH_ROWS = 20
+
+
+class Imports:
+    """Imports the same files into two collections: by the importer's way, and row by row."""
+
+    def __init__(self, services: Services) -> None:
+        self.fast = services.database["invoices"]
+        self.slow = services.database["rowByRow"]
+        self._store, self._definition = InvoiceStore(self.fast), InvoiceStore(self.slow)
+
+    def run(self, content: bytes, order_ms: int, import_id: ObjectId) -> Counter[str]:
+        """Both count the same, and hold the same afterwards."""
+        now = datetime(2026, 1, 1, 0, 0, order_ms % 60, tzinfo=UTC)
+        stamp = Stamp(import_id, order_prefix(order_ms, "v1"), now)
+        counts: tuple[Counter[str], Counter[str]] = Counter(), Counter()
+        batches = read_batches(
+            [content], DIALECT, Rules(), offset=0, row=0, most_rows=BATCH_ROWS, most_bytes=1 << 20, stamp=lambda: stamp
+        )
+        for batch in batches:
+            counts[0].update(self._store.insert(batch.ready, import_id, batch.offset, now))
+            counts[0].update(self._store.write(batch.rows, import_id, batch.offset, now))
+            counts[1].update(self._definition.write(batch.all_rows(), import_id, batch.offset, now))
+        assert counts[0] == counts[1]
+        assert _all(self.fast) == _all(self.slow)
+        return +counts[0]
+
+
+@pytest.fixture
+def imports(services: Services) -> Imports:
+    return Imports(services)
+
+
+def test_unchanged_changed_new_and_stale_rows(imports: Imports) -> None:
+    assert imports.run(_file(range(100)), 10, ObjectId()) == {"inserted": 100}
+    assert imports.run(_file(range(100)), 20, ObjectId()) == {"unchanged": 100}
+    assert imports.run(_file(range(100), status={7: "paid", 50: "paid"}), 30, ObjectId()) == {
+        "unchanged": 98,
+        "updated": 2,
+    }
+    assert imports.run(_file(range(100)), 25, ObjectId()) == {"stale": 100}
+    assert imports.run(_file(range(60, 130), status={61: "paid"}), 40, ObjectId()) == {
+        "unchanged": 39,
+        "updated": 1,
+        "inserted": 30,
+    }
+
+
+def test_a_replayed_import_counts_what_it_did(imports: Imports) -> None:
+    imports.run(_file(range(40)), 10, ObjectId())
+    again = ObjectId()
+    first = imports.run(_file(range(60), status={3: "paid"}), 20, again)
+    assert imports.run(_file(range(60), status={3: "paid"}), 20, again) == first
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_sequence_of_files(imports: Imports, seed: int) -> None:
+    chance = random.Random(seed)
+    ids = [ObjectId() for _ in range(3)]
+    for _ in range(8):
+        which = chance.randrange(3)
+        rows = sorted(chance.sample(range(80), chance.randrange(30, 80)))
+        status = {row: chance.choice(["open", "paid"]) for row in chance.sample(rows, chance.choice([0, 1, 20]))}
+        imports.run(_file(rows, status=status), chance.randrange(1, 50), ids[which])
+
+
+def test_an_invoice_changed_between_look_and_write_is_merged_again(
+    imports: Imports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imports.run(_file(range(20)), 10, ObjectId())
+    imports.run(_file(range(20)), 11, ObjectId())
+    collection = imports.fast
+    update = InvoiceStore._update
+
+    def late(store: InvoiceStore, statements: list[dict[str, Any]]) -> bool:
+        for each in (collection, imports.slow):
+            each.update_one({"invoiceNumber": "N0006"}, {"$set": {"order": order_prefix(99, "v9") + "0" * 12}})
+        return update(store, statements)
+
+    monkeypatch.setattr(InvoiceStore, "_update", late)
+    # The row-wise way looks after the change, and so does, for what was changed, the other one.
+    assert imports.run(_file(range(20)), 20, ObjectId()) == {"unchanged": 19, "stale": 1}
+
+
+def _file(rows: Any, status: dict[int, str] | None = None) -> bytes:
+    known = status or {}
+    lines = (
+        f'N{row:04},2024-05-{row % 28 + 1:02},119.00,100.00,19.00,"Acme, GmbH",Weg {row},EUR,{known.get(row, "open")}\n'
+        for row in rows
+    )
+    return "".join(lines).encode()
+
+
+def _all(collection: Any) -> list[dict[str, Any]]:
+    return list(collection.find({}).sort("_id", 1))
