@@ -7,9 +7,8 @@ from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING
 
-from bson import ObjectId
-
 from mailroom.errors import InvalidSetting
+from mailroom.invoices.ledger import DONE, FAILED, UNANNOUNCED
 from mailroom.platform.http import Problem
 from mailroom.platform.mongo import Document
 from mailroom.wiring import Services
@@ -19,19 +18,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_AT_ONCE = 100
 _CALLER = "invoice-importer"
 _SENDER = "notification-sender"
 
 
-def announcements(services: Services) -> Callable[[ObjectId], None]:
-    """What to call with the id of an import that ended.
+def announcer(services: Services) -> Callable[[], None]:
+    """Puts a mail into the outbox for each import that ended and was not told of yet. To be called after each slice.
+
+    A crash before the mark is taken away brings the same mail once more, and its Idempotency-Key lets no second one in.
 
     Raises:
         InvalidSetting: IMPORT_NOTIFY or MAIL_FROM is no address.
     """
     to = services.settings.import_notify
     if not to:
-        return lambda _: None
+        return lambda: None
     # What mails need takes time to import, and memory: only where they are wanted.
     from mailroom.notifications import addresses
     from mailroom.notifications.clock import ServerClock
@@ -43,20 +45,28 @@ def announcements(services: Services) -> Callable[[ObjectId], None]:
     except Problem as problem:
         raise InvalidSetting(f"IMPORT_NOTIFY is {to!r}: {problem.detail}") from problem
     sender = addresses.sender(services.settings.mail_from)
+    imports = services.database["imports"]
 
-    def announce(import_id: ObjectId) -> None:
+    def tell(document: Document) -> None:
+        message = _message(to, str(document["_id"]), document)
+        # The same import ends once more after a retry: the epoch tells the two ends apart.
+        once = Idempotency(f"import:{document['_id']}:{document['epoch']}", message.digest())
+        store = Store(services.database["notifications"], ServerClock(services.database), sender)
+        store.accept([Order(check(message), once)], _CALLER, answered=True)
+        imports.update_one({"_id": document["_id"], "epoch": document["epoch"]}, {"$unset": {UNANNOUNCED: ""}})
+
+    def announce() -> None:
+        told = 0
         try:
-            document = services.database["imports"].find_one({"_id": import_id})
-            if document is None or document["dryRun"]:
-                return
-            message = _message(to, str(import_id), document)
-            # The same import ends once more after a retry: the epoch tells the two ends apart.
-            once = Idempotency(f"import:{import_id}:{document['epoch']}", message.digest())
-            store = Store(services.database["notifications"], ServerClock(services.database), sender)
-            store.accept([Order(check(message), once)], _CALLER, answered=True)
+            waiting = imports.find({UNANNOUNCED: True}).hint("unannounced").limit(_AT_ONCE)
+            for document in waiting:
+                if document["state"] in (DONE, FAILED):  # else it was retried or undone meanwhile
+                    tell(document)
+                    told += 1
+        except Exception:  # whatever it is: the imports have ended and stay so, and the next slice tries again
+            log.exception("no mail tells of the end of an import")
+        if told:
             services.kicker.kick(_SENDER)
-        except Exception:  # whatever it is: the import has ended and stays so
-            log.exception("no mail tells of the end of an import", extra={"importId": str(import_id)})
 
     return announce
 

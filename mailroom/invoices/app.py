@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailroom.invoices.announcements import announcements
+from mailroom.invoices.announcements import announcer
 from mailroom.invoices.api import IMPORTER, READ, WRITE, InvoicesApi
 from mailroom.invoices.control import Control
 from mailroom.invoices.controls import Controls
@@ -26,7 +26,9 @@ from mailroom.wiring import Services
 
 
 def ledger(services: Services) -> Ledger:
-    return Ledger(services.database["imports"], services.settings.import_lease_seconds)
+    settings = services.settings
+    announces = bool(settings.import_notify)
+    return Ledger(services.database["imports"], settings.import_lease_seconds, announces=announces)
 
 
 def api(services: Services) -> Api:
@@ -55,12 +57,14 @@ def api(services: Services) -> Api:
 
 def worker(services: Services) -> Worker:
     """The function `invoice-importer`."""
-    importer, reconciler = _importer(services), _reconciler(services)
+    importer, reconciler, announce = _importer(services), _reconciler(services), announcer(services)
 
     def work(budget: Budget) -> int:
         done = importer.run(budget)
+        announce()
         if not budget.spent() and reconciler.run(budget):
             done += importer.run(budget)
+            announce()
         return done
 
     return Worker(work, services.settings.work_budget_seconds, more=lambda: services.kicker.kick(IMPORTER))
@@ -78,7 +82,6 @@ def _importer(services: Services) -> Importer:
         profiles=Profiles(rules(settings), read_profiles(settings.import_profiles)),
         batch_rows=settings.import_batch_rows,
         now=lambda: server_time(database),
-        ended=announcements(services),
     )
 
 

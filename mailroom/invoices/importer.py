@@ -50,10 +50,7 @@ BATCH_BYTES = 4 << 20
 
 @dataclass(frozen=True)
 class Importer:
-    """Imports object versions. All state is in the ledger and the collections it is given.
-
-    `ended` is called with the id of each job that ended as done or failed; it must not raise.
-    """
+    """Imports object versions. All state is in the ledger and the collections it is given."""
 
     ledger: Ledger
     invoices: InvoiceStore
@@ -64,7 +61,6 @@ class Importer:
     profiles: Profiles
     batch_rows: int
     now: Callable[[], datetime]
-    ended: Callable[[ObjectId], None]
 
     def run(self, budget: Budget) -> int:
         """Works on due jobs until none is left or the budget is spent; how many slices were worked on.
@@ -161,7 +157,6 @@ class Importer:
         rejects = self._rejects_file(job, checkpoint, dialect)
         self.ledger.finish(job, checkpoint, dialect.to_document(), rejects)
         log.info("imported", extra={"importId": str(job.id), **checkpoint.counts})
-        self.ended(job.id)
 
     def _fail(self, job: Job, code: str, message: str) -> None:
         """Ends the job as failed; what was imported before stays, and its rejected rows get their file."""
@@ -170,7 +165,6 @@ class Importer:
         rejects = self._rejects_file(saved, saved.checkpoint, dialect) if dialect else None
         self.ledger.fail(job, code, message, rejects)
         log.info("import failed: %s", code, extra={"importId": str(job.id)})
-        self.ended(job.id)
 
     def _rejects_file(self, job: Job, checkpoint: Checkpoint, dialect: Dialect) -> Document | None:
         if not checkpoint.counts["rejected"] or job.dry_run:

@@ -6,6 +6,8 @@ from pymongo import ASCENDING as UP
 from pymongo import DESCENDING as DOWN
 from pymongo import IndexModel
 
+from mailroom.invoices.ledger import UNANNOUNCED
+
 _REJECTS_DAYS = 30
 _PREDICTIONS_DAYS = 1
 
@@ -19,6 +21,7 @@ INDEXES: dict[str, list[IndexModel]] = {
     ],
     "imports": [
         IndexModel([("dueAt", UP)], name="due", sparse=True),
+        IndexModel([(UNANNOUNCED, UP)], name="unannounced", sparse=True),
         IndexModel([("createdAt", DOWN), ("_id", DOWN)], name="createdAt"),
         IndexModel([("key", UP), ("createdAt", DOWN), ("_id", DOWN)], name="key"),
         IndexModel([("state", UP), ("createdAt", DOWN), ("_id", DOWN)], name="state"),

@@ -33,6 +33,9 @@ PENDING, RUNNING, DONE, FAILED, SUPERSEDED = "pending", "running", "done", "fail
 CANCELLED, UNDONE = "cancelled", "undone"
 STATES = (PENDING, RUNNING, DONE, FAILED, SUPERSEDED, CANCELLED, UNDONE)
 
+UNANNOUNCED = "unannounced"
+"""Marks an import that ended, until a mail that tells of it is in the outbox."""
+
 COUNTS = ("rows", "inserted", "updated", "unchanged", "stale", "rejected")
 
 
@@ -70,7 +73,9 @@ class Job:
 class Ledger:
     """Jobs by identity. Every method blocks for one or two round trips to MongoDB."""
 
-    def __init__(self, collection: Documents, lease_seconds: float) -> None:
+    def __init__(self, collection: Documents, lease_seconds: float, *, announces: bool = False) -> None:
+        """`announces`: the write that ends an import marks it for `announcer`, so that no crash comes between."""
+        self._announces = announces
         self._collection = collection
         self._lease = timedelta(seconds=lease_seconds)
 
@@ -159,15 +164,19 @@ class Ledger:
     def finish(self, job: Job, checkpoint: Checkpoint, dialect: Document, rejects: Document | None) -> None:
         """Ends the job as done. Raises `LeaseLost`."""
         saved = {"checkpoint": _checkpoint_document(checkpoint), "dialect": dialect}
-        self._end(job, saved | {"state": DONE, "rejects": rejects, "error": None})
+        self._end(job, saved | {"state": DONE, "rejects": rejects, "error": None} | self._mark(job))
 
     def fail(self, job: Job, code: str, message: str, rejects: Document | None = None) -> None:
         """Ends the job as failed, for a reason that time will not mend. Raises `LeaseLost`."""
-        self._end(job, {"state": FAILED, "error": {"code": code, "message": message}, "rejects": rejects})
+        error = {"code": code, "message": message}
+        self._end(job, {"state": FAILED, "error": error, "rejects": rejects} | self._mark(job))
 
     def supersede(self, job: Job, message: str) -> None:
         """Ends the job because its bytes are gone and newer ones are there. Raises `LeaseLost`."""
         self._end(job, {"state": SUPERSEDED, "error": {"code": "object.superseded", "message": message}})
+
+    def _mark(self, job: Job) -> Document:
+        return {UNANNOUNCED: True} if self._announces and not job.dry_run else {}
 
     def _end(self, job: Job, changes: Document) -> None:
         now = self._now()

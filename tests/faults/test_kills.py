@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.child import PLACES, Fault
-from tests.faults.world import World
+from tests.faults.world import KEY, World
 
 BATCH_PLACES = ("batch read", "rejects kept", "half written", "written", "checkpointed")
 LEAST_KILLS = 50
@@ -44,6 +44,21 @@ def test_kill_at_the_beginning_and_at_the_end(make_world: Callable[[int], World]
     assert importer.wait() == -signal.SIGKILL
     world.start().wait()
 
+    world.check()
+
+
+def test_a_kill_behind_the_end_loses_no_mail_about_it(make_world: Callable[[int], World]):
+    world = make_world(30)
+    world.again()
+
+    importer = world.start(Fault("finished"), import_notify="accounts@example.com")
+    assert importer.reached()
+    assert importer.wait() == -signal.SIGKILL
+    assert world.mails() == []
+    for _ in range(2):
+        world.start(import_notify="accounts@example.com").wait()
+
+    assert world.mails() == [f"Import done: {KEY}"]
     world.check()
 
 

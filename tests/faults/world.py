@@ -137,6 +137,10 @@ class World:
     def state(self) -> str:
         return str(self.bucket.job(self.job)["state"])
 
+    def mails(self) -> list[str]:
+        """The subjects of what is in the outbox."""
+        return [mail["subject"] for mail in self.bucket.services.database["notifications"].find({})]
+
     def outcome(self) -> Outcome:
         job = self.bucket.job(self.job)
         files = [(name, self.bucket.rejects(name)) for name in self._reject_files()]
