@@ -20,6 +20,7 @@ from local.schedule import keep_schedule
 
 MAX_ASYNC_BODY_BYTES = 1024 * 1024  # what the gateway's message queue takes
 METHODS = "*"
+_ANY_PATH = r"{tail:[\s\S]+}"  # a line end too, as %0A
 
 
 def log(message: str, **fields: Any) -> None:
@@ -58,8 +59,8 @@ def application(routes: Mapping[str, Mapping[str, str | None]]) -> web.Applicati
 
     app = web.Application(client_max_size=MAX_ASYNC_BODY_BYTES)
     app.router.add_get("/healthz", healthy)
-    app.router.add_route(METHODS, "/function/{tail:.+}", function)
-    app.router.add_route(METHODS, "/async-function/{tail:.+}", async_function)
+    app.router.add_route(METHODS, "/function/" + _ANY_PATH, function)
+    app.router.add_route(METHODS, "/async-function/" + _ANY_PATH, async_function)
     app.cleanup_ctx.append(background)
     return app
 

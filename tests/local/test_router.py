@@ -73,7 +73,9 @@ def router(root: Path, tmp_path: Path) -> Iterator[Router]:
     router.end()
 
 
-@pytest.mark.parametrize("path", ["", "/", "/a%2Fb/%20c", "/p//x/../y?z=%7B1%7D&z=+", "?a=b/c?d", "/made/%C3%BC;v=1"])
+@pytest.mark.parametrize(
+    "path", ["", "/", "/a%2Fb/%20c", "/p//x/../y?z=%7B1%7D&z=+", "?a=b/c?d", "/a%0Ab", "/made/%C3%BC;v=1"]
+)
 def test_a_path_arrives_as_it_was_written(router: Router, path: str) -> None:
     status, _, content = router.call("GET", f"/function/invoices{path}")
     assert status == (201 if "made" in path else 200)
