@@ -67,7 +67,7 @@ UNDO = Operation(
     "Undo an import", {200: Undo, 202: Undo}, problems=(404, 409),
     text="Deletes the invoices that it inserted and nobody changed since. 202: call again for the rest.",
 )  # fmt: skip
-UPLOAD = Operation("A form for an upload without credentials", {201: Upload}, body=NewUpload)
+UPLOAD = Operation("A form for an upload without credentials", {201: Upload}, body=NewUpload, body_required=False)
 TEMPLATE = Operation("An empty file to fill in", {200: {"text/csv": str}})
 
 

@@ -38,6 +38,7 @@ class Operation:
     summary: str
     answers: Mapping[int, Any]
     body: Any = None
+    body_required: bool = True
     parameters: tuple[Parameter, ...] = ()
     problems: tuple[int, ...] = ()
     text: str = ""

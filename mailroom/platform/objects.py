@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
-from xml.etree.ElementTree import ParseError
+from xml.etree.ElementTree import ParseError  # nosec B405 - only the error that minio raises
 
 from mailroom.errors import InvalidSetting, MailroomError, Unavailable
 from mailroom.platform.clock import to_milliseconds

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mailroom import __version__
-from mailroom.platform.contract import Contract, Operation, Parameter
+from mailroom.platform.contract import Contract, Id, Operation, Parameter
 from mailroom.platform.docs_page import page
 from mailroom.platform.rendering import Response
 
@@ -59,7 +59,7 @@ def document(contract: Contract, routes: Sequence[Route]) -> dict[str, Any]:
 def _operation(route: Route) -> dict[str, Any]:
     operation = route.operation or Operation(_first_line(route.endpoint), {200: Any})
     described = f"{operation.text}\n\nScope: `{route.scope}`".strip()
-    in_path = [Parameter(name, "", where="path", required=True) for name in re.findall(r"<(?:\w+:)?(\w+)>", route.path)]
+    in_path = [_in_path(name) for name in re.findall(r"<(?:\w+:)?(\w+)>", route.path)]
     result: dict[str, Any] = {
         # Two endpoints may have the same name; a method and a path are one route's.
         "operationId": "_".join([route.method.lower(), *re.findall(r"\w+", route.path)]),
@@ -68,18 +68,23 @@ def _operation(route: Route) -> dict[str, Any]:
         "security": [{"key": [route.scope]}],
         "responses": {str(status): _answer(status, kind) for status, kind in operation.answers.items()},
     }
-    for status in sorted({*_ALWAYS, *operation.problems, *((422,) if operation.parameters or in_path else ())}):
-        result["responses"][str(status)] = _refusal(status)
+    refusals = {*_ALWAYS, *operation.problems, *((422,) if operation.parameters or in_path else ())}
+    refusals |= {400, 413, 422} if operation.body is not None else set()
+    for status in sorted(refusals):
+        # An answer of another type may have the same status: a batch of which nothing was accepted.
+        content = result["responses"].get(str(status), {}).get("content", {})
+        refusal = _refusal(status)
+        result["responses"][str(status)] = refusal | {"content": content | refusal["content"]}
     if parameters := [_parameter(each) for each in (*in_path, *operation.parameters)]:
         result["parameters"] = parameters
     if operation.body is not None:
-        for status in (400, 413, 422):
-            content = result["responses"].get(str(status), {}).get("content", {})
-            refusal = _refusal(status)
-            # An answer of another type may have the same status: a batch of which nothing was accepted.
-            result["responses"][str(status)] = refusal | {"content": content | refusal["content"]}
-        result["requestBody"] = {"required": True, "content": {JSON: {"schema": _schema(operation.body)}}}
+        content = {JSON: {"schema": _schema(operation.body)}}
+        result["requestBody"] = {"required": operation.body_required, "content": content}
     return result
+
+
+def _in_path(name: str) -> Parameter:
+    return Parameter(name, "", where="path", required=True, kind=Id if name == "id" else str)
 
 
 def _answer(status: int, kind: Any) -> dict[str, Any]:

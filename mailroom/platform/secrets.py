@@ -9,12 +9,12 @@ from mailroom.errors import MissingSecret
 
 MONGODB_URI = "mailroom-mongodb-uri"
 S3_ACCESS_KEY = "mailroom-s3-access-key"
-S3_SECRET_KEY = "mailroom-s3-secret-key"  # noqa: S105 - the name of a file
-WEBHOOK_TOKEN = "mailroom-webhook-token"  # noqa: S105 - the name of a file
+S3_SECRET_KEY = "mailroom-s3-secret-key"  # noqa: S105  # pragma: allowlist secret
+WEBHOOK_TOKEN = "mailroom-webhook-token"  # noqa: S105  # pragma: allowlist secret
 SMTP_USERNAME = "mailroom-smtp-username"
-SMTP_PASSWORD = "mailroom-smtp-password"  # noqa: S105 - the name of a file
+SMTP_PASSWORD = "mailroom-smtp-password"  # noqa: S105  # pragma: allowlist secret
 ATTACHMENTS_ACCESS_KEY = "mailroom-attachments-access-key"
-ATTACHMENTS_SECRET_KEY = "mailroom-attachments-secret-key"  # noqa: S105 - the name of a file
+ATTACHMENTS_SECRET_KEY = "mailroom-attachments-secret-key"  # noqa: S105  # pragma: allowlist secret
 DKIM_KEY = "mailroom-dkim-key"
 
 
