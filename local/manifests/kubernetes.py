@@ -100,7 +100,7 @@ def _container(entry: Mapping[str, Any]) -> dict[str, Any]:
             "capabilities": {"drop": ["ALL"]},
         },
         "volumeMounts": [
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - in the container
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  # nosec B108 - in the container
             {"name": "secrets", "mountPath": "/var/openfaas/secrets", "readOnly": True},
         ],
     }

