@@ -23,6 +23,7 @@ PAGE = ROOT / "docs" / "performance.md"
 QUICK_ROWS, FULL_ROWS = 50_000, 500_000
 SLOW_SERVER_ROWS = 5_000
 ONE_PUT_ROWS = 20_000
+WIDE_ROWS = 20_000  # of 1,000 bytes
 SMALL_FILE_ROWS = 190_000  # 20 MB: the peak of memory must not depend on the size
 
 
@@ -31,10 +32,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="only the importer and its measures, in two minutes")
     parser.add_argument("--rows", type=int, help="rows of the file; 20,000,000 are 2 GB")
+    parser.add_argument("--memory", action="store_true", help="only the peak of memory, for 20 MB and for 2 GB")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mailroom-bench-") as folder:
         try:
             with BenchServers(ROOT, Path(folder) / "servers") as servers:
+                if arguments.memory:
+                    return _memory(servers, Path(folder))
                 return _measure(servers, Path(folder), arguments.rows, quick=arguments.quick)
         except (StartError, ToolError) as error:
             say(str(error))
@@ -61,6 +65,15 @@ def _measure(servers: BenchServers, folder: Path, wanted: int | None, *, quick: 
         put_into(PAGE, f"{measured}\n\n{chart(trials.lines)}\n\n{_conditions(servers)}")
     ours = next(line.usage for line in trials.lines if line.name == "**Mailroom**")
     print(_last_line(ours, reader))
+    return 0 if all(line.landed == "right" for line in trials.lines if "Mailroom" in line.name) else 1
+
+
+def _memory(servers: BenchServers, folder: Path) -> int:
+    trials = Trials(servers)
+    reader = trials.baseline(files.write_wide(folder, WIDE_ROWS), WIDE_ROWS)
+    for rows in (WIDE_ROWS, 100 * WIDE_ROWS):
+        trials.ours(files.write_wide(folder, rows), rows, f", {rows // 1000:,} MB")
+    print(f"\n{table(trials.lines, reader)}\n\n{_conditions(servers)}")
     return 0 if all(line.landed == "right" for line in trials.lines if "Mailroom" in line.name) else 1
 
 

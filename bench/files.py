@@ -16,6 +16,15 @@ def write(folder: Path, count: int) -> Path:
     return file
 
 
+def write_wide(folder: Path, count: int) -> Path:
+    """The same with rows of about 1,000 bytes: a large file of few invoices, for what depends on the size alone."""
+    file = folder / f"{count}.wide.csv"
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        stream.write(HEADER)
+        stream.writelines(row.replace('",EUR', f', {"x" * 890}",EUR') for row in rows(count))
+    return file
+
+
 def with_changes(file: Path) -> Path:
     """The same file with another status in every hundredth row."""
     changed = file.with_suffix(".changed.csv")

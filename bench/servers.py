@@ -40,7 +40,7 @@ class BenchServers(Servers):
             "SECRETS_DIR": str(self.data.secret_files("bench", self.secrets)),
             "S3_ENDPOINT": self.info["minio"]["endpoint"],
             "MONGODB_DATABASE": database,
-            "MONGODB_TIMEOUT_SECONDS": "60",
+            "MONGODB_TIMEOUT_SECONDS": "600",
             "IMPORT_LEASE_SECONDS": "300",
             "WORK_BUDGET_SECONDS": "36000",
         }

@@ -65,7 +65,10 @@ class Trials:
             self.lines.append(Line(name, None, f"failed: {str(error).splitlines()[-1]}"))
             return None
         self.lines.append(Line(name, usage, landed(services.database["invoices"], expected, rows)))
-        say(f"  {usage.rows_per_second:,.0f} rows/s, {usage.microseconds_per_row:.2f} µs of processor time per row")
+        say(
+            f"  {usage.rows_per_second:,.0f} rows/s, {usage.microseconds_per_row:.2f} µs of processor time per row,"
+            f" {usage.peak_bytes / 1e6:.0f} MB"
+        )
         return usage
 
     def _task(self, services: Services, file: Path, rows: int) -> Task:

@@ -44,8 +44,8 @@ MOST_ATTEMPTS = 8
 # How long a job waits for a server that does not answer, in seconds.
 _WAIT_SECONDS = 1.0
 
-# A batch ends after so many bytes too: a thousand rows of a mebibyte each do not fit into a function's memory.
-BATCH_BYTES = 4 << 20
+# A batch ends after so many bytes too: it is held some fifteen times over, as text, columns, documents and message.
+BATCH_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
