@@ -103,10 +103,3 @@ def test_many_rejected_rows_are_counted_and_the_first_kept(big: Bucket):
     assert len(big.rejects(job["rejects"]["key"]).splitlines()) == 101
     assert job["rejects"]["omitted"] == 199_900
     assert peak < MOST_BYTES
-
-
-def test_wide_rows_are_held_in_small_batches(big: Bucket):
-    rows = (line(n).replace("1 Example Street", "x" * 900) for n in range(6_000))
-    job, peak = _import(big, "".join((HEADER, *rows)).encode())
-    assert counts(job) == (6_000, 6_000, 0, 0, 0, 0)
-    assert peak < MOST_BYTES
