@@ -9,7 +9,7 @@ STAMP := $(VENV)/installed
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test bench bench-quick lint audit clean lock images up down logs verify doctor
+.PHONY: help setup demo local test bench bench-quick bench-mail lint audit clean lock images up down logs verify doctor
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -31,6 +31,9 @@ bench: $(STAMP) ## Measure the importer beside what a user would pick instead; w
 
 bench-quick: $(STAMP) ## Measure the importer itself, in two minutes once its server is built
 	@exec $(BIN)/python -m bench --quick
+
+bench-mail: $(STAMP) ## Measure the sender beside django-post-office and nodemailer; needs postfix's smtp-sink
+	@exec $(BIN)/python -m bench.mail
 
 lint: $(STAMP) ## Check style and types
 	$(BIN)/ruff check
@@ -72,6 +75,7 @@ lock: ## Pin all dependencies anew
 	  [ -e "$$in" ] || continue; echo "$$in"; \
 	  $(LOCK) "$$in" --constraints requirements.lock --output-file "$${in%.in}.txt"; done
 	$(LOCK) local/minio/go-requirements.in --output-file local/minio/go-requirements.txt
+	$(LOCK) bench/mail/requirements-post-office.in --output-file bench/mail/requirements-post-office.txt
 
 # The stamp holds the checksum of the lock it was made for: a checkout that only touches the lock installs nothing.
 $(STAMP): requirements.lock

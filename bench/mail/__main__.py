@@ -1,0 +1,124 @@
+"""`python -m bench.mail` measures the sender beside django-post-office and nodemailer, on the same smtp-sink.
+
+`--accept`, `--deep` and `--attachments` measure one thing each instead.
+"""
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.mail import sink
+from bench.mail.accepting import accept
+from bench.mail.contest import Sent, send
+from bench.mail.memory import Heavy, deep
+from bench.mail.messages import messages
+from bench.mail.peers import nodemailer_script, post_office_python
+from bench.mail.ways import Nodemailer, Ours, PostOffice, Way
+from bench.processes import ROOT, WayError
+from bench.servers import BenchServers
+from local.process import StartError
+from local.tools import ToolError, say
+
+MESSAGES, ROUNDS, HEAVY = 5_000, 3, 40
+PER_SECOND, SECONDS = 200, 20
+COLUMNS = ("way", "processes", "messages/s", "processor time a message", "delivered", "recorded")
+
+
+def main() -> int:
+    """0, or 1 when messages of ours were lost, doubled or not recorded; slowness is never an error."""
+    parser = argparse.ArgumentParser(prog="python -m bench.mail", description=__doc__)
+    parser.add_argument("--messages", type=int, default=MESSAGES, help="messages of each run")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="runs of each way; the median counts")
+    parser.add_argument("--accept", action="store_true", help="only how long accepting takes, on the local stack")
+    parser.add_argument("--deep", type=int, metavar="N", help="only the sender's memory while it drains N messages")
+    parser.add_argument("--attachments", action="store_true", help="only its memory with large attachments")
+    arguments = parser.parse_args()
+    command = sink.binary()
+    if command is None and not arguments.accept:
+        say(sink.ADVICE)
+        return 0
+    with tempfile.TemporaryDirectory(prefix="mailroom-bench-") as name:
+        folder = Path(name)
+        try:
+            if arguments.accept:
+                return _accept(folder)
+            assert command is not None
+            with BenchServers(ROOT, folder / "servers") as servers:
+                say(f"Writing to {servers.kind}; {os.cpu_count()} cores ({platform.machine()})")
+                if arguments.deep:
+                    return _deep(servers, command, folder, arguments.deep)
+                if arguments.attachments:
+                    return _attachments(servers, command, folder)
+                return _contest(servers, command, folder, arguments.messages, arguments.rounds)
+        except (StartError, ToolError, WayError) as error:
+            say(str(error))
+            return 1
+
+
+def _contest(servers: BenchServers, command: str, folder: Path, count: int, rounds: int) -> int:
+    ways: list[Callable[[], Way]] = [lambda: Ours(servers, 1), lambda: Ours(servers, 2)]
+    if script := nodemailer_script():
+        ways.append(lambda: Nodemailer(script, servers, folder, insert=False))
+        ways.append(lambda: Nodemailer(script, servers, folder, insert=True))
+    if python := post_office_python():
+        ways.append(lambda: PostOffice(python, folder, 1))
+        ways.append(lambda: PostOffice(python, folder, 2))
+    runs: list[list[Sent]] = [[] for _ in ways]
+    for _ in range(rounds):
+        for way, results in zip(ways, runs, strict=True):
+            results.append(send(way(), command, folder, count))
+            say(f"  {_short(results[-1])}")
+    medians = [sorted(results, key=lambda each: each.per_second)[len(results) // 2] for results in runs]
+    print(f"\n{_table(medians)}\n")
+    by = {(each.name, each.processes): each for each in medians}
+    for processes, peer in ((1, "nodemailer"), (1, "nodemailer, with the insert"), (2, "django-post-office")):
+        if other := by.get((peer, processes)):
+            mine = by[("**Mailroom**", processes)]
+            rate, work = mine.per_second / other.per_second, other.microseconds / mine.microseconds
+            print(f"{processes} of ours to {peer}'s {processes}: {rate:.2f} times the rate, per processor {work:.2f}")
+    return 0 if all(each.right for results in runs[:2] for each in results) else 1
+
+
+def _deep(servers: BenchServers, command: str, folder: Path, count: int) -> int:
+    sent, readings = deep(servers, command, folder, count)
+    say(_short(sent))
+    shown = [min(readings, key=lambda each: abs(each[0] - count * share / 10)) for share in range(11)]
+    for at, resident in dict(shown).items():
+        print(f"  {at:>9,} sent: {resident / 1e6:.1f} MB")
+    print(f"  peak: {sent.peak_bytes / 1e6:.1f} MB")
+    return 0 if sent.right else 1
+
+
+def _attachments(servers: BenchServers, command: str, folder: Path) -> int:
+    sent = send(Heavy(servers, next(messages(1))), command, folder, HEAVY)
+    say(f"{_short(sent)}; peak of memory {sent.peak_bytes / 2**20:.0f} MiB")
+    return 0 if sent.right else 1
+
+
+def _accept(folder: Path) -> int:
+    for fast, what in ((True, "the fastest MongoDB here"), (False, "the MongoDB of `make local`")):
+        accepted = accept(folder / what[-6:-1], PER_SECOND, SECONDS, fast=fast)
+        say(f"{PER_SECOND} calls a second for {SECONDS} s, {what}: {accepted.line()}")
+    return 0
+
+
+def _short(sent: Sent) -> str:
+    wrong = "" if sent.right else f", WRONG: {sent.delivered:,} delivered, {sent.recorded:,} recorded"
+    name = sent.name.replace("*", "")
+    return f"{name} ({sent.processes}): {sent.per_second:,.0f}/s, {sent.microseconds:.0f} µs a message{wrong}"
+
+
+def _table(results: list[Sent]) -> str:
+    rows = [COLUMNS, tuple("---" if at == 0 else "---:" for at in range(len(COLUMNS)))]
+    for each in results:
+        counts = (str(each.processes), f"{each.per_second:,.0f}", f"{each.microseconds:.0f} µs")
+        rows.append((each.name, *counts, f"{each.delivered:,}", f"{each.recorded:,}"))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

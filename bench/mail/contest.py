@@ -1,0 +1,108 @@
+"""Runs one way: queues, starts its processes, has them begin at once, and looks at what came of it."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.mail.sink import Sink
+from bench.mail.ways import Child, Way, first_line
+from bench.measure import Usage
+from bench.processes import ROOT, WayError
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What one run came to. `processor_seconds` are those of all its processes, `seconds` the wall clock's."""
+
+    name: str
+    processes: int
+    messages: int
+    seconds: float
+    processor_seconds: float
+    peak_bytes: int
+    delivered: int
+    recorded: int
+
+    @property
+    def per_second(self) -> float:
+        return self.messages / self.seconds
+
+    @property
+    def microseconds(self) -> float:
+        """Processor time of one message."""
+        return self.processor_seconds / self.messages * 1e6
+
+    @property
+    def right(self) -> bool:
+        return self.delivered == self.recorded == self.messages
+
+
+Watch = Callable[[Sequence[int]], None]
+
+
+def send(way: Way, sink_command: str, folder: Path, count: int, watch: Watch | None = None) -> Sent:
+    """Blocks until all is sent. `watch` is given the processes' ids while they send. Raises WayError."""
+    try:
+        with Sink(sink_command, folder) as sink:
+            children = way.queue(count, sink.port)
+            return _sent(way, sink, children, folder, count, watch)
+    finally:
+        way.close()
+
+
+def _sent(way: Way, sink: Sink, children: Sequence[Child], folder: Path, count: int, watch: Watch | None) -> Sent:
+    running: list[subprocess.Popen[str]] = []
+    try:
+        for number, child in enumerate(children):
+            running.append(_start(child, folder / f"child{number}.log"))
+        for process in running:
+            _line(process, folder)  # ready
+        begin = time.perf_counter()
+        for process in running:
+            _say(process, "go\n")
+        if watch is not None:
+            watch([process.pid for process in running])
+        usages = [Usage(**json.loads(_line(process, folder))) for process in running]
+        seconds = time.perf_counter() - begin
+        used = sum(usage.processor_seconds for usage in usages)
+        peak = max(usage.peak_bytes for usage in usages)
+        return Sent(way.name, way.processes, count, seconds, used, peak, sink.delivered, way.recorded())
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
+def _start(child: Child, log: Path) -> subprocess.Popen[str]:
+    environment = {**child.environment, "PYTHONPATH": str(ROOT)}
+    with log.open("wb") as errors:
+        process = subprocess.Popen(
+            child.command,
+            env=environment,
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+    _say(process, first_line(child))
+    return process
+
+
+def _say(process: subprocess.Popen[str], line: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(line)
+    process.stdin.flush()
+
+
+def _line(process: subprocess.Popen[str], folder: Path) -> str:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise WayError(
+            "\n".join(file.read_text(errors="replace")[-1500:] for file in sorted(folder.glob("child*.log")))
+        )
+    return line

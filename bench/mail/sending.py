@@ -1,0 +1,32 @@
+"""One sender of ours, in a process of its own: it says `ready`, drains the outbox at the next line of its input, and
+prints what it used. Settings come from the environment.
+"""
+
+import json
+import sys
+from dataclasses import asdict
+
+from bench.measure import measured
+from mailroom.notifications import app
+from mailroom.wiring import Services
+
+
+def main() -> None:
+    services = Services.from_environment()
+    worker = app.worker(services)
+    services.database.command("ping")
+
+    def drain() -> int:
+        answer = worker()
+        assert answer["statusCode"] == 200, answer
+        done: int = answer["body"]["done"]
+        return done
+
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(json.dumps(asdict(measured(drain))), flush=True)
+    services.close()
+
+
+if __name__ == "__main__":
+    main()

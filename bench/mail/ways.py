@@ -1,0 +1,156 @@
+"""The ways to send what is queued: ours, django-post-office, nodemailer's pool."""
+
+import json
+import sqlite3
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+from pymongo.database import Database
+
+from bench.mail.messages import SENDER, messages, write
+from bench.servers import BenchServers
+from local.servers import base_environment
+from mailroom.notifications import addresses, requests
+from mailroom.notifications.clock import ServerClock
+from mailroom.notifications.requests import Send
+from mailroom.notifications.store import Order, Store
+from mailroom.wiring import Services
+
+CONNECTIONS = 10
+MOST_IN_A_BATCH = 100  # as the API takes them
+
+
+@dataclass(frozen=True)
+class Child:
+    """A process to start: its first line of input, if it wants one, and its environment."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    task: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Way(Protocol):
+    """`name` and `processes` go into the table."""
+
+    name: str
+    processes: int
+
+    def queue(self, count: int, port: int) -> list[Child]:
+        """Queues so many messages for an SMTP server on that port, and tells which processes send them."""
+
+    def recorded(self) -> int:
+        """How many are recorded as sent."""
+
+    def close(self) -> None:
+        """Forgets them."""
+
+
+class Ours:
+    """The project's sender, with messages accepted by its own store."""
+
+    def __init__(self, servers: BenchServers, processes: int, connections: int = CONNECTIONS) -> None:
+        self.name = "**Mailroom**"
+        self.processes = processes
+        self._connections = connections
+        self._servers = servers
+        self.services: Services = servers.services("bench_mail")
+
+    def queue(self, count: int, port: int) -> list[Child]:
+        self.accept(
+            Send(email_to=each.to, subject=each.subject, text=each.text, html=each.html) for each in messages(count)
+        )
+        environment = base_environment() | self._servers.environment("bench_mail")
+        environment |= {"MAIL_FROM": f"Mailroom <{SENDER}>", "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(port)}
+        environment |= {"SMTP_TLS": "off", "SMTP_CONNECTIONS": str(self._connections)}
+        return [Child((sys.executable, "-m", "bench.mail.sending"), environment)] * self.processes
+
+    def accept(self, sends: Iterator[Send]) -> None:
+        """What the function `notifications` does with what it is sent, without HTTP."""
+        clock = ServerClock(self.services.database)
+        store = Store(self.services.database["notifications"], clock, addresses.sender(f"Mailroom <{SENDER}>"))
+        orders = (Order(requests.check(send)) for send in sends)
+        while some := list(islice(orders, MOST_IN_A_BATCH)):
+            store.accept(some, "bench", answered=True)
+
+    def recorded(self) -> int:
+        """With the relay's answer in the attempt's transcript."""
+        done = {"state": "sent", "attempts": {"$elemMatch": {"outcome": "sent", "steps.code": 250}}}
+        return self.services.database["notifications"].count_documents(done)
+
+    def close(self) -> None:
+        self.services.database.client.drop_database("bench_mail")
+        self.services.close()
+
+
+class PostOffice:
+    """`send_queued_mail` on a SQLite file."""
+
+    def __init__(self, python: str, folder: Path, processes: int) -> None:
+        self.name = "django-post-office"
+        self.processes = processes
+        self._python = python
+        self._file = folder / "post-office.sqlite3"
+
+    def queue(self, count: int, port: int) -> list[Child]:
+        task = {"database": str(self._file), "port": port, "messages": count, "processes": self.processes}
+        return [Child((self._python, "-m", "bench.mail.django_post_office"), base_environment(), task)]
+
+    def recorded(self) -> int:
+        with closing(sqlite3.connect(self._file)) as connection:
+            found: int = connection.execute("SELECT count(*) FROM post_office_email WHERE status = 0").fetchone()[0]
+            return found
+
+    def close(self) -> None:
+        for file in self._file.parent.glob(f"{self._file.name}*"):
+            file.unlink()
+
+
+class Nodemailer:
+    """Its pool, with one document in MongoDB for each message. With `insert` the inserts are measured too."""
+
+    processes = 1
+
+    def __init__(self, script: Path, servers: BenchServers, folder: Path, *, insert: bool) -> None:
+        self.name = "nodemailer, with the insert" if insert else "nodemailer"
+        self._script = script
+        self._servers = servers
+        self._file = folder / "messages.jsonl"
+        self._insert = insert
+        self._services = servers.services("bench_node")
+        self._database: Database[dict[str, Any]] = self._services.database
+
+    def queue(self, count: int, port: int) -> list[Child]:
+        collection = self._database["messages"]
+        collection.create_index("status")
+        if self._insert:
+            write(self._file, count)
+        else:
+            waiting = messages(count)
+            while some := list(islice(waiting, MOST_IN_A_BATCH)):
+                collection.insert_many([asdict(each) | {"status": "queued"} for each in some])
+        task = {
+            "way": "insert" if self._insert else "queued",
+            "file": str(self._file),
+            "mongoUri": self._servers.info["mongoUri"],
+            "database": self._database.name,
+            "port": port,
+            "sender": SENDER,
+        }
+        return [Child(("node", str(self._script)), base_environment(), task)]
+
+    def recorded(self) -> int:
+        return self._database["messages"].count_documents({"status": "sent"})
+
+    def close(self) -> None:
+        self._database.client.drop_database(self._database.name)
+        self._services.close()
+
+
+def first_line(child: Child) -> str:
+    """What a process is given before it says `ready`."""
+    return json.dumps(dict(child.task)) + "\n" if child.task else ""
