@@ -6,7 +6,6 @@ sending. What comes in has no control characters in any header (see `requests.py
 
 from __future__ import annotations
 
-import base64
 import binascii
 from collections.abc import Iterator
 from email.header import Header
@@ -18,15 +17,16 @@ from mailroom.notifications.headers import is_free_text
 from mailroom.notifications.model import Address, Attachment, Kind, Message
 
 _LINE = 76  # RFC 2045 and 2047: encoded lines are not longer
+_LINE_BYTES = _LINE // 4 * 3  # of content, in base64
 
 
 def assemble(message: Message) -> bytes:
     """The message as it goes after DATA: CRLF line ends, not yet dot-stuffed. The same message gives the same bytes."""
     lines = [*_headers(message), *_body(message), ""]
-    return "\r\n".join(lines).encode()
+    return b"\r\n".join(line.encode() if isinstance(line, str) else line for line in lines)
 
 
-def _body(message: Message) -> Iterator[str]:
+def _body(message: Message) -> Iterator[str | bytes | bytearray]:
     # Neither quoted-printable nor base64 can hold a line that begins so.
     boundary = "=_" + message.message_id.strip("<>").partition("@")[0]
     if not message.attachments:
@@ -42,7 +42,7 @@ def _body(message: Message) -> Iterator[str]:
     yield f"--{boundary}_m--"
 
 
-def _texts(message: Message, boundary: str) -> Iterator[str]:
+def _texts(message: Message, boundary: str) -> Iterator[str | bytes]:
     if not message.html:
         yield from _part("plain", message.text)
         return
@@ -54,14 +54,23 @@ def _texts(message: Message, boundary: str) -> Iterator[str]:
     yield f"--{boundary}_a--"
 
 
-def _attachment(attachment: Attachment) -> Iterator[str]:
+def _attachment(attachment: Attachment) -> Iterator[str | bytearray]:
     # RFC 2231: its escapes are ASCII without quotes, so that any name is one safe word.
     name = quote(_refuse_control(attachment.name), safe="")
     yield f"Content-Type: {_refuse_control(attachment.content_type)}"
     yield f"Content-Disposition: attachment;\r\n filename*=utf-8''{name}"
     yield "Content-Transfer-Encoding: base64"
     yield ""
-    yield base64.encodebytes(attachment.content).decode("ascii").replace("\n", "\r\n")
+    yield _base64(attachment.content)
+
+
+def _base64(content: bytes) -> bytearray:
+    """In lines that each have their end. Megabytes may come: nothing but the result is held."""
+    lines = bytearray()
+    for start in range(0, len(content), _LINE_BYTES):
+        lines += binascii.b2a_base64(content[start : start + _LINE_BYTES], newline=False)
+        lines += b"\r\n"
+    return lines
 
 
 def _headers(message: Message) -> Iterator[str]:
@@ -94,12 +103,12 @@ def _free_text(name: str, text: str) -> str:
     return Header(text, "utf-8", maxlinelen=_LINE, header_name=name).encode(linesep="\r\n")
 
 
-def _part(subtype: str, content: str) -> Iterator[str]:
+def _part(subtype: str, content: str) -> Iterator[str | bytes]:
     yield f"Content-Type: text/{subtype}; charset=utf-8"
     yield "Content-Transfer-Encoding: quoted-printable"
     yield ""
     text = content.replace("\r\n", "\n").replace("\r", "\n")
-    yield binascii.b2a_qp(text.encode(), istext=True).decode("ascii").replace("\n", "\r\n")
+    yield binascii.b2a_qp(text.encode(), istext=True).replace(b"\n", b"\r\n")
 
 
 def _refuse_control(value: str) -> str:

@@ -13,6 +13,7 @@ from pymongo.errors import PyMongoError
 
 from mailroom.errors import LeaseLost
 from mailroom.notifications import documents, settling
+from mailroom.notifications.attachments import LARGEST_ATTACHMENTS
 from mailroom.notifications.background import Background
 from mailroom.notifications.composing import CannotCompose, Composer
 from mailroom.notifications.feed import Feed, Job, jobs
@@ -23,6 +24,7 @@ from mailroom.notifications.relay.delivery import Envelope, deliver
 from mailroom.notifications.relay.pace import Pace
 from mailroom.notifications.relay.pool import Pool
 from mailroom.notifications.retries import Retries
+from mailroom.notifications.room import Room
 from mailroom.notifications.suppressions import Suppressions
 from mailroom.platform import mongo
 from mailroom.platform.clock import Budget
@@ -44,6 +46,10 @@ _CLAIMED_AHEAD = 4
 # Results that may wait to be written, for each connection: the messages that a crash leaves in doubt, besides those in
 # delivery.
 _UNSETTLED = 4
+
+# Bytes of attachments that are in memory at once, in messages of all connections: while a message goes out, they are
+# there about four times over.
+_ROOM = 2 * LARGEST_ATTACHMENTS
 
 _WRITE_AGAIN_SECONDS = 0.5
 
@@ -78,6 +84,7 @@ class Sender:
         # What follows is used in the background only.
         self._places = asyncio.Semaphore(policy.connections)
         self._unsettled = asyncio.Semaphore(_UNSETTLED * policy.connections)
+        self._room = Room(_ROOM)
         self._pace = Pace(policy.per_second)
         self._hand_over = GroupCommit(outbox.hand_over)
         self._write = GroupCommit(self._write_all)
@@ -228,18 +235,24 @@ class Sender:
         open_to = tuple(each for each in pending if each not in suppressed)
         if not open_to:
             return Result(verdicts)
+        async with self._room.of(sum(each["size"] for each in claim.document["attachments"])):
+            result = await self._send(claim, open_to)
+        return replace(result, verdicts=verdicts | result.verdicts) if verdicts else result
+
+    async def _send(self, claim: Claim, recipients: tuple[str, ...]) -> Result:
+        try:
+            envelope = await self._envelope(claim, recipients)
+        except CannotCompose as error:
+            return Result(dict.fromkeys(recipients, Verdict(error.outcome, None, str(error))))
+        return await deliver(envelope, self._pool, lambda: self._handing_over(claim))
+
+    async def _envelope(self, claim: Claim, recipients: tuple[str, ...]) -> Envelope:
+        """With the bytes. What they are made of is let go before they are sent."""
         document = claim.document
         if document["attachments"]:
             document = document | {"attachments": await asyncio.to_thread(self._outbox.attachments, claim)}
         message = documents.to_message(document)
-        try:
-            content = await self._composer.compose(message)
-        except CannotCompose as error:
-            verdict = Verdict(error.outcome, None, str(error))
-            return Result(verdicts | dict.fromkeys(open_to, verdict))
-        envelope = Envelope(message.sender.address, open_to, content)
-        result = await deliver(envelope, self._pool, lambda: self._handing_over(claim))
-        return replace(result, verdicts=verdicts | result.verdicts) if verdicts else result
+        return Envelope(message.sender.address, recipients, await self._composer.compose(message))
 
     async def _handing_over(self, claim: Claim) -> None:
         if not await self._hand_over(claim):

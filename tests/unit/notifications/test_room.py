@@ -1,0 +1,84 @@
+"""Never more at once than there is room for, and nobody is overtaken."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from mailroom.notifications.room import Room
+
+
+class Guests:
+    """Who is inside, and in which order they came in."""
+
+    def __init__(self, size: int) -> None:
+        self.room = Room(size)
+        self.inside: dict[str, int] = {}
+        self.came: list[str] = []
+        self.doors: dict[str, asyncio.Event] = {}
+
+    async def visit(self, name: str, wanted: int) -> None:
+        self.doors[name] = asyncio.Event()
+        async with self.room.of(wanted):
+            self.came.append(name)
+            self.inside[name] = wanted
+            await self.doors[name].wait()
+            del self.inside[name]
+
+    async def settle(self) -> None:
+        """Lets everybody go as far as they can."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+
+def test_what_does_not_fit_waits_and_is_not_overtaken_by_what_would() -> None:
+    async def scene() -> None:
+        guests = Guests(10)
+        visits = [asyncio.create_task(guests.visit(*each)) for each in (("a", 6), ("b", 4), ("c", 6), ("d", 1))]
+        await guests.settle()
+        assert guests.inside == {"a": 6, "b": 4}
+        guests.doors["b"].set()
+        await guests.settle()
+        assert guests.inside == {"a": 6}
+        guests.doors["a"].set()
+        await guests.settle()
+        assert guests.inside == {"c": 6, "d": 1}
+        for door in guests.doors.values():
+            door.set()
+        await asyncio.gather(*visits)
+        assert guests.came == ["a", "b", "c", "d"]
+
+    asyncio.run(scene())
+
+
+def test_what_is_larger_than_the_room_goes_alone_and_what_needs_none_goes_at_once() -> None:
+    async def scene() -> None:
+        guests = Guests(10)
+        visits = [asyncio.create_task(guests.visit(*each)) for each in (("large", 99), ("one", 1), ("none", 0))]
+        await guests.settle()
+        assert set(guests.inside) == {"large", "none"}
+        for door in guests.doors.values():
+            door.set()
+        await asyncio.gather(*visits)
+        assert guests.came == ["large", "none", "one"]
+
+    asyncio.run(scene())
+
+
+def test_who_gives_up_or_fails_leaves_the_room_as_it_was() -> None:
+    async def scene() -> None:
+        guests = Guests(10)
+        first, second = (asyncio.create_task(guests.visit(name, 10)) for name in ("first", "second"))
+        await guests.settle()
+        second.cancel()
+        await asyncio.gather(second, return_exceptions=True)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        with pytest.raises(ValueError, match="broken"):
+            async with guests.room.of(10):
+                raise ValueError("broken")
+        async with asyncio.timeout(10), guests.room.of(10):
+            pass
+
+    asyncio.run(scene())
