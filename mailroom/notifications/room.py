@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 
 class Room:
-    """So many bytes, first come, first served. Who wants more than there are gets all. Used from one event loop only."""
+    """So many bytes, first come, first served. Who wants more than there are gets all. Used from one event loop."""
 
     def __init__(self, size: int) -> None:
         self._size = self._free = size
