@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.mail import sink
 from bench.mail.accepting import accept
-from bench.mail.contest import Sent, send
+from bench.mail.contest import Place, Sent, send
 from bench.mail.memory import Heavy, deep
 from bench.mail.messages import messages
 from bench.mail.peers import nodemailer_script, post_office_python
@@ -24,8 +24,9 @@ from local.process import StartError
 from local.tools import ToolError, say
 
 MESSAGES, ROUNDS, HEAVY = 5_000, 3, 40
+LARGE_BATCH = 1_000
 PER_SECOND, SECONDS = 200, 20
-COLUMNS = ("way", "processes", "messages/s", "processor time a message", "delivered", "recorded")
+COLUMNS = ("way", "processes", "messages/s", "processor time a message", "of MongoDB", "delivered", "recorded")
 
 
 def main() -> int:
@@ -49,42 +50,45 @@ def main() -> int:
             assert command is not None
             with BenchServers(ROOT, folder / "servers") as servers:
                 say(f"Writing to {servers.kind}; {os.cpu_count()} cores ({platform.machine()})")
+                place = Place(command, folder, servers.supervisor.pids()["mongo"])
                 if arguments.deep:
-                    return _deep(servers, command, folder, arguments.deep)
+                    return _deep(servers, place, arguments.deep)
                 if arguments.attachments:
-                    return _attachments(servers, command, folder)
-                return _contest(servers, command, folder, arguments.messages, arguments.rounds)
+                    return _attachments(servers, place)
+                return _contest(servers, place, arguments.messages, arguments.rounds)
         except (StartError, ToolError, WayError) as error:
             say(str(error))
             return 1
 
 
-def _contest(servers: BenchServers, command: str, folder: Path, count: int, rounds: int) -> int:
+def _contest(servers: BenchServers, place: Place, count: int, rounds: int) -> int:
+    folder = place.folder
     ways: list[Callable[[], Way]] = [lambda: Ours(servers, 1), lambda: Ours(servers, 2)]
     if script := nodemailer_script():
         ways.append(lambda: Nodemailer(script, servers, folder, insert=False))
         ways.append(lambda: Nodemailer(script, servers, folder, insert=True))
     if python := post_office_python():
-        ways.append(lambda: PostOffice(python, folder, 1))
         ways.append(lambda: PostOffice(python, folder, 2))
+        ways.append(lambda: PostOffice(python, folder, 2, LARGE_BATCH))
     runs: list[list[Sent]] = [[] for _ in ways]
     for _ in range(rounds):
         for way, results in zip(ways, runs, strict=True):
-            results.append(send(way(), command, folder, count))
+            results.append(send(way(), place, count))
             say(f"  {_short(results[-1])}")
     medians = [sorted(results, key=lambda each: each.per_second)[len(results) // 2] for results in runs]
     print(f"\n{_table(medians)}\n")
     by = {(each.name, each.processes): each for each in medians}
-    for processes, peer in ((1, "nodemailer"), (1, "nodemailer, with the insert"), (2, "django-post-office")):
-        if other := by.get((peer, processes)):
-            mine = by[("**Mailroom**", processes)]
-            rate, work = mine.per_second / other.per_second, other.microseconds / mine.microseconds
-            print(f"{processes} of ours to {peer}'s {processes}: {rate:.2f} times the rate, per processor {work:.2f}")
+    for other in medians[2:]:
+        mine = by[("**Mailroom**", other.processes)]
+        rate, work = mine.per_second / other.per_second, mine.microseconds / other.microseconds
+        print(
+            f"{mine.processes} of ours beside {other.name}: {rate:.2f} times its rate, {work:.2f} of its processor time"
+        )
     return 0 if all(each.right for results in runs[:2] for each in results) else 1
 
 
-def _deep(servers: BenchServers, command: str, folder: Path, count: int) -> int:
-    sent, readings = deep(servers, command, folder, count)
+def _deep(servers: BenchServers, place: Place, count: int) -> int:
+    sent, readings = deep(servers, place, count)
     say(_short(sent))
     shown = [min(readings, key=lambda each: abs(each[0] - count * share / 10)) for share in range(11)]
     for at, resident in dict(shown).items():
@@ -93,8 +97,8 @@ def _deep(servers: BenchServers, command: str, folder: Path, count: int) -> int:
     return 0 if sent.right else 1
 
 
-def _attachments(servers: BenchServers, command: str, folder: Path) -> int:
-    sent = send(Heavy(servers, next(messages(1))), command, folder, HEAVY)
+def _attachments(servers: BenchServers, place: Place) -> int:
+    sent = send(Heavy(servers, next(messages(1))), place, HEAVY)
     say(f"{_short(sent)}; peak of memory {sent.peak_bytes / 2**20:.0f} MiB")
     return 0 if sent.right else 1
 
@@ -115,7 +119,12 @@ def _short(sent: Sent) -> str:
 def _table(results: list[Sent]) -> str:
     rows = [COLUMNS, tuple("---" if at == 0 else "---:" for at in range(len(COLUMNS)))]
     for each in results:
-        counts = (str(each.processes), f"{each.per_second:,.0f}", f"{each.microseconds:.0f} µs")
+        counts = (
+            str(each.processes),
+            f"{each.per_second:,.0f}",
+            f"{each.microseconds:.0f} µs",
+            f"{each.mongo_microseconds:.0f} µs",
+        )
         rows.append((each.name, *counts, f"{each.delivered:,}", f"{each.recorded:,}"))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 

@@ -1,6 +1,7 @@
 """Runs one way: queues, starts its processes, has them begin at once, and looks at what came of it."""
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -15,13 +16,16 @@ from bench.processes import ROOT, WayError
 
 @dataclass(frozen=True)
 class Sent:
-    """What one run came to. `processor_seconds` are those of all its processes, `seconds` the wall clock's."""
+    """What one run came to. `processor_seconds` are those of all its processes, `mongo_seconds` those of MongoDB,
+    `seconds` the wall clock's.
+    """
 
     name: str
     processes: int
     messages: int
     seconds: float
     processor_seconds: float
+    mongo_seconds: float
     peak_bytes: int
     delivered: int
     recorded: int
@@ -36,6 +40,11 @@ class Sent:
         return self.processor_seconds / self.messages * 1e6
 
     @property
+    def mongo_microseconds(self) -> float:
+        """What MongoDB used of it besides."""
+        return self.mongo_seconds / self.messages * 1e6
+
+    @property
     def right(self) -> bool:
         return self.delivered == self.recorded == self.messages
 
@@ -43,37 +52,57 @@ class Sent:
 Watch = Callable[[Sequence[int]], None]
 
 
-def send(way: Way, sink_command: str, folder: Path, count: int, watch: Watch | None = None) -> Sent:
+@dataclass(frozen=True)
+class Place:
+    """Where it happens: the command of smtp-sink, a folder for files, the process of MongoDB."""
+
+    sink: str
+    folder: Path
+    mongo: int
+
+
+def send(way: Way, place: Place, count: int, watch: Watch | None = None) -> Sent:
     """Blocks until all is sent. `watch` is given the processes' ids while they send. Raises WayError."""
     try:
-        with Sink(sink_command, folder) as sink:
+        with Sink(place.sink, place.folder) as sink:
             children = way.queue(count, sink.port)
-            return _sent(way, sink, children, folder, count, watch)
+            return _sent(way, sink, children, place, count, watch)
     finally:
         way.close()
 
 
-def _sent(way: Way, sink: Sink, children: Sequence[Child], folder: Path, count: int, watch: Watch | None) -> Sent:
+def _sent(way: Way, sink: Sink, children: Sequence[Child], place: Place, count: int, watch: Watch | None) -> Sent:
+    folder = place.folder
     running: list[subprocess.Popen[str]] = []
     try:
         for number, child in enumerate(children):
             running.append(_start(child, folder / f"child{number}.log"))
         for process in running:
             _line(process, folder)  # ready
-        begin = time.perf_counter()
+        begin, mongo = time.perf_counter(), _processor_seconds(place.mongo)
         for process in running:
             _say(process, "go\n")
         if watch is not None:
             watch([process.pid for process in running])
         usages = [Usage(**json.loads(_line(process, folder))) for process in running]
         seconds = time.perf_counter() - begin
+        mongo = _processor_seconds(place.mongo) - mongo
         used = sum(usage.processor_seconds for usage in usages)
         peak = max(usage.peak_bytes for usage in usages)
-        return Sent(way.name, way.processes, count, seconds, used, peak, sink.delivered, way.recorded())
+        return Sent(way.name, way.processes, count, seconds, used, mongo, peak, sink.delivered, way.recorded())
     finally:
         for process in running:
             process.kill()
             process.wait()
+
+
+def _processor_seconds(pid: int) -> float:
+    """What a process has used so far; 0 where there is no /proc."""
+    try:
+        values = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(values[11]) + int(values[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _start(child: Child, log: Path) -> subprocess.Popen[str]:

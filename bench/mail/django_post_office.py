@@ -13,7 +13,6 @@ from bench.mail.messages import SENDER, messages
 from bench.measure import measured
 
 THREADS = 10
-BATCH = 1000  # its default of 100 makes it start its processes and connections ten times as often
 
 
 def configure(task: dict[str, Any]) -> None:
@@ -43,7 +42,7 @@ def configure(task: dict[str, Any]) -> None:
         POST_OFFICE={
             "BACKENDS": {"default": "django.core.mail.backends.smtp.EmailBackend"},
             "THREADS_PER_PROCESS": THREADS,
-            "BATCH_SIZE": BATCH,
+            "BATCH_SIZE": task["batch"],
         },
         LOGGING={"version": 1, "disable_existing_loggers": False, "root": {"level": "ERROR"}},
     )

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.mail.contest import Sent, send
+from bench.mail.contest import Place, Sent, send
 from bench.mail.messages import Plain
 from bench.mail.ways import Child, Ours
 from bench.servers import BenchServers
@@ -15,21 +15,22 @@ from mailroom.notifications.requests import Send
 FILES = 5  # of one message, in all as large as is allowed
 
 
-def deep(servers: BenchServers, sink: str, folder: Path, count: int) -> tuple[Sent, list[tuple[int, int]]]:
+def deep(servers: BenchServers, place: Place, count: int) -> tuple[Sent, list[tuple[int, int]]]:
     """Drains so many messages with one sender. Also tells its memory in bytes at some counts of recorded messages."""
     way = Ours(servers, 1)
     done, readings = threading.Event(), list[tuple[int, int]]()
 
     def read(pid: int) -> None:
-        while not done.wait(1.0):
+        while not done.wait(2.0):
             sent = way.services.database["notifications"].count_documents({"state": "sent"})
-            readings.append((sent, _resident(pid)))
+            if resident := _resident(pid):
+                readings.append((sent, resident))
 
     def watch(pids: Sequence[int]) -> None:
         threading.Thread(target=read, args=(pids[0],), daemon=True).start()
 
     try:
-        return send(way, sink, folder, count, watch), readings
+        return send(way, place, count, watch), readings
     finally:
         done.set()
 
@@ -53,8 +54,9 @@ class Heavy(Ours):
 
 
 def _resident(pid: int) -> int:
+    """Bytes; 0 when it has ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:  # it has ended
+    except OSError:
         return 0
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS")), 0)

@@ -88,16 +88,20 @@ class Ours:
 
 
 class PostOffice:
-    """`send_queued_mail` on a SQLite file."""
+    """`send_queued_mail` on a SQLite file. For each `batch` it starts its processes and connections anew."""
 
-    def __init__(self, python: str, folder: Path, processes: int) -> None:
-        self.name = "django-post-office"
+    USUAL_BATCH = 100  # its default
+
+    def __init__(self, python: str, folder: Path, processes: int, batch: int = USUAL_BATCH) -> None:
+        self.name = "django-post-office" if batch == self.USUAL_BATCH else f"django-post-office, batches of {batch:,}"
         self.processes = processes
+        self._batch = batch
         self._python = python
         self._file = folder / "post-office.sqlite3"
 
     def queue(self, count: int, port: int) -> list[Child]:
-        task = {"database": str(self._file), "port": port, "messages": count, "processes": self.processes}
+        task = {"database": str(self._file), "port": port, "messages": count}
+        task |= {"processes": self.processes, "batch": self._batch}
         return [Child((self._python, "-m", "bench.mail.django_post_office"), base_environment(), task)]
 
     def recorded(self) -> int:
