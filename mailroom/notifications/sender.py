@@ -28,6 +28,7 @@ from mailroom.notifications.room import Room
 from mailroom.notifications.suppressions import Suppressions
 from mailroom.platform import mongo
 from mailroom.platform.clock import Budget
+from mailroom.platform.mongo import Document
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +48,8 @@ _CLAIMED_AHEAD = 4
 # delivery.
 _UNSETTLED = 4
 
-# Bytes of attachments that are in memory at once, in messages of all connections: while a message goes out, they are
-# there about four times over.
+# Bytes of attachments that are in memory at once, in messages of all connections: while a message goes out they are
+# there four times over, and about ten times while it is signed, which is done to one after the other.
 _ROOM = 2 * LARGEST_ATTACHMENTS
 
 _WRITE_AGAIN_SECONDS = 0.5
@@ -85,6 +86,7 @@ class Sender:
         self._places = asyncio.Semaphore(policy.connections)
         self._unsettled = asyncio.Semaphore(_UNSETTLED * policy.connections)
         self._room = Room(_ROOM)
+        self._composing = asyncio.Lock()
         self._pace = Pace(policy.per_second)
         self._hand_over = GroupCommit(outbox.hand_over)
         self._write = GroupCommit(self._write_all)
@@ -248,9 +250,13 @@ class Sender:
 
     async def _envelope(self, claim: Claim, recipients: tuple[str, ...]) -> Envelope:
         """With the bytes. What they are made of is let go before they are sent."""
-        document = claim.document
-        if document["attachments"]:
-            document = document | {"attachments": await asyncio.to_thread(self._outbox.attachments, claim)}
+        if not claim.document["attachments"]:
+            return await self._compose(claim.document, recipients)
+        async with self._composing:
+            attachments = await asyncio.to_thread(self._outbox.attachments, claim)
+            return await self._compose(claim.document | {"attachments": attachments}, recipients)
+
+    async def _compose(self, document: Document, recipients: tuple[str, ...]) -> Envelope:
         message = documents.to_message(document)
         return Envelope(message.sender.address, recipients, await self._composer.compose(message))
 
