@@ -26,8 +26,9 @@ test: $(STAMP) ## Run all tests, against real servers
 	@$(BIN)/python -m local tools
 	@$(BIN)/python -m pytest
 
-bench: $(STAMP) ## Measure the importer beside what a user would pick instead; writes docs/performance.md
-	@exec $(BIN)/python -m bench
+bench: $(STAMP) ## Measure the importer and the sender beside what a user would pick instead; writes docs/performance.md
+	@$(BIN)/python -m bench
+	@exec $(BIN)/python -m bench.mail
 
 bench-quick: $(STAMP) ## Measure the importer itself, in two minutes once its server is built
 	@exec $(BIN)/python -m bench --quick
