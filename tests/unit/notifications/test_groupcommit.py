@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from mailroom.notifications import groupcommit
 from mailroom.notifications.groupcommit import GroupCommit
 
 
@@ -89,3 +90,40 @@ def test_who_stops_waiting_hurts_nobody() -> None:
         return await patient
 
     assert asyncio.run(ask()) == 20
+
+
+def test_who_asks_alone_is_not_kept_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groupcommit, "_GATHER_SECONDS", 1e6)
+    writer = Writer()
+    writer.go.set()
+
+    async def ask() -> None:
+        commit = GroupCommit(writer.write)
+        for item in range(5):
+            async with asyncio.timeout(10):
+                assert await commit(item) == 10 * item
+
+    asyncio.run(ask())
+    assert writer.groups == [[0], [1], [2], [3], [4]]
+
+
+def test_where_several_ask_the_next_group_waits_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groupcommit, "_GATHER_SECONDS", 0.5)
+    writer = Writer()
+    writer.go.set()
+
+    async def ask() -> None:
+        commit = GroupCommit(writer.write)
+        await asyncio.gather(commit(1), commit(2))
+        early = asyncio.create_task(commit(3))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        await asyncio.gather(early, commit(4))
+        async with asyncio.timeout(10):
+            await commit(5)  # once more it waits, then it is known to be alone
+        monkeypatch.setattr(groupcommit, "_GATHER_SECONDS", 1e6)
+        async with asyncio.timeout(10):
+            await commit(6)
+
+    asyncio.run(ask())
+    assert writer.groups == [[1, 2], [3, 4], [5], [6]]
