@@ -44,7 +44,7 @@ MOST_ATTEMPTS = 8
 # How long a job waits for a server that does not answer, in seconds.
 _WAIT_SECONDS = 1.0
 
-# A batch ends after so many bytes too: it is held some fifteen times over, as text, columns, documents and message.
+# A batch ends after so many bytes too: it is held many times over, as text, columns, documents and message.
 BATCH_BYTES = 1 << 20
 
 

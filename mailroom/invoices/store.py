@@ -24,8 +24,8 @@ Write = InsertOne[Document] | ReplaceOne[Document]
 _DUPLICATE_KEY = 11000
 _EMPTY = bson.encode({})
 
-# Of the documents of one command. A message may have 48 MB, and what the driver takes for one document 16.
-_PORTION_BYTES = 8 << 20
+# Of the documents of one command: the driver holds them three times.
+_PORTION_BYTES = 3 << 20
 
 # Invoices read back at a time, and held decoded when they differ.
 _LOOKED_UP = 1000

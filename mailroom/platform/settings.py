@@ -54,7 +54,7 @@ class Settings:
     attachments_bucket: str = _setting("attachments", "Bucket whose objects mail may carry")
 
     import_lease_seconds: float = _setting(30.0, "A worker silent for so long has lost its import", least=0.5)
-    import_batch_rows: int = _setting(4000, "Rows written, and checkpointed, at once", least=1)
+    import_batch_rows: int = _setting(8000, "Rows written, and checkpointed, at once", least=1)
     import_date_order: str = _setting(
         "", "Order of `01/02/2024`; empty: such dates are refused", choices=("dmy", "mdy")
     )

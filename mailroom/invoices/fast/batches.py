@@ -110,7 +110,7 @@ class _Reader:
         if text_end == 0 and block.endswith(b"\n"):
             return Batch(blocks.offset, blocks.offset + len(block), row, stamp)
         batch = None
-        if block.count(b"\n") >= self._few:
+        if len(block.split(b"\n", self._few)) > self._few:
             batch = self._fast(block[:line_end], Batch(blocks.offset, blocks.offset, row, stamp))
         return batch or self._slow(line_end, blocks, row, stamp)
 

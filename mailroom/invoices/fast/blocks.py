@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 # chunk. What is further back can be let go, else a line of any length would be held.
 _READ_AHEAD_BYTES = 4 << 20
 
+_SAMPLE_BYTES = 1 << 14
+
 
 class Blocks:
     """Content from byte `offset` on. Holds one block and one chunk, and at most 8 MiB that `from_here` reads ahead."""
@@ -22,7 +24,19 @@ class Blocks:
 
         The last line may lack its end; a single line longer than `most_bytes` comes cut off. Empty at the end.
         """
-        end = 0
+        guess = min(most_bytes, self._guess(lines))
+        self._hold(guess)
+        count = self._held.count(b"\n", 0, guess)
+        if count >= lines:
+            end = _behind_lines(self._held, lines, min(guess, len(self._held)))
+        else:
+            end = self._end(self._held.rfind(b"\n", 0, guess) + 1, lines - count, most_bytes)
+        with memoryview(self._held) as held:
+            return bytes(held[:end])
+
+    def _end(self, begin: int, lines: int, most_bytes: int) -> int:
+        """Where `lines` more lines from `begin` on end, or fewer."""
+        end = begin
         for _ in range(lines):
             at = self._held.find(b"\n", end)
             while at < 0 and len(self._held) <= most_bytes and (chunk := next(self._chunks, None)) is not None:
@@ -31,10 +45,20 @@ class Blocks:
                 at = self._held.find(b"\n", searched)
             if at < 0 or at >= most_bytes:
                 whole = at < 0 and len(self._held) <= most_bytes
-                end = len(self._held) if whole or end == 0 else end
-                break
+                return len(self._held) if whole or end == 0 else end
             end = at + 1
-        return bytes(self._held[:end])
+        return end
+
+    def _guess(self, lines: int) -> int:
+        """About the size of so many lines, from the first ones: counting is much faster than finding each line end."""
+        self._hold(_SAMPLE_BYTES)
+        sample = min(len(self._held), _SAMPLE_BYTES)
+        return lines * sample // max(1, self._held.count(b"\n", 0, sample))
+
+    def _hold(self, size: int) -> None:
+        """Reads until more than `size` bytes are held, or all."""
+        while len(self._held) <= size and (chunk := next(self._chunks, None)) is not None:
+            self._held += chunk
 
     @property
     def end(self) -> int:
@@ -43,8 +67,7 @@ class Blocks:
 
     def skip(self, count: int) -> None:
         """Goes on `count` bytes further."""
-        while len(self._held) < count and (chunk := next(self._chunks, None)) is not None:
-            self._held += chunk
+        self._hold(count - 1)
         self.take(self.offset + count)
 
     def take(self, end: int) -> None:
@@ -60,3 +83,18 @@ class Blocks:
             if len(self._held) > 2 * _READ_AHEAD_BYTES:  # not at each chunk, for it moves what stays
                 self.take(self.end - _READ_AHEAD_BYTES)
             yield chunk
+
+
+def _behind_lines(content: bytearray, lines: int, limit: int) -> int:
+    """The place behind the first `lines` line ends, of which there are as many before `limit`."""
+    begin = 0
+    while limit - begin > 1024:
+        middle = (begin + limit) // 2
+        before = content.count(b"\n", begin, middle)
+        if before >= lines:
+            limit = middle
+        else:
+            begin, lines = middle, lines - before
+    for _ in range(lines):
+        begin = content.index(b"\n", begin) + 1
+    return begin

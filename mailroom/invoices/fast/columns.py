@@ -19,7 +19,8 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from mailroom.invoices.fast import documents
-from mailroom.invoices.fast.documents import BINARY, Day, Pieces, Supplier, Word
+from mailroom.invoices.fast.documents import Day, Pieces, Supplier, Word
+from mailroom.invoices.fast.pieces import BINARY, Repeated
 from mailroom.invoices.fast.ready import Ready, Stamp
 from mailroom.invoices.parsing import COLUMNS, Dialect, Rules
 from mailroom.invoices.parsing.amounts import Fault
@@ -142,24 +143,24 @@ class Columns:
             lines, offsets, rows = (each.filter(whole) for each in (lines, offsets, rows))
         texts = self._texts(lines)
         gross, net, vat = (self._cents(texts[name]) for name in ("grossAmount", "netAmount", "vatAmount"))
-        day = _pieces(texts["invoiceDate"], self._days, 2)
-        supplier = _pieces(texts["supplierName"], self._suppliers, 3)
-        address = _pieces(texts["supplierAddress"], self._addresses, 1)
-        currency = _pieces(texts["currency"], self._currencies, 2)
-        status = _pieces(texts["status"], self._states, 2)
+        day, year = _pieces(texts["invoiceDate"], self._days, 2)
+        supplier, by_supplier, identity = _pieces(texts["supplierName"], self._suppliers, 3)
+        (address,) = _pieces(texts["supplierAddress"], self._addresses, 1)
+        currency, by_currency = _pieces(texts["currency"], self._currencies, 2)
+        status, by_status = _pieces(texts["status"], self._states, 2)
         extra = [_pieces(texts[column], of, 1)[0] for column, of in self._extra.items()]
         off = pc.abs(pc.subtract(pc.subtract(gross, net), vat))
         checks = [
             pc.match_substring_regex(texts["invoiceNumber"], _NUMBER),
             pc.less_equal(off, self._tolerance),
-            *(pc.is_valid(of[0]) for of in (day, supplier, address, currency, status)),
-            *map(pc.is_valid, extra),
+            *(of.known for of in (day, supplier, address, currency, status, *extra)),
         ]
-        plain = pc.fill_null(reduce(pc.and_, checks), False)
+        plain = pc.fill_null(reduce(pc.and_, (each for each in checks if each is not None)), False)
         number = texts["invoiceNumber"].cast(BINARY)
-        found = Pieces(  # type: ignore[call-arg]  # as many as `_pieces` was asked for
-            number, *day, gross, net, vat, *supplier, *address, *currency, *status, extra, offsets, rows
-        )
+        found = Pieces(
+            number, day, year, gross, net, vat, supplier, by_supplier, identity, address,
+            currency, by_currency, status, by_status, extra, offsets, rows,
+        )  # fmt: skip
         return found.filter(plain) if plain.false_count else found
 
     def _texts(self, lines: pa.Array) -> dict[str, pa.Array]:
@@ -211,11 +212,11 @@ def _line(dialect: Dialect) -> str:
     return f"^{field}(?:{delimiter}{field}){{{len(dialect.columns) - 1}}}\r?$"
 
 
-def _pieces(texts: pa.Array, remembered: Remembered[Any], count: int) -> list[pa.Array]:
+def _pieces(texts: pa.Array, remembered: Remembered[Any], count: int) -> list[Repeated]:
     """The `count` pieces that each text gives, made once for each different text."""
     encoded = texts.dictionary_encode()
     made = [remembered[text] or (None,) * count for text in encoded.dictionary.to_pylist()]
-    return [pa.array([each[at] for each in made], BINARY).take(encoded.indices) for at in range(count)]
+    return [Repeated([each[at] for each in made], encoded.indices) for at in range(count)]
 
 
 def _supplier(text: str) -> Supplier | None:

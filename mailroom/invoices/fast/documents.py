@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass, fields
 from datetime import date
-from functools import lru_cache
 from hashlib import blake2b
 from struct import Struct
 from typing import Any, NamedTuple
@@ -15,11 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mailroom.invoices.content import lookup
+from mailroom.invoices.fast.pieces import BINARY, Piece, Repeated, document, fixed, integers, join, longs
 from mailroom.invoices.fast.ready import INT32_MAX, Ready, Stamp
 from mailroom.invoices.identity import supplier_key
 from mailroom.invoices.merge import INSERTED
-
-BINARY = pa.binary()
+from mailroom.invoices.parsing.rows import LIMITS
 
 _ID_SIZE = 12
 _OFFSET_DIGITS, _LAST_DIGITS = 12, 3
@@ -33,6 +31,14 @@ _INT32, _INT64 = Struct("<i").pack, Struct("<q").pack
 _OFFSET, _FAR_OFFSET, _ROW = b"\x10offset\0", b"\x12offset\0", b"\x10row\0"
 
 _HEXADECIMAL = pa.array([b"%0*x" % (_LAST_DIGITS, value) for value in range(16**_LAST_DIGITS)], BINARY)
+
+# For each length that an invoice number can have: as it stands before it in what identifies the invoice, and in BSON
+# before the number itself and before the number in its look-up.
+_LOOKUP_NUMBER = b"invoiceNumber:"
+_LENGTHS = range(LIMITS["invoiceNumber"] + 1)
+_LENGTH = [b"%d:" % length for length in _LENGTHS]
+_NUMBER_SIZE = [_INT32(length + 1) for length in _LENGTHS]
+_LOOKUP_SIZE = [_INT32(len(_LOOKUP_NUMBER) + length + 1) for length in _LENGTHS]
 
 
 class Supplier(NamedTuple):
@@ -62,29 +68,27 @@ class Pieces:
     """Columns of equal length, one value a row: amounts in hundredths and places as integers, all else as bytes."""
 
     number: pa.Array
-    day: pa.Array
-    year: pa.Array
+    day: Repeated
+    year: Repeated
     gross: pa.Array
     net: pa.Array
     vat: pa.Array
-    supplier: pa.Array
-    by_supplier: pa.Array
-    identity: pa.Array
-    address: pa.Array
-    currency: pa.Array
-    by_currency: pa.Array
-    status: pa.Array
-    by_status: pa.Array
-    extra: list[pa.Array]
+    supplier: Repeated
+    by_supplier: Repeated
+    identity: Repeated
+    address: Repeated
+    currency: Repeated
+    by_currency: Repeated
+    status: Repeated
+    by_status: Repeated
+    extra: list[Repeated]
     offset: pa.Array
     row: pa.Array
 
     def filter(self, mask: pa.Array) -> Pieces:
         """The rows for which `mask` is true."""
-        columns = (getattr(self, field.name) for field in fields(self))
-        return Pieces(
-            *([e.filter(mask) for e in each] if isinstance(each, list) else each.filter(mask) for each in columns)
-        )
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Pieces(**{name: _filtered(column, mask) for name, column in columns.items()})
 
 
 def supplier(name: str) -> Supplier:
@@ -115,44 +119,47 @@ def text(name: str, value: str) -> bytes:
 
 def documents(of: Pieces, stamp: Stamp, *, far: bool) -> Ready:
     """The documents of new invoices. `far`: all offsets are above INT32_MAX; else none is."""
-    size = pc.binary_length(of.number)
-    ids = _ids(of, size)
-    looked_up = _join(
-        b"\x020\0", _integers(pc.add(size, 15)), b"invoiceNumber:", of.number, b"\0", of.by_supplier, of.by_status,
-        of.by_currency, b"\0",
+    length = pc.binary_length(of.number)
+    ids = _ids(of, length)
+    looked_up = document(
+        b"\x020\0", Repeated(_LOOKUP_SIZE, length), _LOOKUP_NUMBER, of.number, b"\0",
+        of.by_supplier, of.by_status, of.by_currency,
     )  # fmt: skip
     order, order_size = _order(stamp)
     source, tail = _source_and_tail(stamp, far=far)
-    body = _join(
-        b"\x07_id\0", _fixed(pa.py_buffer(b"".join(ids)), len(ids), _ID_SIZE),
-        b"\x02invoiceNumber\0", _integers(pc.add(size, 1)), of.number, b"\0",
+    whole = document(
+        b"\x07_id\0", fixed(pa.py_buffer(b"".join(ids)), len(ids), _ID_SIZE),
+        b"\x02invoiceNumber\0", Repeated(_NUMBER_SIZE, length), of.number, b"\0",
         of.day,
         b"\x13grossAmount\0", *_decimal(of.gross),
         b"\x13netAmount\0", *_decimal(of.net),
         b"\x13vatAmount\0", *_decimal(of.vat),
         of.supplier, of.address, of.currency, of.status,
-        b"\x04lookups\0", _size(looked_up), looked_up,
+        b"\x04lookups\0", *looked_up,
         *_extra(of.extra),
         order, *_hexadecimal(of.offset),
-        source, *((_FAR_OFFSET, _longs(of.offset)) if far else (_OFFSET, _integers(of.offset))),
-        _ROW, _integers(of.row), tail,
+        source, *((_FAR_OFFSET, longs(of.offset)) if far else (_OFFSET, integers(of.offset))),
+        _ROW, integers(of.row), tail,
     )  # fmt: skip
     place = (8 if far else 4) + 4 + len(_OFFSET) + len(_ROW)
-    tail_size = order_size + len(source) + place + len(tail)
-    return Ready(ids, _join(_size(body), body), tail_size, of.offset, of.row, stamp)
+    tail_size = order_size + len(source) + place + len(tail) + 1  # the end of the document
+    return Ready(ids, join(*whole), tail_size, of.offset, of.row, stamp)
 
 
-def _ids(of: Pieces, size: pa.Array) -> list[bytes]:
+def _filtered(column: Any, mask: pa.Array) -> Any:
+    return [each.filter(mask) for each in column] if isinstance(column, list) else column.filter(mask)
+
+
+def _ids(of: Pieces, length: pa.Array) -> list[bytes]:
     """The `_id` of each row, as `invoice_id` makes it."""
-    identities = _join(of.identity, size.cast(pa.string()).cast(BINARY), b":", of.number, of.year)
+    identities = join(of.identity, Repeated(_LENGTH, length), of.number, of.year)
     return [blake2b(each, digest_size=_ID_SIZE).digest() for each in identities.to_pylist()]
 
 
-def _extra(columns: list[pa.Array]) -> list[Any]:
+def _extra(columns: list[Repeated]) -> list[Piece]:
     if not columns:
         return []
-    values = _join(*columns, b"\0")
-    return [b"\x03extra\0", _size(values), values]
+    return [b"\x03extra\0", *document(*columns)]
 
 
 def _order(stamp: Stamp) -> tuple[bytes, int]:
@@ -162,49 +169,20 @@ def _order(stamp: Stamp) -> tuple[bytes, int]:
     return head, len(head) + _OFFSET_DIGITS
 
 
-def _hexadecimal(values: pa.Array) -> tuple[pa.Array, pa.Array]:
+def _hexadecimal(values: pa.Array) -> tuple[Repeated, pa.Array]:
     """As `%012x`. The last digits come from a table; those before them are the same for many rows."""
     bits = 4 * _LAST_DIGITS
     high = pc.shift_right(values, bits).dictionary_encode()
     digits = [b"%0*x" % (_OFFSET_DIGITS - _LAST_DIGITS, value) for value in high.dictionary.to_pylist()]
     low = pc.bit_wise_and(values, 16**_LAST_DIGITS - 1)
-    return pa.array(digits, BINARY).take(high.indices), _HEXADECIMAL.take(low)
+    return Repeated(digits, high.indices), _HEXADECIMAL.take(low)
 
 
-def _decimal(hundredths: pa.Array) -> tuple[pa.Array, pa.Array]:
+def _decimal(hundredths: pa.Array) -> tuple[Piece, Piece]:
     negative = pc.less(hundredths, 0)
-    return _longs(pc.abs(hundredths)), pc.if_else(negative, _MINUS, _PLUS)
-
-
-def _size(content: pa.Array) -> pa.Array:
-    """The length of a document, which counts itself, that ends with `content`."""
-    return _integers(pc.add(pc.binary_length(content), 4))
-
-
-def _integers(values: pa.Array) -> pa.Array:
-    """As the four bytes of an int32."""
-    fresh = values.cast(pa.int32())
-    return _fixed(fresh.buffers()[1], len(values), 4, fresh.offset)
-
-
-def _longs(values: pa.Array) -> pa.Array:
-    """As the eight bytes of an int64."""
-    return _fixed(values.buffers()[1], len(values), 8, values.offset)
-
-
-def _fixed(content: pa.Buffer, count: int, size: int, offset: int = 0) -> pa.Array:
-    """`count` values of `size` bytes each, without a copy. `offset`: values in `content` before the first."""
-    return pa.Array.from_buffers(BINARY, count, [None, _ends(count, size), content.slice(offset * size)])
-
-
-@lru_cache(maxsize=8)  # most batches have the same number of rows
-def _ends(count: int, size: int) -> pa.Buffer:
-    return pa.py_buffer(array("i", range(0, (count + 1) * size, size)))
-
-
-def _join(*pieces: Any) -> pa.Array:
-    """The pieces of each row, one after the other."""
-    return pc.binary_join_element_wise(*(pa.scalar(p, BINARY) if isinstance(p, bytes) else p for p in pieces), b"")
+    if not negative.true_count:
+        return longs(hundredths), _PLUS
+    return longs(pc.abs(hundredths)), Repeated((_PLUS, _MINUS), negative.cast(pa.int8()))
 
 
 def _source_and_tail(stamp: Stamp, *, far: bool) -> tuple[bytes, bytes]:
@@ -221,4 +199,4 @@ def _source_and_tail(stamp: Stamp, *, far: bool) -> tuple[bytes, bytes]:
         "createdAt": stamp.now,
         "updatedAt": stamp.now,
     }
-    return b"\0\x03source\0" + head, rest[size:] + bson.encode(common)[4:]
+    return b"\0\x03source\0" + head, rest[size:] + bson.encode(common)[4:-1]

@@ -1,0 +1,119 @@
+"""Columns of pieces of bytes, and how they are joined row by row."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, reduce
+from struct import Struct
+from typing import TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+BINARY = pa.binary()
+
+_INT32 = Struct("<i").pack
+_DOCUMENT_BYTES = 5  # around its elements: the size, which counts itself, and the end
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A column of few different values: that of a row is the one at its index, between `before` and `behind`.
+
+    None stands for a value that needs a closer look.
+    """
+
+    values: Sequence[bytes | None]
+    indices: pa.Array
+    before: bytes = b""
+    behind: bytes = b""
+
+    def filter(self, mask: pa.Array) -> Repeated:
+        """The rows for which `mask` is true."""
+        return replace(self, indices=self.indices.filter(mask))
+
+    @property
+    def known(self) -> pa.Array | None:
+        """For each row whether its value is none that needs a closer look; None when no row has such a value."""
+        if None not in self.values:
+            return None
+        return pa.array([value is not None for value in self.values]).take(self.indices)
+
+    def column(self) -> pa.Array:
+        """One value a row."""
+        values = [None if each is None else self.before + each + self.behind for each in self.values]
+        return pa.array(values, BINARY).take(self.indices)
+
+
+Piece: TypeAlias = "bytes | pa.Array | Repeated"
+"""The same bytes in each row, or one value a row."""
+
+
+def join(*pieces: Piece) -> pa.Array:
+    """The pieces of each row, one after the other."""
+    return pc.binary_join_element_wise(*map(_column, _folded(pieces)), b"")
+
+
+def document(*elements: Piece) -> list[Piece]:
+    """The pieces of a BSON document in each row, from those of its elements."""
+    sizes = [_size(each) for each in elements]
+    constant = sum(each for each in sizes if isinstance(each, int)) + _DOCUMENT_BYTES
+    varying = (each for each in sizes if not isinstance(each, int))
+    size = reduce(pc.add, varying, pa.scalar(constant, pa.int32()))
+    return [integers(size) if isinstance(size, pa.Array) else _INT32(constant), *elements, b"\0"]
+
+
+def integers(values: pa.Array) -> pa.Array:
+    """As the four bytes of an int32."""
+    fresh = values.cast(pa.int32())
+    return fixed(fresh.buffers()[1], len(values), 4, fresh.offset)
+
+
+def longs(values: pa.Array) -> pa.Array:
+    """As the eight bytes of an int64."""
+    return fixed(values.buffers()[1], len(values), 8, values.offset)
+
+
+def fixed(content: pa.Buffer, count: int, size: int, offset: int = 0) -> pa.Array:
+    """`count` values of `size` bytes each, without a copy. `offset`: values in `content` before the first."""
+    return pa.Array.from_buffers(BINARY, count, [None, _ends(count, size), content.slice(offset * size)])
+
+
+def _folded(pieces: Iterable[Piece]) -> list[Piece]:
+    """The same with fewer pieces, for each costs time in every row: what is constant goes to a neighbour."""
+    folded: list[Piece] = []
+    for piece in pieces:
+        last = folded[-1] if folded else None
+        if isinstance(piece, bytes) and isinstance(last, bytes):
+            folded[-1] = last + piece
+        elif isinstance(piece, bytes) and isinstance(last, Repeated):
+            folded[-1] = replace(last, behind=last.behind + piece)
+        elif isinstance(piece, Repeated) and isinstance(last, bytes):
+            folded[-1] = replace(piece, before=last + piece.before)
+        else:
+            folded.append(piece)
+    return folded
+
+
+def _size(piece: Piece) -> int | pa.Array:
+    """Bytes, in each row."""
+    if isinstance(piece, bytes):
+        return len(piece)
+    if not isinstance(piece, Repeated):
+        return pc.binary_length(piece)
+    around = len(piece.before) + len(piece.behind)
+    sizes = [around + len(value or b"") for value in piece.values]
+    return sizes[0] if len(set(sizes)) == 1 else pa.array(sizes, pa.int32()).take(piece.indices)
+
+
+def _column(piece: Piece) -> pa.Array | pa.Scalar:
+    if isinstance(piece, Repeated):
+        return piece.column()
+    return pa.scalar(piece, BINARY) if isinstance(piece, bytes) else piece
+
+
+@lru_cache(maxsize=8)  # most batches have the same number of rows
+def _ends(count: int, size: int) -> pa.Buffer:
+    return pa.py_buffer(array("i", range(0, (count + 1) * size, size)))
