@@ -13,6 +13,7 @@ from mailroom.invoices.export import FORMATS, chunks
 from mailroom.invoices.ledger import Ledger
 from mailroom.invoices.queries import Queries
 from mailroom.invoices.statuses import Statuses
+from mailroom.platform.clock import Budget
 from mailroom.platform.http import Api, Authenticate, Policy, Problem, Request, Response
 from mailroom.platform.kick import Kicker
 from mailroom.platform.mongo import Document
@@ -33,6 +34,7 @@ class InvoicesApi:
     objects: ObjectStore
     kicker: Kicker
     bucket: str
+    export_seconds: float
     statuses: Statuses = field(default_factory=Statuses)
 
     def routes(self, authenticate: Authenticate, policy: Policy | None = None) -> Api:
@@ -59,9 +61,10 @@ class InvoicesApi:
         if name not in FORMATS:
             raise Problem(422, "format.invalid", f"format must be one of {', '.join(FORMATS)}", field="format")
         content_type, parts = FORMATS[name]
-        documents = self.queries.all_invoices(request.query)
+        piece = self.queries.all_invoices(request.query, Budget(self.export_seconds))
         headers = {"Content-Disposition": f'attachment; filename="invoices.{name}"'}
-        return Response(chunks(parts(documents)), headers=headers, content_type=content_type)
+        stream = chunks(parts(piece, first="cursor" not in request.query))
+        return Response(stream, headers=headers, content_type=content_type)
 
     def get_invoice(self, request: Request) -> Response:
         document = self.queries.invoice(request.parameters["id"])

@@ -40,6 +40,7 @@ def api(services: Services) -> Api:
         objects=services.objects,
         kicker=services.kicker,
         bucket=settings.invoices_bucket,
+        export_seconds=settings.export_seconds,
         statuses=Statuses(rules(settings).statuses),
     )
     controls = Controls(

@@ -84,16 +84,19 @@ TOTALS = Operation(
     text=_COMBINATIONS,
 )
 EXPORT = Operation(
-    "All invoices of a filter as one file",
+    "All invoices of a filter as a file",
     {200: {media.partition(";")[0]: InvoicePage if name == "json" else str for name, (media, _) in FORMATS.items()}},
     parameters=(
         Parameter("format", "By default `csv`.", Annotated[str, Meta(extra_json_schema={"enum": list(FORMATS)})]),
         *_FILTERS,
         _SORT,
+        Parameter("cursor", "Where the piece before ended; with the same filters and sort."),
     ),
     text=f"{_COMBINATIONS}\n\nThe file is sent while it is read. A CSV has the columns of an import, so it can be "
-    "uploaded again; text that a spreadsheet would run as a formula gets an apostrophe in front. If the connection "
-    "breaks off, the file is not complete: ask for less at once, by date. The gateway cuts answers at its time limit.",
+    "uploaded again; text that a spreadsheet would run as a formula gets an apostrophe in front.\n\nThe end says "
+    "whether all is there. JSON and the last line of NDJSON have `nextCursor`: null, or where the next piece begins. A "
+    "CSV ends with an empty line, or with the line `nextCursor,…`; of its pieces only the first has a header. A file "
+    "with neither at its end was cut off: ask again.",
 )
 GET_INVOICE = Operation("One invoice, with its provenance", {200: InvoiceShape}, problems=(404,))
 CHANGE_INVOICE = Operation(

@@ -1,4 +1,7 @@
-"""All invoices of a filter as one file, made while it is sent: the memory it takes does not depend on its length.
+"""The invoices of a filter as a file, made while it is sent: the memory it takes does not depend on its length.
+
+Each format says at its end whether it is whole, and if not, where the next piece begins: a connection that broke off
+cannot be relied on to tell, for OpenFaaS' gateway ends the answer in good order when the function's breaks off.
 
 A CSV has the importer's columns, so it can be corrected and uploaded again. Text that a spreadsheet would run as a
 formula gets an apostrophe in front (https://owasp.org/www-community/attacks/CSV_Injection); plain numbers stay as they
@@ -9,15 +12,16 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from io import StringIO
+from typing import Protocol
 
 import msgspec
 
 from mailroom.invoices import shapes
 from mailroom.invoices.parsing.model import COLUMNS
+from mailroom.invoices.piece import Piece
 from mailroom.invoices.shapes import Invoice
-from mailroom.platform.mongo import Document
 
 _CHUNK_BYTES = 64 * 1024
 
@@ -34,34 +38,44 @@ def safe_cell(text: str) -> str:
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
-def to_csv(documents: Iterable[Document]) -> Iterator[bytes]:
+def to_csv(piece: Piece, *, first: bool) -> Iterator[bytes]:
+    """Ends with an empty line, or with a line of two cells: `nextCursor` and the cursor. No invoice is such a line."""
     buffer = StringIO()
     writer = csv.writer(buffer)
-    buffer.write(_BOM)
-    writer.writerow(COLUMNS)
-    for document in documents:
+    if first:
+        buffer.write(_BOM)
+        writer.writerow(COLUMNS)
+    for document in piece:
         writer.writerow([safe_cell(cell) for cell in _cells(shapes.invoice(document))])
         yield buffer.getvalue().encode()
         buffer.seek(0)
         buffer.truncate()
+    writer.writerow(("nextCursor", piece.next_cursor) if piece.next_cursor else ())
     yield buffer.getvalue().encode()
 
 
-def to_ndjson(documents: Iterable[Document]) -> Iterator[bytes]:
-    for document in documents:
+def to_ndjson(piece: Piece, *, first: bool) -> Iterator[bytes]:
+    """An invoice in each line, and in the last one `{"nextCursor": …}`."""
+    for document in piece:
         yield _encode(shapes.invoice(document)) + b"\n"
+    yield _encode({"nextCursor": piece.next_cursor}) + b"\n"
 
 
-def to_json(documents: Iterable[Document]) -> Iterator[bytes]:
+def to_json(piece: Piece, *, first: bool) -> Iterator[bytes]:
     """The shape of a list, with everything on one page."""
     before = b'{"items":['
-    for document in documents:
+    for document in piece:
         yield before + _encode(shapes.invoice(document))
         before = b","
-    yield (b"" if before == b"," else before) + b'],"nextCursor":null}'
+    yield (b"" if before == b"," else before) + b'],"nextCursor":' + _encode(piece.next_cursor) + b"}"
 
 
-FORMATS: dict[str, tuple[str, Callable[[Iterable[Document]], Iterator[bytes]]]] = {
+class Format(Protocol):
+    def __call__(self, piece: Piece, *, first: bool) -> Iterator[bytes]:
+        """The file's bytes. Only the `first` piece has what stands above the first invoice."""
+
+
+FORMATS: dict[str, tuple[str, Format]] = {
     "csv": ("text/csv; charset=utf-8", to_csv),
     "ndjson": ("application/x-ndjson", to_ndjson),
     "json": ("application/json", to_json),

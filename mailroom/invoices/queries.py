@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
@@ -11,8 +11,10 @@ from bson import ObjectId
 from mailroom.invoices.content import lookup
 from mailroom.invoices.identity import supplier_key
 from mailroom.invoices.ledger import STATES
+from mailroom.invoices.piece import Piece
 from mailroom.invoices.totals import TotalPage, totals
 from mailroom.platform import paging
+from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.problems import Problem
 
@@ -68,23 +70,24 @@ class Queries:
         chosen = self.select(query)
         return paging.page(self.invoices, chosen.filters, chosen.sort, chosen.descending, query, index=chosen.index)
 
-    def all_invoices(self, query: Mapping[str, str]) -> Iterator[Document]:
-        """All invoices of a filter, as they are read. The first are asked for now, so that an error comes now."""
+    def all_invoices(self, query: Mapping[str, str], budget: Budget) -> Piece:
+        """The invoices of a filter, as they are read. The first are asked for now, so that an error comes now."""
         chosen = self.select(query)
         direction = -1 if chosen.descending else 1
-        cursor = self.invoices.find(chosen.filters, batch_size=_EXPORT_BATCH)
+        filters = paging.after(chosen.filters, chosen.sort, chosen.descending, query)
+        cursor = self.invoices.find(filters, batch_size=_EXPORT_BATCH)
         cursor.sort([(chosen.sort, direction), ("_id", direction)])
-        if chosen.filters:
+        if filters:
             cursor.hint(chosen.index)
         first = next(cursor, None)
 
-        def documents() -> Iterator[Document]:
+        def documents() -> Generator[Document]:
             with cursor:
                 if first is not None:
                     yield first
                     yield from cursor
 
-        return documents()
+        return Piece(documents(), budget, lambda last: paging.cursor_behind(chosen.sort, last))
 
     def totals(self, query: Mapping[str, str]) -> TotalPage:
         """Sums of the invoices of a filter."""

@@ -43,24 +43,26 @@ def page(
     wrong where few values are many documents'.
     """
     limit, direction = limit_of(query), -1 if descending else 1
-    if "cursor" in query:
-        filters = _after(filters, sort, descending, query["cursor"])
+    filters = after(filters, sort, descending, query)
     found = collection.find(filters, projection).sort([(sort, direction), ("_id", direction)]).limit(limit + 1)
     documents = list(found.hint(index) if index and filters else found)
     items = documents[:limit]
-    return items, _cursor(sort, items[-1]) if len(documents) > limit else None
+    return items, cursor_behind(sort, items[-1]) if len(documents) > limit else None
 
 
-def _cursor(sort: str, last: Document) -> str:
+def cursor_behind(sort: str, last: Document) -> str:
+    """The cursor of what comes after `last` in the order of (`sort`, `_id`)."""
     value = last
     for part in sort.split("."):
         value = value[part]
     return to_cursor([sort, value, last["_id"]])
 
 
-def _after(filters: Document, sort: str, descending: bool, cursor: str) -> Document:
-    """`filters`, and behind the last item of the page before."""
-    match from_cursor(cursor):
+def after(filters: Document, sort: str, descending: bool, query: Mapping[str, str]) -> Document:
+    """`filters`, and with a cursor in `query` behind the last item of the page before. Raises `Problem` 422."""
+    if "cursor" not in query:
+        return filters
+    match from_cursor(query["cursor"]):
         case [made_for, datetime() as value, ObjectId() as last] if made_for == sort:
             pass
         case _:

@@ -40,6 +40,10 @@ class Settings:
     )
     work_budget_seconds: float = _setting(20.0, "A worker starts nothing new after this time", least=0.1)
 
+    export_seconds: float = _setting(
+        40.0, "An export longer than this ends, and says where the next one goes on", least=0.1
+    )
+
     mongodb_database: str = _setting("mailroom", "Name of the database")
     mongodb_timeout_seconds: float = _setting(10.0, "Longest wait for one answer of MongoDB", least=0.5)
 
@@ -148,7 +152,7 @@ def _check_against_watchdog(settings: Settings, name: str, text: str) -> None:
     if match is None:
         return  # not behind of-watchdog, or a form that only it understands
     seconds = float(match[1]) * (60 if match[2] == "m" else 1)
-    for setting in ("work_budget_seconds", "smtp_data_timeout_seconds"):
+    for setting in ("work_budget_seconds", "export_seconds", "smtp_data_timeout_seconds"):
         if getattr(settings, setting) >= seconds:
             raise InvalidSetting(
                 f"{setting.upper()} ({getattr(settings, setting):g}) must be less than {name} ({text})"

@@ -1,0 +1,35 @@
+"""As much of a long result as one answer may take: it ends before the platform ends it, and says where to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+
+from mailroom.platform.clock import Budget
+from mailroom.platform.mongo import Document
+
+
+class Piece:
+    """Documents until `budget` is spent, at least one. To be read once.
+
+    When they have been read, `next_cursor` is where the next piece begins, or None if nothing is left.
+    """
+
+    def __init__(
+        self, documents: Generator[Document], budget: Budget, cursor_behind: Callable[[Document], str]
+    ) -> None:
+        self._documents = documents
+        self._budget = budget
+        self._cursor_behind = cursor_behind
+        self.next_cursor: str | None = None
+
+    def __iter__(self) -> Iterator[Document]:
+        last: Document | None = None
+        try:
+            for document in self._documents:
+                if last is not None and self._budget.spent():
+                    self.next_cursor = self._cursor_behind(last)
+                    return
+                yield document
+                last = document
+        finally:
+            self._documents.close()
