@@ -151,9 +151,12 @@ class Api:
         except Unavailable as error:
             response = self._problem(_unavailable(error), call_id)
         except PyMongoError as error:
-            if not mongo.is_transient(error):
+            if mongo.lacks_index(error):
+                response = self._problem(_not_set_up(error), call_id)
+            elif mongo.is_transient(error):
+                response = self._problem(_unavailable(error), call_id)
+            else:
                 raise
-            response = self._problem(_unavailable(error), call_id)
         more = self._policy.cors.headers(headers) | _request_id(headers, call_id)
         return render(replace(response, headers={**response.headers, **more}), event.method, headers)
 
@@ -236,6 +239,12 @@ def _unavailable(error: Exception) -> Problem:
     log.warning("a server does not answer", exc_info=error)
     detail = str(error) if isinstance(error, Unavailable) else "MongoDB does not answer"
     return Problem(503, "service.unavailable", detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+def _not_set_up(error: Exception) -> Problem:
+    log.error("an index is missing: run `python -m mailroom setup`", exc_info=error)
+    detail = "the database is not set up: run `python -m mailroom setup`"
+    return Problem(503, "service.not_set_up", detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 def _query(query: Any) -> dict[str, str]:

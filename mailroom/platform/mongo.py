@@ -27,6 +27,8 @@ from mailroom.errors import Unavailable
 Document = dict[str, Any]
 Documents = Collection[Document]
 
+_BAD_VALUE, _SORT_TOO_LARGE = 2, 292
+
 # Codes of a server that is not primary, is shutting down, or could not replicate in time.
 _TRANSIENT_CODES = {64, 91, 189, 10107, 11600, 11602, 13435, 13436}
 
@@ -72,6 +74,13 @@ def is_transient(error: PyMongoError) -> bool:
     if isinstance(error, OperationFailure):
         return error.code in _TRANSIENT_CODES or error.has_error_label("RetryableWriteError")
     return False
+
+
+def lacks_index(error: PyMongoError) -> bool:
+    """Whether a query named an index that is not there, or could not sort without one: set-up was not run."""
+    if not isinstance(error, OperationFailure):
+        return False
+    return error.code == _SORT_TOO_LARGE or (error.code == _BAD_VALUE and "hint" in str(error))
 
 
 @contextmanager

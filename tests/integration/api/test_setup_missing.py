@@ -1,0 +1,45 @@
+"""What is asked before set-up was run: no hang, no failure, no wrong answer, but what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from mailroom.platform.keys import SCOPES
+from mailroom.setup import INDEXES
+from mailroom.wiring import Services
+from tests.integration.api.apis import NAMES, api
+from tests.integration.api.conftest import Client, document
+
+
+@pytest.fixture
+def bare(make_services: Callable[..., Services]) -> Services:
+    """Services whose collections have documents and no indexes."""
+    services = make_services()
+    services.database["invoices"].insert_one(document("1"))
+    for name in INDEXES:
+        services.database[name].update_one({"_id": "x"}, {"$set": {"_id": "x"}}, upsert=True)
+        services.database[name].delete_one({"_id": "x"})
+    return services
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_list_says_that_set_up_is_missing(bare: Services, name: str):
+    client = Client(api(name, bare), bare.keys.create("all", list(SCOPES)).text)
+    values = {"status": "sent" if name == "notifications" else "open", "supplier": "Acme", "emailTo": "a@example.com"}
+    refused = 0
+    for route in client.api.routes:
+        if route.method != "GET" or "<" in route.path:
+            continue
+        names = route.operation.query_names() if route.operation else frozenset()
+        for query in ({}, *({filter_: value} for filter_, value in values.items() if filter_ in names)):
+            answer = client.get(route.path, **query)
+            if answer.status == 503:
+                refused += 1
+                assert answer.json()["code"] == "service.not_set_up"
+                assert "python -m mailroom setup" in answer.json()["detail"]
+                assert answer.headers["Retry-After"]
+            else:
+                assert answer.status == 200, (route.path, query, answer.body)
+    assert refused >= 2
