@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from bson import ObjectId
@@ -20,9 +21,13 @@ from mailroom.platform.mongo import Document
 from mailroom.platform.objects import ObjectGone, ObjectStore
 from mailroom.platform.paging import object_id
 from mailroom.platform.rendering import entity_tag, precondition_holds
+from mailroom.platform.turns import Turns
 
 READ, WRITE = "invoices:read", "invoices:write"
 IMPORTER = "invoice-importer"
+
+# In one replica: half of the threads that the function runtime has by default.
+EXPORTS_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class InvoicesApi:
     kicker: Kicker
     bucket: str
     export_seconds: float
+    exports: Turns = field(default_factory=lambda: Turns(EXPORTS_AT_ONCE))
     statuses: Statuses = field(default_factory=Statuses)
 
     def routes(self, authenticate: Authenticate, policy: Policy | None = None) -> Api:
@@ -61,10 +67,13 @@ class InvoicesApi:
         if name not in FORMATS:
             raise Problem(422, "format.invalid", f"format must be one of {', '.join(FORMATS)}", field="format")
         content_type, parts = FORMATS[name]
-        piece = self.queries.all_invoices(request.query, Budget(self.export_seconds))
+
+        def stream() -> Iterator[bytes]:
+            piece = self.queries.all_invoices(request.query, Budget(self.export_seconds))
+            return chunks(parts(piece, first="cursor" not in request.query))
+
         headers = {"Content-Disposition": f'attachment; filename="invoices.{name}"'}
-        stream = chunks(parts(piece, first="cursor" not in request.query))
-        return Response(stream, headers=headers, content_type=content_type)
+        return Response(self.exports.take(stream), headers=headers, content_type=content_type)
 
     def get_invoice(self, request: Request) -> Response:
         document = self.queries.invoice(request.parameters["id"])

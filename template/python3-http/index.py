@@ -1,7 +1,7 @@
 """Serves one OpenFaaS function: Flask behind Waitress, behind of-watchdog.
 
 The environment: HOST, PORT, THREADS, MAX_BODY_BYTES, DRAIN_SECONDS, LOG_LEVEL, FUNCTION_DIR, and of-watchdog's
-healthcheck_interval. Their meaning and defaults are in function_runtime/settings.py.
+healthcheck_interval, read_timeout and write_timeout. Their meaning and defaults are in function_runtime/settings.py.
 """
 
 import logging

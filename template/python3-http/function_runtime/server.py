@@ -3,6 +3,7 @@
 import logging
 import signal
 import socket
+import time
 from http import HTTPStatus
 from io import BytesIO
 from types import FrameType
@@ -11,7 +12,7 @@ from typing import Any
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask
 
@@ -63,6 +64,9 @@ class BoundedBody:
 class Parser(HTTPRequestParser):  # type: ignore[misc]
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
+        if self.chunked and "CONTENT_LENGTH" in self.headers:
+            # Waitress takes the first. A server in front that takes the second sees other requests than we do.
+            raise ParsingError("Transfer-Encoding and Content-Length exclude each other")
         if self.body_rcv is not None:
             # inbuf_overflow is where Waitress would begin to write a body to a file: here, the longest body.
             self.body_rcv.buf = BoundedBody(self.adj.inbuf_overflow)
@@ -89,6 +93,26 @@ class ProblemTask(ErrorTask):  # type: ignore[misc]
 class Channel(HTTPChannel):  # type: ignore[misc]
     parser_class = Parser
     error_task_class = ProblemTask
+    # When the request that is being read began, and when a thread took the one that is being answered.
+    reading_since: float | None = None
+    writing_since: float | None = None
+
+    def received(self, data: bytes) -> Any:
+        self.writing_since = None
+        result = super().received(data)
+        self.reading_since = (self.reading_since or time.monotonic()) if self.request else None
+        return result
+
+    def service(self) -> None:
+        self.writing_since = time.monotonic()
+        super().service()
+
+    def too_slow(self, read_seconds: float, write_seconds: float) -> bool:
+        """Whether a caller takes too long: a byte now and then is enough to seem busy."""
+        now = time.monotonic()
+        if self.requests or (self.total_outbufs_len and not self.request):
+            return self.writing_since is not None and now - self.writing_since > write_seconds
+        return self.reading_since is not None and now - self.reading_since > read_seconds
 
     @property
     def busy(self) -> bool:
@@ -98,6 +122,20 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
 class Server(TcpWSGIServer):  # type: ignore[misc]
     channel_class = Channel
+    _checked = 0.0
+
+    def cut_off_slow_callers(self, read_seconds: float, write_seconds: float) -> None:
+        """Closes their connections, once a second. As of-watchdog does it, but its limits hold without it, too.
+
+        To be called between two polls: within one, the number of a connection just closed may soon be another's.
+        """
+        now = time.monotonic()
+        if now - self._checked < POLL_SECONDS:
+            return
+        self._checked = now
+        for channel in list(self.active_channels.values()):
+            if channel.too_slow(read_seconds, write_seconds):
+                channel.handle_close()  # not will_close: that waits until the caller takes something
 
 
 def serve(application: Application, listener: socket.socket, settings: Settings, drain: Drain) -> None:
@@ -133,6 +171,7 @@ def serve(application: Application, listener: socket.socket, settings: Settings,
     while not drain.over(busy=_busy(server)):
         timeout = DRAIN_POLL_SECONDS if drain.begun else POLL_SECONDS
         wasyncore.loop(timeout=timeout, use_poll=True, map=server._map, count=1)
+        server.cut_off_slow_callers(settings.read_seconds, settings.write_seconds)
     # Not task_dispatcher.shutdown(): it waits for threads, and those that still run are out of time.
     wasyncore.close_all(server._map)
 

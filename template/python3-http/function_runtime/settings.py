@@ -24,6 +24,8 @@ class Settings:
     port: int
     threads: int
     max_body_bytes: int
+    read_seconds: float  # how long a request may take to arrive
+    write_seconds: float  # how long its answer may take, from when a thread begins it until the kernel has it
     quiet_seconds: float  # after SIGTERM, how long no call must have been seen
     drain_seconds: float  # after SIGTERM, when to stop whatever is in flight
 
@@ -36,6 +38,8 @@ def read(environ: Mapping[str, str], home: Path) -> Settings:
         port=_integer(environ, "PORT", 5000, least=0),
         threads=_integer(environ, "THREADS", 8, least=1),
         max_body_bytes=_integer(environ, "MAX_BODY_BYTES", 1 << 20, least=1),
+        read_seconds=_duration(environ, "read_timeout", "30s"),
+        write_seconds=_duration(environ, "write_timeout", "30s"),
         quiet_seconds=_duration(environ, "healthcheck_interval", "5s"),
         drain_seconds=_integer(environ, "DRAIN_SECONDS", 25, least=0),
     )

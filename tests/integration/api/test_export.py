@@ -11,6 +11,7 @@ from itertools import islice
 
 import pytest
 
+from mailroom.invoices.api import EXPORTS_AT_ONCE
 from mailroom.invoices.export import FORMATS, chunks, safe_cell
 from mailroom.invoices.parsing import Rules, content, detect, read_records
 from mailroom.invoices.parsing.model import COLUMNS
@@ -195,3 +196,19 @@ def test_its_end_is_no_row_when_it_is_uploaded_again(filled: Client):
     dialect = detect(body, rules, complete=True)
     rows = list(read_records(content([body], dialect), dialect, rules, offset=0, row=0))
     assert [row.fields[0] for row in rows] == ["A3", "A2", "A1"]
+
+
+def test_slow_readers_leave_threads_for_others(filled: Client):
+    headers = {"Authorization": f"Bearer {filled.key}"}
+    ask = Call("GET", "/export", headers=headers)
+    readers = [filled.api(ask)["body"] for _ in range(EXPORTS_AT_ONCE)]
+    refused = filled.get("/export")
+    assert (refused.status, refused.json()["code"]) == (503, "stream.busy")
+    assert refused.headers["Retry-After"]
+    assert filled.get("/").status == 200
+    readers.pop().close()
+    assert filled.call("HEAD", "/export").status == 200  # takes a turn and gives it back
+    assert filled.get("/export", sort="nonsense").status == 422  # as does what is refused
+    assert filled.get("/export", headers={"Accept-Encoding": "gzip"}).status == 200
+    assert filled.get("/export").status == 200
+    assert filled.get("/export").status == 200

@@ -1,0 +1,53 @@
+"""How many answers may be streamed at once: each takes a thread for as long as its reader takes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+from mailroom.platform.problems import Problem
+
+_RETRY_AFTER_SECONDS = 10
+
+
+class Turns:
+    """`most` at once in this process, so that other calls find a thread."""
+
+    def __init__(self, most: int) -> None:
+        self._free = threading.Semaphore(most)
+
+    def take(self, stream: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
+        """What `stream` makes, holding a turn until it ends or is closed.
+
+        Raises:
+            Problem: 503 when all turns are taken, and what `stream` raises.
+        """
+        if not self._free.acquire(blocking=False):
+            detail = "too many are read at once: try again soon"
+            raise Problem(503, "stream.busy", detail, headers={"Retry-After": str(_RETRY_AFTER_SECONDS)})
+        try:
+            return _Held(stream(), self._free.release)
+        except BaseException:
+            self._free.release()
+            raise
+
+
+class _Held(Iterator[bytes]):
+    """Not a generator: one that is closed before its first item runs no `finally`."""
+
+    def __init__(self, stream: Iterator[bytes], release: Callable[[], None]) -> None:
+        self._stream = stream
+        self._release: Callable[[], None] | None = release
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._stream)
+        except BaseException:  # its end, too
+            self.close()
+            raise
+
+    def close(self) -> None:
+        getattr(self._stream, "close", lambda: None)()
+        release, self._release = self._release, None
+        if release is not None:
+            release()
