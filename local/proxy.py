@@ -78,6 +78,8 @@ class Proxy:
 
     def url(self, raw_path: str) -> URL:
         """Where `/function/NAME/rest?query`, still encoded, leads. Raises UnknownFunctionError."""
+        if not raw_path.startswith("/"):  # `http://host/...`, as to a forward proxy
+            raise UnknownFunctionError("Only paths are served.")
         path, mark, query = raw_path.partition("?")
         name, slash, rest = path.split("/", 2)[2].partition("/")
         if name not in self._urls:
@@ -105,12 +107,13 @@ async def _pass_back(request: web.Request, answer: ClientResponse) -> web.Stream
     response = web.StreamResponse(status=answer.status, headers=headers)
     await response.prepare(request)
     try:
-        async for chunk in answer.content.iter_any():
-            await response.write(chunk)
-        await response.write_eof()
+        async with asyncio.timeout(CALL_SECONDS):  # a caller who does not read would wait for ever
+            async for chunk in answer.content.iter_any():
+                await response.write(chunk)
+            await response.write_eof()
     except (ClientError, TimeoutError):  # the status is sent: only a broken connection can tell the caller
         if request.transport:
-            request.transport.close()
+            request.transport.abort()
     return response
 
 

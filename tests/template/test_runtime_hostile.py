@@ -1,10 +1,11 @@
 """What strangers do on the wire: callers without end, and requests that two servers would read differently."""
 
-import socket
 import time
 from contextlib import ExitStack
 
 import pytest
+
+from tests.hostile import AMBIGUOUS, SECONDS, everything, sent
 
 HANDLER = """
 import json
@@ -26,34 +27,12 @@ def stream():
         closed.append(1)
 """
 THREADS = 4
-SECONDS = 10
 
 
 @pytest.fixture(scope="module")
 def function(shared_functions):
     limits = {"read_timeout": "1s", "write_timeout": "1s", "THREADS": str(THREADS)}
     return shared_functions.start(HANDLER, name="hostile", **limits)
-
-
-def sent(function, data, buffer=None):
-    client = socket.socket()
-    if buffer:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-    client.settimeout(SECONDS)
-    client.connect(("127.0.0.1", function.port))
-    client.sendall(data)
-    return client
-
-
-def everything(client):
-    with client:
-        data = b""
-        try:
-            while more := client.recv(1 << 16):
-                data += more
-        except ConnectionResetError:
-            pass
-        return data
 
 
 @pytest.mark.parametrize(
@@ -68,7 +47,7 @@ def everything(client):
 )
 def test_requests_without_end_are_cut_off_and_disturb_nobody(function, begun):
     with ExitStack() as stack:
-        clients = [stack.enter_context(sent(function, begun)) for _ in range(50)]
+        clients = [stack.enter_context(sent(function.port, begun)) for _ in range(50)]
         ends = time.monotonic() + SECONDS
         open_ = set(clients)
         while open_:
@@ -84,7 +63,7 @@ def test_requests_without_end_are_cut_off_and_disturb_nobody(function, begun):
 
 def test_readers_that_do_not_read_are_cut_off_and_their_threads_come_back(function):
     before = len(function.call("/closed").json())
-    readers = [sent(function, b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n", 4096) for _ in range(THREADS)]
+    readers = [sent(function.port, b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n", 4096) for _ in range(THREADS)]
     # Every thread waits for one of them now; this call waits until one is cut off.
     assert function.call("/").status == 200
     ends = time.monotonic() + SECONDS
@@ -98,30 +77,10 @@ def test_readers_that_do_not_read_are_cut_off_and_their_threads_come_back(functi
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        b"Content-Length: 6\r\nContent-Length: 0",
-        b"Content-Length: 0, 6",
-        b"Content-Length: +0",
-        b"Content-Length: 0x0",
-        b"Content-Length: -1",
-        b"Content-Length : 0",
-        b"Content-Length: 5\r\nTransfer-Encoding: chunked",
-        b"Transfer-Encoding: chunked\r\nContent-Length: 5",
-        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
-        b"Transfer-Encoding: xchunked",
-        b"Transfer-Encoding: chunked, identity",
-        b"Transfer-Encoding : chunked",
-        b"Transfer-Encoding:\x0bchunked",
-        b"X: a\n\nGET /smuggled HTTP/1.1",
-        b"X: a\rContent-Length: 0",
-        b"X\0: a",
-    ],
-)
+@pytest.mark.parametrize("headers", AMBIGUOUS)
 def test_a_request_that_two_servers_would_read_differently_is_refused(function, headers):
     request = b"POST / HTTP/1.1\r\nHost: x\r\n" + headers + b"\r\n\r\n0\r\n\r\n" + SMUGGLED
-    answered = everything(sent(function, request))
+    answered = everything(function.port, request)
     assert answered[9:12] in (b"400", b"501"), answered
     assert answered.count(b"Connection: close\r\n") == 1, "a second answer"
 
@@ -132,5 +91,5 @@ def test_a_header_with_an_underscore_is_not_one_with_a_hyphen(function):
 
 
 def test_headers_have_a_limit(function):
-    answered = everything(sent(function, b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 400_000 + b"\r\n\r\n"))
+    answered = everything(function.port, b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 400_000 + b"\r\n\r\n")
     assert not answered or answered[9:12] == b"431"

@@ -1,0 +1,128 @@
+"""The router before a real function: callers without end, and what could be smuggled past it."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+
+import pytest
+
+from local.data import Data
+from local.ready import http_ok
+from tests.hostile import AMBIGUOUS, everything, sent
+from tests.local.conftest import ROOT, environment, until
+
+HANDLER = """
+def handle(event, context):
+    if event.path == "/stream":
+        return (b"x" * 100_000 for _ in range(1000))
+    return [event.method, event.path, event.body.decode(), dict(event.headers)]
+"""
+LIMIT_SECONDS = 1  # of the functions, for a request to come and for an answer to go
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The router's, before the functions `invoices` and `worker`."""
+    folder = tmp_path_factory.mktemp("router")
+    ports = Data(folder / "data").ports(["router", "invoices", "worker"])
+    (folder / "function").mkdir()
+    (folder / "function/handler.py").write_text(HANDLER)
+    routes = {name: {"url": f"http://127.0.0.1:{ports[name]}", "schedule": None} for name in ("invoices", "worker")}
+    (folder / "routes.json").write_text(json.dumps(routes))
+    index = ROOT / "template/python3-http/index.py"
+    limit = f"{LIMIT_SECONDS}s"
+    own = {"FUNCTION_DIR": str(folder / "function"), "read_timeout": limit, "write_timeout": limit}
+    with ExitStack() as stack:
+
+        def start(*command: str, **more: str) -> None:
+            process = stack.enter_context(
+                subprocess.Popen([sys.executable, *command], cwd=ROOT, env={**environment(), **more})
+            )
+            stack.callback(process.kill)
+
+        for name in routes:
+            start(str(index), **own, PORT=str(ports[name]))
+        start("-m", "local.router", "--port", str(ports["router"]), "--routes", str(folder / "routes.json"))
+        for name in routes:
+            until(http_ok(f"http://127.0.0.1:{ports[name]}/_/ready"))
+        until(http_ok(f"http://127.0.0.1:{ports['router']}/healthz"))
+        yield ports["router"]
+
+
+SMUGGLED = b"GET /function/worker/smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize("headers", AMBIGUOUS)
+def test_a_request_that_two_servers_would_read_differently_is_refused(port: int, headers: bytes) -> None:
+    request = b"POST /function/invoices HTTP/1.1\r\nHost: x\r\n" + headers + b"\r\n\r\n0\r\n\r\n" + SMUGGLED
+    answered = everything(port, request)
+    assert answered[9:12] == b"400", answered
+    assert b'["GET"' not in answered, "the function was called"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"Connection: content-length, close",
+        b"Connection: close\r\nX_Call_Id: forged\r\nX-Forwarded-For: 1.2.3.4",
+        b"Upgrade: websocket\r\nConnection: Upgrade, close",
+        b"Expect: 100-continue\r\nConnection: close",
+    ],
+)
+def test_a_body_stays_a_body_whatever_is_said_of_it(port: int, headers: bytes) -> None:
+    length = b"Content-Length: %d\r\n" % len(SMUGGLED)
+    request = b"POST /function/invoices HTTP/1.1\r\nHost: x\r\n" + length + headers + b"\r\n\r\n" + SMUGGLED
+    method, path, body, received = json.loads(everything(port, request).rpartition(b"\r\n\r\n")[2])
+    assert (method, path, body) == ("POST", "/", SMUGGLED.decode())
+    assert received["X-Call-Id"] != "forged"
+    assert received.get("X-Forwarded-For", "127.0.0.1") == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "//function/worker",
+        "http://worker/function/other",
+        "/function/worker%2fx",
+        "/function/%77orker",
+        "/function/invoices@worker",
+        "/function/:80/",
+        "/function/../function/worker",
+    ],
+)
+def test_no_path_leads_to_another_function(port: int, target: str) -> None:
+    answered = everything(port, f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    assert answered[9:12] == b"404", answered
+
+
+@pytest.mark.parametrize("path", ["/../worker/x", "/%2e%2e/worker/x", "/\\..\\..", "/@127.0.0.1:1/"])
+def test_the_rest_of_a_path_is_the_functions_own_affair(port: int, path: str) -> None:
+    request = f"GET /function/invoices{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    received = json.loads(everything(port, request.encode()).rpartition(b"\r\n\r\n")[2])
+    assert received[1] == path.replace("%2e", ".")
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"GET /function/invoices HT",
+        b"GET /function/invoices HTTP/1.1\r\nHost: x\r\nX-A: ",
+        b"POST /function/invoices HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n",
+        b"GET /function/invoices/stream HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+    ids=["line", "header", "body", "reader"],
+)
+def test_slow_callers_disturb_nobody(port: int, begun: bytes) -> None:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(sent(port, begun, 4096)) for _ in range(50)]
+        ends = time.monotonic() + 3 * LIMIT_SECONDS
+        while time.monotonic() < ends:
+            for client in clients:
+                with suppress(OSError):
+                    client.sendall(b"a")  # a byte now and then
+            answered = everything(port, b"GET /function/invoices HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert answered[9:12] == b"200", answered
+            time.sleep(0.1)
