@@ -36,8 +36,14 @@ class BenchServers(Servers):
 
     def environment(self, database: str) -> dict[str, str]:
         """The settings with which a process of ours uses these servers and the database of that name."""
+        minio = self.info["minio"]
+        administrators = {
+            "mailroom-mongodb-uri": self.info["mongoUri"],
+            "mailroom-s3-access-key": minio["accessKey"],
+            "mailroom-s3-secret-key": minio["secretKey"],
+        }
         ours = {
-            "SECRETS_DIR": str(self.data.secret_files("bench", self.secrets)),
+            "SECRETS_DIR": str(self.data.secret_files("bench", {**self.secrets, **administrators})),
             "S3_ENDPOINT": self.info["minio"]["endpoint"],
             "MONGODB_DATABASE": database,
             "MONGODB_TIMEOUT_SECONDS": "600",

@@ -1,8 +1,7 @@
 """Makes the servers of a new deployment ready for `python -m mailroom setup`. Idempotent; blocks up to a minute or two.
 
-MongoDB becomes a replica set of one, with a user who may read and write our database and nothing else. MinIO gets three
-users: that of the importer, that of the sender, who reads attachments and nothing else, and one for people, who may
-upload invoices and attachments and read rejects.
+MongoDB becomes a replica set of one. It gets a user for set-up and for keys, who may read and write our database, and
+MongoDB and MinIO one for each function, with the rights in `mailroom.rights`; MinIO also one for people.
 """
 
 import os
@@ -20,12 +19,11 @@ from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 from urllib3.exceptions import HTTPError
 
+from mailroom import rights
+
 SECRETS = Path(os.environ.get("SECRETS_DIR", "/var/openfaas/secrets"))
 READY_SECONDS = 90.0
-ALREADY_INITIALIZED, USER_EXISTS = 23, 51003
-
-READ = ["s3:GetObject", "s3:GetObjectVersion"]
-LIST = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketVersions"]
+ALREADY_INITIALIZED, ROLE_EXISTS, USER_EXISTS = 23, 51002, 51003
 
 
 class NotReady(Exception):
@@ -54,7 +52,7 @@ def secret(name: str) -> str:
 
 
 def mongo() -> None:
-    """Initiates the set, waits for its primary, makes the user."""
+    """Initiates the set, waits for its primary, makes the users."""
     uri = parse_uri(secret("mailroom-mongodb-uri"))
     (host, port), name = uri["nodelist"][0], uri["options"]["replicaSet"]
     with MongoClient(
@@ -67,14 +65,20 @@ def mongo() -> None:
     ) as client:
         _wait_for_primary(client, {"_id": name, "members": [{"_id": 0, "host": f"{host}:{port}"}]})
         database = os.environ.get("MONGODB_DATABASE", "mailroom")
-        _set_user(client.admin, uri["username"], uri["password"], database)
-    print(f"MongoDB: replica set {name}, user {uri['username']}", file=sys.stderr)
+        _set_user(client.admin, uri, {"role": "readWrite", "db": database})
+        for function in rights.MONGODB:
+            role = f"{database}-{function}"
+            _set_role(client.admin, role, rights.privileges(function, database))
+            _set_user(client.admin, parse_uri(secret(f"mailroom-mongodb-{function}")), {"role": role, "db": "admin"})
+    print(f"MongoDB: replica set {name}, users {', '.join([uri['username'], *rights.MONGODB])}", file=sys.stderr)
 
 
 def _wait_for_primary(client: MongoClient, configuration: dict) -> None:
     end = time.monotonic() + READY_SECONDS
     while True:
         try:
+            if client.admin.command("hello").get("isWritablePrimary"):
+                return
             client.admin.command("replSetInitiate", configuration)
         except OperationFailure as error:
             if error.code != ALREADY_INITIALIZED:
@@ -85,21 +89,30 @@ def _wait_for_primary(client: MongoClient, configuration: dict) -> None:
             if time.monotonic() > end:
                 raise NotReady(f"MongoDB does not answer: {error}") from error
             continue  # waited for by the driver
-        if client.admin.command("hello").get("isWritablePrimary"):
-            return
         if time.monotonic() > end:
             raise NotReady(f"MongoDB is no primary after {READY_SECONDS:.0f} s: see its log")
         time.sleep(0.2)
 
 
-def _set_user(admin: Database, user: str, password: str, database: str) -> None:
-    rights = {"pwd": password, "roles": [{"role": "readWrite", "db": database}]}
+def _set_role(admin: Database, role: str, privileges: list[dict]) -> None:
+    what = {"privileges": privileges, "roles": []}
     try:
-        admin.command("createUser", user, **rights)
+        admin.command("createRole", role, **what)
+    except OperationFailure as error:
+        if error.code != ROLE_EXISTS:
+            raise
+        admin.command("updateRole", role, **what)
+
+
+def _set_user(admin: Database, uri: dict, role: dict) -> None:
+    """The user whom a connection string names."""
+    what = {"pwd": uri["password"], "roles": [role]}
+    try:
+        admin.command("createUser", uri["username"], **what)
     except OperationFailure as error:
         if error.code != USER_EXISTS:
             raise
-        admin.command("updateUser", user, **rights)
+        admin.command("updateUser", uri["username"], **what)
 
 
 def minio() -> None:
@@ -113,35 +126,16 @@ def minio() -> None:
         credentials=StaticProvider("root", secret("minio-root-password")),
         secure=url.scheme == "https",
     )
-    for name, prefix, rights in users(invoices, rejects, attachments):
+    for prefix, policy in rights.policies(invoices, rejects, attachments).items():
         user = secret(f"{prefix}-access-key")
-        admin.policy_add(name, policy=policy(rights))
+        admin.policy_add(prefix, policy=policy)
         admin.user_add(user, secret(f"{prefix}-secret-key"))
         try:
-            admin.policy_set(name, user=user)
+            admin.policy_set(prefix, user=user)
         except MinioAdminException as error:
             if "already" not in str(error):  # in effect
                 raise
-        print(f"MinIO: user {user}, policy {name}", file=sys.stderr)
-
-
-def users(invoices: str, rejects: str, attachments: str) -> list[tuple[str, str, list[tuple[list[str], str]]]]:
-    """Each user's policy, how its secrets' names begin, and what it may do in which bucket."""
-    functions = [(READ + LIST, invoices), ([*READ, *LIST, "s3:PutObject"], rejects)]
-    people = [(["s3:PutObject", *LIST], invoices), (["s3:PutObject", *LIST], attachments), (READ + LIST, rejects)]
-    return [
-        ("mailroom-functions", "mailroom-s3", functions),
-        ("mailroom-attachments", "mailroom-attachments", [(READ + LIST, attachments)]),
-        ("mailroom-people", "people-s3", people),
-    ]
-
-
-def policy(rights: list[tuple[list[str], str]]) -> dict:
-    statements = [
-        {"Effect": "Allow", "Action": actions, "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]}
-        for actions, bucket in rights
-    ]
-    return {"Version": "2012-10-17", "Statement": statements}
+        print(f"MinIO: user {user}, policy {prefix}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,12 @@ from pathlib import Path
 
 # Below the ports that Linux (32768) and macOS (49152) give to outgoing connections: a port stays free over a restart.
 PORTS = range(20000, 32000)
-GENERATED: Mapping[str, Callable[[], str]] = {
-    "mailroom-s3-access-key": lambda: f"mailroom-{secrets.token_hex(4)}",
-    "mailroom-s3-secret-key": lambda: secrets.token_urlsafe(24),
-    "mailroom-webhook-token": lambda: secrets.token_urlsafe(24),  # one word: MinIO sends it as `Bearer WORD`
-}
+S3_USERS = ("mailroom-s3", "mailroom-uploads", "mailroom-attachments", "people-s3")
+PASSWORDS = (
+    *("minio-root-password", "mongodb-root-password", "mongodb-keyfile"),
+    *(f"{user}-secret-key" for user in S3_USERS),
+    "mailroom-webhook-token",  # one word: MinIO sends it as `Bearer WORD`
+)
 REAPING_SECONDS = 8.0
 
 
@@ -67,14 +68,19 @@ class Data:
 
     def generated_secrets(self) -> dict[str, str]:
         """Credentials made once for each data folder, by the names stack.yml gives them."""
-        return {name: self.kept_secret(name, make) for name, make in GENERATED.items()}
+        passwords = {name: self.kept_secret(name, lambda: secrets.token_urlsafe(24)) for name in PASSWORDS}
+        return passwords | {f"{user}-access-key": user for user in S3_USERS}
 
     def kept_secret(self, name: str, make: Callable[[], str]) -> str:
         """The secret of that name, made when there is none."""
-        file = self.sub("secrets/kept") / name
+        file = self.kept_file(name)
         if not file.exists():
             write(file, make())
         return file.read_text()
+
+    def kept_file(self, name: str) -> Path:
+        """Where the secret of that name is kept."""
+        return self.sub("secrets/kept") / name
 
     def secret_files(self, owner: str, values: Mapping[str, str]) -> Path:
         """A folder with one file for each of these secrets and no other."""

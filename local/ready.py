@@ -28,13 +28,14 @@ def http_ok(url: str) -> Callable[[], bool]:
     return ready
 
 
-def mongo_writable(port: int, replica_set: str) -> Callable[[], bool]:
+def mongo_writable(port: int, replica_set: str, root_password: str) -> Callable[[], bool]:
     """The server is the primary of its replica set, which is initiated, or moved to this port, when it is not."""
+    root = {"username": "root", "password": root_password} if root_password else {}
 
     def ready() -> bool:
         try:
             with MongoClient[dict[str, object]](
-                "127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=300, connectTimeoutMS=300
+                "127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=300, connectTimeoutMS=300, **root
             ) as client:
                 if client.admin.command("hello").get("isWritablePrimary"):
                     return True

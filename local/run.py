@@ -10,7 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from local import functions, servers
+from pymongo.errors import PyMongoError
+
+from local import functions, servers, users
 from local.data import Data, write
 from local.process import Program, StartError
 from local.stack import Function, read_stack
@@ -22,15 +24,19 @@ SCOPES = (
     *("invoices:read", "invoices:write", "notifications:send", "notifications:read"),
     *("notifications:erase", "templates:read", "templates:write"),
 )
-COMMAND_SECONDS = 60.0
+COMMAND_SECONDS = 120.0
 API_KEY = "api-key"  # pragma: allowlist secret
+PREPARE = Path("compose/prepare.py")
 
 
 class Servers:
     """MongoDB, MinIO and the inbox on a data folder, from `with` to its end; nothing of them survives this process.
 
-    MinIO sends its events to `info["gateway"]`, where nothing answers unless the caller does.
+    MinIO sends its events to `info["gateway"]`, where nothing answers unless the caller does. Access is the
+    administrator's: to MinIO with `info["minio"]`, and MongoDB has no access control.
     """
+
+    _mongo_password = ""
 
     def __init__(self, root: Path, data: Path, env: Mapping[str, str] | None = None, *, quiet: bool = True) -> None:
         """`root` holds stack.yml and the packages; `env` goes before this process's own environment in stack.yml."""
@@ -108,23 +114,20 @@ class Servers:
         self.ports = self.data.ports(names)
         self.secrets = self.data.generated_secrets()
         self.secrets |= {"mailroom-smtp-username": "", "mailroom-smtp-password": "", "mailroom-dkim-key": ""}
-        for part in ("access-key", "secret-key"):  # one user is enough on one's own machine
-            self.secrets[f"mailroom-attachments-{part}"] = self.secrets[f"mailroom-s3-{part}"]
         self.info = {
             "gateway": self._url("router"),
             "webhookToken": self.secrets["mailroom-webhook-token"],
             "minio": {
                 "endpoint": self._url("minio"),
-                "accessKey": self.secrets["mailroom-s3-access-key"],
-                "secretKey": self.secrets["mailroom-s3-secret-key"],
+                "accessKey": users.ROOT,
+                "secretKey": self.secrets["minio-root-password"],
             },
             "smtp": {"host": "127.0.0.1", "port": self.ports["smtp"]},
             "inbox": self._url("inbox"),
         }
 
     def _server_programs(self) -> list[Program]:
-        mongo, uri = servers.mongo(self.data, self.ports["mongo"])
-        self.info["mongoUri"] = self.secrets["mailroom-mongodb-uri"] = uri
+        mongo, self.info["mongoUri"] = servers.mongo(self.data, self.ports["mongo"], self._mongo_password)
         minio = servers.minio(self.data, self.ports["minio"], self._url("router"), self.secrets)
         return [mongo, minio, servers.inbox(self.root, self.data, self.ports["smtp"], self.ports["inbox"])]
 
@@ -154,7 +157,10 @@ class Servers:
 
 
 class Stack(Servers):
-    """The servers, the functions of `root`/stack.yml, and the router before them."""
+    """The servers, the functions of `root`/stack.yml, and the router before them.
+
+    Each function has users of its own in MongoDB and MinIO. `info["minio"]` is for people.
+    """
 
     def __init__(self, root: Path, data: Path, env: Mapping[str, str] | None = None, *, quiet: bool = True) -> None:
         super().__init__(root, data, env, quiet=quiet)
@@ -165,14 +171,32 @@ class Stack(Servers):
         self._choose(SERVER_PORTS + names)
         entries = {entry.name: (entry, self.ports[f"function {entry.name}"]) for entry in self.functions}
         self._say(f"Starting {', '.join(SERVERS)} and the router")
+        self._protect_mongo()
         router = functions.router(self.root, self.data, self.ports["router"], entries)
         self.supervisor.start([*self._server_programs(), router])
         self.supervisor.wait_ready([*SERVERS, "router"])
-        self._say("Setting up buckets, event rules and indexes")
+        self._say("Setting up users, buckets, event rules and indexes")
         self._set_up()
         self._say(f"Starting the functions: {', '.join(entries)}")
         self.supervisor.start(self._program(entry, port) for entry, port in entries.values())
         self.supervisor.wait_ready(entries)
+
+    def _protect_mongo(self) -> None:
+        """Makes MongoDB's administrator on the first start of a data folder, for then only access can be controlled."""
+        password = self.secrets["mongodb-root-password"]
+        open_, uri = servers.mongo(self.data, self.ports["mongo"])
+        self.secrets |= users.connection_strings(self.data, uri, [entry.name for entry in self.functions])
+        made = self.data.folder / "mongo-protected"
+        if not made.exists():
+            self.supervisor.start([open_])
+            self.supervisor.wait_ready(["mongo"])
+            try:
+                users.make_root(uri, password)
+            except PyMongoError as error:
+                raise StartError(f"MongoDB makes no administrator: {error}") from error
+            self.supervisor.process("mongo").stop()
+            made.touch()
+        self._mongo_password = password
 
     def _program(self, entry: Function, port: int) -> Program:
         return functions.function(
@@ -192,7 +216,10 @@ class Stack(Servers):
         return replace(entry, environment=local)
 
     def _set_up(self) -> None:
-        """Makes what set-up makes, and an API key on the first start of a data folder."""
+        """Makes the users, what set-up makes, and an API key on the first start of a data folder."""
+        self._command("prepare", self.secrets, str(self.root / PREPARE))
+        for name in ("accessKey", "secretKey"):
+            self.info["minio"][name] = self.secrets[f"people-s3-{name.replace('Key', '-key')}"]
         self._mailroom("setup")
 
         def make_key() -> str:
@@ -202,17 +229,23 @@ class Stack(Servers):
         self.info["apiKey"] = self.data.kept_secret(API_KEY, make_key)
 
     def _mailroom(self, *arguments: str) -> str:
-        """What our own command line prints, run with the settings of `invoices` and every secret. Raises StartError."""
+        """What our own command line prints. Only MinIO's administrator makes buckets and event rules."""
+        root = {"mailroom-s3-access-key": users.ROOT, "mailroom-s3-secret-key": self.secrets["minio-root-password"]}
+        return self._command("setup", {**self.secrets, **root}, "-m", "mailroom", *arguments)
+
+    def _command(self, owner: str, secrets: Mapping[str, str], *command: str) -> str:
+        """What Python prints, run with the settings of `invoices` and these secrets. Raises StartError."""
         environment = {
             **servers.base_environment(),
             **self._here(next(entry for entry in self.functions if entry.name == "invoices")).environment,
-            "SECRETS_DIR": str(self.data.secret_files("setup", self.secrets)),
+            "MONGODB_SECRET": "mailroom-mongodb-uri",
+            "SECRETS_DIR": str(self.data.secret_files(owner, secrets)),
             "PYTHONPATH": str(self.root),
         }
-        command = (sys.executable, "-m", "mailroom", *arguments)
+        shown = " ".join(command[:3])
         try:
             done = subprocess.run(
-                command,
+                (sys.executable, *command),
                 env=environment,
                 cwd=self.data.folder,
                 capture_output=True,
@@ -221,9 +254,9 @@ class Stack(Servers):
                 check=True,
             )
         except subprocess.CalledProcessError as error:
-            raise StartError(f"python -m mailroom {arguments[0]} failed:\n{error.stderr.strip()}") from error
+            raise StartError(f"python {shown} failed:\n{error.stderr.strip()}") from error
         except subprocess.TimeoutExpired as error:
-            raise StartError(f"python -m mailroom {arguments[0]} took more than {COMMAND_SECONDS:.0f} s") from error
+            raise StartError(f"python {shown} took more than {COMMAND_SECONDS:.0f} s") from error
         return done.stdout
 
     def _end(self) -> None:

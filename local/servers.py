@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from local import tools
+from local import tools, users
 from local.data import Data
 from local.process import Program
 from local.ready import http_ok, mongo_writable
@@ -19,8 +19,11 @@ def base_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
 
 
-def mongo(data: Data, port: int) -> tuple[Program, str]:
-    """MongoDB as a one-node replica set, with the URI of it. A `mongod` on the PATH is preferred to SecantusDB."""
+def mongo(data: Data, port: int, root_password: str = "") -> tuple[Program, str]:
+    """MongoDB as a one-node replica set, with the URI of it. A `mongod` on the PATH is preferred to SecantusDB.
+
+    Without a password there is no access control; with one, that of the user root, the URI is root's.
+    """
     binary = tools.mongod()
     # Each keeps its files in a folder of its own: neither can read the other's.
     name, replica_set = ("mongod", "rs0") if binary else ("secantus", "secantus")
@@ -30,15 +33,19 @@ def mongo(data: Data, port: int) -> tuple[Program, str]:
     if binary:
         command = (binary, "--replSet", replica_set, "--bind_ip", "127.0.0.1", "--port", str(port))
         command += ("--dbpath", str(files), "--quiet")
-    program = Program("mongo", command, base_environment(), data.folder, mongo_writable(port, replica_set))
-    return program, f"mongodb://127.0.0.1:{port}/?replicaSet={replica_set}"
+    if root_password:
+        command += ("--keyFile", str(data.kept_file("mongodb-keyfile"))) if binary else ("--auth",)
+    ready = mongo_writable(port, replica_set, root_password)
+    program = Program("mongo", command, base_environment(), data.folder, ready)
+    uri = f"mongodb://127.0.0.1:{port}/?replicaSet={replica_set}"
+    return program, users.with_user(uri, "root", root_password) if root_password else uri
 
 
 def minio(data: Data, port: int, gateway: str, secrets: Mapping[str, str]) -> Program:
     """MinIO, whose events go to the gateway by way of a queue on disk. Builds it when missing: see tools.minio."""
     environment = base_environment() | {
-        "MINIO_ROOT_USER": secrets["mailroom-s3-access-key"],
-        "MINIO_ROOT_PASSWORD": secrets["mailroom-s3-secret-key"],
+        "MINIO_ROOT_USER": users.ROOT,
+        "MINIO_ROOT_PASSWORD": secrets["minio-root-password"],
         "MINIO_BROWSER": "off",
         "MINIO_UPDATE": "off",
         "MINIO_API_SYNC_EVENTS": "on",  # an upload returns when its event is in the queue

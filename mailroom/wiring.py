@@ -32,7 +32,7 @@ class Services:
     @cached_property
     def database(self) -> Database[Document]:
         return mongo.connect(
-            self.secrets.read(secrets.MONGODB_URI),
+            self.secrets.read(self.settings.mongodb_secret),
             self.settings.mongodb_database,
             self.settings.mongodb_timeout_seconds,
         )
@@ -40,6 +40,11 @@ class Services:
     @cached_property
     def objects(self) -> ObjectStore:
         return self._store(secrets.S3_ACCESS_KEY, secrets.S3_SECRET_KEY)
+
+    @cached_property
+    def uploads(self) -> ObjectStore:
+        """The same store, for those who give out forms: they may upload invoices, and read them."""
+        return self._store(secrets.UPLOADS_ACCESS_KEY, secrets.UPLOADS_SECRET_KEY)
 
     @cached_property
     def attachments(self) -> ObjectStore:

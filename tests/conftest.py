@@ -57,6 +57,8 @@ def make_services(addresses: Addresses, tmp_path: Path) -> Iterator[Callable[...
         "mailroom-mongodb-uri": addresses.mongo_uri,
         "mailroom-s3-access-key": addresses.access_key,
         "mailroom-s3-secret-key": addresses.secret_key,
+        "mailroom-uploads-access-key": addresses.access_key,
+        "mailroom-uploads-secret-key": addresses.secret_key,
         "mailroom-attachments-access-key": addresses.access_key,
         "mailroom-attachments-secret-key": addresses.secret_key,
         "mailroom-webhook-token": "the-token",

@@ -37,7 +37,7 @@ def api(services: Services) -> Api:
     endpoints = InvoicesApi(
         queries=Queries(database["invoices"], database["imports"]),
         ledger=ledger(services),
-        objects=services.objects,
+        objects=services.uploads,
         kicker=services.kicker,
         bucket=settings.invoices_bucket,
         export_seconds=settings.export_seconds,
@@ -45,7 +45,7 @@ def api(services: Services) -> Api:
     )
     controls = Controls(
         control=Control(database["imports"], database["invoices"], settings.import_lease_seconds),
-        objects=services.objects,
+        objects=services.uploads,
         bucket=settings.invoices_bucket,
         public_endpoint=settings.s3_public_endpoint or settings.s3_endpoint,
         budget_seconds=settings.work_budget_seconds,

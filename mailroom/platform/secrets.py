@@ -7,10 +7,11 @@ from pathlib import Path
 
 from mailroom.errors import MissingSecret
 
-MONGODB_URI = "mailroom-mongodb-uri"
 S3_ACCESS_KEY = "mailroom-s3-access-key"
 S3_SECRET_KEY = "mailroom-s3-secret-key"  # noqa: S105  # pragma: allowlist secret
 WEBHOOK_TOKEN = "mailroom-webhook-token"  # noqa: S105  # pragma: allowlist secret
+UPLOADS_ACCESS_KEY = "mailroom-uploads-access-key"
+UPLOADS_SECRET_KEY = "mailroom-uploads-secret-key"  # noqa: S105  # pragma: allowlist secret
 SMTP_USERNAME = "mailroom-smtp-username"
 SMTP_PASSWORD = "mailroom-smtp-password"  # noqa: S105  # pragma: allowlist secret
 ATTACHMENTS_ACCESS_KEY = "mailroom-attachments-access-key"

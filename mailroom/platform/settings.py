@@ -45,6 +45,9 @@ class Settings:
     )
 
     mongodb_database: str = _setting("mailroom", "Name of the database")
+    mongodb_secret: str = _setting(
+        "mailroom-mongodb-uri", "The secret that holds the connection string: each function has its own"
+    )
     mongodb_timeout_seconds: float = _setting(10.0, "Longest wait for one answer of MongoDB", least=0.5)
 
     s3_endpoint: str = _setting("http://127.0.0.1:9000", "URL of the S3 server")

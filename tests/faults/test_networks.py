@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 import pytest
 
 from mailroom.errors import Unavailable
-from mailroom.platform import secrets
 from mailroom.platform.settings import Settings
 from mailroom.wiring import Services
 from tests.faults.proxy import Proxy
@@ -52,14 +51,14 @@ def _with_secret(settings: Settings, folder: Path, name: str, value: str) -> Set
 def test_connections_to_mongodb_cut_in_mid_batch(make_world: Callable[[int], World], tmp_path: Path):
     world = make_world(300)
     world.again()
-    uri = urlsplit((world.settings.secrets_dir / secrets.MONGODB_URI).read_text().strip())
+    uri = urlsplit((world.settings.secrets_dir / world.settings.mongodb_secret).read_text().strip())
     assert uri.hostname
     assert uri.port
 
     with Proxy(uri.hostname, uri.port, Cuts(2_000, 25_000, 5 * CUTS)) as proxy:
         # A direct connection, for the server would tell its own address and the driver would go there.
         broken = f"mongodb://127.0.0.1:{proxy.port}/?directConnection=true"
-        settings = _with_secret(world.settings, tmp_path / "broken", secrets.MONGODB_URI, broken)
+        settings = _with_secret(world.settings, tmp_path / "broken", world.settings.mongodb_secret, broken)
         importer = world.start(settings=settings, mongodb_timeout_seconds=2.0)
         assert importer.wait() == 0
         assert proxy.cuts >= CUTS

@@ -19,7 +19,7 @@ functions:
       KICK_URL: ${GATEWAY_URL:-http://gateway.openfaas:8080}/async-function/{function}
       SMTP_TLS: required
       IMPORT_LEASE_SECONDS: ${IMPORT_LEASE_SECONDS:-30}
-    secrets: [mailroom-s3-access-key, mailroom-mongodb-uri]
+    secrets: [mailroom-s3-access-key, mailroom-mongodb-invoices]
   other:
     handler: ./functions/other
     environment: {STARTS: "false"}
@@ -80,6 +80,11 @@ if sys.argv[1] == "keys":
 """
 
 
+RIGHTS = """
+MONGODB = {"invoices": MONGODB["invoices"], "other": {"invoices": ("find",)}}
+"""
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A repository with a stack in it."""
@@ -91,6 +96,9 @@ def root(tmp_path: Path) -> Path:
     (root / "template" / "python3-http" / "index.py").write_text(INDEX)
     (root / "mailroom").mkdir()
     (root / "mailroom" / "__main__.py").write_text(MAILROOM)
+    rights = (ROOT / "mailroom" / "rights.py").read_text() + RIGHTS
+    (root / "mailroom" / "rights.py").write_text(rights)
+    shutil.copytree(ROOT / "compose", root / "compose", ignore=shutil.ignore_patterns("secrets", "environment"))
     (root / "stack.yml").write_text(STACK)
     shutil.copytree(ROOT / "local", root / "local", ignore=shutil.ignore_patterns("__pycache__"))
     return root

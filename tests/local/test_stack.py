@@ -42,7 +42,7 @@ def test_our_own_stack() -> None:
     assert "mailroom-s3-secret-key" in importer.secrets
     assert functions["invoices"].schedule is None
     assert functions["notifications"].secrets == (
-        "mailroom-mongodb-uri",
+        "mailroom-mongodb-notifications",
         "mailroom-smtp-username",
         "mailroom-smtp-password",
         "mailroom-dkim-key",

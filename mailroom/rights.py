@@ -1,0 +1,71 @@
+"""What each function may do in MongoDB and in the object store: as much as it needs, and no more.
+
+`compose/prepare.py` makes users of it, and whoever runs servers of his own does the same by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Document = dict[str, Any]
+
+_FIND = ("find", "killCursors")  # SecantusDB asks for the second to end a cursor early, MongoDB does not for one's own
+_APPEND = (*_FIND, "insert")
+_CHANGE = (*_FIND, "update")
+_WRITE = (*_APPEND, "update")
+
+# Actions by collection. None may make or drop a collection or an index, or see another database: set-up does that.
+MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "invoice-events": {"imports": _APPEND},
+    "invoice-importer": {
+        **dict.fromkeys(("imports", "invoices", "predictions", "rejects", "notifications"), _WRITE),
+        "cursors": _CHANGE,
+    },
+    "invoices": {"apiKeys": _FIND, "imports": _WRITE, "invoices": (*_CHANGE, "remove")},
+    "notifications": {
+        "apiKeys": _FIND,
+        "notifications": (*_WRITE, "remove"),
+        "suppressions": (*_APPEND, "remove"),
+        "templates": _APPEND,
+    },
+    "notification-sender": {
+        "notifications": (*_CHANGE, "remove"),
+        "suppressions": _FIND,
+        "cursors": _WRITE,
+    },
+}
+
+_READ = ("s3:GetObject", "s3:GetObjectVersion", "s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketVersions")
+_LIST = ("s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketVersions")
+
+
+def privileges(function: str, database: str) -> list[Document]:
+    """The privileges of the function's role, for `createRole`."""
+    return [
+        {"resource": {"db": database, "collection": name}, "actions": list(actions)}
+        for name, actions in MONGODB[function].items()
+    ]
+
+
+def policies(invoices: str, rejects: str, attachments: str) -> dict[str, Document]:
+    """The policy of each user of the object store with these buckets, by how the names of its two secrets begin."""
+    rights: dict[str, list[tuple[tuple[str, ...], str]]] = {
+        # invoice-importer
+        "mailroom-s3": [(_READ, invoices), ((*_READ, "s3:PutObject", "s3:AbortMultipartUpload"), rejects)],
+        # invoices: the forms it signs give those who have them its own right to upload
+        "mailroom-uploads": [((*_READ, "s3:PutObject"), invoices)],
+        # notifications, notification-sender
+        "mailroom-attachments": [(_READ, attachments)],
+        # people: upload what is imported or mailed, read what was rejected
+        "people-s3": [((*_LIST, "s3:PutObject"), bucket) for bucket in (invoices, attachments)] + [(_READ, rejects)],
+    }
+    return {prefix: _policy(statements) for prefix, statements in rights.items()}
+
+
+def _policy(rights: list[tuple[tuple[str, ...], str]]) -> Document:
+    statements = [
+        {"Effect": "Allow", "Action": list(actions), "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]}
+        for actions, bucket in rights
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}

@@ -1,0 +1,65 @@
+"""What the importer asks MongoDB for is what its functions' users may do: their rights are those of production."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from mailroom import setup
+from mailroom.invoices import app
+from mailroom.wiring import Services
+from tests.commands import RECORDER
+from tests.integration.api.conftest import Client
+from tests.integration.invoices.files import Bucket, counts, csv, line
+from tests.integration.invoices.test_events import event
+
+BAD = line(3).replace("119.00", "oops")
+
+
+def test_invoice_events(bucket: Bucket):
+    body = event(bucket, "may.csv", bucket.put("may.csv", csv(line(1))))
+    with RECORDER.of("invoice-events") as used:
+        assert bucket.webhook(body)["statusCode"] == 200
+        assert bucket.webhook(body)["statusCode"] == 200
+    assert ("imports", "insert") in used
+
+
+def test_invoice_importer(make_services: Callable[..., Services]):
+    services = make_services(import_notify="accounts@example.com", import_batch_rows=2)
+    setup.run(services, lambda line: None)
+    bucket = Bucket(services)
+    bucket.submit("may.csv", csv(line(1), line(2), BAD))
+    with RECORDER.of("invoice-importer"):
+        bucket.run()
+    version = services.objects.find(
+        bucket.name, "may.csv", bucket.put("may.csv", csv(line(1), line(2, status="paid"), BAD))
+    )
+    trial = app.ledger(services).submit(version, dry_run=True)[0]
+    with RECORDER.of("invoice-importer"):
+        bucket.run()
+    assert counts(bucket.job(str(trial)))[:4] == (3, 0, 1, 1)
+    app.ledger(services).submit(version, force=True)
+    bucket.reconcile_at(datetime(2000, 1, 1, tzinfo=UTC))
+    with RECORDER.of("invoice-importer") as used:
+        bucket.run()
+    assert {("invoices", "update"), ("rejects", "insert"), ("cursors", "update"), ("notifications", "insert")} <= used
+
+
+def test_invoices(bucket: Bucket):
+    done = bucket.import_("may.csv", csv(line(1), line(2)))
+    [id_, _] = [str(each["_id"]) for each in bucket.invoices()]
+    key = bucket.services.keys.create("all", ["invoices:read", "invoices:write"])
+    with RECORDER.of("invoices") as used:
+        client = Client(app.api(bucket.services), key.text)
+        for path in ("/", "/totals", "/export", f"/{id_}", "/imports", f"/imports/{done['_id']}", "/template.csv"):
+            assert client.get(path).status == 200, path
+        assert client.get("/", importId=str(done["_id"])).status == 200
+        assert client.call("PATCH", f"/{id_}", {"status": "paid"}, headers={"If-Match": "*"}).status == 200
+        assert client.call("POST", "/imports", {"bucket": bucket.name, "key": "may.csv", "force": True}).status == 202
+        again = json.loads(client.get("/imports", state="pending").body)["items"][0]["id"]
+        assert client.call("POST", f"/imports/{again}/cancel").status == 200
+        assert client.call("POST", f"/imports/{again}/retry").status == 202
+        assert client.call("POST", f"/imports/{done['_id']}/undo").status == 200
+        assert client.call("POST", "/uploads").status == 201
+    assert {("invoices", "remove"), ("invoices", "update"), ("imports", "insert"), ("apiKeys", "find")} <= used
