@@ -29,10 +29,14 @@ class Services:
         """Raises `InvalidSetting` when the environment is wrong: a function then fails at start, not at a call."""
         return cls(settings.load())
 
+    def mongodb_uri(self) -> str:
+        """The connection string as its file has it now. Raises `MissingSecret`."""
+        return self.secrets.read(self.settings.mongodb_secret)
+
     @cached_property
     def database(self) -> Database[Document]:
         return mongo.connect(
-            self.secrets.read(self.settings.mongodb_secret),
+            self.mongodb_uri(),
             self.settings.mongodb_database,
             self.settings.mongodb_timeout_seconds,
         )
@@ -56,8 +60,7 @@ class Services:
             lambda: objects.connect(
                 self.settings.s3_endpoint,
                 self.settings.s3_region,
-                self.secrets.read(access_key),
-                self.secrets.read(secret_key),
+                lambda: (self.secrets.read(access_key), self.secrets.read(secret_key)),
                 self.settings.s3_timeout_seconds,
             )
         )

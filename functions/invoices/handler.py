@@ -1,8 +1,9 @@
 """The API of invoices and imports."""
 
+from mailroom.function import Function
 from mailroom.invoices import app
 from mailroom.wiring import Services
 
-services = Services.from_environment()
-handle = app.api(services)
-close = services.close
+function = Function(app.api, Services.from_environment)
+handle = function
+close = function.close

@@ -1,8 +1,9 @@
 """Drains the outbox of notifications."""
 
+from mailroom.function import Function
 from mailroom.notifications import app
 from mailroom.wiring import Services
 
-services = Services.from_environment()
-handle = app.worker(services)
-close = services.close
+function = Function(app.worker, Services.from_environment)
+handle = function
+close = function.close

@@ -1,8 +1,9 @@
 """The API of notifications."""
 
+from mailroom.function import Function
 from mailroom.notifications import app
 from mailroom.wiring import Services
 
-services = Services.from_environment()
-handle = app.api(services)
-close = services.close
+function = Function(app.api, Services.from_environment)
+handle = function
+close = function.close

@@ -22,7 +22,7 @@ from pymongo.errors import (
     WriteConcernError,
 )
 
-from mailroom.errors import Unavailable
+from mailroom.errors import InvalidSetting, Unavailable
 
 Document = dict[str, Any]
 Documents = Collection[Document]
@@ -37,23 +37,32 @@ def connect(uri: str, database: str, timeout: float) -> Database[Document]:
     """The database `database` behind `uri`. Nothing is sent before the first operation.
 
     `timeout` (seconds) bounds each answer; a server is looked for a quarter of it, so that a caller is told soon.
+
+    Raises:
+        InvalidSetting: `uri` is no connection string. The message holds nothing of it.
     """
+    if not uri.startswith(("mongodb://", "mongodb+srv://")):
+        raise InvalidSetting("the connection string of MongoDB must begin with mongodb://")
     # At "debug" the driver logs every command with its documents: other people's mail and invoices.
     logging.getLogger("pymongo").setLevel(logging.INFO)
     milliseconds = int(timeout * 1000)
-    client: MongoClient[Document] = MongoClient(
-        uri,
-        appname="mailroom",
-        tz_aware=True,
-        tzinfo=UTC,
-        w="majority",
-        wTimeoutMS=milliseconds,
-        readConcernLevel="majority",
-        connectTimeoutMS=milliseconds // 4,
-        serverSelectionTimeoutMS=milliseconds // 4,
-        socketTimeoutMS=milliseconds,
-        retryWrites=True,
-    )
+    try:
+        client: MongoClient[Document] = MongoClient(
+            uri,
+            appname="mailroom",
+            tz_aware=True,
+            tzinfo=UTC,
+            w="majority",
+            wTimeoutMS=milliseconds,
+            readConcernLevel="majority",
+            connectTimeoutMS=milliseconds // 4,
+            serverSelectionTimeoutMS=milliseconds // 4,
+            socketTimeoutMS=milliseconds,
+            retryWrites=True,
+        )
+    except (ConfigurationError, ValueError) as error:
+        # Without the driver's words: they may hold a part of the password.
+        raise InvalidSetting(f"the connection string of MongoDB cannot be used: {type(error).__name__}") from None
     return client[database]
 
 

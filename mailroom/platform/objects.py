@@ -179,10 +179,19 @@ def _version(bucket: str, item: Item) -> ObjectVersion:
     )
 
 
-def connect(endpoint: str, region: str, access_key: str, secret_key: str, timeout: float) -> Minio:
-    """A client of the store at the URL `endpoint`. Sends nothing yet; `timeout` is seconds per answer."""
+def connect(endpoint: str, region: str, keys: Callable[[], tuple[str, str]], timeout: float) -> Minio:
+    """A client of the store at the URL `endpoint`. Sends nothing yet; `timeout` is seconds per answer.
+
+    `keys` gives the access key and the secret key; it is asked at every call, so that they may change.
+    """
     import urllib3
     from minio import Minio
+    from minio.credentials.credentials import Credentials
+    from minio.credentials.providers import Provider
+
+    class Keys(Provider):
+        def retrieve(self) -> Credentials:
+            return Credentials(*keys())
 
     url = urlsplit(endpoint)
     if url.scheme not in ("http", "https") or not url.netloc:
@@ -194,8 +203,7 @@ def connect(endpoint: str, region: str, access_key: str, secret_key: str, timeou
     )
     return Minio(
         url.netloc,
-        access_key=access_key,
-        secret_key=secret_key,
+        credentials=Keys(),
         region=region,
         secure=url.scheme == "https",
         http_client=pool,

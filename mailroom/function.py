@@ -1,0 +1,60 @@
+"""A function, from its settings and secrets; made anew when the connection string of MongoDB changes.
+
+A client of MongoDB keeps the credentials that it was made with. The other secrets are read whenever they are needed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from mailroom.errors import MailroomError
+from mailroom.wiring import Services
+
+log = logging.getLogger(__name__)
+
+CHECK_SECONDS = 2.0
+
+Handler = Callable[[Any, Any], dict[str, Any]]
+
+
+class Function:
+    """`make` wires the handler. Calls that began before a change end with the former connections."""
+
+    def __init__(self, make: Callable[[Services], Handler], services: Callable[[], Services]) -> None:
+        """Raises what `make` and `services` do: a function with wrong settings, or without a secret, does not start."""
+        self._make, self._new_services = make, services
+        self._lock = threading.Lock()
+        self._made: list[Services] = []
+        self._start()
+
+    def __call__(self, event: Any, context: Any = None) -> dict[str, Any]:
+        with self._lock:
+            if time.monotonic() - self._checked > CHECK_SECONDS:
+                self._check()
+        return self._handler(event, context)
+
+    def close(self) -> None:
+        """Closes all connections; of those from before a change some call may still have had need."""
+        for services in self._made:
+            services.close()
+
+    def _start(self) -> None:
+        services = self._new_services()
+        self._checked, self._uri = time.monotonic(), services.mongodb_uri()
+        self._handler = self._make(services)
+        self._made.append(services)
+
+    def _check(self) -> None:
+        self._checked = time.monotonic()
+        try:
+            if self._made[-1].mongodb_uri() == self._uri:
+                return
+            self._start()
+        except MailroomError:  # a file that is being written, or a mistake: what was there goes on
+            log.exception("the new connection string of MongoDB cannot be used")
+        else:
+            log.info("the connection string of MongoDB has changed, and is used from now on")

@@ -1,0 +1,79 @@
+"""Secrets that change under a function that runs: it goes on with the new ones, without a restart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+import pytest
+
+from mailroom import function
+from mailroom.errors import InvalidSetting, Unavailable
+from mailroom.function import Function
+from mailroom.invoices import app
+from mailroom.platform import mongo
+from mailroom.wiring import Services
+from tests.faults.proxy import Proxy
+from tests.integration.invoices.files import Call
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(function, "CHECK_SECONDS", 0.0)
+
+
+def status(running: Function, key: str) -> int:
+    found: int = running(Call("GET", headers={"Authorization": f"Bearer {key}"}))["statusCode"]
+    return found
+
+
+def test_a_new_connection_string_is_used_at_once(services: Services, impatient: None):
+    key = services.keys.create("test", ["invoices:read"]).text
+    file = services.settings.secrets_dir / services.settings.mongodb_secret
+    good = file.read_text()
+    server = urlsplit(good.strip())
+    assert server.port
+    settings = replace(services.settings, mongodb_timeout_seconds=2.0)
+    with Proxy("127.0.0.1", server.port, lambda: None) as proxy:
+        file.write_text(f"mongodb://127.0.0.1:{proxy.port}/?directConnection=true")
+        running = Function(app.api, lambda: Services(settings))
+        assert status(running, key) == 200
+    assert status(running, key) == 503  # the way to that server is gone
+    file.write_text(good)
+    assert status(running, key) == 200
+    running.close()
+
+
+def test_one_that_cannot_be_used_stops_nothing_and_is_not_told(
+    services: Services, impatient: None, caplog: pytest.LogCaptureFixture
+):
+    key = services.keys.create("test", ["invoices:read"]).text
+    running = Function(app.api, lambda: Services(services.settings))
+    file = services.settings.secrets_dir / services.settings.mongodb_secret
+    for wrong in ("", "hush-hush", "mongodb://user:hush/hush@host", "mongodb://user:hush@hush@host"):
+        file.write_text(wrong)
+        assert status(running, key) == 200
+    file.unlink()
+    assert status(running, key) == 200
+    assert "cannot be used" in caplog.text
+    assert "hush" not in caplog.text
+    running.close()
+
+
+@pytest.mark.parametrize("uri", ["hush-hush", "mongodb://user:hush/hush@host", "mongodb://u:hush@h:99x/?hush"])
+def test_what_is_no_connection_string_is_refused_without_its_words(uri: str):
+    with pytest.raises(InvalidSetting) as caught:
+        mongo.connect(uri, "any", 1.0)
+    assert "hush" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_new_keys_of_the_object_store_are_used_at_once(services: Services):
+    file = services.settings.secrets_dir / "mailroom-s3-secret-key"
+    good = file.read_text()
+    assert list(services.objects.versions(services.settings.invoices_bucket)) == []
+    file.write_text("another")
+    with pytest.raises(Unavailable, match="refuses our access"):
+        list(services.objects.versions(services.settings.invoices_bucket))
+    file.write_text(good)
+    assert list(services.objects.versions(services.settings.invoices_bucket)) == []
