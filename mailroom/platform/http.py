@@ -18,7 +18,7 @@ from pymongo.errors import PyMongoError
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import Map, RequestRedirect, Rule
 
-from mailroom.errors import Unavailable
+from mailroom.errors import MissingSecret, Unavailable
 from mailroom.platform import mongo, openapi
 from mailroom.platform.contract import Contract, Operation
 from mailroom.platform.policy import Policy as Policy
@@ -150,9 +150,12 @@ class Api:
             response = self._problem(problem, call_id)
         except Unavailable as error:
             response = self._problem(_unavailable(error), call_id)
+        except MissingSecret as error:
+            response = self._problem(_not_set_up("a secret is missing: the log names it", error), call_id)
         except PyMongoError as error:
             if mongo.lacks_index(error):
-                response = self._problem(_not_set_up(error), call_id)
+                detail = "the database is not set up: run `python -m mailroom setup`"
+                response = self._problem(_not_set_up(detail, error), call_id)
             elif mongo.is_transient(error):
                 response = self._problem(_unavailable(error), call_id)
             else:
@@ -241,9 +244,8 @@ def _unavailable(error: Exception) -> Problem:
     return Problem(503, "service.unavailable", detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
-def _not_set_up(error: Exception) -> Problem:
-    log.error("an index is missing: run `python -m mailroom setup`", exc_info=error)
-    detail = "the database is not set up: run `python -m mailroom setup`"
+def _not_set_up(detail: str, error: Exception) -> Problem:
+    log.error(detail, exc_info=error)
     return Problem(503, "service.not_set_up", detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 

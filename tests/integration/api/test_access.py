@@ -1,15 +1,25 @@
-"""Who gets in: every route of both APIs, with every kind of key that must not open it. New ones are tested at once."""
+"""Who gets in: every route of every function, with every kind of key that must not open it.
+
+The routes are those that the code declares, the functions those of stack.yml: a new one is tested, or fails here.
+"""
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from local.stack import read_stack
+from mailroom.events import app as events
 from mailroom.platform.keys import SCOPES
 from mailroom.wiring import Services
 from tests.integration.api.apis import NAMES, api, path_of
 from tests.integration.api.conftest import Client
+from tests.integration.invoices.files import Call
+
+ROOT = Path(__file__).parents[3]
 
 KINDS = ("none", "wrong secret", "unknown", "expired", "revoked", "not bearer")
 
@@ -36,6 +46,7 @@ def test_no_route_opens_without_a_valid_key(indexed: Services, name: str, kind: 
     served, header = api(name, indexed), authorization(kind, indexed)
     before = {each: indexed.database[each].count_documents({}) for each in ("imports", "notifications", "invoices")}
     assert len(served.routes) > 4
+    assert set(served._public) == {"/docs", "/openapi.json"}
     told = set()
     for route in served.routes:
         for method in {route.method, "OPTIONS", "HEAD"}:
@@ -70,3 +81,71 @@ def test_its_scope_opens_every_route(indexed: Services, name: str):
 @pytest.mark.parametrize("path", ["/openapi.json/", "/docs/x", "/docs/../imports", "//docs", "/DOCS"])
 def test_nothing_near_the_public_pages_is_public(indexed: Services, path: str):
     assert Client(api("invoices", indexed), "").get(path).status == 401
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_where_no_key_was_made_nobody_gets_in(indexed: Services, name: str):
+    assert indexed.keys.all() == []
+    served = api(name, indexed)
+    for route in served.routes:
+        for header in ({}, {"Authorization": "Bearer "}, {"Authorization": f"Bearer mr_{'0' * 24}_"}):
+            assert Client(served, "").call(route.method, path_of(route), headers=header).status == 401
+
+
+@pytest.mark.parametrize("kind", ["none", "wrong", "part", "basic", "key"])
+def test_the_webhook_opens_for_its_token_only(indexed: Services, kind: str):
+    served = events.api(indexed)
+    sent = {
+        "none": "",
+        "wrong": "Bearer wrong",
+        "part": "Bearer the-toke",
+        "basic": "Basic the-token",
+        "key": f"Bearer {indexed.keys.create('all', list(SCOPES)).text}",
+    }[kind]
+    for route in served.routes:
+        for method in {route.method, "GET", "OPTIONS"}:
+            answer = Client(served, "").call(
+                method, path_of(route), b"{}", headers={"Authorization": sent} if sent else {}
+            )
+            assert answer.status == 401
+    assert indexed.database["imports"].count_documents({}) == 0
+
+
+@pytest.mark.parametrize("content", ["", " \n \n"])
+def test_without_a_token_the_webhook_serves_nobody(indexed: Services, content: str):
+    (indexed.settings.secrets_dir / "mailroom-webhook-token").write_text(content)
+    for header in ({}, {"Authorization": "Bearer "}, {"Authorization": "Bearer the-token"}):
+        answer = Client(events.api(indexed), "").call("POST", "/", b'{"Records": []}', headers=header)
+        assert (answer.status, answer.json()["code"]) == (503, "service.not_set_up")
+        assert str(indexed.settings.secrets_dir) not in answer.body.decode()
+
+
+def test_workers_do_what_is_due_whoever_calls_and_tell_a_count(indexed: Services):
+    from mailroom.invoices import app as importer
+    from mailroom.notifications import app as mail
+
+    for worker in (importer.worker(indexed), mail.worker(indexed)):
+        for body in (b"", b'{"done": 9}', b"\x00" * 1000, b"[" * 10_000):
+            answer = worker(Call("POST", "/../x", body, headers={"Authorization": "Bearer x"}))
+            assert (answer["statusCode"], answer["body"]) == (200, {"done": 0})
+
+
+def test_every_function_is_in_this_suite():
+    found = {entry.name for entry in read_stack(ROOT / "stack.yml", {})}
+    assert found == {*NAMES, "invoice-events", "invoice-importer", "notification-sender"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_write_leaves_an_audit_line(indexed: Services, name: str, caplog: pytest.LogCaptureFixture):
+    key = indexed.keys.create("all", list(SCOPES))
+    served = api(name, indexed)
+    writes = [route for route in served.routes if route.method not in ("GET", "HEAD", "OPTIONS")]
+    assert len(writes) >= 5
+    for route in writes:
+        caplog.clear()
+        with caplog.at_level(logging.INFO, "audit"):
+            answer = Client(served, key.text).call(route.method, path_of(route), b"hush-hush")
+        [line] = [vars(record) for record in caplog.records if record.name == "audit"]
+        expected = (key.id, f"{route.method} {route.path}", answer.status)
+        assert (line["keyId"], line["action"], line["status"]) == expected
+        assert "hush-hush" not in str(line)
