@@ -31,7 +31,7 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "notification-sender": {
         "notifications": (*_CHANGE, "remove"),
-        "suppressions": _FIND,
+        "suppressions": _APPEND,
         "cursors": _WRITE,
     },
 }
