@@ -9,24 +9,29 @@ from mailroom.platform.mongo import Document
 
 
 class Piece:
-    """Documents until `budget` is spent, at least one. To be read once.
+    """Documents until `budget` is spent, at least the first `at_once`, which come together. To be read once.
 
     When they have been read, `next_cursor` is where the next piece begins, or None if nothing is left.
     """
 
     def __init__(
-        self, documents: Generator[Document], budget: Budget, cursor_behind: Callable[[Document], str]
+        self,
+        documents: Generator[Document],
+        budget: Budget,
+        cursor_behind: Callable[[Document], str],
+        at_once: int,
     ) -> None:
         self._documents = documents
         self._budget = budget
         self._cursor_behind = cursor_behind
+        self._at_once = at_once
         self.next_cursor: str | None = None
 
     def __iter__(self) -> Iterator[Document]:
         last: Document | None = None
         try:
-            for document in self._documents:
-                if last is not None and self._budget.spent():
+            for count, document in enumerate(self._documents):
+                if last is not None and count % self._at_once == 0 and self._budget.spent():
                     self.next_cursor = self._cursor_behind(last)
                     return
                 yield document

@@ -29,7 +29,7 @@ INVOICE_FILTERS = (*_LOOKUPS, *_DATES, "importId", "updatedSince")
 IMPORT_FILTERS = ("bucket", "key", "versionId", "state")
 
 # An export asks MongoDB for so many at once: few enough to be small in memory.
-_EXPORT_BATCH = 1000
+EXPORT_BATCH = 1000
 
 Page = tuple[list[Document], str | None]
 
@@ -75,7 +75,7 @@ class Queries:
         chosen = self.select(query)
         direction = -1 if chosen.descending else 1
         filters = paging.after(chosen.filters, chosen.sort, chosen.descending, query)
-        cursor = self.invoices.find(filters, batch_size=_EXPORT_BATCH)
+        cursor = self.invoices.find(filters, batch_size=EXPORT_BATCH)
         cursor.sort([(chosen.sort, direction), ("_id", direction)])
         if filters:
             cursor.hint(chosen.index)
@@ -87,7 +87,7 @@ class Queries:
                     yield first
                     yield from cursor
 
-        return Piece(documents(), budget, lambda last: paging.cursor_behind(chosen.sort, last))
+        return Piece(documents(), budget, lambda last: paging.cursor_behind(chosen.sort, last), EXPORT_BATCH)
 
     def totals(self, query: Mapping[str, str]) -> TotalPage:
         """Sums of the invoices of a filter."""

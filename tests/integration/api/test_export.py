@@ -7,10 +7,12 @@ import gzip
 import io
 import json
 import tracemalloc
+from collections.abc import Callable
 from itertools import islice
 
 import pytest
 
+from mailroom.invoices import queries
 from mailroom.invoices.api import EXPORTS_AT_ONCE
 from mailroom.invoices.export import FORMATS, chunks, safe_cell
 from mailroom.invoices.parsing import Rules, content, detect, read_records
@@ -115,7 +117,7 @@ def test_memory_does_not_grow_with_the_file(name: str):
 
     def peak(count: int) -> int:
         tracemalloc.start()
-        piece = Piece((one for _ in range(count)), Budget(60), str)
+        piece = Piece((one for _ in range(count)), Budget(60), str, 100)
         total = sum(len(chunk) for chunk in chunks(parts(piece, first=True)))
         assert total > count * 50
         found = tracemalloc.get_traced_memory()[1]
@@ -149,12 +151,18 @@ def parts_of(name: str, body: bytes) -> tuple[list[str], str | None]:
     return [line[0] for line in lines if line[0] != COLUMNS[0]], end[1] if end else None
 
 
+@pytest.fixture
+def hurried(make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> Client:
+    """Gets one invoice a piece."""
+    monkeypatch.setattr(queries, "EXPORT_BATCH", 1)
+    return make_client(export_seconds=0.0)
+
+
 @pytest.mark.parametrize("sort", SORTS)
 @pytest.mark.parametrize("name", FORMATS)
-def test_one_that_takes_too_long_ends_in_time_and_goes_on_in_pieces(filled: Client, make_client, put, name, sort):
+def test_one_that_takes_too_long_ends_in_time_and_goes_on_in_pieces(filled: Client, hurried, put, name, sort):
     whole, none = parts_of(name, filled.get("/export", format=name, sort=sort).body)
     assert none is None
-    hurried = make_client(export_seconds=0.0)  # one invoice a piece
     found: list[str] = []
     more: dict[str, str] = {}
     while True:
@@ -172,8 +180,8 @@ def test_one_that_takes_too_long_ends_in_time_and_goes_on_in_pieces(filled: Clie
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_place_where_one_may_be_cut_off_is_seen(filled: Client, make_client, name: str):
-    whole, piece = (client.get("/export", format=name).body for client in (filled, make_client(export_seconds=0.0)))
+def test_every_place_where_one_may_be_cut_off_is_seen(filled: Client, hurried: Client, name: str):
+    whole, piece = (client.get("/export", format=name).body for client in (filled, hurried))
     for body in (whole, piece):
         told = parts_of(name, body)
         for end in range(len(body)):
@@ -184,8 +192,8 @@ def test_every_place_where_one_may_be_cut_off_is_seen(filled: Client, make_clien
             assert cut == told, f"cut at {end}, taken for whole"  # of JSON lines, the last line end may be missing
 
 
-def test_a_cursor_of_another_sort_is_refused(filled: Client, make_client):
-    _, cursor = parts_of("json", make_client(export_seconds=0.0).get("/export", format="json").body)
+def test_a_cursor_of_another_sort_is_refused(filled: Client, hurried: Client):
+    _, cursor = parts_of("json", hurried.get("/export", format="json").body)
     for sort, value in (("updatedAt", cursor), ("invoiceDate", "x")):
         answer = filled.get("/export", sort=sort, cursor=value)
         assert (answer.status, answer.json()["field"]) == (422, "cursor")
