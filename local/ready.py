@@ -28,7 +28,7 @@ def http_ok(url: str) -> Callable[[], bool]:
     return ready
 
 
-def mongo_writable(port: int, replica_set: str, root_password: str) -> Callable[[], bool]:
+def mongo_writable(port: int, replica_set: str, root_password: str | None) -> Callable[[], bool]:
     """The server is the primary of its replica set, which is initiated, or moved to this port, when it is not."""
     root = {"username": "root", "password": root_password} if root_password else {}
 

@@ -36,7 +36,7 @@ class Servers:
     administrator's: to MinIO with `info["minio"]`, and MongoDB has no access control.
     """
 
-    _mongo_password = ""
+    _mongo_password: str | None = None
 
     def __init__(self, root: Path, data: Path, env: Mapping[str, str] | None = None, *, quiet: bool = True) -> None:
         """`root` holds stack.yml and the packages; `env` goes before this process's own environment in stack.yml."""

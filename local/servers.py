@@ -19,7 +19,7 @@ def base_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
 
 
-def mongo(data: Data, port: int, root_password: str = "") -> tuple[Program, str]:
+def mongo(data: Data, port: int, root_password: str | None = None) -> tuple[Program, str]:
     """MongoDB as a one-node replica set, with the URI of it. A `mongod` on the PATH is preferred to SecantusDB.
 
     Without a password there is no access control; with one, that of the user root, the URI is root's.
