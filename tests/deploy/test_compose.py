@@ -113,7 +113,7 @@ def test_nothing_is_smuggled_past_the_router(
     request = b"POST /function/invoices HTTP/1.1\r\nHost: x\r\n" + headers + b"\r\n\r\n0\r\n\r\n" + smuggled
     answered = everything(int(environment["GATEWAY_PORT"]), request)
     # The first is refused, by the router or for its missing key. A function knows the second path, the router does not.
-    assert answered[9:10] == b"4", answered
+    assert answered[9:12] in (b"400", b"401", b"501"), answered
     assert b" 200 " not in answered, answered
 
 
