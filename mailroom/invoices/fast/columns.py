@@ -40,8 +40,13 @@ DIGITS = 2
 
 _CACHED = 4096
 _LONGEST_CACHED = 1000
-_NUMBER = rf"^[!-~](?:[ -~]{{0,{LIMITS['invoiceNumber'] - 2}}}[!-~])?$"
+_AMOUNTS = ("grossAmount", "netAmount", "vatAmount")
+_MOST_DIGITS = 13  # before the mark: a float still tells the hundredths of such amounts
 _MOST_TOLERANCE = 10**18  # more than any sum of amounts
+
+# All columns but these have few different values, so that each is looked at once a block.
+_REPEATED = pa.dictionary(pa.int32(), pa.string())
+_TYPES = {"invoiceNumber": pa.string(), **dict.fromkeys(_AMOUNTS, pa.float64())}
 
 V = TypeVar("V")
 
@@ -95,8 +100,6 @@ class Columns:
         self._order = dialect.date_order
         self._statuses = {status.casefold(): status for status in rules.statuses}
         self._tolerance = min(int(rules.amount_tolerance * 10**DIGITS), _MOST_TOLERANCE)
-        self._mark = dialect.decimal_mark or "."
-        self._amount = rf"^-?[0-9]{{1,15}}{re.escape(self._mark)}[0-9]{{{DIGITS}}}$"
         self._days = Remembered(self._day)
         self._suppliers = Remembered(_supplier)
         self._addresses = Remembered(_address)
@@ -115,7 +118,8 @@ class Columns:
         )
         self._converting = csv.ConvertOptions(
             check_utf8=False,  # the caller did
-            column_types=dict.fromkeys(self._at.values(), pa.string()),
+            column_types={at: _TYPES.get(column, _REPEATED) for column, at in self._at.items()},
+            decimal_point=dialect.decimal_mark or ".",
             include_columns=list(self._at.values()),
             strings_can_be_null=False,
             quoted_strings_can_be_null=False,
@@ -128,7 +132,7 @@ class Columns:
         sizes = pc.add(pc.binary_length(lines if self._utf8 else _split(block, BINARY)), 1).cast(pa.int64())
         ends = pc.cumulative_sum(sizes, start=offset)
         offsets, rows = pc.subtract(ends, sizes), pa.arange(row + 1, row + 1 + len(lines))
-        plain = self._pieces(lines, offsets, rows)
+        plain = self._pieces(utf8, lines, offsets, rows)
         others: list[Line] = []
         if len(plain.row) < len(lines):
             rest = pc.invert(pc.is_in(rows, plain.row))
@@ -136,53 +140,47 @@ class Columns:
             others = [Line(*each) for each in zip(*columns, strict=True)]
         return Found(plain, others, len(lines), pc.max(sizes).as_py())
 
-    def _pieces(self, lines: pa.Array, offsets: pa.Array, rows: pa.Array) -> Pieces:
-        """Those of the plain rows among `lines` (UTF-8), which begin at `offsets` and have the numbers `rows`."""
+    def _pieces(self, utf8: bytes, lines: pa.Array, offsets: pa.Array, rows: pa.Array) -> Pieces:
+        """Those of the plain rows among the `lines` of `utf8`, which begin at `offsets` and have the numbers `rows`."""
         whole = pc.match_substring_regex(lines, self._line)
+        content = pa.py_buffer(utf8)
         if whole.false_count:
             lines, offsets, rows = (each.filter(whole) for each in (lines, offsets, rows))
-        texts = self._texts(lines)
-        gross, net, vat = (self._cents(texts[name]) for name in ("grossAmount", "netAmount", "vatAmount"))
+            content = pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "\n")[0].as_buffer()
+        texts = self._texts(content, len(lines))
+        gross, net, vat = (_hundredths(texts[name]) for name in _AMOUNTS)
         day, year = _pieces(texts["invoiceDate"], self._days, 2)
         supplier, by_supplier, identity = _pieces(texts["supplierName"], self._suppliers, 3)
         (address,) = _pieces(texts["supplierAddress"], self._addresses, 1)
         currency, by_currency = _pieces(texts["currency"], self._currencies, 2)
         status, by_status = _pieces(texts["status"], self._states, 2)
         extra = [_pieces(texts[column], of, 1)[0] for column, of in self._extra.items()]
+        number = texts["invoiceNumber"].cast(BINARY)
         off = pc.abs(pc.subtract(pc.subtract(gross, net), vat))
         checks = [
-            pc.match_substring_regex(texts["invoiceNumber"], _NUMBER),
+            pc.less_equal(pc.binary_length(number), LIMITS["invoiceNumber"]),
             pc.less_equal(off, self._tolerance),
             *(of.known for of in (day, supplier, address, currency, status, *extra)),
         ]
-        plain = pc.fill_null(reduce(pc.and_, (each for each in checks if each is not None)), False)
-        number = texts["invoiceNumber"].cast(BINARY)
+        plain = reduce(pc.and_, (each for each in checks if each is not None))
         found = Pieces(
             number, day, year, gross, net, vat, supplier, by_supplier, identity, address,
             currency, by_currency, status, by_status, extra, offsets, rows,
         )  # fmt: skip
         return found.filter(plain) if plain.false_count else found
 
-    def _texts(self, lines: pa.Array) -> dict[str, pa.Array]:
-        """The columns of whole lines; one that the file lacks is empty."""
-        count = len(lines)
+    def _texts(self, content: pa.Buffer, count: int) -> dict[str, pa.Array]:
+        """The columns of `count` whole lines: amounts as floats, else texts; one that the file lacks is empty."""
         columns: dict[str, pa.Array] = {}
         if count:
-            text = pc.binary_join(pa.ListArray.from_arrays([0, count], lines), "\n")[0].as_buffer()
-            self._reading.block_size = text.size + 1
-            table = csv.read_csv(pa.BufferReader(text), self._reading, self._parsing, self._converting)
+            self._reading.block_size = content.size + 1
+            table = csv.read_csv(pa.BufferReader(content), self._reading, self._parsing, self._converting)
             if table.num_rows != count:
                 raise AssertionError("lines that were found whole are not one row each")
             columns = {column: table[at].combine_chunks() for column, at in self._at.items()}
-        for column in (*COLUMNS, *self._extra):
-            columns.setdefault(column, pa.repeat("", count))
+        for column in {*COLUMNS, *self._extra} - columns.keys():
+            columns[column] = pa.repeat("", count).cast(_TYPES.get(column, _REPEATED))
         return columns
-
-    def _cents(self, texts: pa.Array) -> pa.Array:
-        plain = pc.match_substring_regex(texts, self._amount)
-        if plain.false_count:
-            texts = pc.if_else(plain, texts, None)
-        return pc.cast(pc.replace_substring(texts, self._mark, "", max_replacements=1), pa.int64())
 
     def _day(self, text: str) -> Day | None:
         value = read_date(text, self._order)
@@ -203,20 +201,40 @@ def _split(text: bytes, type_: pa.DataType) -> pa.Array:
 
 
 def _line(dialect: Dialect) -> str:
-    """A line that every reader of CSV takes for the same fields: each is quoted as a whole or has no quote at all."""
+    """A line that every reader of CSV takes for the same fields: each is quoted as a whole or has no quote at all.
+
+    Its amounts and its number are plain too, which is cheaper to see here than in each column.
+    """
     delimiter = f"\\x{ord(dialect.delimiter):02x}"
     if dialect.quoting == "doubled":
         field = rf'(?:"(?:[^"\x00]|"")*"|[^"{delimiter}\x00\r]*)'
     else:
         field = rf'(?:"[^"\\\x00]*"|[^"\\{delimiter}\x00\r]*)'
-    return f"^{field}(?:{delimiter}{field}){{{len(dialect.columns) - 1}}}\r?$"
+    mark = dialect.decimal_mark or "."
+    amount = rf"-?[0-9]{{1,{_MOST_DIGITS}}}{re.escape(mark)}[0-9]{{{DIGITS}}}"
+    fields = {
+        "invoiceNumber": f'(?:"{_number(but="")}"|{_number(but=dialect.delimiter)})',
+        **dict.fromkeys(_AMOUNTS, f'"{amount}"' if mark == dialect.delimiter else f'(?:"{amount}"|{amount})'),
+    }
+    return f"^{delimiter.join(fields.get(column, field) for column in dialect.columns)}\r?$"
+
+
+def _number(but: str) -> str:
+    """A number in ASCII without quotes, backslashes and the character `but`, and without spaces around it."""
+    visible = "".join(f"\\x{code:02x}" for code in range(0x21, 0x7F) if chr(code) not in ('"', "\\", but))
+    space = "" if but == " " else " "
+    return f"[{visible}](?:[{space}{visible}]*[{visible}])?"
+
+
+def _hundredths(amounts: pa.Array) -> pa.Array:
+    """As integers, from the floats next to them."""
+    return pc.round(pc.multiply(amounts, float(10**DIGITS))).cast(pa.int64())
 
 
 def _pieces(texts: pa.Array, remembered: Remembered[Any], count: int) -> list[Repeated]:
     """The `count` pieces that each text gives, made once for each different text."""
-    encoded = texts.dictionary_encode()
-    made = [remembered[text] or (None,) * count for text in encoded.dictionary.to_pylist()]
-    return [Repeated([each[at] for each in made], encoded.indices) for at in range(count)]
+    made = [remembered[text] or (None,) * count for text in texts.dictionary.to_pylist()]
+    return [Repeated([each[at] for each in made], texts.indices) for at in range(count)]
 
 
 def _supplier(text: str) -> Supplier | None:

@@ -13,7 +13,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mailroom.invoices.content import lookup
-from mailroom.invoices.fast.pieces import BINARY, Piece, Repeated, document, fixed, integers, join, longs
+from mailroom.invoices.fast.pieces import (
+    BINARY,
+    Embedded,
+    Listed,
+    Piece,
+    Repeated,
+    document,
+    integers,
+    join,
+    longs,
+)
 from mailroom.invoices.fast.ready import INT32_MAX, Ready, Stamp
 from mailroom.invoices.identity import supplier_key
 from mailroom.invoices.merge import INSERTED
@@ -122,20 +132,20 @@ def documents(of: Pieces, stamp: Stamp, *, far: bool) -> Ready:
     length = pc.binary_length(of.number)
     ids = _ids(of, length)
     looked_up = document(
-        b"\x020\0", Repeated(_LOOKUP_SIZE, length), _LOOKUP_NUMBER, of.number, b"\0",
+        b"\x020\0", _by_length(_LOOKUP_SIZE, length), _LOOKUP_NUMBER, of.number, b"\0",
         of.by_supplier, of.by_status, of.by_currency,
     )  # fmt: skip
     order, order_size = _order(stamp)
     source, tail = _source_and_tail(stamp, far=far)
     whole = document(
-        b"\x07_id\0", fixed(pa.py_buffer(b"".join(ids)), len(ids), _ID_SIZE),
-        b"\x02invoiceNumber\0", Repeated(_NUMBER_SIZE, length), of.number, b"\0",
+        b"\x07_id\0", Listed(ids),
+        b"\x02invoiceNumber\0", _by_length(_NUMBER_SIZE, length), of.number, b"\0",
         of.day,
         b"\x13grossAmount\0", *_decimal(of.gross),
         b"\x13netAmount\0", *_decimal(of.net),
         b"\x13vatAmount\0", *_decimal(of.vat),
         of.supplier, of.address, of.currency, of.status,
-        b"\x04lookups\0", *looked_up,
+        b"\x04lookups\0", looked_up,
         *_extra(of.extra),
         order, *_hexadecimal(of.offset),
         source, *((_FAR_OFFSET, longs(of.offset)) if far else (_OFFSET, integers(of.offset))),
@@ -143,7 +153,7 @@ def documents(of: Pieces, stamp: Stamp, *, far: bool) -> Ready:
     )  # fmt: skip
     place = (8 if far else 4) + 4 + len(_OFFSET) + len(_ROW)
     tail_size = order_size + len(source) + place + len(tail) + 1  # the end of the document
-    return Ready(ids, join(*whole), tail_size, of.offset, of.row, stamp)
+    return Ready(ids, join(*whole.pieces), tail_size, of.offset, of.row, stamp)
 
 
 def _filtered(column: Any, mask: pa.Array) -> Any:
@@ -152,14 +162,20 @@ def _filtered(column: Any, mask: pa.Array) -> Any:
 
 def _ids(of: Pieces, length: pa.Array) -> list[bytes]:
     """The `_id` of each row, as `invoice_id` makes it."""
-    identities = join(of.identity, Repeated(_LENGTH, length), of.number, of.year)
+    identities = join(of.identity, _by_length(_LENGTH, length), of.number, of.year)
     return [blake2b(each, digest_size=_ID_SIZE).digest() for each in identities.to_pylist()]
 
 
-def _extra(columns: list[Repeated]) -> list[Piece]:
+def _by_length(values: list[bytes], length: pa.Array) -> Piece:
+    """Of `values` that of each row's `length`; in most files all numbers have the same."""
+    first = length[0].as_py()
+    return Repeated(values, length) if pc.any(pc.not_equal(length, first)).as_py() else values[first]
+
+
+def _extra(columns: list[Repeated]) -> list[Piece | Embedded]:
     if not columns:
         return []
-    return [b"\x03extra\0", *document(*columns)]
+    return [b"\x03extra\0", document(*columns)]
 
 
 def _order(stamp: Stamp) -> tuple[bytes, int]:

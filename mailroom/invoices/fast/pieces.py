@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, reduce
+from itertools import chain
 from struct import Struct
 from typing import TypeAlias
 
@@ -47,8 +48,30 @@ class Repeated:
         return pa.array(values, BINARY).take(self.indices)
 
 
-Piece: TypeAlias = "bytes | pa.Array | Repeated"
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One value a row, all of the same size, each between `before` and `behind`."""
+
+    values: Sequence[bytes]
+    before: bytes = b""
+    behind: bytes = b""
+
+    def column(self) -> pa.Array:
+        """One value a row."""
+        content = self.before + (self.behind + self.before).join(self.values) + self.behind
+        return fixed(pa.py_buffer(content), len(self.values), len(content) // len(self.values))
+
+
+Piece: TypeAlias = "bytes | pa.Array | Repeated | Listed"
 """The same bytes in each row, or one value a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A BSON document in each row: its pieces, and its size, the same in all rows or one for each."""
+
+    pieces: Sequence[Piece]
+    size: int | pa.Array
 
 
 def join(*pieces: Piece) -> pa.Array:
@@ -56,13 +79,15 @@ def join(*pieces: Piece) -> pa.Array:
     return pc.binary_join_element_wise(*map(_column, _folded(pieces)), b"")
 
 
-def document(*elements: Piece) -> list[Piece]:
-    """The pieces of a BSON document in each row, from those of its elements."""
-    sizes = [_size(each) for each in elements]
+def document(*elements: Piece | Embedded) -> Embedded:
+    """A BSON document in each row, from the pieces of its elements."""
+    sizes = [each.size if isinstance(each, Embedded) else _size(each) for each in elements]
     constant = sum(each for each in sizes if isinstance(each, int)) + _DOCUMENT_BYTES
-    varying = (each for each in sizes if not isinstance(each, int))
-    size = reduce(pc.add, varying, pa.scalar(constant, pa.int32()))
-    return [integers(size) if isinstance(size, pa.Array) else _INT32(constant), *elements, b"\0"]
+    varying = [each for each in sizes if not isinstance(each, int)]
+    size = pc.add(reduce(pc.add, varying), pa.scalar(constant, pa.int32())) if varying else constant
+    begin = _INT32(size) if isinstance(size, int) else integers(size)
+    inner = chain.from_iterable(each.pieces if isinstance(each, Embedded) else (each,) for each in elements)
+    return Embedded([begin, *inner, b"\0"], size)
 
 
 def integers(values: pa.Array) -> pa.Array:
@@ -84,32 +109,41 @@ def fixed(content: pa.Buffer, count: int, size: int, offset: int = 0) -> pa.Arra
 def _folded(pieces: Iterable[Piece]) -> list[Piece]:
     """The same with fewer pieces, for each costs time in every row: what is constant goes to a neighbour."""
     folded: list[Piece] = []
-    for piece in pieces:
+    for piece in map(_constant, pieces):
         last = folded[-1] if folded else None
         if isinstance(piece, bytes) and isinstance(last, bytes):
             folded[-1] = last + piece
-        elif isinstance(piece, bytes) and isinstance(last, Repeated):
+        elif isinstance(piece, bytes) and isinstance(last, Repeated | Listed):
             folded[-1] = replace(last, behind=last.behind + piece)
-        elif isinstance(piece, Repeated) and isinstance(last, bytes):
+        elif isinstance(piece, Repeated | Listed) and isinstance(last, bytes):
             folded[-1] = replace(piece, before=last + piece.before)
         else:
             folded.append(piece)
     return folded
 
 
+def _constant(piece: Piece) -> Piece:
+    """The bytes that a piece is in every row, where it is the same in all."""
+    if isinstance(piece, Repeated) and len(piece.values) == 1 and piece.values[0] is not None:
+        return piece.before + piece.values[0] + piece.behind
+    return piece
+
+
 def _size(piece: Piece) -> int | pa.Array:
     """Bytes, in each row."""
     if isinstance(piece, bytes):
         return len(piece)
-    if not isinstance(piece, Repeated):
+    if isinstance(piece, pa.Array):
         return pc.binary_length(piece)
     around = len(piece.before) + len(piece.behind)
+    if isinstance(piece, Listed):
+        return around + len(piece.values[0])
     sizes = [around + len(value or b"") for value in piece.values]
     return sizes[0] if len(set(sizes)) == 1 else pa.array(sizes, pa.int32()).take(piece.indices)
 
 
 def _column(piece: Piece) -> pa.Array | pa.Scalar:
-    if isinstance(piece, Repeated):
+    if isinstance(piece, Repeated | Listed):
         return piece.column()
     return pa.scalar(piece, BINARY) if isinstance(piece, bytes) else piece
 
