@@ -11,15 +11,17 @@ from pathlib import Path
 
 from bench import files
 from bench.measure import Usage
+from bench.plot import write_plot
 from bench.processes import ROOT, mongoimport, peers_python, run
 from bench.servers import BenchServers
-from bench.table import chart, put_into, table
+from bench.table import put_into, table
 from bench.trial import Trials
 from bench.ways import Task
 from local.process import StartError
 from local.tools import ToolError, say
 
 PAGE = ROOT / "docs" / "performance.md"
+PLOT = PAGE.with_suffix(".svg")
 QUICK_ROWS, FULL_ROWS = 50_000, 500_000
 SLOW_SERVER_ROWS = 5_000
 ONE_PUT_ROWS = 20_000
@@ -32,6 +34,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="only the importer and its measures, in two minutes")
     parser.add_argument("--rows", type=int, help="rows of the file; 20,000,000 are 2 GB")
+    parser.add_argument("--limits", action="store_true", help="only the importer, csv.reader and ready documents")
     parser.add_argument("--memory", action="store_true", help="only the peak of memory, for 20 MB and for 2 GB")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mailroom-bench-") as folder:
@@ -39,21 +42,24 @@ def main() -> int:
             with BenchServers(ROOT, Path(folder) / "servers") as servers:
                 if arguments.memory:
                     return _memory(servers, Path(folder))
-                return _measure(servers, Path(folder), arguments.rows, quick=arguments.quick)
+                return _measure(servers, Path(folder), arguments)
         except (StartError, ToolError) as error:
             say(str(error))
             return 1
 
 
-def _measure(servers: BenchServers, folder: Path, wanted: int | None, *, quick: bool) -> int:
-    rows = wanted or (QUICK_ROWS if quick else FULL_ROWS)
-    if not servers.fast and not wanted:
+def _measure(servers: BenchServers, folder: Path, arguments: argparse.Namespace) -> int:
+    rows = arguments.rows or (QUICK_ROWS if arguments.quick else FULL_ROWS)
+    if not servers.fast and not arguments.rows:
         rows = SLOW_SERVER_ROWS
     say(f"Writing to {servers.kind}")
     file = files.write(folder, rows)
     trials = Trials(servers)
     reader = trials.baseline(file, rows)
-    if quick:
+    if arguments.limits:
+        trials.ours(file, rows)
+        trials.peer("ready documents: the limit", _python("ready"), file, rows)
+    elif arguments.quick:
         trials.again(file, files.with_changes(file), rows)
         trials.peer("csv.DictReader and insert_many", _python("dict_reader"), file, rows)
         trials.peer("ready documents: the limit", _python("ready"), file, rows)
@@ -61,8 +67,9 @@ def _measure(servers: BenchServers, folder: Path, wanted: int | None, *, quick: 
         _everything(trials, file, rows, folder)
     measured = table(trials.lines, reader)
     print(f"\n{measured}\n\n{_conditions(servers)}\n")
-    if not quick:
-        put_into(PAGE, f"{measured}\n\n{chart(trials.lines)}\n\n{_conditions(servers)}")
+    if not (arguments.limits or arguments.quick):
+        write_plot(PLOT, trials.lines)
+        put_into(PAGE, f"{measured}\n\n![Processor time per row of each way]({PLOT.name})\n\n{_conditions(servers)}")
     ours = next(line.usage for line in trials.lines if line.name == "**Mailroom**")
     print(_last_line(ours, reader))
     return 0 if all(line.landed == "right" for line in trials.lines if "Mailroom" in line.name) else 1

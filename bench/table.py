@@ -29,17 +29,6 @@ def table(lines: Sequence[Line], reader: Usage) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (padded[0], rule, *padded[1:]))
 
 
-def chart(lines: Sequence[Line]) -> str:
-    """Processor time per row as a bar chart that GitHub draws."""
-    shown = [(line.name, line.usage.microseconds_per_row) for line in lines if line.usage]
-    names = ", ".join(f'"{name}"' for name, _ in shown)
-    values = ", ".join(f"{value:.1f}" for _, value in shown)
-    return (
-        "```mermaid\nxychart-beta horizontal\n"
-        f'  title "Processor time per row, µs"\n  x-axis [{names}]\n  y-axis "µs"\n  bar [{values}]\n```'
-    )
-
-
 def put_into(page: Path, measured: str) -> None:
     """Replaces what stands between the two marks of the page."""
     text = page.read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import bson
 import pytest
-from bson import ObjectId
+from bson import Decimal128, ObjectId
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,9 +36,23 @@ AMOUNTS = [
     "",
 ]
 AMOUNTS += ["x", "", "999999999999999.99", "1000000000000000.00", "1 190.00", "€119.00", "٣.00", "+1.00", "1.190,00"]
-AMOUNTS += ["00100.00"]
+AMOUNTS += ["00100.00", "9999999999999.99", "-99999999999999.99"]
 VALUES = {
-    "invoiceNumber": ["A1", "A2", " A3", "A 4", "Ä5", "", "ﬁ6", "x" * 100, "x" * 101, "a\x07", "7\u00a0"],
+    "invoiceNumber": [
+        "A1",
+        "A2",
+        " A3",
+        "A 4",
+        "Ä5",
+        "",
+        "ﬁ6",
+        "x" * 100,
+        "x" * 101,
+        "a\x07",
+        "7\u00a0",
+        'a"8',
+        "a\\9",
+    ],
     "invoiceDate": ["2024-01-31", "2024-02-30", "31.12.2024", "02/03/2024", " 2023-01-01 ", "", "1899-12-31"],
     "grossAmount": AMOUNTS,
     "netAmount": AMOUNTS,
@@ -48,6 +62,7 @@ VALUES = {
     "currency": ["EUR", "eur ", "JPY", "KWD", "XXX", "", "USD"],
     "status": ["open", "PAID", "", "x" * 51, "ﬀ"],
 }
+VALUES["invoiceNumber"] += ['a"8', "a\\9"]
 GOOD = ["N1", "2024-05-06", "119.00", "100.00", "19.00", "Acme GmbH", "Weg 1, Köln", "EUR", "open"]
 TOLERANCES = st.sampled_from([Decimal("0.02"), Decimal("0.025"), Decimal(0), Decimal(10**20)])
 rule_sets = st.builds(
@@ -119,6 +134,16 @@ def test_plain_rows_are_fast() -> None:
     assert batch.ready is not None
     assert len(batch.ready) == batch.count == 3
     assert (batch.end, batch.row) == (3 * len(line), 3)
+
+
+@given(st.lists(st.integers(-(10**15) + 1, 10**15 - 1), min_size=1, max_size=200))
+def test_large_amounts_are_read_to_the_hundredth(amounts: list[int]) -> None:
+    texts = [f"{'-' * (cents < 0)}{abs(cents) // 100}.{abs(cents) % 100:02d}" for cents in amounts]
+    content = "".join(f"N1,2024-05-06,{text},{text},0.00,Acme,,EUR,open\n" for text in texts).encode()
+    (batch,) = _read(content)
+    assert batch.ready is not None
+    found = [bson.decode(batch.ready.document(at))["grossAmount"] for at in range(len(batch.ready))]
+    assert found == [Decimal128(text) for text in texts]
 
 
 @pytest.mark.parametrize("offset", [INT32_MAX - 50, INT32_MAX, INT32_MAX + 1])
