@@ -47,6 +47,7 @@ class BenchServers(Servers):
             "S3_ENDPOINT": self.info["minio"]["endpoint"],
             "MONGODB_DATABASE": database,
             "MONGODB_TIMEOUT_SECONDS": "600",
+            "S3_TIMEOUT_SECONDS": "600",
             "IMPORT_LEASE_SECONDS": "300",
             "WORK_BUDGET_SECONDS": "36000",
         }
