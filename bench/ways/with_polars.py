@@ -16,7 +16,7 @@ def prepare(task: Task) -> Callable[[], int]:
 
     def run() -> int:
         types = {name: pl.Decimal(38, 2) for name in AMOUNTS}
-        frame = pl.read_csv(task.file, infer_schema=False, missing_utf8_is_empty_string=True)
+        frame = pl.read_csv(task.file, infer_schema=False, empty_string_is_null=False)
         frame = frame.with_columns(
             pl.col("invoiceDate").str.to_datetime("%Y-%m-%d"),
             *(pl.col(name).cast(kind) for name, kind in types.items()),
