@@ -136,6 +136,7 @@ def test_plain_rows_are_fast() -> None:
     assert (batch.end, batch.row) == (3 * len(line), 3)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-(10**15) + 1, 10**15 - 1), min_size=1, max_size=200))
 def test_large_amounts_are_read_to_the_hundredth(amounts: list[int]) -> None:
     texts = [f"{'-' * (cents < 0)}{abs(cents) // 100}.{abs(cents) % 100:02d}" for cents in amounts]
