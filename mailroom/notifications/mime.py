@@ -10,14 +10,19 @@ import binascii
 from collections.abc import Iterator
 from email.header import Header
 from email.utils import format_datetime, formataddr
+from functools import lru_cache
 from urllib.parse import quote
 
 from mailroom.notifications.addresses import has_control
 from mailroom.notifications.headers import is_free_text
-from mailroom.notifications.model import Address, Attachment, Kind, Message
+from mailroom.notifications.model import Address, Attachment, Kind, Message, Sender
 
 _LINE = 76  # RFC 2045 and 2047: encoded lines are not longer
 _LINE_BYTES = _LINE // 4 * 3  # of content, in base64
+
+_LONGEST_LINE = 998  # RFC 5322, without its end
+_PLAIN = bytes(range(0x20, 0x7F)) + b"\t\n"
+_BOUNDARY = "=_"
 
 
 def assemble(message: Message) -> bytes:
@@ -27,8 +32,8 @@ def assemble(message: Message) -> bytes:
 
 
 def _body(message: Message) -> Iterator[str | bytes | bytearray]:
-    # Neither quoted-printable nor base64 can hold a line that begins so.
-    boundary = "=_" + message.message_id.strip("<>").partition("@")[0]
+    # No part has a line that begins so: base64 and quoted-printable cannot, and `_goes_plain` sees to the others.
+    boundary = _BOUNDARY + message.message_id.strip("<>").partition("@")[0]
     if not message.attachments:
         yield from _texts(message, boundary)
         return
@@ -75,8 +80,8 @@ def _base64(content: bytes) -> bytearray:
 
 def _headers(message: Message) -> Iterator[str]:
     yield f"Message-ID: {_refuse_control(message.message_id)}"
-    yield f"Date: {format_datetime(message.date)}"
-    yield f"From: {formataddr((_refuse_control(message.sender.name), _refuse_control(message.sender.address)))}"
+    yield f"Date: {_date(message.date.replace(microsecond=0))}"
+    yield f"From: {_from(message.sender)}"
     yield from _addresses("To", message.of_kind(Kind.TO))
     yield from _addresses("Cc", message.of_kind(Kind.CC))
     yield from _addresses("Reply-To", message.reply_to)
@@ -84,6 +89,15 @@ def _headers(message: Message) -> Iterator[str]:
     for name, value in message.headers:
         yield f"{name}: {_free_text(name, value) if is_free_text(name) else _refuse_control(value)}"
     yield "MIME-Version: 1.0"
+
+
+# Of many messages in a row these are the same.
+_date = lru_cache(16)(format_datetime)
+
+
+@lru_cache(16)
+def _from(sender: Sender) -> str:
+    return formataddr((_refuse_control(sender.name), _refuse_control(sender.address)))
 
 
 def _addresses(name: str, addresses: tuple[Address, ...]) -> Iterator[str]:
@@ -104,11 +118,28 @@ def _free_text(name: str, text: str) -> str:
 
 
 def _part(subtype: str, content: str) -> Iterator[str | bytes]:
+    text = content.replace("\r\n", "\n").replace("\r", "\n").encode()
+    plain = _goes_plain(text)
     yield f"Content-Type: text/{subtype}; charset=utf-8"
-    yield "Content-Transfer-Encoding: quoted-printable"
+    yield f"Content-Transfer-Encoding: {'7bit' if plain else 'quoted-printable'}"
     yield ""
-    text = content.replace("\r\n", "\n").replace("\r", "\n")
-    yield binascii.b2a_qp(text.encode(), istext=True).replace(b"\n", b"\r\n")
+    yield (text if plain else binascii.b2a_qp(text, istext=True)).replace(b"\n", b"\r\n")
+
+
+def _goes_plain(text: bytes) -> bool:
+    """Whether `text` comes through as it is: short lines of ASCII without anything that is changed on the way, such as
+    space at the end of a line, or that could be taken for a boundary. Encoding it would take ten times as long.
+    """
+    return not (
+        text.translate(None, _PLAIN)
+        or b" \n" in text
+        or b"\t\n" in text
+        or text.endswith((b" ", b"\t"))
+        or text.startswith(b"From ")
+        or b"\nFrom " in text
+        or b"--" + _BOUNDARY.encode() in text
+        or max(map(len, text.split(b"\n"))) > _LONGEST_LINE
+    )
 
 
 def _refuse_control(value: str) -> str:

@@ -77,10 +77,18 @@ def test_text_alone_has_one_part() -> None:
 
 # Everything JSON can bring in but lone halves of characters, which it cannot.
 ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=300)
+# What mostly goes as it is, and what is near to it: long lines, space at their ends, what is like a boundary.
+NEARLY_PLAIN = st.lists(
+    st.one_of(
+        st.text(st.characters(codec="ascii"), max_size=80),
+        st.sampled_from(["\n", "\r", "\r\n", " \n", "\t\n", "From a\n", ".\n", "..\n", "x" * 998, "--=_"]),
+        st.sampled_from(["--=_65a000000000000000000001_a\n", "--=_65a000000000000000000001_a--\n", "=20\n"]),
+    )
+).map("".join)
 LINE = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1, max_size=300)
 
 
-@given(subject=LINE.filter(str.strip), text=ANY_TEXT, html=ANY_TEXT.filter(bool))
+@given(subject=LINE.filter(str.strip), text=ANY_TEXT | NEARLY_PLAIN, html=(ANY_TEXT | NEARLY_PLAIN).filter(bool))
 def test_whatever_goes_in_comes_out_and_no_header_more(subject: str, text: str, html: str) -> None:
     content = mime.assemble(message(subject=subject, text=text, html=html))
 
@@ -97,6 +105,17 @@ def test_whatever_goes_in_comes_out_and_no_header_more(subject: str, text: str, 
     assert all(len(line) <= 998 for line in content.split(b"\r\n"))
     assert b"\n" not in content.replace(b"\r\n", b"")
     assert b"\r" not in content.replace(b"\r\n", b"")
+
+
+@pytest.mark.parametrize(
+    "text", ["x\nFrom here", "From here", "x \ny", "x ", "x\t", "x" * 999, "é", "\0", "\x0b", "--=_65a0_a"]
+)
+def test_what_might_be_changed_on_the_way_is_encoded(text: str) -> None:
+    parsed = parse(mime.assemble(message(text=text)))
+
+    [plain, html] = parsed.iter_parts()
+    assert (plain["Content-Transfer-Encoding"], html["Content-Transfer-Encoding"]) == ("quoted-printable", "7bit")
+    assert part(parsed, "plain") == text
 
 
 def decoded(raw: str) -> str:
