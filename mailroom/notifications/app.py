@@ -94,7 +94,7 @@ class _Parts:
         settings = services.settings
         self.collection = services.database["notifications"]
         self.clock = ServerClock(services.database)
-        self.outbox = Outbox(self.collection, self.clock, settings.send_lease_seconds)
+        self.outbox = Outbox(services.database, self.clock, settings.send_lease_seconds)
         self.files = Files(services.attachments, settings.attachments_bucket)
         self.templates = Templates(services.database["templates"], self.clock)
         self.suppressions = Suppressions(services.database["suppressions"], self.clock)

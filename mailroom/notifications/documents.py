@@ -70,12 +70,12 @@ def from_draft(draft: Draft, message_id: ObjectId, sender: Sender, key_id: str, 
     }
 
 
-def to_message(document: Document) -> Message:
+def to_message(document: Document, recipients: tuple[Recipient, ...]) -> Message:
     return Message(
         message_id=document["messageId"],
         date=document["createdAt"],
         sender=Sender(document["from"]["name"], document["from"]["address"]),
-        recipients=to_recipients(document["recipients"]),
+        recipients=recipients,
         subject=document["subject"],
         text=document["text"],
         html=document["html"],

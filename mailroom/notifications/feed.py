@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pymongo.errors import PyMongoError
 
 from mailroom.notifications import documents
+from mailroom.notifications.claims import Claim, Due
 from mailroom.notifications.model import Fate, Recipient
-from mailroom.notifications.outbox import Claim, Due, Outbox
+from mailroom.notifications.outbox import Outbox
 from mailroom.notifications.suppressions import Suppressions
 
 log = logging.getLogger(__name__)
@@ -77,10 +78,11 @@ class Feed:
         try:
             if self._ahead is not None:
                 await self._take()
-            claims = [job.claim for _, job in self._ready]
+            unused = [job.claim.group for _, job in self._ready]
             self._ready.clear()
-            if claims:
-                await asyncio.to_thread(self._outbox.release, claims)
+            # The others are released when what is in delivery of them is done with.
+            if groups := [group for group in unused if group.done()]:
+                await asyncio.to_thread(self._outbox.release, groups)
         except PyMongoError as error:
             log.warning("MongoDB does not answer, what was claimed waits for its lease to end", exc_info=error)
 
@@ -95,7 +97,7 @@ class Feed:
         while found := self._due():
             chosen, self._found = found[: self._size], found[self._size :]
             lost = (self._outbox.claim_lost(due.id) for due in chosen if due.lost)
-            queued = self._outbox.claim([due.id for due in chosen if not due.lost])
+            queued = self._outbox.claim([due for due in chosen if not due.lost])
             claims = [*(claim for claim in lost if claim is not None), *queued]
             if claims:
                 return jobs(claims, self._suppressions)

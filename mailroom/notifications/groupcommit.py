@@ -11,20 +11,19 @@ R = TypeVar("R")
 
 _MOST = 100
 
-# Under load the next group waits so long for more to come: twice as many in a group is half the work for both sides.
-_GATHER_SECONDS = 0.001
-
 
 class GroupCommit(Generic[T, R]):
     """While one write is on its way, all that is asked for waits and makes up the next. Who asks alone does not wait;
-    where several asked last time, a group waits a moment for more of them.
+    where several asked last time, a group waits `gather_seconds` for more of them: twice as many in a group is half the
+    work for both sides.
 
     `write` runs in a thread and tells for each item what it came to; what it raises is raised to all of them. Used
     from one event loop only.
     """
 
-    def __init__(self, write: Callable[[list[T]], list[R]]) -> None:
+    def __init__(self, write: Callable[[list[T]], list[R]], gather_seconds: float) -> None:
         self._write = write
+        self.gather_seconds = gather_seconds
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._writing: asyncio.Task[None] | None = None
         self._busy = False  # the last group had more than one
@@ -40,7 +39,7 @@ class GroupCommit(Generic[T, R]):
     async def _write_all(self) -> None:
         while self._waiting:
             if self._busy:
-                await asyncio.sleep(_GATHER_SECONDS)
+                await asyncio.sleep(self.gather_seconds)
             group, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
             self._busy = len(group) > 1
             try:

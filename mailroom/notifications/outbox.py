@@ -1,179 +1,146 @@
 """The outbox: messages in MongoDB, and who may work on which.
 
-            accept                claim: epoch + 1, dueAt = now + lease
-    (none) -------> queued ---------------------------------------------> sending
-                    ^  |  ^                                               | | | |
-                    |  |  '--- deferred: dueAt = now + wait --------------' | | |
-                    |  |                                                    | | '-> sent | partial | failed
-        resend      |  '--- cancel --> cancelled                            | |
-      (by hand)     |                                                       | '-> suppressed: nobody left to send to
-                    '--- sent, partial, failed, suppressed, cancelled, unknown
-                                                                ^           |
-                                                                '-----------' no answer after the final dot, and
-                                                                              UNKNOWN_OUTCOME=hold
+            accept                  hand over: epoch + 1, dueAt = now + lease
+    (none) -------> queued -------------------------------------------------> sending
+                    ^ ^ | |                                                   | |  |
+                    | | | '--- the attempt ended before the final dot         | |  '--> taken over when the lease is
+                    | | |      with a result for everybody: see below         | |       over: epoch + 1
+                    | | '--- cancel --> cancelled                             | |
+                    | '--- deferred: dueAt = now + wait ----------------------' |
+        resend      |                                                           '--> sent | partial | failed
+      (by hand)     '--- sent, partial, failed, suppressed, cancelled, unknown        unknown: no answer after the
+                                                                                      dot, and UNKNOWN_OUTCOME=hold
 
-A lease is a due time in the future plus an epoch. A `sending` message whose `dueAt` has come lost its sender: the
-next claim takes it over with a greater epoch. Every write after a claim names the epoch it was made with, so one from a
-sender that was paused past its lease matches nothing and is refused.
+A sender claims queued messages (see `claims.py`), which changes nothing in them: it keeps others from the same work.
+What it may do is decided by the epoch. Every write names the epoch that the message was read with and makes the next,
+so of two that go for one message a single one gets past any step. The hand-over is written before the final dot: who
+is refused it sends no dot, and after a crash a message that has not come so far is simply queued.
+
+A `sending` message has a lease, its `dueAt`. When that has come the message has lost its sender, and the relay may have
+it or not.
 
 What many messages need alike is one command for all of them. MongoDB then tells how many matched: when that is not
-all, a second look tells which.
-
-`handoverAt` is written before the final dot. A message taken over that has it may have been sent already; one
-without it was not. States without a next step have no `dueAt`, so the index that claims use holds only what waits.
+all, a second look tells which. States without a next step have no `dueAt`, so the index of what is due holds only what
+waits.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
 
 from bson import ObjectId
-from pymongo import UpdateOne
+from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from mailroom.errors import LeaseLost
-from mailroom.notifications import documents, settling
+from mailroom.notifications import changes, documents, settling
+from mailroom.notifications.changes import Settlement
+from mailroom.notifications.claims import Claim, Claims, Due, Group
 from mailroom.notifications.clock import ServerClock
-from mailroom.notifications.model import Priority, Result, State
-from mailroom.notifications.settling import Decision
-from mailroom.platform.mongo import Document, Documents
+from mailroom.notifications.model import Priority, State
+from mailroom.platform.mongo import Document
 
-MOST_ATTEMPTS_KEPT = 50
+_DUE = {"state": 1, "epoch": 1}
 
-_NOT_FOR_SENDING = {"attempts.steps": 0, "attachments.content": 0, "metadata": 0}
-
-# What an attempt's record says until it has ended, and when it never did.
-RUNNING = "running"
-INTERRUPTED = "interrupted"
-
-
-@dataclass(frozen=True)
-class Due:
-    """A message that is due. `lost`: it is in delivery, and its lease is over."""
-
-    id: ObjectId
-    lost: bool
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A message that this process may send until the lease ends. The contents of its attachments are left out.
-
-    `index` is the place of this attempt's record; `attempts` is how many there are since the message was accepted or
-    resent, with this one. `interrupted` says that an attempt before it never ended, `handed_over` that the relay may
-    have the message from it.
-    """
-
-    document: Document
-    epoch: int
-    index: int
-    attempts: int
-    interrupted: bool = False
-    handed_over: bool = False
-
-    @property
-    def id(self) -> ObjectId:
-        found: ObjectId = self.document["_id"]
-        return found
-
-
-class Settlement(NamedTuple):
-    """What is to be written when an attempt has ended."""
-
-    claim: Claim
-    decision: Decision
-    result: Result
+# Nothing but what is sent and what decides about it: most of the fields of a message are neither.
+_SENDING = dict.fromkeys(
+    (
+        *("state", "epoch", "dueAt", "dueSince", "attemptCount", "attemptsBefore", "handoverAt", "updatedAt"),
+        *("messageId", "createdAt", "from", "recipients", "replyTo", "subject", "text", "html", "headers"),
+        *(f"attachments.{name}" for name in ("filename", "contentType", "size", "object")),
+    ),
+    1,
+)
 
 
 class Outbox:
-    """The collection `notifications`. Every method blocks for MongoDB's answers; errors are the driver's."""
+    """The collections `notifications` and `claims`. Blocks for MongoDB's answers; errors are the driver's."""
 
-    def __init__(self, collection: Documents, clock: ServerClock, lease_seconds: float) -> None:
-        self._collection = collection
+    def __init__(self, database: Database[Document], clock: ServerClock, lease_seconds: float) -> None:
+        self._collection = database["notifications"]
         self._clock = clock
         self._lease = timedelta(seconds=lease_seconds)
+        self._claims = Claims(database["claims"], self._lease)
 
     def due(self, limit: int) -> list[Due]:
-        """Messages that are due, at most `limit`: those of higher priority first, then those that have waited longest.
+        """Messages that are due and not claimed, at most `limit`: those of higher priority first, then those that have
+        waited longest.
 
         Those of one priority are shuffled, so that two senders that ask at once do not go for the same messages.
         """
         now = self._clock.now()
+        self._note_lost(now)
+        taken = self._claims.taken(now)
         found: list[Due] = []
         for priority in Priority:
-            if len(found) == limit:
+            left = limit - len(found)
+            if not left:
                 break
             which = {"priority": priority, "dueAt": {"$lte": now}}
-            cursor = self._collection.find(which, {"state": 1}).sort("dueAt", 1).limit(limit - len(found))
-            some = [Due(each["_id"], each["state"] == State.SENDING) for each in cursor]
-            random.shuffle(some)
-            found += some
+            cursor = self._collection.find(which, _DUE).sort("dueAt", 1).limit(left + len(taken))
+            free = [_due(each) for each in cursor if each["_id"] not in taken][:left]
+            random.shuffle(free)
+            found += free
         return found
 
-    def claim(self, messages: Sequence[ObjectId]) -> list[Claim]:
+    def claim(self, messages: Sequence[Due]) -> list[Claim]:
         """Those of `messages` that are queued and due, unless another sender was quicker; in the same order."""
         now = self._clock.now()
-        mine = ObjectId()
-        which = {"_id": {"$in": list(messages)}, "state": State.QUEUED, "dueAt": {"$lte": now}}
-        if not self._collection.update_many(which, self._claiming(now, mine)).matched_count:
+        claim, wanted = self._claims.take(messages, now)
+        group = Group(claim, 0)
+        if not wanted:
             return []
-        found = self._collection.find({"_id": which["_id"], "claimedBy": mine}, _NOT_FOR_SENDING)
-        by_id = {each["_id"]: each for each in found}
-        return [_claimed(by_id[message]) for message in messages if message in by_id]
+        # What was claimed may have been sent before that. From now on nobody else begins with it.
+        found = self._collection.find({"_id": {"$in": [each.id for each in wanted]}}, _SENDING)
+        by_id = {each["_id"]: each for each in found if each["state"] == State.QUEUED and each["dueAt"] <= now}
+        claims = [_claim(by_id[each.id], group, now) for each in wanted if each.id in by_id]
+        group.left = len(claims)
+        if not claims:
+            self.release([group])
+        return claims
+
+    def claim_new(self, message: ObjectId) -> Claim | None:
+        """That message, which was just accepted, if nobody has begun to send it."""
+        claims = self.claim([Due(message, 0, lost=False)])
+        return claims[0] if claims else None
 
     def claim_lost(self, message: ObjectId) -> Claim | None:
         """That message, which lost its sender, unless another one was quicker. Notes that its attempt never ended."""
         now = self._clock.now()
-        claim = self._claim_one({"_id": message, "state": State.SENDING, "dueAt": {"$lte": now}}, now)
-        if claim is not None:
-            self._take_over(claim)
+        found = self._collection.find_one({"_id": message}, _SENDING)
+        if found is None or found["state"] != State.SENDING or found["dueAt"] > now:
+            return None
+        by = ObjectId()
+        handed_over = found["handoverAt"] is not None
+        began = found["handoverAt"] or found["updatedAt"]
+        change = {
+            "$set": {"dueAt": now + self._lease, "updatedAt": now, "claimedBy": by},
+            **changes.interrupted(began, now, State.UNKNOWN if handed_over else changes.INTERRUPTED),
+        }
+        if not self._collection.update_one({"_id": message, "epoch": found["epoch"]}, change).matched_count:
+            return None
+        found["epoch"] += 1
+        found["attemptCount"] += 1
+        claim = _claim(found, Group(by, 1), now)
+        claim.interrupted, claim.handed_over = True, handed_over
         return claim
 
-    def claim_new(self, message: ObjectId) -> Claim | None:
-        """That message, if nobody has begun to send it."""
-        return self._claim_one({"_id": message, "state": State.QUEUED, "epoch": 0}, self._clock.now())
+    def _note_lost(self, now: datetime) -> None:
+        """Notes for the messages of senders that were lost before they handed them over that their attempts never
+        ended. The new epoch keeps such a sender, should it only have been paused, from going on.
+        """
+        for lost in self._claims.lost(now):
+            change = {"$set": {"updatedAt": now}, **changes.interrupted(lost["at"], now, changes.INTERRUPTED)}
+            for epoch in set(lost["epochs"]):
+                ids = [id for id, each in zip(lost["messages"], lost["epochs"], strict=True) if each == epoch]
+                self._collection.update_many({"_id": {"$in": ids}, "epoch": epoch}, change)
+            self._claims.release([lost["_id"]])
 
-    def _claim_one(self, which: Document, now: datetime) -> Claim | None:
-        # Not find_one_and_update, for which SecantusDB reads the whole collection. The epoch makes the two steps one:
-        # whoever else claims, cancels or resends the message in between has changed it.
-        found = self._collection.find_one(which, _NOT_FOR_SENDING)
-        if found is None:
-            return None
-        change = self._claiming(now, ObjectId())
-        if not self._collection.update_one({**which, "epoch": found["epoch"]}, change).matched_count:
-            return None
-        return Claim(
-            found,
-            epoch=found["epoch"] + 1,
-            index=min(len(found["attempts"]), MOST_ATTEMPTS_KEPT - 1),
-            attempts=found["attemptCount"] - found["attemptsBefore"] + 1,
-            interrupted=found["state"] == State.SENDING,
-            handed_over=found["handoverAt"] is not None,
-        )
-
-    def _claiming(self, now: datetime, by: ObjectId) -> Document:
-        """The change that a claim is. Each has a `claimedBy` of its own, to tell what it got from what others got."""
-        attempt = {"startedAt": now, "outcome": RUNNING, "steps": []}
-        return {
-            "$set": {"state": State.SENDING, "dueAt": now + self._lease, "updatedAt": now, "claimedBy": by},
-            "$inc": {"epoch": 1, "attemptCount": 1},
-            "$push": {"attempts": {"$each": [attempt], "$slice": -MOST_ATTEMPTS_KEPT}},
-        }
-
-    def release(self, claims: Sequence[Claim]) -> None:
-        """Puts back what was claimed and not begun, as if it had not been. What was lost before waits for its lease."""
-        now = self._clock.now()
-        change = {
-            "$set": {"state": State.QUEUED, "dueAt": now, "updatedAt": now},
-            "$inc": {"attemptCount": -1},
-            "$pop": {"attempts": 1},
-        }
-        for held in _by_epoch([claim for claim in claims if not claim.interrupted]):
-            self._collection.update_many(held, change)
+    def release(self, groups: Sequence[Group]) -> None:
+        """Lets others have what is left of these claims."""
+        self._claims.release([group.id for group in groups])
 
     def attachments(self, claim: Claim) -> list[Document]:
         """Its attachments with their contents, which may be large."""
@@ -183,49 +150,53 @@ class Outbox:
         attachments: list[Document] = found["attachments"]
         return attachments
 
-    def _take_over(self, claim: Claim) -> None:
-        before = claim.index - 1
-        if before >= 0:
-            outcome = State.UNKNOWN if claim.handed_over else INTERRUPTED
-            which = {"_id": claim.id, "epoch": claim.epoch, "state": State.SENDING}
-            self._collection.update_one(which, {"$set": {f"attempts.{before}.outcome": outcome}})
+    def write(self, steps: Sequence[Claim | Settlement]) -> list[bool]:
+        """Writes the next step of each message: for a claim that it is handed over now, that is that the final dot
+        comes next, which starts its lease; and what attempts came to. What was written before is not written again.
 
-    def hand_over(self, claims: Sequence[Claim]) -> list[bool]:
-        """Notes that the final dot comes next, and starts the lease anew.
-
-        Tells for each whether it is held still. If it is not, another sender has the message: the dot must not be sent.
+        Tells for each whether it is written. If it is not, another sender has the message, or it was cancelled: the dot
+        must not be sent.
         """
         now = self._clock.now()
-        change = {"$set": {"handoverAt": now, "dueAt": now + self._lease}}
-        lost: set[ObjectId] = set()
-        for held in _by_epoch(claims):
-            ids = held["_id"]["$in"]
-            if self._collection.update_many(held, change).matched_count < len(ids):
-                lost |= set(ids) - {each["_id"] for each in self._collection.find(held, {"_id": 1})}
-        return [claim.id not in lost for claim in claims]
-
-    def settle(self, ended: Sequence[Settlement]) -> list[bool]:
-        """Writes what the attempts came to. What was written before is not written again, and is no error.
-
-        Tells for each whether it is written. If it is not, another sender has the message.
-        """
-        now = self._clock.now()
-        writes = [_settling(each, now) for each in ended]
+        claims = [step for step in steps if isinstance(step, Claim)]
+        ended = [step for step in steps if isinstance(step, Settlement)]
+        writes = [*changes.handing_over(claims, now, now + self._lease), *changes.settling(ended, now)]
         refused: BulkWriteError | None = None
         try:
-            if self._collection.bulk_write(writes, ordered=False).matched_count == len(ended):
-                return [True] * len(ended)
+            done = self._collection.bulk_write(writes, ordered=False).matched_count == len(steps)
         except BulkWriteError as error:
             if error.details.get("writeConcernErrors"):
                 raise
-            refused = error
-        ids = [each.claim.id for each in ended]
-        found = self._collection.find({"_id": {"$in": ids}}, {"epoch": 1, "state": 1})
-        now_is = {each["_id"]: (each["epoch"], each["state"]) for each in found}
-        if refused is not None and any(now_is.get(each.id) == (each.epoch, State.SENDING) for each, *_ in ended):
+            if len(steps) > 1:
+                return self._write_each(steps)
+            done, refused = False, error
+        touched = [step if isinstance(step, Claim) else step.claim for step in steps]
+        written = [True] * len(steps) if done else self._written(touched, refused)
+        for step, is_written in zip(steps, written, strict=True):
+            if isinstance(step, Claim):
+                step.epoch += is_written
+        return written
+
+    def _write_each(self, steps: Sequence[Claim | Settlement]) -> list[bool]:
+        """One that the server refuses keeps no other from being written. Raises what it said in the end."""
+        written: list[bool] = []
+        refused: BulkWriteError | None = None
+        for step in steps:
+            try:
+                written += self.write([step])
+            except BulkWriteError as error:
+                refused = error
+        if refused is not None:
             raise refused
-        # Only who holds an epoch ends it.
-        return [now_is.get(each.id, (0, ""))[0] == each.epoch for each, *_ in ended]
+        return written
+
+    def _written(self, claims: Sequence[Claim], refused: BulkWriteError | None = None) -> list[bool]:
+        """Whether the write that each has just tried is there. Raises `refused` when one could still be made."""
+        found = self._collection.find({"_id": {"$in": [claim.id for claim in claims]}}, {"epoch": 1, "claimedBy": 1})
+        now_is = {each["_id"]: (each["epoch"], each.get("claimedBy")) for each in found}
+        if refused is not None and any(now_is.get(each.id, (-1, None))[0] == each.epoch for each in claims):
+            raise refused
+        return [now_is.get(each.id) == (each.epoch + 1, each.group.id) for each in claims]
 
     def cancel(self, message: ObjectId) -> bool:
         """Cancels a message that waits. False when there is none, or it does not wait."""
@@ -242,7 +213,7 @@ class Outbox:
         if document["state"] in (State.QUEUED, State.SENDING) or document["erasedAt"] is not None:
             return False
         now = self._clock.now()
-        change = {
+        values = {
             "state": State.QUEUED,
             "recipients": documents.from_recipients(settling.reopen(documents.to_recipients(document["recipients"]))),
             "handoverAt": None,
@@ -253,7 +224,7 @@ class Outbox:
             "updatedAt": now,
         }
         which = {"_id": document["_id"], "epoch": document["epoch"], "state": document["state"]}
-        return bool(self._collection.update_one(which, {"$set": change, "$inc": {"epoch": 1}}).matched_count)
+        return bool(self._collection.update_one(which, {"$set": values, "$inc": {"epoch": 1}}).matched_count)
 
     def age(self, claim: Claim) -> float:
         """Seconds since the message was to be sent first, or was resent by hand."""
@@ -261,39 +232,10 @@ class Outbox:
         return (self._clock.now() - since).total_seconds()
 
 
-def _claimed(document: Document) -> Claim:
-    """The claim of a message that was queued, as it is after it."""
-    attempts = document["attemptCount"] - document["attemptsBefore"]
-    return Claim(document, document["epoch"], len(document["attempts"]) - 1, attempts)
+def _due(document: Document) -> Due:
+    return Due(document["_id"], document["epoch"], document["state"] == State.SENDING)
 
 
-def _by_epoch(claims: Sequence[Claim]) -> Iterator[Document]:
-    """Filters that match each claim's message as long as it is held. Most have the same epoch."""
-    groups: dict[int, list[ObjectId]] = {}
-    for claim in claims:
-        groups.setdefault(claim.epoch, []).append(claim.id)
-    for epoch, ids in groups.items():
-        yield {"_id": {"$in": ids}, "epoch": epoch, "state": State.SENDING}
-
-
-def _settling(ended: Settlement, now: datetime) -> UpdateOne:
-    claim, decision, result = ended
-    changes: dict[str, Any] = {
-        "state": decision.state,
-        "recipients": documents.from_recipients(decision.recipients),
-        "error": {"code": f"delivery.{decision.state}", "message": decision.error} if decision.error else None,
-        "updatedAt": now,
-        f"attempts.{claim.index}.endedAt": now,
-        f"attempts.{claim.index}.outcome": decision.state,
-        f"attempts.{claim.index}.steps": documents.from_steps(result.steps),
-    }
-    if decision.state is not State.UNKNOWN:
-        changes["handoverAt"] = None  # the relay has answered: there is no doubt any more
-    if decision.state in (State.SENT, State.PARTIAL):
-        changes["sentAt"] = now
-    update: Document = {"$set": changes}
-    if decision.wait is None:
-        update["$unset"] = {"dueAt": ""}
-    else:
-        changes["dueAt"] = now + timedelta(seconds=decision.wait)
-    return UpdateOne({"_id": claim.id, "epoch": claim.epoch, "state": State.SENDING}, update)
+def _claim(document: Document, group: Group, now: datetime) -> Claim:
+    attempts = document["attemptCount"] - document["attemptsBefore"] + 1
+    return Claim(document, group, now, document["epoch"], attempts)

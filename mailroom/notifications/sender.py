@@ -7,6 +7,7 @@ import contextlib
 import logging
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from bson import ObjectId
 from pymongo.errors import PyMongoError
@@ -15,11 +16,13 @@ from mailroom.errors import LeaseLost
 from mailroom.notifications import documents, settling
 from mailroom.notifications.attachments import LARGEST_ATTACHMENTS
 from mailroom.notifications.background import Background
+from mailroom.notifications.changes import Settlement
+from mailroom.notifications.claims import Claim
 from mailroom.notifications.composing import CannotCompose, Composer
 from mailroom.notifications.feed import Feed, Job, jobs
 from mailroom.notifications.groupcommit import GroupCommit
-from mailroom.notifications.model import Fate, Outcome, Result, State, Verdict
-from mailroom.notifications.outbox import Claim, Outbox, Settlement
+from mailroom.notifications.model import Fate, Message, Outcome, Result, State, Verdict
+from mailroom.notifications.outbox import Outbox
 from mailroom.notifications.relay.delivery import Envelope, deliver
 from mailroom.notifications.relay.pace import Pace
 from mailroom.notifications.relay.pool import Pool
@@ -28,7 +31,6 @@ from mailroom.notifications.room import Room
 from mailroom.notifications.suppressions import Suppressions
 from mailroom.platform import mongo
 from mailroom.platform.clock import Budget
-from mailroom.platform.mongo import Document
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,11 @@ _UNSETTLED = 4
 # there four times over, and about ten times while it is signed, which is done to one after the other.
 _ROOM = 2 * LARGEST_ATTACHMENTS
 
+# Under load, writes wait so long for others to go with: a command costs both sides as much as several messages in it.
+# Results have their own commands, for a connection waits until a hand-over is written, and not for a result.
+_GATHER_HANDOVERS_SECONDS = 0.001
+_GATHER_RESULTS_SECONDS = 0.005
+
 _WRITE_AGAIN_SECONDS = 0.5
 
 _LOST = "the sender was lost when it handed the message over"
@@ -68,6 +75,13 @@ class Policy:
     retries: Retries
     hold: bool
     lease_seconds: float
+
+
+class Ended(NamedTuple):
+    """An attempt that is over."""
+
+    job: Job
+    result: Result
 
 
 class Sender:
@@ -88,8 +102,8 @@ class Sender:
         self._room = Room(_ROOM)
         self._composing = asyncio.Lock()
         self._pace = Pace(policy.per_second)
-        self._hand_over = GroupCommit(outbox.hand_over)
-        self._write = GroupCommit(self._write_all)
+        self._hand_over = GroupCommit(self._write_all, _GATHER_HANDOVERS_SECONDS)
+        self._write = GroupCommit(self._write_all, _GATHER_RESULTS_SECONDS)
         self._running: set[asyncio.Task[State | None]] = set()
         self._relay_down = False
         self._closing = False
@@ -201,22 +215,36 @@ class Sender:
 
     async def _deliver(self, job: Job) -> State | None:
         """One attempt, from the claim to the record of it. None when its outcome is not ours to write."""
-        claim = job.claim
+        claim, failed = job.claim, True
         try:
             result = await self._attempt_in_place(job)
             try:
-                return await self._settle(job, result)
+                state = await self._settle(job, result)
             finally:
                 self._unsettled.release()
         except LeaseLost as error:
-            log.warning("the lease of a notification was lost: %s", error)
+            failed = False
+            log.warning("a notification is no longer ours: %s", error)
         except PyMongoError as error:
             if not mongo.is_transient(error):
                 raise
             log.warning("MongoDB does not answer, notification %s waits for its lease to end", claim.id)
         except Exception:
             log.exception("the attempt to send notification %s failed", claim.id)
+        else:
+            failed = False
+            return state
+        finally:
+            await self._done_with(claim, failed)
         return None
+
+    async def _done_with(self, claim: Claim, failed: bool) -> None:
+        """Ends the claim with the last of its messages."""
+        if claim.group.done(failed=failed):
+            try:
+                await asyncio.to_thread(self._outbox.release, [claim.group])
+            except PyMongoError as error:
+                log.warning("MongoDB does not answer, a claim waits for its lease to end", exc_info=error)
 
     async def _attempt_in_place(self, job: Job) -> Result:
         """Leaves the place when the attempt is over: the next message goes while this one's result is written."""
@@ -237,31 +265,33 @@ class Sender:
         open_to = tuple(each for each in pending if each not in suppressed)
         if not open_to:
             return Result(verdicts)
-        async with self._room.of(sum(each["size"] for each in claim.document["attachments"])):
-            result = await self._send(claim, open_to)
+        attached = claim.document["attachments"]
+        async with self._room.of(sum(each["size"] for each in attached)) if attached else contextlib.nullcontext():
+            result = await self._send(job, open_to)
         return replace(result, verdicts=verdicts | result.verdicts) if verdicts else result
 
-    async def _send(self, claim: Claim, recipients: tuple[str, ...]) -> Result:
+    async def _send(self, job: Job, recipients: tuple[str, ...]) -> Result:
         try:
-            envelope = await self._envelope(claim, recipients)
+            envelope = await self._envelope(job, recipients)
         except CannotCompose as error:
             return Result(dict.fromkeys(recipients, Verdict(error.outcome, None, str(error))))
-        return await deliver(envelope, self._pool, lambda: self._handing_over(claim))
+        return await deliver(envelope, self._pool, lambda: self._handing_over(job.claim))
 
-    async def _envelope(self, claim: Claim, recipients: tuple[str, ...]) -> Envelope:
+    async def _envelope(self, job: Job, recipients: tuple[str, ...]) -> Envelope:
         """With the bytes. What they are made of is let go before they are sent."""
-        if not claim.document["attachments"]:
-            return await self._compose(claim.document, recipients)
+        document = job.claim.document
+        if not document["attachments"]:
+            return await self._compose(documents.to_message(document, job.recipients), recipients)
         async with self._composing:
-            attachments = await asyncio.to_thread(self._outbox.attachments, claim)
-            return await self._compose(claim.document | {"attachments": attachments}, recipients)
+            attachments = await asyncio.to_thread(self._outbox.attachments, job.claim)
+            message = documents.to_message(document | {"attachments": attachments}, job.recipients)
+            return await self._compose(message, recipients)
 
-    async def _compose(self, document: Document, recipients: tuple[str, ...]) -> Envelope:
-        message = documents.to_message(document)
+    async def _compose(self, message: Message, recipients: tuple[str, ...]) -> Envelope:
         return Envelope(message.sender.address, recipients, await self._composer.compose(message))
 
     async def _handing_over(self, claim: Claim) -> None:
-        if not await self._hand_over(claim):
+        if await self._hand_over(claim) is None:
             raise _lost(claim)
 
     async def _settle(self, job: Job, result: Result) -> State:
@@ -269,7 +299,7 @@ class Sender:
         lease = Budget(self._policy.lease_seconds)
         while True:
             try:
-                state = await self._write((job, result))
+                state = await self._write(Ended(job, result))
             except PyMongoError as error:
                 if not mongo.is_transient(error) or lease.spent():
                     raise
@@ -280,15 +310,18 @@ class Sender:
                 raise _lost(job.claim)
             return state
 
-    def _write_all(self, ended: list[tuple[Job, Result]]) -> list[State | None]:
-        """The state of each that is written, None for those whose lease was lost."""
-        settlements = [self._decide(job, result) for job, result in ended]
-        for claim, decision, result in settlements:
-            self._suppressions.learn(decision.recipients, result, claim.id)
-        written = self._outbox.settle(settlements)
-        return [each.decision.state if done else None for each, done in zip(settlements, written, strict=True)]
+    def _write_all(self, steps: list[Claim | Ended]) -> list[State | None]:
+        """Hand-overs or results. The state of each that is written, None for those that were lost."""
+        writes = [step if isinstance(step, Claim) else self._decide(step) for step in steps]
+        for step in writes:
+            if isinstance(step, Settlement):
+                self._suppressions.learn(step.decision.recipients, step.result, step.claim.id)
+        written = self._outbox.write(writes)
+        states = [State.SENDING if isinstance(step, Claim) else step.decision.state for step in writes]
+        return [state if done else None for state, done in zip(states, written, strict=True)]
 
-    def _decide(self, job: Job, result: Result) -> Settlement:
+    def _decide(self, ended: Ended) -> Settlement:
+        job, result = ended
         claim, policy = job.claim, self._policy
         age = self._outbox.age(claim)
         decision = settling.decide(job.recipients, result, claim.attempts, age, policy.retries, hold=policy.hold)

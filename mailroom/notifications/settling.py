@@ -53,8 +53,8 @@ def reopen(recipients: tuple[Recipient, ...]) -> tuple[Recipient, ...]:
 def _judge(recipient: Recipient, verdict: Verdict | None, hold: bool) -> Recipient:
     if verdict is None:
         return recipient
-    doubtful = Fate.UNKNOWN if hold else Fate.PENDING
-    return replace(recipient, fate=_FATES.get(verdict.outcome, doubtful), code=verdict.code, text=verdict.text)
+    fate = _FATES.get(verdict.outcome, Fate.UNKNOWN if hold else Fate.PENDING)
+    return Recipient(recipient.address, recipient.kind, fate, verdict.code, verdict.text)
 
 
 def _give_up(recipient: Recipient) -> Recipient:

@@ -117,7 +117,7 @@ class Transcript(Shape):
 
 
 class Attempt(Shape):
-    """`outcome` is `running` until it has ended, and `interrupted` when it never did."""
+    """`outcome` is a state, or `interrupted` when the sender was lost before the relay could have the message."""
 
     started_at: Time
     ended_at: Time | None

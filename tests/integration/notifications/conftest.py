@@ -101,10 +101,9 @@ class Mail:
         return done
 
     def let_time_pass(self) -> None:
-        """Every wait and every lease is over."""
-        self.collection.update_many(
-            {"dueAt": {"$exists": True}}, [{"$set": {"dueAt": {"$subtract": ["$$NOW", 3_600_000]}}}]
-        )
+        """Every wait, every lease and every claim is over."""
+        for collection, name in ((self.collection, "dueAt"), (self.services.database["claims"], "until")):
+            collection.update_many({name: {"$exists": True}}, [{"$set": {name: {"$subtract": ["$$NOW", 3_600_000]}}}])
 
     def fates(self, message: str) -> dict[str, str]:
         """What became of each recipient."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.integration.notifications.conftest import Mail
-from tests.integration.notifications.relay import Relay, disconnect, reply
+from tests.integration.notifications.relay import Relay, call, disconnect, reply
 
 HELLO = {"emailTo": ["a@example.com", "b@example.com"], "subject": "Hello", "message": "<p>x</p>"}
 
@@ -21,6 +21,16 @@ def test_a_cancelled_message_is_not_sent(mail: Mail, relay: Relay) -> None:
     assert mail.drain() == 0
     assert relay.received == []
     assert mail.client.post(None, f"/{message}/cancel").status == 409
+
+
+def test_it_can_be_cancelled_until_the_final_dot(mail: Mail, relay: Relay) -> None:
+    message = mail.client.post(HELLO, Prefer="respond-async").body["id"]
+    relay.on("data", call(lambda: mail.client.post(None, f"/{message}/cancel")))
+
+    assert mail.drain() == 1
+
+    assert relay.received == []
+    assert mail.states() == ["cancelled"]
 
 
 def test_what_was_sent_cannot_be_cancelled(mail: Mail) -> None:

@@ -10,6 +10,8 @@ import pytest
 from pymongo.errors import AutoReconnect
 
 from mailroom.notifications import app
+from mailroom.notifications.changes import Settlement
+from mailroom.notifications.claims import Claim
 from mailroom.notifications.outbox import Outbox
 from tests.integration.notifications.conftest import FAST, Client, Mail, eventually
 from tests.integration.notifications.relay import Relay, slow
@@ -19,22 +21,23 @@ HELLO = {"emailTo": "a@example.com", "subject": "Hello", "message": "<p>x</p>"}
 
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
-    """Has a method of the outbox fail the next times as it does when MongoDB is away. To be asked for before `mail`."""
+    """Has a step of the outbox fail the next times as it does when MongoDB is away. To be asked for before `mail`."""
     left: dict[str, int] = {}
 
-    def wrap(name: str) -> None:
+    def wrap(name: str, of: dict[type, str]) -> None:
         usual: Callable[..., Any] = getattr(Outbox, name)
 
-        def method(*arguments: Any) -> Any:
-            if left.get(name, 0):
-                left[name] -= 1
-                raise AutoReconnect("connection closed")
-            return usual(*arguments)
+        def method(outbox: Outbox, steps: Any) -> Any:
+            for failing in {of.get(type(step), "") for step in steps} if of else {name}:
+                if left.get(failing, 0):
+                    left[failing] -= 1
+                    raise AutoReconnect("connection closed")
+            return usual(outbox, steps)
 
         monkeypatch.setattr(Outbox, name, method)
 
-    for name in ("claim_new", "hand_over", "settle"):
-        wrap(name)
+    wrap("claim_new", {})
+    wrap("write", {Claim: "hand_over", Settlement: "settle"})
     return left.__setitem__
 
 

@@ -7,8 +7,9 @@ import threading
 
 import pytest
 
-from mailroom.notifications import groupcommit
 from mailroom.notifications.groupcommit import GroupCommit
+
+GATHER = 0.001
 
 
 class Writer:
@@ -36,7 +37,7 @@ def test_what_comes_during_a_write_is_written_together() -> None:
     writer = Writer()
 
     async def ask() -> list[int]:
-        commit = GroupCommit(writer.write)
+        commit = GroupCommit(writer.write, GATHER)
         first = asyncio.create_task(commit(1))
         await until_writing(writer)
         others = [asyncio.create_task(commit(item)) for item in (2, 3, 4)]
@@ -53,7 +54,7 @@ def test_a_group_has_its_bound() -> None:
     writer.go.set()
 
     async def ask() -> None:
-        commit = GroupCommit(writer.write)
+        commit = GroupCommit(writer.write, GATHER)
         assert await asyncio.gather(*map(commit, range(250))) == [10 * item for item in range(250)]
 
     asyncio.run(ask())
@@ -64,7 +65,7 @@ def test_an_error_is_told_to_its_group_and_the_next_one_is_written() -> None:
     writer = Writer()
 
     async def ask() -> None:
-        commit = GroupCommit(writer.write)
+        commit = GroupCommit(writer.write, GATHER)
         asked = [asyncio.create_task(commit(item)) for item in (1, 2)]
         writer.error = ConnectionError("away")
         writer.go.set()
@@ -79,7 +80,7 @@ def test_who_stops_waiting_hurts_nobody() -> None:
     writer = Writer()
 
     async def ask() -> int:
-        commit = GroupCommit(writer.write)
+        commit = GroupCommit(writer.write, GATHER)
         impatient = asyncio.create_task(commit(1))
         await until_writing(writer)
         patient = asyncio.create_task(commit(2))
@@ -92,13 +93,12 @@ def test_who_stops_waiting_hurts_nobody() -> None:
     assert asyncio.run(ask()) == 20
 
 
-def test_who_asks_alone_is_not_kept_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(groupcommit, "_GATHER_SECONDS", 1e6)
+def test_who_asks_alone_is_not_kept_waiting() -> None:
     writer = Writer()
     writer.go.set()
 
     async def ask() -> None:
-        commit = GroupCommit(writer.write)
+        commit = GroupCommit(writer.write, 1e6)
         for item in range(5):
             async with asyncio.timeout(10):
                 assert await commit(item) == 10 * item
@@ -107,13 +107,12 @@ def test_who_asks_alone_is_not_kept_waiting(monkeypatch: pytest.MonkeyPatch) -> 
     assert writer.groups == [[0], [1], [2], [3], [4]]
 
 
-def test_where_several_ask_the_next_group_waits_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(groupcommit, "_GATHER_SECONDS", 0.5)
+def test_where_several_ask_the_next_group_waits_for_more() -> None:
     writer = Writer()
     writer.go.set()
 
     async def ask() -> None:
-        commit = GroupCommit(writer.write)
+        commit = GroupCommit(writer.write, 0.5)
         await asyncio.gather(commit(1), commit(2))
         early = asyncio.create_task(commit(3))
         for _ in range(10):
@@ -121,7 +120,7 @@ def test_where_several_ask_the_next_group_waits_for_more(monkeypatch: pytest.Mon
         await asyncio.gather(early, commit(4))
         async with asyncio.timeout(10):
             await commit(5)  # once more it waits, then it is known to be alone
-        monkeypatch.setattr(groupcommit, "_GATHER_SECONDS", 1e6)
+        commit.gather_seconds = 1e6
         async with asyncio.timeout(10):
             await commit(6)
 

@@ -55,7 +55,7 @@ def test_nothing_can_be_injected(
         assert problem.status == 422  # noqa: PT017 - most of them are refused, which is as good
         return
     document = documents.from_draft(draft, ObjectId(), OURS, "", datetime.now(UTC))
-    content = mime.assemble(documents.to_message(document))
+    content = mime.assemble(documents.to_message(document, documents.to_recipients(document["recipients"])))
 
     asked = {*([email_to] if isinstance(email_to, str) else email_to), *cc}
     assert {each.address.wire for each in draft.recipients} <= {addresses.address(each, "").wire for each in asked}
