@@ -4,19 +4,22 @@
 """
 
 import argparse
+import contextlib
 import os
 import platform
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from bench.mail import sink
+from bench.mail import postgres, sink
 from bench.mail.accepting import accept
 from bench.mail.contest import Place, Sent, send
 from bench.mail.memory import Heavy, deep
 from bench.mail.messages import messages
 from bench.mail.peers import nodemailer_script, post_office_python
+from bench.mail.postgres import Postgres
 from bench.mail.ways import Nodemailer, Ours, PostOffice, Way
 from bench.processes import ROOT, WayError
 from bench.servers import BenchServers
@@ -26,7 +29,7 @@ from local.tools import ToolError, say
 MESSAGES, ROUNDS, HEAVY = 5_000, 3, 40
 LARGE_BATCH = 1_000
 PER_SECOND, SECONDS = 200, 20
-COLUMNS = ("way", "processes", "messages/s", "processor time a message", "of MongoDB", "delivered", "recorded")
+COLUMNS = ("way", "processes", "messages/s", "processor time a message", "of its server", "delivered", "recorded")
 
 
 def main() -> int:
@@ -50,7 +53,7 @@ def main() -> int:
             assert command is not None
             with BenchServers(ROOT, folder / "servers") as servers:
                 say(f"Writing to {servers.kind}; {os.cpu_count()} cores ({platform.machine()})")
-                place = Place(command, folder, servers.supervisor.pids()["mongo"])
+                place = Place(command, folder)
                 if arguments.deep:
                     return _deep(servers, place, arguments.deep)
                 if arguments.attachments:
@@ -67,14 +70,14 @@ def _contest(servers: BenchServers, place: Place, count: int, rounds: int) -> in
     if script := nodemailer_script():
         ways.append(lambda: Nodemailer(script, servers, folder, insert=False))
         ways.append(lambda: Nodemailer(script, servers, folder, insert=True))
-    if python := post_office_python():
-        ways.append(lambda: PostOffice(python, folder, 2))
-        ways.append(lambda: PostOffice(python, folder, 2, LARGE_BATCH))
-    runs: list[list[Sent]] = [[] for _ in ways]
-    for _ in range(rounds):
-        for way, results in zip(ways, runs, strict=True):
-            results.append(send(way(), place, count))
-            say(f"  {_short(results[-1])}")
+    runs: list[list[Sent]] = []
+    with contextlib.ExitStack() as stack:
+        ways += _post_office(folder, stack)
+        runs += [[] for _ in ways]
+        for _ in range(rounds):
+            for way, results in zip(ways, runs, strict=True):
+                results.append(send(way(), place, count))
+                say(f"  {_short(results[-1])}")
     medians = [sorted(results, key=lambda each: each.per_second)[len(results) // 2] for results in runs]
     print(f"\n{_table(medians)}\n")
     by = {(each.name, each.processes): each for each in medians}
@@ -85,6 +88,24 @@ def _contest(servers: BenchServers, place: Place, count: int, rounds: int) -> in
             f"{mine.processes} of ours beside {other.name}: {rate:.2f} times its rate, {work:.2f} of its processor time"
         )
     return 0 if all(each.right for results in runs[:2] for each in results) else 1
+
+
+def _post_office(folder: Path, stack: contextlib.ExitStack) -> list[Callable[[], Way]]:
+    """django-post-office on each database that it can have here, with its own batches and with large ones."""
+    python = post_office_python()
+    if python is None:
+        return []
+    databases: list[Postgres | None] = [None]
+    if binaries := postgres.binaries():
+        databases.append(stack.enter_context(Postgres(binaries)))
+    else:
+        say("PostgreSQL: skipped, for it is not installed (Debian's postgresql; its service need not run)")
+    batches = (PostOffice.USUAL_BATCH, LARGE_BATCH)
+    return [
+        partial(PostOffice, python, folder, 2, batch=batch, postgres=database)
+        for database in databases
+        for batch in batches
+    ]
 
 
 def _deep(servers: BenchServers, place: Place, count: int) -> int:
@@ -123,7 +144,7 @@ def _table(results: list[Sent]) -> str:
             str(each.processes),
             f"{each.per_second:,.0f}",
             f"{each.microseconds:.0f} µs",
-            f"{each.mongo_microseconds:.0f} µs",
+            f"{each.database_microseconds:.0f} µs",
         )
         rows.append((each.name, *counts, f"{each.delivered:,}", f"{each.recorded:,}"))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -1,5 +1,6 @@
 """Runs one way: queues, starts its processes, has them begin at once, and looks at what came of it."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -16,8 +17,8 @@ from bench.processes import ROOT, WayError
 
 @dataclass(frozen=True)
 class Sent:
-    """What one run came to. `processor_seconds` are those of all its processes, `mongo_seconds` those of MongoDB,
-    `seconds` the wall clock's.
+    """What one run came to. `processor_seconds` are those of all its processes, `database_seconds` those of its
+    database's server, `seconds` the wall clock's.
     """
 
     name: str
@@ -25,7 +26,7 @@ class Sent:
     messages: int
     seconds: float
     processor_seconds: float
-    mongo_seconds: float
+    database_seconds: float
     peak_bytes: int
     delivered: int
     recorded: int
@@ -40,9 +41,9 @@ class Sent:
         return self.processor_seconds / self.messages * 1e6
 
     @property
-    def mongo_microseconds(self) -> float:
-        """What MongoDB used of it besides."""
-        return self.mongo_seconds / self.messages * 1e6
+    def database_microseconds(self) -> float:
+        """What its database's server used of it besides; 0 when it has none."""
+        return self.database_seconds / self.messages * 1e6
 
     @property
     def right(self) -> bool:
@@ -54,11 +55,10 @@ Watch = Callable[[Sequence[int]], None]
 
 @dataclass(frozen=True)
 class Place:
-    """Where it happens: the command of smtp-sink, a folder for files, the process of MongoDB."""
+    """Where it happens: the command of smtp-sink, a folder for files."""
 
     sink: str
     folder: Path
-    mongo: int
 
 
 def send(way: Way, place: Place, count: int, watch: Watch | None = None) -> Sent:
@@ -79,30 +79,34 @@ def _sent(way: Way, sink: Sink, children: Sequence[Child], place: Place, count: 
             running.append(_start(child, folder / f"child{number}.log"))
         for process in running:
             _line(process, folder)  # ready
-        begin, mongo = time.perf_counter(), _processor_seconds(place.mongo)
+        begin, database = time.perf_counter(), _processor_seconds(way.server)
         for process in running:
             _say(process, "go\n")
         if watch is not None:
             watch([process.pid for process in running])
         usages = [Usage(**json.loads(_line(process, folder))) for process in running]
         seconds = time.perf_counter() - begin
-        mongo = _processor_seconds(place.mongo) - mongo
+        database = _processor_seconds(way.server) - database
         used = sum(usage.processor_seconds for usage in usages)
         peak = max(usage.peak_bytes for usage in usages)
-        return Sent(way.name, way.processes, count, seconds, used, mongo, peak, sink.delivered, way.recorded())
+        return Sent(way.name, way.processes, count, seconds, used, database, peak, sink.delivered, way.recorded())
     finally:
         for process in running:
             process.kill()
             process.wait()
 
 
-def _processor_seconds(pid: int) -> float:
-    """What a process has used so far; 0 where there is no /proc."""
-    try:
-        values = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(values[11]) + int(values[12])) / os.sysconf("SC_CLK_TCK")
+def _processor_seconds(server: int | None) -> float:
+    """What a process and its children have used so far; 0 for none, and where there is no /proc."""
+    ticks = 0
+    for file in Path("/proc").glob("[0-9]*/stat") if server else ():
+        with contextlib.suppress(OSError):  # it has ended
+            values = file.read_text().rpartition(")")[2].split()
+            if file.parent.name == str(server):
+                ticks += sum(map(int, values[11:15]))  # with its children that have ended
+            elif values[1] == str(server):
+                ticks += sum(map(int, values[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _start(child: Child, log: Path) -> subprocess.Popen[str]:

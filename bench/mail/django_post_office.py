@@ -15,24 +15,29 @@ from bench.measure import measured
 THREADS = 10
 
 
+def database(task: dict[str, Any]) -> dict[str, Any]:
+    """PostgreSQL on a socket, or SQLite as it is fastest with several processes: a write-ahead log that is not flushed
+    for each commit."""
+    if socket := task.get("postgres"):
+        return {"ENGINE": "django.db.backends.postgresql", "NAME": task["database"], "USER": "bench", "HOST": socket}
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": task["database"],
+        "OPTIONS": {
+            "timeout": 60,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        },
+    }
+
+
 def configure(task: dict[str, Any]) -> None:
-    """SQLite as it is fastest with several processes: a write-ahead log that is not flushed for each commit."""
     import django
     from django.conf import settings
 
     settings.configure(
         INSTALLED_APPS=["django.contrib.contenttypes", "post_office"],
-        DATABASES={
-            "default": {
-                "ENGINE": "django.db.backends.sqlite3",
-                "NAME": task["database"],
-                "OPTIONS": {
-                    "timeout": 60,
-                    "transaction_mode": "IMMEDIATE",
-                    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-                },
-            }
-        },
+        DATABASES={"default": database(task)},
         TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates"}],
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         USE_TZ=True,
@@ -78,7 +83,7 @@ def main() -> None:
     from post_office.mail import send_queued_mail_until_done
 
     def send() -> int:
-        send_queued_mail_until_done(lockfile=f"{task['database']}.lock", processes=task["processes"])
+        send_queued_mail_until_done(lockfile=task["lock"], processes=task["processes"])
         return int(task["messages"])
 
     print("ready", flush=True)

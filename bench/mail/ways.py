@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from pymongo.database import Database
 
 from bench.mail.messages import SENDER, messages, write
+from bench.mail.postgres import Postgres
 from bench.servers import BenchServers
 from local.servers import base_environment
 from mailroom.notifications import addresses, requests
@@ -23,6 +24,8 @@ from mailroom.wiring import Services
 
 CONNECTIONS = 10
 MOST_IN_A_BATCH = 100  # as the API takes them
+
+_DATABASE = "bench_mail"
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,11 @@ class Child:
 
 
 class Way(Protocol):
-    """`name` and `processes` go into the table."""
+    """`name` and `processes` go into the table; `server` is the process of its database, if it has one of its own."""
 
     name: str
     processes: int
+    server: int | None
 
     def queue(self, count: int, port: int) -> list[Child]:
         """Queues so many messages for an SMTP server on that port, and tells which processes send them."""
@@ -56,6 +60,7 @@ class Ours:
     def __init__(self, servers: BenchServers, processes: int, connections: int = CONNECTIONS) -> None:
         self.name = "**Mailroom**"
         self.processes = processes
+        self.server: int | None = servers.supervisor.pids()["mongo"]
         self._connections = connections
         self._servers = servers
         self.services: Services = servers.services("bench_mail")
@@ -88,28 +93,43 @@ class Ours:
 
 
 class PostOffice:
-    """`send_queued_mail` on a SQLite file. For each `batch` it starts its processes and connections anew."""
+    """`send_queued_mail` on a SQLite file, or PostgreSQL. For each `batch` it starts its processes and connections
+    anew.
+    """
 
     USUAL_BATCH = 100  # its default
 
-    def __init__(self, python: str, folder: Path, processes: int, batch: int = USUAL_BATCH) -> None:
-        self.name = "django-post-office" if batch == self.USUAL_BATCH else f"django-post-office, batches of {batch:,}"
+    def __init__(
+        self, python: str, folder: Path, processes: int, *, batch: int = USUAL_BATCH, postgres: Postgres | None = None
+    ) -> None:
+        batches = "" if batch == self.USUAL_BATCH else f", batches of {batch:,}"
+        self.name = f"django-post-office, {'PostgreSQL' if postgres else 'SQLite'}{batches}"
         self.processes = processes
+        self.server = postgres.pid if postgres else None
         self._batch = batch
         self._python = python
+        self._postgres = postgres
         self._file = folder / "post-office.sqlite3"
 
     def queue(self, count: int, port: int) -> list[Child]:
-        task = {"database": str(self._file), "port": port, "messages": count}
-        task |= {"processes": self.processes, "batch": self._batch}
+        task: dict[str, Any] = {"database": str(self._file), "lock": f"{self._file}.lock"}
+        if self._postgres:
+            self._postgres.sql("postgres", f"CREATE DATABASE {_DATABASE}")
+            task |= {"database": _DATABASE, "postgres": self._postgres.socket}
+        task |= {"port": port, "messages": count, "processes": self.processes, "batch": self._batch}
         return [Child((self._python, "-m", "bench.mail.django_post_office"), base_environment(), task)]
 
     def recorded(self) -> int:
+        sent = "SELECT count(*) FROM post_office_email WHERE status = 0"
+        if self._postgres:
+            return int(self._postgres.sql(_DATABASE, sent))
         with closing(sqlite3.connect(self._file)) as connection:
-            found: int = connection.execute("SELECT count(*) FROM post_office_email WHERE status = 0").fetchone()[0]
+            found: int = connection.execute(sent).fetchone()[0]
             return found
 
     def close(self) -> None:
+        if self._postgres:
+            self._postgres.sql("postgres", f"DROP DATABASE IF EXISTS {_DATABASE} WITH (FORCE)")
         for file in self._file.parent.glob(f"{self._file.name}*"):
             file.unlink()
 
@@ -121,6 +141,7 @@ class Nodemailer:
 
     def __init__(self, script: Path, servers: BenchServers, folder: Path, *, insert: bool) -> None:
         self.name = "nodemailer, with the insert" if insert else "nodemailer"
+        self.server: int | None = servers.supervisor.pids()["mongo"]
         self._script = script
         self._servers = servers
         self._file = folder / "messages.jsonl"
