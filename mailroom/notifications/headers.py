@@ -76,6 +76,8 @@ def _fault(name: str, value: str) -> str:
         return "a header is one line without control characters"
     if not value.isascii() and not is_free_text(name):
         return "only headers that begin with X- may have other characters than those of ASCII"
+    if "=?" in value and not is_free_text(name):
+        return "only headers that begin with X- may hold =?, which begins an encoded word for many readers"
     return ""
 
 
