@@ -1,4 +1,7 @@
-"""`python -m mailroom`: set-up, API keys, templates, settings. Settings and secrets are those of the functions."""
+"""`python -m mailroom`: set-up, API keys, templates, backups, settings.
+
+Settings and secrets are those of the functions.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from datetime import timedelta
 
 from pymongo.errors import PyMongoError
 
+from mailroom.backups import commands as backups
 from mailroom.errors import MailroomError
 from mailroom.notifications.templates import commands as templates
 from mailroom.platform import settings
@@ -86,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     revoke.add_argument("id", help="as `keys list` shows it")
     revoke.set_defaults(run=_revoke)
     templates.add_to(commands)
+    backups.add_to(commands)
     return parser
 
 

@@ -79,7 +79,7 @@ class ObjectStore:
             Unavailable: the store does not answer, also in the middle.
         """
         headers = None if version.version_id else {"If-Match": version.etag}
-        with _errors():
+        with translated_errors():
             response = self.client.get_object(
                 version.bucket,
                 version.key,
@@ -100,7 +100,7 @@ class ObjectStore:
         Raises:
             ObjectGone, Unavailable: as `read`.
         """
-        with _errors():
+        with translated_errors():
             return self._headers(version.bucket, version.key, version.version_id or None)
 
     def find(self, bucket: str, key: str, version_id: str = "") -> ObjectVersion:
@@ -112,7 +112,7 @@ class ObjectStore:
         """
         if {".", ".."} & set(key.split("/")):
             raise ObjectGone(f"no object can be named {key}")  # the client would raise ValueError
-        with _errors():
+        with translated_errors():
             wanted = version_id or self._headers(bucket, key, None).get("x-amz-version-id", "")
         for version in self.versions(bucket, prefix=key):
             if version.key != key:
@@ -123,9 +123,16 @@ class ObjectStore:
             f"there is no object {bucket}/{key}" + (f" with the version {version_id}" if version_id else "")
         )
 
+    def deleted(self, bucket: str) -> Iterator[str]:
+        """The keys whose latest version is a delete marker."""
+        with translated_errors():
+            for item in self.client.list_objects(bucket, recursive=True, include_version=True):
+                if item.is_delete_marker and item.is_latest == "true":
+                    yield str(item.object_name)
+
     def versions(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[ObjectVersion]:
         """All versions below `prefix` whose key is greater than `start_after`, by key, newest first."""
-        with _errors():
+        with translated_errors():
             for item in self.client.list_objects(
                 bucket, prefix=prefix, recursive=True, include_version=True, start_after=start_after or None
             ):
@@ -134,7 +141,7 @@ class ObjectStore:
 
     def write(self, bucket: str, key: str, body: BinaryIO, size: int, content_type: str) -> None:
         """Writes an object of `size` bytes; it is there whole or not at all."""
-        with _errors():
+        with translated_errors():
             self.client.put_object(bucket, key, body, size, content_type=content_type)
 
     def _headers(self, bucket: str, key: str, version_id: str | None) -> dict[str, str]:
@@ -179,10 +186,11 @@ def _version(bucket: str, item: Item) -> ObjectVersion:
     )
 
 
-def connect(endpoint: str, region: str, keys: Callable[[], tuple[str, str]], timeout: float) -> Minio:
+def connect(endpoint: str, region: str | None, keys: Callable[[], tuple[str, str]], timeout: float) -> Minio:
     """A client of the store at the URL `endpoint`. Sends nothing yet; `timeout` is seconds per answer.
 
-    `keys` gives the access key and the secret key; it is asked at every call, so that they may change.
+    `keys` gives the access key and the secret key; it is asked at every call, so that they may change. Without a
+    `region` the client asks the store for it.
     """
     import urllib3
     from minio import Minio
@@ -211,7 +219,8 @@ def connect(endpoint: str, region: str, keys: Callable[[], tuple[str, str]], tim
 
 
 @contextmanager
-def _errors() -> Iterator[None]:
+def translated_errors() -> Iterator[None]:
+    """Turns the client's errors into `ObjectGone` and `Unavailable`; those of which nothing is known pass."""
     from minio.error import InvalidResponseError, S3Error, ServerError
     from urllib3.exceptions import HTTPError
 

@@ -16,6 +16,8 @@ SMTP_USERNAME = "mailroom-smtp-username"
 SMTP_PASSWORD = "mailroom-smtp-password"  # noqa: S105  # pragma: allowlist secret
 ATTACHMENTS_ACCESS_KEY = "mailroom-attachments-access-key"
 ATTACHMENTS_SECRET_KEY = "mailroom-attachments-secret-key"  # noqa: S105  # pragma: allowlist secret
+BACKUP_ACCESS_KEY = "mailroom-backup-access-key"
+BACKUP_SECRET_KEY = "mailroom-backup-secret-key"  # noqa: S105  # pragma: allowlist secret
 DKIM_KEY = "mailroom-dkim-key"
 
 

@@ -1,0 +1,1 @@
+"""Backups of the database and the buckets: made, listed, checked, restored."""

@@ -1,0 +1,110 @@
+"""Making a backup, and removing what is too old. docs/operations.md says how a deployment does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Literal
+
+from mailroom.backups import buckets, database, manifest
+from mailroom.backups.archive import Archive, BucketArchive, FolderArchive, place
+from mailroom.backups.manifest import Backup
+from mailroom.errors import InvalidSetting
+from mailroom.platform import objects, secrets
+from mailroom.platform.objects import ObjectStore
+from mailroom.wiring import Services
+
+Say = Callable[[str], None]
+Part = Literal["", "database", "buckets"]
+"""What is meant: both for an empty one."""
+
+# What a backup that is being made has written, and has no manifest yet, is younger than this.
+_UNFINISHED = timedelta(days=2)
+
+
+def open_archive(services: Services) -> Archive:
+    """The archive that BACKUP_TO names.
+
+    Raises:
+        InvalidSetting, MissingSecret, ArchiveUnusable
+    """
+    settings = services.settings
+    if not settings.backup_to:
+        raise InvalidSetting("BACKUP_TO is empty: set it to a folder, or to the URL of a bucket")
+    where = place(settings.backup_to)
+    if not isinstance(where, tuple):
+        return FolderArchive(where)
+    endpoint, bucket = where
+    names = (secrets.BACKUP_ACCESS_KEY, secrets.BACKUP_SECRET_KEY)
+    for name in names:
+        services.secrets.read(name)  # told now, and not at the first file
+
+    def keys() -> tuple[str, str]:
+        access_key, secret_key = map(services.secrets.read, names)
+        return access_key, secret_key
+
+    timeout = settings.s3_timeout_seconds
+    return BucketArchive(ObjectStore(lambda: objects.connect(endpoint, None, keys, timeout)), bucket)
+
+
+def bucket_names(services: Services) -> list[str]:
+    settings = services.settings
+    return [settings.invoices_bucket, settings.rejects_bucket, settings.attachments_bucket]
+
+
+def create(services: Services, archive: Archive, say: Say, *, only: Part = "", now: datetime) -> Backup:
+    """Makes a backup, named for `now`, while work goes on. What was accepted before it began is in it.
+
+    Raises:
+        Unavailable, ArchiveUnusable, MissingSecret: there is no such backup then; what was written is removed later.
+    """
+    name = manifest.name_for(now)
+    collections = []
+    if only != "buckets":
+        for file in database.dump(services.database, archive, name):
+            collections.append(file)
+            say(f"{file.name}: {file.entries} documents, {file.size} bytes")
+    listed = None
+    if only != "database":
+        listed = buckets.dump(services.objects, archive, name, bucket_names(services), _newest(archive))
+        say(f"{listed.name}: {listed.entries} versions of objects")
+    made = manifest.new(
+        started=now,
+        database=services.database.name,
+        collections=collections,
+        buckets=bucket_names(services) if listed else [],
+        objects=listed,
+    )
+    manifest.write(archive, made)
+    return made
+
+
+def _newest(archive: Archive) -> Backup | None:
+    """The newest backup with objects, whose objects need no copy."""
+    for name in reversed(manifest.finished(archive)):
+        found = manifest.read(archive, name)
+        if found.manifest.objects is not None:
+            return found
+    return None
+
+
+def expire(archive: Archive, keep: int, say: Say, *, now: datetime) -> None:
+    """Removes all but the newest `keep` backups, those that were never finished, and what no backup lists any more.
+
+    Never what is younger than two days and not finished: it may belong to a backup that is being made.
+    """
+    finished = manifest.finished(archive)
+    kept = finished[-keep:]
+    long_ago = now - _UNFINISHED
+    for name in finished[:-keep]:
+        # Its manifest first: half a backup must not look like a whole one.
+        archive.remove(manifest.path(name, manifest.MANIFEST))
+        say(f"removed the backup {name}")
+    for entry in list(archive.entries(manifest.BACKUPS)):
+        name = entry.name.split("/")[1]
+        if name not in kept and (name in finished or entry.written < long_ago):
+            archive.remove(entry.name)
+    listed = {stored.name for name in kept for stored in buckets.lines(archive, manifest.read(archive, name))}
+    for entry in list(archive.entries(manifest.OBJECTS)):
+        if entry.name not in listed and entry.written < long_ago:
+            archive.remove(entry.name)

@@ -1,0 +1,116 @@
+"""The database: each collection as one file of BSON, in an order that makes a backup under load whole.
+
+The collections are read one after the other, while work goes on, so they are of different moments. What was accepted
+before the backup began is in it; whatever is only half in it is done again after a restore, to the same effect:
+
+- `imports` come before `invoices`. An invoice may thus be newer than the checkpoint of its import, which writes those
+  rows again and finds its traces. The other way round a checkpoint could be ahead of its rows, and they would be lost.
+- `imports` come before `notifications`: the mail about an import is there, or its import is still to be told of.
+- The buckets come after the database: an object that no import knows is found by reconciliation.
+
+A document that is there from beginning to end is read once, for `_id` never changes and the index of it is walked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+import bson
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from pymongo.database import Database
+
+from mailroom.backups import manifest
+from mailroom.backups.archive import Archive
+from mailroom.backups.manifest import Backup, Damaged, File
+from mailroom.backups.packing import Counted, pack, stream, unpack
+from mailroom.platform.mongo import Document, Documents
+
+_FIRST = ("cursors", "imports")
+_BATCH_DOCUMENTS = 1000
+_BATCH_BYTES = 4 << 20
+_LENGTH_BYTES = 4  # what a BSON document begins with
+_RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+
+
+def names(database: Database[Document]) -> list[str]:
+    """The collections in the order in which they are read."""
+    found = database.list_collection_names(filter={"type": "collection", "name": {"$not": {"$regex": r"^system\."}}})
+    return sorted(found, key=lambda name: (name not in _FIRST, name))
+
+
+def dump(database: Database[Document], archive: Archive, backup: str) -> Iterator[File]:
+    """Writes every collection; yields each once it is written."""
+    for name in names(database):
+        reader = _Reader(database[name])
+        packed = Counted(pack(reader))
+        file = manifest.path(backup, "mongodb", database.name, f"{name}.bson.gz")
+        archive.write(file, packed)
+        yield File(file, packed.size, packed.sha256, reader.documents)
+
+
+class _Reader:
+    """The documents of a collection as BSON, in large pieces, and how many they were."""
+
+    def __init__(self, collection: Documents) -> None:
+        self._collection = collection
+        self.documents = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for found in self._collection.find_raw_batches(sort=[("_id", 1)]):
+            batch = cast(bytes, found)  # the driver's types know nothing of raw batches
+            self.documents += _count(batch)
+            yield batch
+
+
+def _count(batch: bytes) -> int:
+    found = place = 0
+    while place < len(batch):
+        place += int.from_bytes(batch[place : place + _LENGTH_BYTES], "little")
+        found += 1
+    return found
+
+
+def occupied(database: Database[Document]) -> list[str]:
+    """The collections that hold documents; what set-up itself writes does not count."""
+    return [name for name in names(database) if name != "cursors" and database[name].find_one({}, {"_id": 1})]
+
+
+def drop(database: Database[Document], backup: Backup) -> None:
+    """Drops the collections that the backup holds. Set-up makes their indexes anew, at once while they are empty."""
+    for file in backup.manifest.collections:
+        database.drop_collection(_collection(file))
+
+
+def load(database: Database[Document], archive: Archive, backup: Backup) -> Iterator[tuple[str, int]]:
+    """Fills the collections; yields each one's name, and how many documents it has now. Raises Damaged."""
+    for file in backup.manifest.collections:
+        name = _collection(file)
+        collection = database.get_collection(name, codec_options=_RAW)
+        collection.delete_many({})  # what set-up wrote
+        documents = 0
+        with archive.read(file.name) as pieces:
+            for batch in _batches(unpack(pieces)):
+                collection.insert_many(batch, ordered=False)
+                documents += len(batch)
+        if documents != file.entries:
+            raise Damaged(f"{file.name} has {documents} documents, and not {file.entries}")
+        yield name, documents
+
+
+def _collection(file: File) -> str:
+    return file.name.rpartition("/")[2].removesuffix(".bson.gz")
+
+
+def _batches(pieces: Iterator[bytes]) -> Iterator[list[RawBSONDocument]]:
+    batch: list[RawBSONDocument] = []
+    size = 0
+    for document in bson.decode_file_iter(stream(pieces), _RAW):
+        batch.append(document)
+        size += len(document.raw)
+        if len(batch) == _BATCH_DOCUMENTS or size > _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

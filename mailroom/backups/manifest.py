@@ -1,0 +1,136 @@
+"""What a backup consists of. The manifest is written last: a backup without one was never finished.
+
+backups/20240131T023000Z/manifest.json
+backups/20240131T023000Z/mongodb/DATABASE/COLLECTION.bson.gz    as mongodump --gzip writes it
+backups/20240131T023000Z/objects.jsonl.gz                       every version: its bucket, key, id, time, checksum
+objects/ab/abcd…                                                the bytes of a version, for all backups that list it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import msgspec
+
+import mailroom
+from mailroom.backups.archive import Archive, NotThere
+from mailroom.backups.packing import Counted
+from mailroom.errors import MailroomError
+
+FORMAT = 1
+BACKUPS, OBJECTS, MANIFEST = "backups", "objects", "manifest.json"
+
+
+class Damaged(MailroomError):
+    """A backup is not what was written. Nothing was done with it."""
+
+
+class NoSuchBackup(MailroomError):
+    """There is no finished backup of that name."""
+
+
+class File(msgspec.Struct, frozen=True, rename="camel"):
+    """A file of a backup. `entries`: its documents, or its lines."""
+
+    name: str
+    size: int
+    sha256: str
+    entries: int
+
+
+class Manifest(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """Times are RFC 3339. `buckets` is empty and `objects` None in a backup of the database alone, and so on."""
+
+    format: int
+    mailroom: str
+    started_at: datetime
+    finished_at: datetime
+    database: str
+    collections: list[File]
+    buckets: list[str]
+    objects: File | None
+
+
+class Backup(msgspec.Struct, frozen=True):
+    """A finished backup."""
+
+    name: str
+    manifest: Manifest
+
+
+def name_for(time: datetime) -> str:
+    """Names are in the order of time."""
+    return time.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def path(backup: str, *parts: str) -> str:
+    return "/".join((BACKUPS, backup, *parts))
+
+
+def write(archive: Archive, backup: Backup) -> None:
+    archive.write(path(backup.name, MANIFEST), [msgspec.json.format(msgspec.json.encode(backup.manifest))])
+
+
+def finished(archive: Archive) -> list[str]:
+    """The names of all finished backups, oldest first."""
+    ends = f"/{MANIFEST}"
+    return sorted(entry.name.split("/")[1] for entry in archive.entries(BACKUPS) if entry.name.endswith(ends))
+
+
+def read(archive: Archive, name: str = "") -> Backup:
+    """That backup, by default the newest.
+
+    Raises:
+        NoSuchBackup; Damaged: its manifest makes no sense.
+    """
+    if not name:
+        names = finished(archive)
+        if not names:
+            raise NoSuchBackup("there is no backup")
+        name = names[-1]
+    try:
+        with archive.read(path(name, MANIFEST)) as pieces:
+            manifest = msgspec.json.decode(b"".join(pieces), type=Manifest)
+    except NotThere as error:
+        raise NoSuchBackup(f"there is no finished backup {name}") from error
+    except msgspec.DecodeError as error:
+        raise Damaged(f"the manifest of the backup {name} is damaged: {error}") from error
+    if manifest.format != FORMAT:
+        raise Damaged(f"the backup {name} has format {manifest.format}: this version of Mailroom reads {FORMAT}")
+    return Backup(name, manifest)
+
+
+def check_file(archive: Archive, name: str, size: int, sha256: str) -> None:
+    """Reads the file to its end. Raises Damaged, naming it."""
+    try:
+        with archive.read(name) as pieces:
+            counted = Counted(pieces)
+            for _ in counted:
+                pass
+    except NotThere as error:
+        raise Damaged(f"the backup is damaged: {error}") from error
+    if (counted.size, counted.sha256) != (size, sha256):
+        raise Damaged(f"the backup is damaged: {name} is not what was written ({counted.size} bytes, {size} expected)")
+
+
+def files(backup: Backup) -> Iterator[File]:
+    yield from backup.manifest.collections
+    if backup.manifest.objects:
+        yield backup.manifest.objects
+
+
+def new(
+    *, started: datetime, database: str, collections: list[File], buckets: list[str], objects: File | None
+) -> Backup:
+    manifest = Manifest(
+        format=FORMAT,
+        mailroom=mailroom.__version__,
+        started_at=started,
+        finished_at=datetime.now(UTC),
+        database=database,
+        collections=collections,
+        buckets=buckets,
+        objects=objects,
+    )
+    return Backup(name_for(started), manifest)

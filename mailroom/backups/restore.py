@@ -1,0 +1,96 @@
+"""Restoring a backup, after all of it was read and found whole."""
+
+from __future__ import annotations
+
+from mailroom import setup
+from mailroom.backups import buckets, database, manifest
+from mailroom.backups.archive import Archive
+from mailroom.backups.backup import Part, Say, bucket_names
+from mailroom.backups.manifest import Backup, check_file
+from mailroom.errors import MailroomError
+from mailroom.invoices.reconcile import CURSOR_ID
+from mailroom.notifications import holding
+from mailroom.platform.mongo import server_time
+from mailroom.wiring import Services
+
+
+class NotEmpty(MailroomError):
+    """There is something where the backup would go. Nothing was changed."""
+
+
+class DoesNotFit(MailroomError):
+    """The backup has not what was asked for, or is of other buckets. Nothing was changed."""
+
+
+def check(archive: Archive, backup: Backup, say: Say) -> None:
+    """Reads all of the backup. Raises Damaged, naming the first file that is not what was written."""
+    for file in manifest.files(backup):
+        check_file(archive, file.name, file.size, file.sha256)
+    versions = buckets.check(archive, backup)
+    say(f"{backup.name} is whole: {len(backup.manifest.collections)} collections, {versions} versions of objects")
+
+
+def restore(
+    services: Services,
+    archive: Archive,
+    backup: Backup,
+    say: Say,
+    *,
+    only: Part = "",
+    replace: bool = False,
+    hold_mail: bool = False,
+) -> None:
+    """Checks the backup, runs the set-up, and writes it. No function should run meanwhile.
+
+    `replace`: a database that is not empty is replaced. Objects that are there stay in any case.
+    `hold_mail`: mail that waited is not sent by itself, for it may have been sent since the backup.
+
+    Raises:
+        Damaged, NotEmpty, DoesNotFit: nothing was changed.
+        Refused, Unavailable, SetupFailed: begin again, with `replace`.
+    """
+    _check_fit(services, backup, only)
+    if only != "buckets" and not replace:
+        _check_empty(services)
+    check(archive, backup, say)
+    if only != "buckets":
+        database.drop(services.database, backup)
+    setup.run(services, say)
+    if only != "buckets":
+        _restore_database(services, archive, backup, say)
+        if hold_mail:
+            held = holding.hold(services.database["notifications"], server_time(services.database))
+            say(f"{held} messages that waited are held: resend or leave each")
+    if only != "database":
+        for bucket, put, there in buckets.load(services.objects, archive, backup):
+            say(f"{bucket}: {put} versions put back, {there} were there")
+
+
+def _check_fit(services: Services, backup: Backup, only: Part) -> None:
+    holds = backup.manifest
+    if only != "buckets" and not holds.collections:
+        raise DoesNotFit(f"the backup {backup.name} is of the buckets alone: --only buckets")
+    if only != "database" and holds.objects is None:
+        raise DoesNotFit(f"the backup {backup.name} is of the database alone: --only database")
+    named = bucket_names(services)
+    if only != "database" and holds.buckets != named:
+        raise DoesNotFit(
+            f"the backup {backup.name} is of the buckets {', '.join(holds.buckets)}, and the settings name "
+            f"{', '.join(named)}: the name of a bucket is part of the identity of an import"
+        )
+
+
+def _check_empty(services: Services) -> None:
+    if occupied := database.occupied(services.database):
+        raise NotEmpty(
+            f"the database {services.database.name} is not empty ({', '.join(occupied)}): --replace replaces it, "
+            "MONGODB_DATABASE names another"
+        )
+
+
+def _restore_database(services: Services, archive: Archive, backup: Backup, say: Say) -> None:
+    for collection, documents in database.load(services.database, archive, backup):
+        say(f"{collection}: {documents} documents")
+    # Due at once: objects that were uploaded since the database was read are not in the ledger.
+    due = {"startAfter": "", "dueAt": server_time(services.database)}
+    services.database["cursors"].update_one({"_id": CURSOR_ID}, {"$set": due}, upsert=True)

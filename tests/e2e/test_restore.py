@@ -1,0 +1,161 @@
+"""A backup under load, new servers, a restore: all is as it was, and goes on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.demo.client import Client, DemoError, wait_for
+from local.run import Stack
+from local.servers import base_environment
+from tests.e2e.conftest import ENVIRONMENT, ROOT
+from tests.integration.invoices.files import csv, line
+
+ROWS = 3000
+WORKERS = ("invoice-importer", "notification-sender")
+
+
+def backups(stack: Stack, archive: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """`python -m mailroom backups`, with the credentials of that stack."""
+    secrets = archive.parent / "secrets"
+    secrets.mkdir(exist_ok=True)
+    for name, value in stack.secrets.items():
+        (secrets / name).write_text(value)
+    environment = base_environment() | {
+        "PYTHONPATH": str(ROOT),
+        "SECRETS_DIR": str(secrets),
+        "S3_ENDPOINT": stack.info["minio"]["endpoint"],
+        "BACKUP_TO": str(archive),
+    }
+    command = [sys.executable, "-m", "mailroom", "backups", *words]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+
+
+@contextmanager
+def load(client: Client) -> Iterator[list[str]]:
+    """Files and messages, one after the other, until the end of the block; the subjects that were accepted."""
+    accepted: list[str] = []
+    over = threading.Event()
+
+    def work() -> None:
+        number = 0
+        while not over.is_set():
+            client.upload(f"load/{number % 7}.csv", csv(line(f"load-{number}"), line("same", gross=f"{number}.00")))
+            client.post("notifications", mail(f"load {number}"))
+            accepted.append(f"load {number}")
+            number += 1
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        wait_for("the load", lambda: len(accepted) > 5, 30)
+        yield accepted
+    finally:
+        over.set()
+        thread.join()
+
+
+def mail(subject: str) -> dict[str, str]:
+    return {"emailTo": "you@example.com", "subject": subject, "message": "<p>m</p>"}
+
+
+def everything(client: Client, path: str) -> list[dict[str, Any]]:
+    """All pages of a list."""
+    items, cursor = [], {}
+    while True:
+        page = client.get(path, limit="1000", **cursor)
+        items += page["items"]
+        if page["nextCursor"] is None:
+            return items
+        cursor = {"cursor": page["nextCursor"]}
+
+
+def work(stack: Stack, client: Client) -> None:
+    """As the schedule does every minute."""
+    for name in WORKERS:
+        with suppress(DemoError):  # it is at work already
+            client.post(name, {})
+
+
+def ended(client: Client, key: str) -> dict[str, Any] | None:
+    found = client.get("invoices/imports", key=key)["items"]
+    return found[0] if found and found[0]["finishedAt"] else None
+
+
+@pytest.mark.timeout(300)
+def test_all_goes_on_after_a_restore_on_new_servers(tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    environment = ENVIRONMENT | {"RETRY_FIRST_SECONDS": "1"}
+    with Stack(ROOT, tmp_path / "before", environment) as stack:
+        client = Client(stack.info)
+        client.upload("done.csv", csv(line("done"), line("bad", gross="no number")))
+        before = wait_for("an import", lambda: ended(client, "done.csv"), 30)
+        rejects = client.download(before["rejects"]["bucket"], before["rejects"]["key"])
+        client.post("notifications", mail("sent before"))
+        wait_for("a mail", lambda: [each["subject"] for each in client.messages()] == ["sent before"], 30)
+        stack.stop("inbox")
+        client.post("notifications", mail("queued before"))
+        client.upload(
+            "long.csv", csv(*(line(f"long-{n}", gross="no" if n % 50 == 0 else "119.00") for n in range(ROWS)))
+        )
+
+        def begun() -> bool:
+            found = client.get("invoices/imports", key="long.csv")["items"]
+            return bool(found and found[0]["counts"]["rows"])
+
+        with load(client) as accepted:
+            wait_for("the first batches", begun, 60)
+            certain = ["queued before", *accepted]
+            done = backups(stack, archive, "create")
+            assert done.returncode == 0, done.stderr
+            assert client.get("invoices/imports", key="long.csv")["items"][0]["state"] == "running"
+        [found] = client.get("invoices", importId=before["id"])["items"]
+        invoice = client.get(f"invoices/{found['id']}")
+        key = stack.info["apiKey"]
+
+    with Stack(ROOT, tmp_path / "after", environment) as stack:
+        for name in WORKERS:
+            stack.stop(name)
+        done = backups(stack, archive, "restore", "--replace")
+        assert done.returncode == 0, done.stderr
+        for name in WORKERS:
+            stack.start(name)
+        client = Client(stack.info | {"apiKey": key})  # the key of old
+
+        def drained() -> bool:
+            work(stack, client)
+            mails = [client.get("notifications", status=status)["items"] for status in ("queued", "sending")]
+            imports = [client.get("invoices/imports", state=state)["items"] for state in ("pending", "running")]
+            return not any(mails + imports)
+
+        wait_for("the end of all work", drained, 120)
+        subjects = Counter(each["subject"] for each in client.messages())
+        assert set(certain) <= set(subjects)
+        assert "sent before" not in subjects
+        assert set(subjects.values()) == {1}
+        states = {each["subject"]: each["status"] for each in everything(client, "notifications")}
+        assert states == dict.fromkeys(["sent before", *subjects], "sent")
+
+        assert ended(client, "done.csv") == before
+        assert client.get(f"invoices/{invoice['id']}") == invoice
+        assert client.download(before["rejects"]["bucket"], before["rejects"]["key"]) == rejects
+        rejected = ROWS // 50
+        assert ended(client, "long.csv")["counts"] == {  # type: ignore[index]
+            "rows": ROWS, "inserted": ROWS - rejected, "updated": 0, "unchanged": 0, "stale": 0, "rejected": rejected,
+        }  # fmt: skip
+        numbers = Counter(each["invoiceNumber"] for each in everything(client, "invoices"))
+        assert set(numbers.values()) == {1}
+        assert {f"load-{subject.split()[1]}" for subject in certain[1:]} <= set(numbers)
+
+        client.upload("done.csv", csv(line("done", status="paid")))
+        again = wait_for("a new version", lambda: (found := ended(client, "done.csv")) != before and found, 30)
+        assert again["counts"]["updated"] == 1

@@ -1,0 +1,285 @@
+"""What is restored is what was backed up: documents, versions with their identity; of a damaged backup nothing."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from bson import ObjectId
+
+from mailroom import setup
+from mailroom.backups import manifest
+from mailroom.backups.archive import ArchiveUnusable
+from mailroom.backups.backup import open_archive
+from mailroom.backups.manifest import Damaged, NoSuchBackup
+from mailroom.backups.restore import DoesNotFit, NotEmpty
+from mailroom.errors import InvalidSetting
+from mailroom.notifications.app import api
+from tests.integration.backups.conftest import World
+from tests.integration.invoices.files import Bucket, csv, line
+
+MULTIPART = 6 << 20
+
+
+@pytest.fixture
+def bucket(world: World) -> Bucket:
+    return Bucket(world.services)
+
+
+def fill(world: World, bucket: Bucket) -> None:
+    """A file in two versions, one with a rejected row, one that was deleted, attachments, a key, a queued message."""
+    bucket.import_("a.csv", csv(line(1), line(2)))
+    bucket.import_("a.csv", csv(line(1, status="paid"), line(3, gross="no number")))
+    bucket.import_("ä b/+gone.csv", csv(line(4)))
+    client = world.services.objects.client
+    client.remove_object(bucket.name, "ä b/+gone.csv")
+    attachments = world.services.settings.attachments_bucket
+    large = BytesIO(bytes(range(256)) * (MULTIPART // 256) + b"the second part")
+    client.put_object(attachments, "large.bin", large, MULTIPART + 15, part_size=5 << 20, metadata={"of": "us"})
+    client.put_object(attachments, "empty.pdf", BytesIO(b""), 0, content_type="application/pdf")
+    world.services.keys.create("somebody", ["invoices:read"])
+    assert send(world, "queued@example.com")["status"] == 202
+
+
+def send(world: World, to: str) -> dict[str, int]:
+    key = world.services.keys.create("sender", ["notifications:send"]).text
+    body = f'{{"emailTo": "{to}", "subject": "s", "message": "m"}}'.encode()
+    headers = {"Authorization": f"Bearer {key}", "Prefer": "respond-async"}
+    answer = api(world.services)(SimpleNamespace(body=body, headers=headers, method="POST", query={}, path="/"))
+    return {"status": answer["statusCode"]}
+
+
+def test_all_is_as_it_was(world: World, bucket: Bucket) -> None:
+    fill(world, bucket)
+    documents, objects = world.documents(), world.objects()
+    made = world.back_up()
+    world.wipe()
+
+    world.restore(manifest.read(world.archive))
+
+    assert world.documents() == documents
+    assert world.objects() == objects
+    assert len(objects) == 6  # three of invoices, a rejects file, two attachments
+    assert list(world.services.objects.deleted(bucket.name)) == ["ä b/+gone.csv"]
+    for name, wanted in setup.INDEXES.items():
+        assert {each.document["name"] for each in wanted} < set(world.services.database[name].index_information())
+    assert manifest.finished(world.archive) == [made.name]
+
+
+def test_imports_go_on_where_they_were(world: World, bucket: Bucket) -> None:
+    bucket.import_("done.csv", csv(line(1, status="open")))
+    waiting = bucket.submit("waiting.csv", csv(line(2)))
+    bucket.put("untold.csv", csv(line(3)))
+    made = world.back_up()
+    world.wipe()
+
+    world.restore(made)
+    bucket.run()
+
+    # Reconciliation is due, and finds what came after the database was read; what was imported is known.
+    assert bucket.job(waiting)["state"] == "done"
+    assert sorted(each["invoiceNumber"] for each in bucket.invoices()) == ["1", "2", "3"]
+    assert world.services.database["imports"].count_documents({}) == 3
+
+
+def test_the_bytes_of_a_version_are_copied_once(world: World, bucket: Bucket) -> None:
+    bucket.put("a.csv", csv(line(1)))
+    bucket.put("c.csv", csv(line(2)))
+    world.back_up()
+    first = {entry.name: entry.written for entry in world.archive.entries(manifest.OBJECTS)}
+    bucket.put("b.csv", csv(line(3)))
+    bucket.put("a.csv", csv(line(4)))
+    objects = world.objects()
+    made = world.back_up()
+    second = {entry.name: entry.written for entry in world.archive.entries(manifest.OBJECTS)}
+
+    assert len(first) == 2
+    assert len(second) == 4
+    assert second.items() >= first.items()
+    world.wipe()
+    world.restore(made)
+    assert world.objects() == objects
+
+
+def damages() -> list[str]:
+    return ["collection", "list", "object", "missing object", "missing collection", "manifest"]
+
+
+@pytest.mark.parametrize("damage", damages())
+def test_a_damaged_backup_is_refused_and_nothing_is_changed(world: World, bucket: Bucket, damage: str) -> None:
+    bucket.import_("a.csv", csv(line(1)))
+    made = world.back_up()
+    name = {
+        "collection": made.manifest.collections[-1].name,
+        "list": made.manifest.objects.name,  # type: ignore[union-attr]
+        "object": next(world.archive.entries(manifest.OBJECTS)).name,
+        "manifest": manifest.path(made.name, manifest.MANIFEST),
+    }[damage.removeprefix("missing ")]
+    if damage.startswith("missing"):
+        world.archive.remove(name)
+    else:
+        with world.archive.read(name) as pieces:
+            content = b"".join(pieces)
+        world.archive.write(name, [content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]])
+    bucket.import_("b.csv", csv(line(2)))
+    documents, objects = world.documents(), world.objects()
+
+    with pytest.raises(Damaged, match=made.name if damage == "manifest" else name):
+        world.restore(manifest.read(world.archive, made.name), replace=True)
+
+    assert world.documents() == documents
+    assert world.objects() == objects
+
+
+def test_a_backup_that_was_not_finished_is_none(world: World, bucket: Bucket) -> None:
+    made = world.back_up()
+    world.archive.remove(manifest.path(made.name, manifest.MANIFEST))
+    for name in ("", made.name):
+        with pytest.raises(NoSuchBackup):
+            manifest.read(world.archive, name)
+
+
+def test_a_database_that_is_not_empty_is_replaced_only_when_asked(world: World, bucket: Bucket) -> None:
+    bucket.import_("a.csv", csv(line(1)))
+    documents = world.documents()
+    made = world.back_up()
+    bucket.import_("b.csv", csv(line(2)))
+
+    with pytest.raises(NotEmpty, match="imports, invoices"):
+        world.restore(made)
+    assert len(bucket.invoices()) == 2
+
+    world.restore(made, replace=True)
+    assert world.documents() == documents
+    assert {version.key for version in world.objects()} == {"a.csv", "b.csv"}  # the newer object stayed
+    bucket.run()
+    assert len(bucket.invoices()) == 2  # and was found
+
+
+def test_a_part_alone(world: World, bucket: Bucket) -> None:
+    bucket.import_("a.csv", csv(line(1)))
+    objects, documents = world.objects(), world.documents()
+    of_the_database = world.back_up(only="database")
+    with pytest.raises(DoesNotFit, match="--only database"):
+        world.restore(of_the_database, replace=True)
+    whole = world.back_up()
+    world.wipe()
+
+    world.restore(of_the_database, only="database")
+    assert (world.documents(), world.objects()) == (documents, {})
+    world.restore(whole, only="buckets")
+    assert (world.documents(), world.objects()) == (documents, objects)
+
+
+def test_a_key_that_was_deleted_and_uploaded_again_since_is_not_deleted(world: World, bucket: Bucket) -> None:
+    bucket.put("a.csv", csv(line(1)))
+    world.services.objects.client.remove_object(bucket.name, "a.csv")
+    made = world.back_up()
+    bucket.put("a.csv", csv(line(2)))
+
+    world.restore(made, only="buckets")
+
+    assert list(world.services.objects.deleted(bucket.name)) == []
+
+
+def test_mail_that_waited_can_be_held(world: World) -> None:
+    assert send(world, "queued@example.com")["status"] == 202
+    made = world.back_up()
+    world.wipe()
+
+    world.restore(made, hold_mail=True)
+
+    [message] = world.services.database["notifications"].find()
+    assert (message["state"], "dueAt" in message) == ("unknown", False)
+
+
+def test_other_names_of_buckets_are_refused(world: World, make_services, backup_to: str) -> None:
+    made = world.back_up()
+    others = World(make_services(backup_to=backup_to, invoices_bucket="elsewhere"), world.archive)
+    with pytest.raises(DoesNotFit, match="elsewhere"):
+        others.restore(made, replace=True)
+
+
+def test_the_newest_are_kept_and_what_only_others_listed_is_removed(world: World, bucket: Bucket) -> None:
+    bucket.put("gone.csv", csv(line(1)))
+    bucket.put("stays.csv", csv(line(2)))
+    oldest = world.back_up()
+    version = world.services.objects.find(bucket.name, "gone.csv")
+    world.services.objects.client.remove_object(bucket.name, "gone.csv", version.version_id)
+    kept = [world.back_up() for _ in range(3)]
+
+    world.expire(2)
+
+    assert manifest.finished(world.archive) == [each.name for each in kept[1:]]
+    names = {entry.name for entry in world.archive.entries(manifest.BACKUPS)}
+    assert not [name for name in names if oldest.name in name]
+    assert len(list(world.archive.entries(manifest.OBJECTS))) == 1
+    objects = world.objects()
+    world.wipe()
+    world.restore(kept[-1])
+    assert world.objects() == objects
+
+
+def test_what_a_backup_that_is_being_made_has_written_stays(world: World, bucket: Bucket) -> None:
+    world.now = world.now.replace(year=world.now.year - 1)  # so that what is written now is not old
+    bucket.put("a.csv", csv(line(1)))
+    for _ in range(2):
+        world.back_up(only="database")
+    unfinished = world.back_up()
+    world.archive.remove(manifest.path(unfinished.name, manifest.MANIFEST))
+
+    world.expire(2)
+
+    manifest.write(world.archive, unfinished)
+    world.wipe()
+    world.restore(unfinished)
+    assert {version.key for version in world.objects()} == {"a.csv"}
+
+
+def test_a_drill_into_a_database_of_its_own(world: World, bucket: Bucket, make_services, backup_to: str) -> None:
+    bucket.import_("a.csv", csv(line(1)))
+    made, documents = world.back_up(), world.documents()
+    name = f"{world.services.database.name}_drill"
+    drill = World(make_services(backup_to=backup_to, mongodb_database=name), world.archive)
+    try:
+        drill.restore(made)
+        assert drill.documents() == documents
+    finally:
+        drill.services.database.client.drop_database(name)
+
+
+@pytest.mark.parametrize("wrong", ["backups", "https://s3.example.com/", "s3://backups", "https://a/b/c"])
+def test_a_wrong_place_is_named(make_services, wrong: str) -> None:
+    with pytest.raises(InvalidSetting, match="BACKUP_TO"):
+        open_archive(make_services(backup_to=wrong))
+
+
+def test_a_folder_that_is_not_there_is_not_made(make_services, tmp_path: Path) -> None:
+    with pytest.raises(ArchiveUnusable, match="there is no folder"):
+        open_archive(make_services(backup_to=str(tmp_path / "not-mounted")))
+    assert not (tmp_path / "not-mounted").exists()
+
+
+def test_a_bucket_that_is_not_there_is_named(world: World, make_services) -> None:
+    settings = world.services.settings
+    for part in ("access-key", "secret-key"):
+        given = world.services.secrets.read(f"mailroom-s3-{part}")
+        (settings.secrets_dir / f"mailroom-backup-{part}").write_text(given)
+    services = make_services(backup_to=f"{settings.s3_endpoint}/not-there")
+    with pytest.raises(ArchiveUnusable, match="not-there"):
+        World(services, open_archive(services)).back_up()
+
+
+@pytest.mark.parametrize("backup_to", ["folder"], indirect=True)
+def test_every_document_is_there_whatever_its_size(world: World) -> None:
+    """Batches end by number and by bytes."""
+    collection = world.services.database["templates"]
+    for size in (5 << 20, 1):
+        collection.insert_one({"_id": ObjectId(), "name": str(ObjectId()), "version": 1, "content": bytes(size)})
+    collection.insert_many([{"name": str(number), "version": 1} for number in range(1001)])
+    made, documents = world.back_up(), world.documents()
+    world.wipe()
+    world.restore(made)
+    assert world.documents() == documents
