@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from minio import Minio
@@ -11,11 +12,14 @@ from minio.error import S3Error
 from minio.notificationconfig import NotificationConfig, QueueConfig
 from minio.versioningconfig import VersioningConfig
 from pymongo import IndexModel
+from pymongo.errors import ConnectionFailure, OperationFailure
 
-from mailroom.errors import MailroomError
+from mailroom.errors import MailroomError, Unavailable
 from mailroom.invoices import indexes as invoices
 from mailroom.invoices.reconcile import CURSOR_ID
 from mailroom.notifications import indexes as notifications
+from mailroom.platform.objects import translated_errors
+from mailroom.platform.secrets import S3_ACCESS_KEY, S3_SECRET_KEY
 from mailroom.wiring import Services
 
 INDEXES: dict[str, list[IndexModel]] = invoices.INDEXES | notifications.INDEXES
@@ -37,12 +41,43 @@ def run(services: Services, say: Callable[[str], None]) -> None:
     """Does every step, telling `say` about each.
 
     Raises:
-        SetupFailed, MissingSecret, Unavailable: what was done until then stays; run it again.
+        SetupFailed, MissingSecret, InvalidSetting: what was done until then stays; run it again.
     """
-    for line in _database(services):
-        say(line)
-    for line in _buckets(services):
-        say(line)
+    with _told_of_mongodb(services.settings.mongodb_secret):
+        for line in _database(services):
+            say(line)
+    with _told_of_s3(services.settings.s3_endpoint):
+        for line in _buckets(services):
+            say(line)
+
+
+@contextmanager
+def _told_of_mongodb(secret: str) -> Iterator[None]:
+    try:
+        yield
+    except ConnectionFailure as error:
+        # Only its first words: a description of the whole topology follows them.
+        reason = str(error).partition(", Timeout:")[0].partition(" (configured")[0]
+        raise SetupFailed(
+            f"MongoDB does not answer: {reason}. Is it up, and is the address in the secret {secret} right?"
+        ) from error
+    except OperationFailure as error:
+        text = (error.details or {}).get("errmsg", str(error))
+        raise SetupFailed(
+            f"MongoDB refuses: {text} (code {error.code}). Has the user of the secret {secret} its rights?"
+        ) from (error)
+
+
+@contextmanager
+def _told_of_s3(endpoint: str) -> Iterator[None]:
+    try:
+        with translated_errors():
+            yield
+    except Unavailable as error:
+        raise SetupFailed(
+            f"{error}: {endpoint}. Is it up, is S3_ENDPOINT right, and are the secrets {S3_ACCESS_KEY} and "
+            f"{S3_SECRET_KEY} those of its administrator?"
+        ) from error
 
 
 def _database(services: Services) -> Iterator[str]:
@@ -73,6 +108,8 @@ def _make_bucket(client: Minio, bucket: str, region: str) -> None:
     try:
         client.make_bucket(bucket, location=region)
     except S3Error as error:
+        if error.code in ("InvalidAccessKeyId", "SignatureDoesNotMatch"):
+            raise  # nothing is wrong with the bucket
         if error.code != "BucketAlreadyOwnedByYou":
             raise SetupFailed(f"the bucket {bucket} cannot be made: {error.code} {error.message}") from error
 
