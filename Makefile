@@ -60,7 +60,7 @@ down: ## Stop what `make up` started; its data stays in volumes (docker compose 
 logs: ## Follow the logs of what `make up` started
 	@docker compose logs --follow --tail 20
 
-doctor: $(STAMP) ## Say what a way of running it lacks, and how to mend it: WAY=compose (default) or openfaas
+doctor: $(STAMP) ## Say what a way of running it lacks, and how to mend it: WAY=compose (default), kubernetes, openfaas
 	@GATEWAY='$(GATEWAY)' $(BIN)/python -m local.doctor $(WAY)
 
 verify: $(STAMP) ## Send a file and a notification through a deployment: GATEWAY=http://... (default: that of `make up`)

@@ -1,6 +1,7 @@
-"""`python -m local.doctor [compose|openfaas]`: what that way of running Mailroom needs, and how to mend it.
+"""`python -m local.doctor [compose|kubernetes|openfaas]`: what that way of running Mailroom needs, and how to mend it.
 
-A running stack is looked at too. GATEWAY, S3_ENDPOINT, INVOICES_BUCKET, OPENFAAS_URL and OPENFAAS_PASSWORD say where.
+A running stack is looked at too. GATEWAY, API_KEY, S3_ENDPOINT, INVOICES_BUCKET, NAMESPACE, OPENFAAS_URL and
+OPENFAAS_PASSWORD say where.
 """
 
 import argparse
@@ -15,8 +16,8 @@ from local.doctor.checks import Finding
 def main() -> int:
     """Exit code 0 when nothing is wrong."""
     parser = argparse.ArgumentParser(prog="python -m local.doctor", description=__doc__)
-    parser.add_argument("way", nargs="?", default="compose", choices=("compose", "openfaas"))
-    findings = (compose if parser.parse_args().way == "compose" else openfaas)(os.environ)
+    parser.add_argument("way", nargs="?", default="compose", choices=WAYS)
+    findings = WAYS[parser.parse_args().way](os.environ)
     wrong = 0
     for finding in findings:
         print(f"{'WRONG' if finding.mend else 'ok   '}  {finding.text}")
@@ -34,18 +35,46 @@ def compose(variables: Mapping[str, str]) -> Iterator[Finding]:
         yield checks.compose()
     secrets = checks.secrets()
     yield secrets
-    yield checks.gateway(variables.get("GATEWAY") or f"http://127.0.0.1:{variables.get('GATEWAY_PORT', '8080')}")
+    url = variables.get("GATEWAY") or f"http://127.0.0.1:{variables.get('GATEWAY_PORT', '8080')}"
+    gateway = checks.gateway(url)
+    yield gateway
+    key = variables.get("API_KEY") or _made("api-key")
+    if key and not gateway.mend:
+        yield checks.database(url, key)
     if not secrets.mend:
         endpoint = variables.get("S3_ENDPOINT") or f"http://127.0.0.1:{variables.get('S3_PORT', '9000')}"
-        user, password = ((checks.SECRETS / f"minio-root-{kind}").read_text().strip() for kind in ("user", "password"))
+        user, password = _made("minio-root-user"), _made("minio-root-password")
         yield checks.event_rule(endpoint, user, password, variables.get("INVOICES_BUCKET", "invoices"))
+
+
+def kubernetes(variables: Mapping[str, str]) -> Iterator[Finding]:
+    """What the overlays need; and, where GATEWAY and API_KEY name them, what runs there."""
+    namespace = variables.get("NAMESPACE") or "mailroom"
+    cluster = checks.kubernetes(namespace)
+    yield cluster
+    if not cluster.mend:
+        yield checks.cluster_secrets(namespace)
+        yield checks.setup_job(namespace)
+    if url := variables.get("GATEWAY"):
+        yield checks.gateway(url)
+        if key := variables.get("API_KEY"):
+            yield checks.database(url, key)
 
 
 def openfaas(variables: Mapping[str, str]) -> Iterator[Finding]:
     """What `faas-cli up` needs."""
     url = variables.get("OPENFAAS_URL", "http://127.0.0.1:8080").rstrip("/")
     yield checks.engine()
-    yield checks.openfaas(url, {"password": variables.get("OPENFAAS_PASSWORD", "")})
+    yield from checks.openfaas(url, variables.get("OPENFAAS_PASSWORD", ""))
+
+
+def _made(name: str) -> str:
+    """What `make up` made, or nothing."""
+    file = checks.SECRETS / name
+    return file.read_text().strip() if file.is_file() else ""
+
+
+WAYS = {"compose": compose, "kubernetes": kubernetes, "openfaas": openfaas}
 
 
 if __name__ == "__main__":

@@ -1,23 +1,28 @@
-"""The checks. Each returns a finding: what is right, or what is wrong and how to mend it."""
+"""The checks. Each gives a finding, or several: what is right, or what is wrong and how to mend it."""
 
 import json
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
+import yaml
 from minio import Minio
 from minio.error import MinioException
+
+from local.stack import substitute
 
 ROOT = Path(__file__).parents[2]
 SECRETS = ROOT / "compose" / "secrets"
 COMPOSE = (2, 30)  # the first with all that docker-compose.yml uses
 FUNCTIONS_OF_COMMUNITY_EDITION = 15
 CALL_SECONDS = 5.0
+MAY_BE_EMPTY = ("mailroom-smtp-", "mailroom-dkim-", "mailroom-backup-")
 
 
 @dataclass(frozen=True)
@@ -49,18 +54,21 @@ def compose() -> Finding:
 
 
 def secrets(folder: Path = SECRETS) -> Finding:
-    """Every secret that docker-compose.yml names is there, and none but the relay's is empty."""
+    """Every secret that docker-compose.yml names is there, and none is empty that must not be."""
     names = re.findall(r"\./compose/secrets/([\w.-]+)}", (ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-    missing = [name for name in names if not (folder / name).is_file()]
-    empty = [
-        name for name in names if name not in missing and "smtp" not in name and not (folder / name).stat().st_size
-    ]
-    if missing or empty:
+    there = {name: (folder / name).stat().st_size for name in names if (folder / name).is_file()}
+    if lacking := _lacking(names, there):
         return Finding(
-            f"these secrets are missing or empty in {folder}: {', '.join(missing + empty)}",
-            "make up makes those of a new deployment (compose/make-secrets)",
+            f"these secrets are missing or empty in {folder}: {', '.join(lacking)}",
+            "make up makes those of a new deployment (compose/make-secrets). Those of an old one belong to its "
+            "volumes: copy them from where you keep them",
         )
     return Finding(f"{len(names)} secrets")
+
+
+def _lacking(wanted: Iterable[str], sizes: Mapping[str, int]) -> list[str]:
+    """The secrets that are not there, or are empty and must not be."""
+    return [name for name in wanted if name not in sizes or not (sizes[name] or name.startswith(MAY_BE_EMPTY))]
 
 
 def gateway(url: str) -> Finding:
@@ -75,6 +83,28 @@ def gateway(url: str) -> Finding:
             "That is no gateway of Mailroom, or its functions do not run: see their logs (make logs)",
         )
     return Finding(f"the gateway {url} knows our functions")
+
+
+def database(url: str, key: str) -> Finding:
+    """The functions reach MongoDB, and know the API key."""
+    headers = {"Authorization": f"Bearer {key}"}
+    try:
+        answer = urllib3.request("GET", f"{url}/function/invoices?limit=1", headers=headers, timeout=30, retries=False)
+    except urllib3.exceptions.HTTPError as error:
+        return Finding(f"the gateway {url} does not answer: {error}", "Is GATEWAY right? Is the stack up (make up)?")
+    if answer.status == 503:
+        return Finding(
+            "the functions do not reach MongoDB",
+            "Is it up (docker compose ps mongo, its log)? Is the address in the secret mailroom-mongodb-uri right?",
+        )
+    if answer.status in (401, 403):
+        return Finding(
+            f"the API key is refused: {answer.status}",
+            "It is of another deployment, or was revoked: remove compose/secrets/api-key, and make up makes one",
+        )
+    if answer.status != 200:
+        return Finding(f"invoices answers {answer.status}", "See its log (make logs)")
+    return Finding("the functions reach MongoDB")
 
 
 def event_rule(endpoint: str, user: str, password: str, bucket: str) -> Finding:
@@ -93,23 +123,87 @@ def event_rule(endpoint: str, user: str, password: str, bucket: str) -> Finding:
     return Finding(f"the bucket {bucket} tells of its uploads")
 
 
-def openfaas(url: str, login: Mapping[str, str]) -> Finding:
-    """OpenFaaS answers, and has room for our functions under the Community Edition's limit."""
-    headers = urllib3.make_headers(basic_auth=f"{login.get('user', 'admin')}:{login.get('password', '')}")
-    try:
-        answer = urllib3.request("GET", f"{url}/system/functions", headers=headers, timeout=CALL_SECONDS, retries=False)
-    except urllib3.exceptions.HTTPError as error:
-        return Finding(f"OpenFaaS at {url} does not answer: {error}", "Mend OPENFAAS_URL, or port-forward the gateway")
-    if answer.status != 200:
-        return Finding(f"OpenFaaS at {url} answers {answer.status}", "Log in: OPENFAAS_PASSWORD, faas-cli login")
-    found = {entry["name"] for entry in json.loads(answer.data)}
-    ours = set(re.findall(r"^  ([a-z-]+):\n    lang:", (ROOT / "stack.yml").read_text(encoding="utf-8"), re.MULTILINE))
-    if len(found | ours) > FUNCTIONS_OF_COMMUNITY_EDITION:
-        return Finding(
-            f"with ours there would be {len(found | ours)} functions",
+def openfaas(url: str, password: str) -> Iterator[Finding]:
+    """OpenFaaS answers, has room for our functions under the Community Edition's limit, and has their secrets."""
+    headers = urllib3.make_headers(basic_auth=f"admin:{password}")
+    names: dict[str, set[str]] = {}
+    for kind in ("functions", "secrets"):
+        try:
+            answer = urllib3.request(
+                "GET", f"{url}/system/{kind}", headers=headers, timeout=CALL_SECONDS, retries=False
+            )
+        except urllib3.exceptions.HTTPError as error:
+            mend = "Mend OPENFAAS_URL, or port-forward the gateway"
+            yield Finding(f"OpenFaaS at {url} does not answer: {error}", mend)
+            return
+        if answer.status != 200:
+            yield Finding(f"OpenFaaS at {url} answers {answer.status}", "Log in: OPENFAAS_PASSWORD, faas-cli login")
+            return
+        names[kind] = {entry["name"] for entry in json.loads(answer.data)}
+    functions = names["functions"] | set(_functions())
+    if len(functions) > FUNCTIONS_OF_COMMUNITY_EDITION:
+        yield Finding(
+            f"with ours there would be {len(functions)} functions",
             f"The Community Edition runs {FUNCTIONS_OF_COMMUNITY_EDITION}: remove some, or use k8s/overlays/production",
         )
-    return Finding(f"OpenFaaS at {url} has room for {len(ours)} functions")
+    else:
+        yield Finding(f"OpenFaaS at {url} has room for our functions")
+    if lacking := sorted(set(secret_names()) - names["secrets"]):
+        yield Finding(
+            f"OpenFaaS lacks the secrets {', '.join(lacking)}",
+            "faas-cli secret create NAME --from-file k8s/secrets/NAME",
+        )
+
+
+def kubernetes(namespace: str) -> Finding:
+    """A cluster that answers, and the namespace."""
+    if not shutil.which("kubectl"):
+        return Finding("there is no kubectl", "Install it")
+    done = _run("kubectl", "get", "namespace", namespace, "--request-timeout=5s")
+    if "NotFound" in done.stderr:
+        return Finding(f"there is no namespace {namespace}", "kubectl apply -f k8s/base/namespace.yaml")
+    if done.returncode:
+        return Finding("no cluster answers kubectl", f"Mend KUBECONFIG or its context: {done.stderr.strip()}")
+    return Finding(f"the cluster has the namespace {namespace}")
+
+
+def cluster_secrets(namespace: str) -> Finding:
+    """Every secret of the functions is in the namespace, under the key of its own name."""
+    names = secret_names()
+    done = _run("kubectl", "--namespace", namespace, "get", "secrets", "--output", "json")
+    if done.returncode:
+        return Finding("the secrets cannot be listed", done.stderr.strip())
+    found = {each["metadata"]["name"]: each.get("data") or {} for each in json.loads(done.stdout)["items"]}
+    if lacking := _lacking(names, {name: len(data[name]) for name, data in found.items() if name in data}):
+        return Finding(
+            f"these secrets are missing or empty in {namespace}: {', '.join(lacking)}",
+            f"compose/make-secrets k8s/secrets makes files, k8s/create-secrets {namespace} k8s/secrets brings them in",
+        )
+    return Finding(f"{len(names)} secrets")
+
+
+def setup_job(namespace: str) -> Finding:
+    """The set-up ran through. It is gone an hour later."""
+    done = _run("kubectl", "--namespace", namespace, "get", "job", "setup", "--output", "json")
+    if "NotFound" in done.stderr:
+        return Finding("there is no set-up job: it is removed an hour after it ran")
+    status = json.loads(done.stdout)["status"] if not done.returncode else {}
+    if status.get("succeeded"):
+        return Finding("the set-up ran through")
+    log = _run("kubectl", "--namespace", namespace, "logs", "job/setup", "--all-containers", "--tail=1")
+    said = log.stdout.strip() or log.stderr.strip() or done.stderr.strip()
+    return Finding(f"the set-up has not run through: {said}", "Mend that; the job tries again by itself")
+
+
+def secret_names() -> list[str]:
+    """The secrets of all functions."""
+    return sorted({name for entry in _functions().values() for name in entry["secrets"]})
+
+
+def _functions() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]]
+    found = yaml.safe_load(substitute((ROOT / "stack.yml").read_text(encoding="utf-8"), {}))["functions"]
+    return found
 
 
 def _run(*command: str) -> "subprocess.CompletedProcess[str]":

@@ -1,0 +1,176 @@
+"""make doctor names what is wrong, and how to mend it: each time something real that is wrong."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from local.doctor import checks
+from mailroom.wiring import Services
+from tests.conftest import Addresses
+from tests.ports import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextmanager
+def serving(answers: dict[str, tuple[int, object]]) -> Iterator[str]:
+    """A server that knows these paths and a login; its URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = answers.get(self.path.partition("?")[0], (404, "?"))
+            if "Authorization" not in self.headers and status == 200:
+                status = 401
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(json.dumps(body).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Secrets as `make up` makes them."""
+    subprocess.run([ROOT / "compose/make-secrets", tmp_path / "secrets"], check=True)
+    return tmp_path / "secrets"
+
+
+def test_secrets_that_were_made_are_all_that_is_needed(folder: Path) -> None:
+    assert not checks.secrets(folder).mend
+
+
+@pytest.mark.parametrize("name", ["mailroom-mongodb-uri", "minio.env", "backup-s3-secret-key"])
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_missing_secret_is_named(folder: Path, name: str, empty: bool) -> None:
+    (folder / name).unlink()
+    if empty:
+        (folder / name).touch()
+    finding = checks.secrets(folder)
+    assert name in finding.text
+    assert "make up" in finding.mend
+
+
+def test_a_gateway_that_does_not_answer_is_named() -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    finding = checks.gateway(url)
+    assert url in finding.text
+    assert "GATEWAY" in finding.mend
+
+
+def test_something_else_is_no_gateway(addresses: Addresses) -> None:
+    finding = checks.gateway(addresses.s3_endpoint)
+    assert "and not 401" in finding.text
+    assert "no gateway of Mailroom" in finding.mend
+
+
+def test_functions_that_do_not_reach_mongodb_are_named() -> None:
+    with serving({"/function/invoices": (503, {"code": "service.unavailable"})}) as url:
+        finding = checks.database(url, "a-key")
+    assert "MongoDB" in finding.text
+    assert "mailroom-mongodb-uri" in finding.mend
+
+
+def test_a_key_of_another_deployment_is_named() -> None:
+    with serving({"/function/invoices": (401, {})}) as url:
+        assert "api-key" in checks.database(url, "a-key").mend
+
+
+def test_a_bucket_without_the_event_rule_is_named(services: Services, addresses: Addresses) -> None:
+    keys = (addresses.s3_endpoint, addresses.access_key, addresses.secret_key)
+    bucket = services.settings.invoices_bucket
+    assert not checks.event_rule(*keys, bucket).mend
+    services.objects.client.delete_bucket_notification(bucket)
+    finding = checks.event_rule(*keys, bucket)
+    assert f"{bucket} has no event rule" in finding.text
+    assert "setup" in finding.mend
+
+
+def test_a_missing_bucket_and_a_wrong_password_are_named(addresses: Addresses) -> None:
+    finding = checks.event_rule(addresses.s3_endpoint, addresses.access_key, addresses.secret_key, "not-there")
+    assert "no bucket not-there" in finding.text
+    finding = checks.event_rule(addresses.s3_endpoint, addresses.access_key, "wrong", "not-there")
+    assert addresses.s3_endpoint in finding.text
+    assert "its keys" in finding.mend
+
+
+@pytest.mark.parametrize(
+    ("status", "functions", "secrets", "mend"),
+    [
+        (200, 3, 99, ""),
+        (200, 12, 99, "Community Edition"),
+        (200, 3, 1, "faas-cli secret create"),
+        (401, 3, 99, "faas-cli login"),
+    ],
+)
+def test_openfaas_without_room_secrets_or_login_is_named(status: int, functions: int, secrets: int, mend: str) -> None:
+    answers: dict[str, tuple[int, object]] = {
+        "/system/functions": (status, [{"name": f"function-{number}"} for number in range(functions)]),
+        "/system/secrets": (status, [{"name": name} for name in checks.secret_names()[:secrets]]),
+    }
+    with serving(answers) as url:
+        mends = [finding.mend for finding in checks.openfaas(url, "secret") if finding.mend]
+    assert len(mends) == bool(mend)
+    assert mend in "".join(mends)
+
+
+def test_openfaas_that_does_not_answer_is_named() -> None:
+    [finding] = checks.openfaas(f"http://127.0.0.1:{free_port()}", "")
+    assert "OPENFAAS_URL" in finding.mend
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A kubectl that prints the file `answer`; the folder of both."""
+    program = tmp_path / "kubectl"
+    program.write_text(f'#!/bin/sh\ncat "{tmp_path}/answer"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return tmp_path
+
+
+def test_a_secret_that_the_cluster_lacks_is_named(kubectl: Path) -> None:
+    names = checks.secret_names()
+    assert "mailroom-webhook-token" in names
+    value = base64.b64encode(b"x").decode()
+
+    def answer(left_out: str) -> None:
+        items = [{"metadata": {"name": name}, "data": {name: value}} for name in names if name != left_out]
+        (kubectl / "answer").write_text(json.dumps({"items": items}))
+
+    answer("")
+    assert not checks.cluster_secrets("mailroom").mend
+    answer("mailroom-webhook-token")
+    finding = checks.cluster_secrets("mailroom")
+    assert finding.text.endswith(": mailroom-webhook-token")
+    assert "k8s/create-secrets mailroom" in finding.mend
+
+
+def test_all_findings_are_told_and_the_exit_code_says_it(tmp_path: Path) -> None:
+    environment = {"PATH": str(tmp_path), "GATEWAY": f"http://127.0.0.1:{free_port()}", "S3_PORT": str(free_port())}
+    done = subprocess.run(
+        [sys.executable, "-m", "local.doctor"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done.stderr
+    assert "WRONG  there is no docker command" in done.stdout
+    assert environment["GATEWAY"] in done.stdout
