@@ -78,7 +78,7 @@ class Store:
         return document
 
     def _insert(self, new: list[Document]) -> set[int]:
-        """Inserts what is new. Returns the places of those whose key is known."""
+        """Inserts what is new. Returns the places of those whose key or id is known."""
         try:
             if new:
                 self._collection.insert_many(new, ordered=False)
@@ -90,14 +90,19 @@ class Store:
         return set()
 
     def _repeated(self, order: Order, document: Document) -> Accepted | Problem:
-        assert order.idempotency is not None
+        """What an insert that found its key, or its id, taken came to.
+
+        Nobody else has the id: the write arrived before, its answer was lost, and the driver sent it again.
+        """
+        if order.idempotency is None:
+            return Accepted(document, repeated=False)
         while True:
             try:
                 earlier = self._earlier(order.idempotency)
             except Problem as problem:
                 return problem
             if earlier is not None:
-                return Accepted(earlier, repeated=True)
+                return Accepted(earlier, repeated=earlier["_id"] != document["_id"])
             if not self._insert([document]):
                 return Accepted(document, repeated=False)
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pymongo.collection import Collection
 
 from tests.integration.notifications.conftest import Mail
 from tests.integration.notifications.relay import Relay, reply, slow
@@ -102,3 +103,22 @@ def test_100_calls_at_once_with_one_key_are_one_message(mail: Mail, relay: Relay
     assert {each.status for each in answers} <= {200, 409}
     assert len(relay.taken) == 1
     assert mail.states() == ["sent"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency_Key": "k1"}])
+def test_a_write_that_the_driver_repeats_is_one_message_and_no_repeated_call(
+    mail: Mail, relay: Relay, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
+) -> None:
+    """Its answer was lost; a server that does not know the write again refuses the second."""
+    once = Collection.insert_many
+
+    def twice(*arguments: Any, **options: Any) -> Any:
+        once(*arguments, **options)
+        return once(*arguments, **options)
+
+    monkeypatch.setattr(Collection, "insert_many", twice)
+    answer = mail.client.post(HELLO, **headers)
+
+    assert (answer.status, answer.body["status"]) == (200, "sent")
+    assert "Idempotency-Replayed" not in answer.headers
+    assert len(relay.taken) == 1
