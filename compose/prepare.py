@@ -1,7 +1,8 @@
 """Makes the servers of a new deployment ready for `python -m mailroom setup`. Idempotent; blocks up to a minute or two.
 
 MongoDB becomes a replica set of one. It gets a user for set-up and for keys, who may read and write our database, and
-MongoDB and MinIO one for each function, with the rights in `mailroom.rights`; MinIO also one for people.
+MongoDB and MinIO one for each function, with the rights in `mailroom.rights`; MinIO also one for people. A user for
+backups may read all of it.
 """
 
 import os
@@ -66,6 +67,7 @@ def mongo() -> None:
         _wait_for_primary(client, {"_id": name, "members": [{"_id": 0, "host": f"{host}:{port}"}]})
         database = os.environ.get("MONGODB_DATABASE", "mailroom")
         _set_user(client.admin, uri, {"role": "readWrite", "db": database})
+        _set_user(client.admin, parse_uri(secret("backup-mongodb-uri")), {"role": "read", "db": database})
         for function in rights.MONGODB:
             role = f"{database}-{function}"
             _set_role(client.admin, role, rights.privileges(function, database))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Literal
 
 from mailroom.backups import buckets, database, manifest
 from mailroom.backups.archive import Archive, BucketArchive, FolderArchive, place
-from mailroom.backups.manifest import Backup
+from mailroom.backups.manifest import Backup, Damaged, check_file
 from mailroom.errors import InvalidSetting
 from mailroom.platform import objects, secrets
 from mailroom.platform.objects import ObjectStore
@@ -80,11 +81,14 @@ def create(services: Services, archive: Archive, say: Say, *, only: Part = "", n
 
 
 def _newest(archive: Archive) -> Backup | None:
-    """The newest backup with objects, whose objects need no copy."""
+    """The newest backup with a list of objects that is whole: what it lists needs no copy."""
     for name in reversed(manifest.finished(archive)):
-        found = manifest.read(archive, name)
-        if found.manifest.objects is not None:
-            return found
+        with suppress(Damaged):
+            found = manifest.read(archive, name)
+            listed = found.manifest.objects
+            if listed is not None:
+                check_file(archive, listed.name, listed.size, listed.sha256)
+                return found
     return None
 
 

@@ -57,7 +57,10 @@ class Stored(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, kw
 
 
 def dump(store: ObjectStore, archive: Archive, backup: str, buckets: list[str], before: Backup | None) -> File:
-    """Writes the list of all versions, and the bytes of those that `before`, an earlier backup, does not list."""
+    """Writes the list of all versions, and the bytes of those that `before`, an earlier backup, does not list.
+
+    So are those that it lists and that somebody removed from the archive, as damaged.
+    """
     writer = _Writer(store, archive, buckets, before)
     packed = Counted(pack(writer))
     name = manifest.path(backup, "objects.jsonl.gz")
@@ -73,6 +76,7 @@ class _Writer:
         self._archive = archive
         self._buckets = buckets
         self._before = before
+        self._there = {entry.name for entry in archive.entries(manifest.OBJECTS)}
         self.lines = 0
 
     def __iter__(self) -> Iterator[bytes]:
@@ -89,7 +93,7 @@ class _Writer:
         for version in self._store.versions(bucket):
             found = _as_listed(version)
             stored = known.find(found)
-            if stored is None:
+            if stored is None or stored.name not in self._there:
                 try:
                     stored = self._copy(version, found)
                 except ObjectGone:

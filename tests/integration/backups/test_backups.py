@@ -133,6 +133,25 @@ def test_a_damaged_backup_is_refused_and_nothing_is_changed(world: World, bucket
     assert world.objects() == objects
 
 
+@pytest.mark.parametrize("damage", ["list", "object", "manifest"])
+def test_a_damaged_backup_does_not_damage_the_next(world: World, bucket: Bucket, damage: str) -> None:
+    bucket.put("a.csv", csv(line(1)))
+    damaged, objects = world.back_up(), world.objects()
+    [version] = world.archive.entries(manifest.OBJECTS)
+    if damage == "object":
+        world.archive.remove(version.name)  # what docs/operations.md says to do with it
+    elif damage == "list":
+        world.archive.write(damaged.manifest.objects.name, [b"not gzip"])  # type: ignore[union-attr]
+    else:
+        world.archive.write(manifest.path(damaged.name, manifest.MANIFEST), [b"{"])
+
+    made = world.back_up()
+
+    world.wipe()
+    world.restore(made)
+    assert world.objects() == objects
+
+
 def test_a_backup_that_was_not_finished_is_none(world: World, bucket: Bucket) -> None:
     made = world.back_up()
     world.archive.remove(manifest.path(made.name, manifest.MANIFEST))
