@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -11,18 +12,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-import urllib3
 
 from tests.hostile import AMBIGUOUS, everything, sent
-from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVERS = ("MONGO_IMAGE", "MINIO_IMAGE", "MAILPIT_IMAGE", "CADDY_IMAGE", "PYTHON_IMAGE", "WATCHDOG_IMAGE")
 KILLED = ("invoice-events", "invoice-importer", "invoices", "notifications", "notification-sender", "router")
 KILLED_SERVERS = ("mongo", "minio", "mailpit", "schedule")
 SCOPES = ("invoices:read", "invoices:write", "notifications:read", "notifications:send")
-
-LISTS = ("invoices", "invoices/imports", "notifications")
 
 Run = Callable[..., str]
 
@@ -57,8 +54,8 @@ def run(environment: Mapping[str, str]) -> Run:
 
 
 @pytest.fixture(scope="module")
-def key(run: Run) -> Iterator[str]:
-    """A key of a stack that is up."""
+def verify(run: Run, environment: Mapping[str, str]) -> Iterator[Callable[[], None]]:
+    """Sends a file and a notification through a stack that is up."""
     run("compose/make-secrets")
     run(sys.executable, "-m", "local.manifests.compose", "compose/environment")
     run(sys.executable, "-m", "local.images")
@@ -66,23 +63,18 @@ def key(run: Run) -> Iterator[str]:
         run("docker", "compose", "up", "--detach", "--wait")
         scopes = [word for scope in SCOPES for word in ("--scope", scope)]
         create = ("python", "-m", "mailroom", "keys", "create", "--name", "test", *scopes)
-        yield run("docker", "compose", "run", "--rm", "--no-deps", "--no-TTY", "setup", *create).strip()
+        key = run("docker", "compose", "run", "--rm", "--no-deps", "--no-TTY", "setup", *create).strip()
+        once = {**environment, "API_KEY": key}
+
+        def send() -> None:
+            done = subprocess.run(
+                [sys.executable, "-m", "local.verify"], cwd=ROOT, env=once, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stderr
+
+        yield send
     finally:
         run("docker", "compose", "down", "--volumes", "--timeout", "1")
-
-
-@pytest.fixture(scope="module")
-def verify(environment: Mapping[str, str], key: str) -> Callable[[], None]:
-    """Sends a file and a notification through the stack."""
-    once = {**environment, "API_KEY": key}
-
-    def send() -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", "local.verify"], cwd=ROOT, env=once, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-
-    return send
 
 
 def test_a_file_and_a_notification_come_through_three_times(verify: Callable[[], None]) -> None:
@@ -141,24 +133,8 @@ def test_slow_callers_are_cut_off_by_the_router(environment: Mapping[str, str], 
                 time.sleep(0.1)
 
 
-def test_all_is_as_it_was_after_a_restore_on_new_servers(
-    run: Run, verify: Callable[[], None], key: str, environment: Mapping[str, str]
-) -> None:
-    def listed(path: str) -> object:
-        url = f"http://127.0.0.1:{environment['GATEWAY_PORT']}/function/{path}?limit=1000"
-        answer = urllib3.request("GET", url, headers={"Authorization": f"Bearer {key}"})
-        assert answer.status == 200, answer.data
-        return answer.json()
-
-    verify()
-    before = [listed(path) for path in LISTS]
-    run("docker", "compose", "exec", "--no-TTY", "backups", "python", "-m", "mailroom", "backups", "create")
-    run("docker", "compose", "stop", *KILLED, "schedule")
-    run("docker", "compose", "rm", "--stop", "--force", "mongo", "minio")
-    run("docker", "volume", "rm", *(f"{environment['COMPOSE_PROJECT_NAME']}_{name}" for name in ("mongo", "minio")))
-
-    run("docker", "compose", "run", "--rm", "--no-TTY", "restore")
-    run("docker", "compose", "up", "--detach", "--wait")
-
-    assert [listed(path) for path in LISTS] == before
-    verify()
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
