@@ -10,10 +10,15 @@ VERSION = "0.5.3-beta.196"
 BINARY = "secantusd-rs"
 
 
+def built() -> Path:
+    """Where the server's binary is, once it is built."""
+    return cache_folder() / f"secantus-{VERSION}" / "bin" / BINARY
+
+
 def rust_server() -> Path | None:
     """The server's binary, built when it is missing (five to seven minutes). None where no cargo can build it."""
-    root = cache_folder() / f"secantus-{VERSION}"
-    binary = root / "bin" / BINARY
+    binary = built()
+    root = binary.parents[1]
     if binary.exists():
         return binary
     cargo = shutil.which("cargo")
@@ -25,8 +30,8 @@ def rust_server() -> Path | None:
     # The crate asks for a newer compiler than it needs.
     command = (cargo, "install", "secantus-mdb", "--version", VERSION, "--ignore-rust-version", "--root", str(root))
     with log.open("wb") as output:
-        built = subprocess.run(command, stdout=output, stderr=output, check=False)
-    if built.returncode == 0 and binary.exists():
+        done = subprocess.run(command, stdout=output, stderr=output, check=False)
+    if done.returncode == 0 and binary.exists():
         return binary
     say(f"  it did not build: see {log}")
     return None

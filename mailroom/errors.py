@@ -17,5 +17,9 @@ class Unavailable(MailroomError):
     """A server we depend on does not answer now. Nothing was decided: ask again later."""
 
 
+class NotSetUp(MailroomError):
+    """An index is missing in MongoDB: set-up was not run."""
+
+
 class LeaseLost(MailroomError):
     """Another worker holds the lease. Stop, and write nothing more."""

@@ -51,8 +51,8 @@ def _actions(event: monitoring.CommandStartedEvent) -> set[str]:
                 name for step in command["pipeline"] for name in step
             }
             return {"find"}
-        case "insert":
-            return {"insert"}
+        case "insert" | "listIndexes":
+            return {event.command_name}
         case "update":
             upserts = any(each.get("upsert") for each in command.get("updates", ()))
             return {"update", "insert"} if upserts else {"update"}

@@ -35,7 +35,7 @@ def api(services: Services) -> Api:
     """The function `invoices`."""
     database, settings = services.database, services.settings
     endpoints = InvoicesApi(
-        queries=Queries(database["invoices"], database["imports"]),
+        queries=Queries.of(database),
         ledger=ledger(services),
         objects=services.uploads,
         kicker=services.kicker,

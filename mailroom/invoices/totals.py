@@ -48,7 +48,7 @@ class TotalPage(Shape):
     next_cursor: Cursor | None
 
 
-def totals(invoices: Documents, filters: Document, query: Mapping[str, str], index: str | None) -> TotalPage:
+def totals(invoices: Documents, filters: Document, query: Mapping[str, str]) -> TotalPage:
     """A page of totals of the invoices that match `filters`, in the order of what they are grouped by.
 
     Every page sums anew, so pages may differ by what was imported in between. Blocks for a read of all matches.
@@ -61,8 +61,7 @@ def totals(invoices: Documents, filters: Document, query: Mapping[str, str], ind
     if "cursor" in query:
         pipeline.append({"$match": _after(names, query["cursor"])})
     pipeline += [{"$sort": {f"_id.{name}": 1 for name in names}}, {"$limit": limit + 1}]
-    hint: dict[str, Any] = {"hint": index} if index else {}
-    found = list(invoices.aggregate(pipeline, allowDiskUse=True, maxTimeMS=_MOST_MILLISECONDS, **hint))
+    found = list(invoices.aggregate(pipeline, allowDiskUse=True, maxTimeMS=_MOST_MILLISECONDS))
     more = len(found) > limit
     cursor = paging.to_cursor([*names, *found[limit - 1]["_id"].values()]) if more else None
     return TotalPage(items=[_total(group) for group in found[:limit]], next_cursor=cursor)

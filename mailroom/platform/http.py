@@ -18,7 +18,7 @@ from pymongo.errors import PyMongoError
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import Map, RequestRedirect, Rule
 
-from mailroom.errors import MissingSecret, Unavailable
+from mailroom.errors import MissingSecret, NotSetUp, Unavailable
 from mailroom.platform import mongo, openapi
 from mailroom.platform.contract import Contract, Operation
 from mailroom.platform.policy import Policy as Policy
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 audit = logging.getLogger("audit")
 
 RETRY_AFTER_SECONDS = 5
+NOT_SET_UP = "the database is not set up: run `python -m mailroom setup`"
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -152,10 +153,11 @@ class Api:
             response = self._problem(_unavailable(error), call_id)
         except MissingSecret as error:
             response = self._problem(_not_set_up("a secret is missing: the log names it", error), call_id)
+        except NotSetUp as error:
+            response = self._problem(_not_set_up(NOT_SET_UP, error), call_id)
         except PyMongoError as error:
             if mongo.lacks_index(error):
-                detail = "the database is not set up: run `python -m mailroom setup`"
-                response = self._problem(_not_set_up(detail, error), call_id)
+                response = self._problem(_not_set_up(NOT_SET_UP, error), call_id)
             elif mongo.is_transient(error):
                 response = self._problem(_unavailable(error), call_id)
             else:

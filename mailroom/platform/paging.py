@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -14,9 +14,12 @@ from bson.errors import BSONError, InvalidId
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.problems import Problem
+from mailroom.platform.windows import Course, Found, read
 
 DEFAULT_LIMIT = 100
 MOST = 1000
+
+Page = tuple[list[Document], str | None]
 
 _CURSOR_OPTIONS = json_util.JSONOptions(json_mode=json_util.JSONMode.CANONICAL, tz_aware=True, tzinfo=UTC)
 
@@ -36,45 +39,49 @@ def page(
     query: Mapping[str, str],
     projection: Document | None = None,
     index: str | None = None,
-) -> tuple[list[Document], str | None]:
+) -> Page:
     """One page of `collection` in the order of (`sort`, `_id`), and the cursor of the next one.
 
     The caller sees to it that an index serves `filters` with this order, and may name it: a server's own choice can be
     wrong where few values are many documents'.
     """
-    limit, direction = limit_of(query), -1 if descending else 1
-    filters = after(filters, sort, descending, query)
-    found = collection.find(filters, projection).sort([(sort, direction), ("_id", direction)]).limit(limit + 1)
-    documents = list(found.hint(index) if index and filters else found)
-    items = documents[:limit]
-    return items, cursor_behind(sort, items[-1]) if len(documents) > limit else None
+    others = {name: value for name, value in filters.items() if name != sort}
+    course = Course(sort, descending=descending, bounds=filters.get(sort, {}), after=behind(query, sort))
+
+    def ordered(conditions: Document) -> Found:
+        found = collection.find(others | conditions, projection).sort(order(sort, descending))
+        return found.hint(index) if index and (others or conditions) else found
+
+    limit = limit_of(query)
+    return page_of(read(ordered, course, expected=0, wanted=limit + 1), limit, sort)
+
+
+def order(sort: str, descending: bool) -> list[tuple[str, int]]:
+    direction = -1 if descending else 1
+    return [(sort, direction), ("_id", direction)]
+
+
+def page_of(documents: Iterable[Document], limit: int, sort: str) -> Page:
+    """The first `limit` documents, and the cursor of the page behind them if there is one document more."""
+    found = list(documents)
+    items = found[:limit]
+    return items, cursor_behind(sort, items[-1]) if len(found) > limit else None
 
 
 def cursor_behind(sort: str, last: Document) -> str:
     """The cursor of what comes after `last` in the order of (`sort`, `_id`)."""
-    value = last
-    for part in sort.split("."):
-        value = value[part]
-    return to_cursor([sort, value, last["_id"]])
+    return to_cursor([sort, last[sort], last["_id"]])
 
 
-def after(filters: Document, sort: str, descending: bool, query: Mapping[str, str]) -> Document:
-    """`filters`, and with a cursor in `query` behind the last item of the page before. Raises `Problem` 422."""
+def behind(query: Mapping[str, str], sort: str) -> tuple[datetime, ObjectId] | None:
+    """The last item of the page before. Raises `Problem` 422 for the cursor of another list."""
     if "cursor" not in query:
-        return filters
+        return None
     match from_cursor(query["cursor"]):
         case [made_for, datetime() as value, ObjectId() as last] if made_for == sort:
-            pass
+            return value, last
         case _:
             raise bad_cursor()
-    beyond, bound, tighter = ("$lt", "$lte", min) if descending else ("$gt", "$gte", max)
-    bounds = filters.get(sort, {})
-    # The bound keeps the index scan short; the alternatives leave out what the page before has shown. All in one level,
-    # for not every server looks into an $and when it chooses an index.
-    return filters | {
-        sort: {**bounds, bound: tighter(value, bounds.get(bound, value))},
-        "$or": [{sort: {beyond: value}}, {sort: value, "_id": {beyond: last}}],
-    }
 
 
 def to_cursor(parts: list[Any]) -> str:

@@ -86,7 +86,7 @@ def make_client(indexed: Services) -> Callable[..., Client]:
     ) -> Client:
         key = indexed.keys.create("test", ["invoices:read", "invoices:write"])
         endpoints = InvoicesApi(
-            queries=Queries(indexed.database["invoices"], indexed.database["imports"]),
+            queries=Queries.of(indexed.database),
             ledger=app.ledger(indexed),
             objects=indexed.objects,
             kicker=indexed.kicker,

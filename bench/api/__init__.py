@@ -1,0 +1,1 @@
+"""Combinations of filters and sorts of the API of invoices."""

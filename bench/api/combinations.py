@@ -1,0 +1,38 @@
+"""Every combination of filters and sort that the list of invoices serves, with values that some invoice has."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, timedelta
+from itertools import combinations
+
+from mailroom.invoices.queries import INVOICE_FILTERS, SORTS, Queries
+from mailroom.platform.mongo import Document
+from mailroom.platform.problems import Problem
+
+Query = dict[str, str]
+
+
+def served(queries: Queries, values: Mapping[str, str]) -> Iterator[Query]:
+    """All queries with any of the filters and any sort, or none, that are not refused."""
+    for count in range(len(INVOICE_FILTERS) + 1):
+        for names in combinations(INVOICE_FILTERS, count):
+            for sort in (None, *SORTS):
+                query = {name: values[name] for name in names} | ({"sort": sort} if sort else {})
+                with suppress(Problem):
+                    queries.select(query)
+                    yield query
+
+
+def values_of(invoice: Document) -> Query:
+    """A value for each filter, with which this invoice is found: among those of two months, or changed since."""
+    day, changed = invoice["invoiceDate"], invoice["updatedAt"].astimezone(UTC)
+    return {
+        "supplier": invoice["supplierName"],
+        "status": invoice["status"],
+        "currency": invoice["currency"],
+        "invoiceNumber": invoice["invoiceNumber"],
+        "importId": str(invoice["changedBy"]),
+        "dateFrom": f"{day - timedelta(days=30):%Y-%m-%d}",
+        "dateTo": f"{day + timedelta(days=30):%Y-%m-%d}",
+        "updatedSince": f"{changed - timedelta(seconds=5):%Y-%m-%dT%H:%M:%SZ}",
+    }

@@ -1,0 +1,108 @@
+"""Pages of many invoices: complete, in order, each invoice once, wherever the invoices lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.integration.api.conftest import CREATED, IMPORT, Client, document
+
+Documents = list[dict[str, Any]]
+
+
+@pytest.fixture
+def stored(put: Callable[..., list[str]]) -> Documents:
+    """150 invoices: most on one day, some long before and after, of a large supplier and of small ones."""
+    documents = []
+    for number in range(150):
+        day = "2024-05-31" if number % 5 else f"{2015 + number % 11}-{number % 12 + 1:02}-{number % 28 + 1:02}"
+        invoice = document(
+            str(number),
+            day=day,
+            supplier="Large" if number % 3 else f"Small {number % 30}",
+            status="disputed" if number % 40 == 7 else "paid",
+            currency="CHF" if number % 10 == 4 else "EUR",
+        )
+        documents.append(invoice | {"updatedAt": CREATED + timedelta(seconds=number // 60)})
+    put(*documents)
+    return documents
+
+
+def ids(documents: Documents, sort: str) -> list[str]:
+    name = sort.lstrip("-")
+    ordered = sorted(documents, key=lambda each: (each[name], each["_id"]), reverse=sort.startswith("-"))
+    return [str(each["_id"]) for each in ordered]
+
+
+def pages(client: Client, between: Callable[[], object] = lambda: None, **query: str) -> list[str]:
+    seen: list[str] = []
+    while True:
+        answer = client.get(limit="12", **query)
+        assert answer.status == 200, answer.body
+        page = answer.json()
+        seen += [item["id"] for item in page["items"]]
+        if page["nextCursor"] is None:
+            return seen
+        assert len(page["items"]) == 12
+        query["cursor"] = page["nextCursor"]
+        between()
+
+
+FILTERED = [
+    ({}, {}),
+    ({"supplier": "LARGE"}, {"supplierKey": "large"}),
+    ({"supplier": "Small 3"}, {"supplierKey": "small 3"}),
+    ({"status": "paid"}, {"status": "paid"}),
+    ({"status": "disputed"}, {"status": "disputed"}),
+    ({"currency": "CHF"}, {"currency": "CHF"}),
+    ({"invoiceNumber": "17"}, {"invoiceNumber": "17"}),
+    ({"supplier": "Large", "status": "disputed"}, {"supplierKey": "large", "status": "disputed"}),
+    ({"supplier": "Large", "currency": "EUR"}, {"supplierKey": "large", "currency": "EUR"}),
+]
+
+
+def having(documents: Documents, values: dict[str, str]) -> Documents:
+    return [each for each in documents if all(each[name] == value for name, value in values.items())]
+
+
+def test_every_invoice_is_on_one_page(stored: Documents, client: Client) -> None:
+    for query, values in FILTERED:
+        wanted = having(stored, values)
+        assert wanted, query
+        within = [each for each in wanted if "2016-03-01" <= f"{each['invoiceDate']:%Y-%m-%d}" <= "2024-05-31"]
+        dates = {"dateFrom": "2016-03-01", "dateTo": "2024-05-31"}
+        for sort in ("invoiceDate", "-invoiceDate"):
+            assert pages(client, sort=sort, **query) == ids(wanted, sort), query
+            assert pages(client, sort=sort, **query, **dates) == ids(within, sort), query
+
+
+def test_so_it_is_in_the_order_of_change(stored: Documents, client: Client) -> None:
+    for query, values in FILTERED:
+        for sort in ("updatedAt", "-updatedAt"):
+            of_import = query | {"importId": str(IMPORT)}
+            assert pages(client, sort=sort, **of_import) == ids(having(stored, values), sort), query
+    since = f"{CREATED + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
+    changed = [each for each in stored if each["updatedAt"] > CREATED]
+    assert pages(client, updatedSince=since) == ids(changed, "updatedAt")
+
+
+def test_dates_in_the_wrong_order_are_no_invoice(stored: Documents, client: Client) -> None:
+    for query in ({}, {"status": "paid"}, {"currency": "CHF"}):
+        assert pages(client, dateFrom="2024-06-01", dateTo="2024-05-01", **query) == []
+
+
+def test_what_comes_in_between_moves_no_other(stored: Documents, client: Client, put: Callable[..., list[str]]) -> None:
+    added: list[str] = []
+
+    def add() -> None:
+        number = f"new {len(added)}"
+        added.extend(put(document(number, day="2024-05-31", supplier="Large", currency="CHF")))
+
+    for query in ({}, {"supplier": "Large"}, {"currency": "CHF"}):
+        before, there = pages(client, **query), len(added)
+        seen = pages(client, add, **query)
+        assert len(added) > there
+        assert [id_ for id_ in seen if id_ not in added[there:]] == before

@@ -1,0 +1,132 @@
+"""Windows: whatever is thought to lie where, they cover the way once, in order, and come to an end."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from bson import ObjectId
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailroom.platform.windows import Course, Stop, read
+
+HOLDS = {"$gt": operator.gt, "$gte": operator.ge, "$lt": operator.lt, "$lte": operator.le}
+VALUES = st.integers(0, 12)
+IDS = st.integers(0, 2**96 - 1).map(lambda number: ObjectId(f"{number:024x}"))
+Documents = list[dict[str, Any]]
+
+
+class Found:
+    """A cursor on documents in memory that counts what a server without limits would read."""
+
+    def __init__(self, documents: Documents) -> None:
+        self.documents = documents
+
+    def __enter__(self) -> Found:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def limit(self, count: int) -> Documents:
+        return self.documents[:count]
+
+    def __iter__(self) -> Any:
+        return iter(self.documents)
+
+
+class Server:
+    def __init__(self, documents: Documents, *, descending: bool) -> None:
+        self.documents = sorted(documents, key=key, reverse=descending)
+        self.read: list[int] = []
+
+    def ordered(self, conditions: dict[str, Any]) -> Any:
+        found = [each for each in self.documents if all(holds(each[name], what) for name, what in conditions.items())]
+        self.read.append(len(found))
+        return Found(found)
+
+
+def key(document: dict[str, Any]) -> tuple[int, ObjectId]:
+    return document["value"], document["_id"]
+
+
+def holds(value: Any, condition: Any) -> bool:
+    if isinstance(condition, dict):
+        return all(HOLDS[name](value, bound) for name, bound in condition.items())
+    return bool(value == condition)
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> Documents:
+    keys = draw(st.sets(st.tuples(VALUES, IDS), max_size=40))
+    return [{"value": value, "_id": id_} for value, id_ in keys]
+
+
+@st.composite
+def bounds(draw: st.DrawFn) -> dict[str, int]:
+    low, high = draw(st.sampled_from([None, "$gt", "$gte"])), draw(st.sampled_from([None, "$lt", "$lte"]))
+    return {name: draw(VALUES) for name in (low, high) if name}
+
+
+@st.composite
+def outlines(draw: st.DrawFn) -> list[Stop]:
+    """Right, wrong or empty: any values with any weights."""
+    weights = draw(st.dictionaries(VALUES, st.floats(0.5, 50)))
+    return [Stop(value, weight) for value, weight in sorted(weights.items())]
+
+
+@given(
+    documents(), outlines(), bounds(), st.none() | st.tuples(VALUES, IDS), st.booleans(), st.booleans(),
+    st.integers(1, 50), st.sampled_from([0.0, 0.01, 1.0, 30.0]), st.booleans(),
+)  # fmt: skip
+def test_every_document_is_read_once_in_order(
+    stored: Documents, stops: list[Stop], within: dict[str, int], after: tuple[int, ObjectId] | None,
+    descending: bool, sliced: bool, wanted: int, expected: float, all_: bool,
+) -> None:  # fmt: skip
+    server = Server(stored, descending=descending)
+    course = Course("value", descending=descending, bounds=within, stops=stops, after=after, sliced=sliced)
+
+    found = list(read(server.ordered, course, expected, wanted, all_=all_))
+
+    behind = operator.lt if descending else operator.gt
+    right = [
+        each
+        for each in server.documents
+        if holds(each["value"], within) and (after is None or behind(key(each), after))
+    ]
+    assert found == (right if all_ else right[:wanted])
+
+
+def outline_of(stored: Documents, each: int) -> list[Stop]:
+    """One document in `each`, as a sample would have it: those with the lowest ids."""
+    counts: dict[int, int] = {}
+    for document in sorted(stored, key=lambda document: document["_id"])[: len(stored) // each]:
+        counts[document["value"]] = counts.get(document["value"], 0) + 1
+    return [Stop(value, count) for value, count in sorted(counts.items())]
+
+
+def uniform(values: int, count: int) -> Documents:
+    step = 2**96 // count
+    return [{"value": number * 7919 % values, "_id": ObjectId(f"{number * step:024x}")} for number in range(count)]
+
+
+def test_a_page_reads_little_more_than_it_shows_wherever_it_lies() -> None:
+    for values in (1, 3, 100, 5000):  # from all on one day to a day for each
+        stored = uniform(values, 20_000)
+        for after in (None, key(sorted(stored, key=key)[10_000])):
+            server = Server(stored, descending=True)
+            course = Course("value", descending=True, bounds={}, stops=outline_of(stored, 50), after=after, sliced=True)
+            assert len(list(read(server.ordered, course, 50.0, 101))) == 101
+            assert sum(server.read) < 1500, values
+            assert len(server.read) <= 6, values
+
+
+def test_few_documents_among_many_are_found_in_few_windows() -> None:
+    stored = uniform(1000, 20_000)
+    for document in stored:
+        document["rare"] = int(str(document["_id"]), 16) % 1000 == 0
+    server = Server([each for each in stored if each["rare"]], descending=False)
+    course = Course("value", descending=False, bounds={}, stops=outline_of(stored, 50), sliced=True)
+    assert list(read(server.ordered, course, 50.0, 101)) == server.documents
+    assert len(server.read) <= 8
