@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,7 +15,6 @@ import pytest
 from tests.hostile import AMBIGUOUS, everything, sent
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVERS = ("MONGO_IMAGE", "MINIO_IMAGE", "MAILPIT_IMAGE", "CADDY_IMAGE", "PYTHON_IMAGE", "WATCHDOG_IMAGE")
 KILLED = ("invoice-events", "invoice-importer", "invoices", "notifications", "notification-sender", "router")
 KILLED_SERVERS = ("mongo", "minio", "mailpit", "schedule")
 SCOPES = ("invoices:read", "invoices:write", "notifications:read", "notifications:send")
@@ -24,20 +22,8 @@ SCOPES = ("invoices:read", "invoices:write", "notifications:read", "notification
 Run = Callable[..., str]
 
 
-def reason_not_to() -> str:
-    if not shutil.which("docker") or subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
-        return "no Docker engine answers"
-    if not os.environ.get("MAILROOM_REQUIRE_DOCKER") and not all(os.environ.get(name) for name in SERVERS):
-        return f"images are built and pulled only when asked: set MAILROOM_REQUIRE_DOCKER=1, or {', '.join(SERVERS)}"
-    return ""
-
-
 @pytest.fixture(scope="module")
-def environment() -> Mapping[str, str]:
-    if reason := reason_not_to():
-        if os.environ.get("MAILROOM_REQUIRE_DOCKER") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+def environment(docker: None) -> Mapping[str, str]:
     project = f"mailroom-test-{secrets.token_hex(3)}"
     ports = {name: str(free_port()) for name in ("GATEWAY_PORT", "S3_PORT", "INBOX_PORT")}
     return {**os.environ, **ports, "COMPOSE_PROJECT_NAME": project, "REGISTRY": "mailroom", "TAG": "test"}
