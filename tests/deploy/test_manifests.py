@@ -66,6 +66,14 @@ def test_the_manifests_are_those_of_stack_yml() -> None:
     )
 
 
+def test_the_docs_make_the_secrets_of_the_functions() -> None:
+    docs = (ROOT / "docs/deploy-openfaas.md").read_text()
+    command = re.search(r"create-secrets openfaas-fn k8s/secrets \$\((.*)\)", docs)
+    assert command
+    named = subprocess.run(["sh", "-c", command[1]], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert set(named.split()) == {secret for function in FUNCTIONS.values() for secret in function["secrets"]}
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_an_image_is_built_from_template_function_and_shared_code(name: str, tmp_path: Path) -> None:
     build = next(each for each in read_builds(ROOT / "stack.yml", {}) if each.function == name)
