@@ -1,7 +1,8 @@
 """Serves one OpenFaaS function: Flask behind Waitress, behind of-watchdog.
 
 The environment: HOST, PORT, THREADS, MAX_BODY_BYTES, DRAIN_SECONDS, LOG_LEVEL, FUNCTION_DIR, and of-watchdog's
-healthcheck_interval, read_timeout and write_timeout. Their meaning and defaults are in function_runtime/settings.py.
+healthcheck_interval, read_timeout, write_timeout and suppress_lock. Their meaning and defaults are in
+function_runtime/settings.py.
 """
 
 import logging
@@ -24,9 +25,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     options = settings.read(os.environ, Path(__file__).parent)
 
-    # of-watchdog says that it is healthy at once. With the port open, calls that come early wait instead of failing; so
-    # Flask and the function are imported only now.
+    # With the port open, calls that come early wait instead of failing; so Flask and the rest are imported then.
     listener = socket.create_server((options.host, options.port), backlog=1024)
+    if options.lock_file:
+        options.lock_file.touch()
     from function_runtime import calls, server
     from function_runtime.drain import Drain, Traffic
 

@@ -105,6 +105,24 @@ def test_calls_wait_for_a_slow_import(functions):
     connection.close()
 
 
+def test_the_watchdog_is_told_once_the_port_is_open(functions, tmp_path):
+    lock = tmp_path / "tmp/.lock"
+    lock.parent.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    function = functions.spawn(
+        "def handle(event, context): return 'done'\n", PORT=str(port), TMPDIR=str(lock.parent), suppress_lock="true"
+    )
+    function.port = port
+    wait_for(lock.exists)
+    assert function.call("/").body == b"done"
+
+
+def test_without_being_asked_no_lock_is_made(functions, tmp_path):
+    functions.start("def handle(event, context): return 'done'\n", TMPDIR=str(tmp_path))
+    assert not (tmp_path / ".lock").exists()
+
+
 def test_health_and_readiness(functions):
     function = functions.start(
         "state = {'ready': True}\ndef handle(event, context):\n    state['ready'] = event.body.decode()\n"

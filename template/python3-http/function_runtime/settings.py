@@ -2,6 +2,7 @@
 
 import os
 import re
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ class Settings:
     write_seconds: float  # how long its answer may take, from when a thread begins it until the kernel has it
     quiet_seconds: float  # after SIGTERM, how long no call must have been seen
     drain_seconds: float  # after SIGTERM, when to stop whatever is in flight
+    lock_file: Path | None  # to be made once the port is open: of-watchdog is healthy while it is there
 
 
 def read(environ: Mapping[str, str], home: Path) -> Settings:
@@ -42,6 +44,7 @@ def read(environ: Mapping[str, str], home: Path) -> Settings:
         write_seconds=_duration(environ, "write_timeout", "30s"),
         quiet_seconds=_duration(environ, "healthcheck_interval", "5s"),
         drain_seconds=_integer(environ, "DRAIN_SECONDS", 25, least=0),
+        lock_file=Path(tempfile.gettempdir()) / ".lock" if environ.get("suppress_lock") == "true" else None,
     )
 
 
