@@ -1,0 +1,139 @@
+"""The functions' images: their size, who runs in them, tests in the build, an end that loses no call."""
+
+import concurrent.futures
+import contextlib
+import http.client
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+
+from local.images.context import Build, assemble, read_builds
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = {"REGISTRY": "mailroom", "TAG": "test"}
+FUNCTIONS = {build.function: build.image for build in read_builds(ROOT / "stack.yml", NAMES)}
+# Megabytes.
+LIMITS = {"invoice-importer": 350}  # it reads with Arrow
+LIMIT = 200
+READY_SECONDS, CONNECT_SECONDS, ANSWER_SECONDS = 20.0, 3.0, 30.0
+CALLERS, SLOW_SECONDS = 8, 3.0
+SLOW = """
+import time
+def handle(event, context):
+    time.sleep(float(event.query["seconds"]))
+    return "done"
+"""
+
+pytestmark = [pytest.mark.usefixtures("docker"), pytest.mark.timeout(600)]
+Start = Callable[..., tuple[str, str]]
+
+
+def docker(*words: str) -> str:
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"docker {' '.join(words)}:\n{done.stdout}{done.stderr}"
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def images() -> None:
+    """Those of stack.yml are built."""
+    made = subprocess.run([sys.executable, "-m", "local.images"], cwd=ROOT, env={**os.environ, **NAMES}, check=False)
+    assert made.returncode == 0
+
+
+def build(source: str, folder: Path, tag: str, test: str = "") -> subprocess.CompletedProcess[str]:
+    """Builds the image of a function written for a test; with `test`, that is run in the build."""
+    function = folder / "handler"
+    function.mkdir()
+    (function / "handler.py").write_text(source)
+    (function / "requirements.txt").write_text("")
+    if test:
+        (function / "handler_test.py").write_text(test)
+    assemble(Build("slow", tag, ROOT / "template/python3-http", function, (), {}), folder / "context")
+    given = {name: os.environ[name] for name in ("PYTHON_IMAGE", "WATCHDOG_IMAGE") if os.environ.get(name)}
+    arguments = {**given, "TEST_ENABLED": str(bool(test)).lower()}
+    options = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
+    command = ["docker", "build", *options, "--tag", tag, str(folder / "context")]
+    environment = {**os.environ, "DOCKER_BUILDKIT": "1"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts a container of an image as OpenFaaS would, read-only; answers its name and address."""
+    names: list[str] = []
+
+    def run(image: str) -> tuple[str, str]:
+        names.append(f"mailroom-test-{secrets.token_hex(4)}")
+        docker("run", "--detach", "--name", names[-1], "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", image)
+        address = json.loads(docker("inspect", names[-1]))[0]["NetworkSettings"]["IPAddress"]
+        end = time.monotonic() + READY_SECONDS
+        while call(address, "/_/ready") != HTTPStatus.OK:
+            assert time.monotonic() < end, docker("logs", names[-1])
+            time.sleep(0.02)
+        return names[-1], address
+
+    yield run
+    for name in names:
+        docker("rm", "--force", name)
+
+
+def call(address: str, path: str) -> int:
+    """The status of the answer; 0 when there was no connection: nothing of the call was taken."""
+    connection = http.client.HTTPConnection(address, 8080, timeout=CONNECT_SECONDS)
+    try:
+        connection.connect()
+    except OSError:
+        return 0
+    with contextlib.closing(connection):
+        connection.sock.settimeout(ANSWER_SECONDS)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+
+
+@pytest.mark.usefixtures("images")
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_an_image_is_small_and_nobodys_root(function: str) -> None:
+    image = json.loads(docker("image", "inspect", FUNCTIONS[function]))[0]
+    assert image["Size"] < LIMITS.get(function, LIMIT) * 1_000_000
+    assert image["Config"]["User"] == "1000:1000"
+
+
+def test_a_stop_under_load_loses_no_call(start: Start, tmp_path: Path) -> None:
+    built = build(SLOW, tmp_path, "mailroom/slow:test")
+    assert built.returncode == 0, built.stderr
+    name, address = start("mailroom/slow:test")
+    with concurrent.futures.ThreadPoolExecutor(2 * CALLERS) as pool:
+        slow = [pool.submit(call, address, f"/?seconds={SLOW_SECONDS}") for _ in range(CALLERS // 2)]
+        stopped = pool.submit(docker, "stop", "--time", "30", name)
+        quick: list[int] = []
+        while not stopped.done():
+            quick += pool.map(call, [address] * CALLERS, ["/?seconds=0.01"] * CALLERS)
+        assert [each.result() for each in slow] == [HTTPStatus.OK] * len(slow)
+    # Calls that come after the end are refused whole: their callers may send them to another replica.
+    assert set(quick) <= {HTTPStatus.OK, 0}
+    assert quick.count(HTTPStatus.OK) > CALLERS
+    assert docker("inspect", "--format", "{{.State.ExitCode}}", name) == "0"
+
+
+@pytest.mark.parametrize("answer", ["done", "something else"])
+def test_a_function_is_tested_in_its_build(answer: str, tmp_path: Path) -> None:
+    test = f"""
+import unittest
+from .handler import handle
+class HandlerTest(unittest.TestCase):
+    def test_answers(self):
+        self.assertEqual(handle(None, None), {answer!r})
+"""
+    built = build("def handle(event, context): return 'done'", tmp_path, "mailroom/tested:test", test)
+    assert (built.returncode == 0) is (answer == "done"), built.stdout + built.stderr
