@@ -12,7 +12,7 @@ from pathlib import Path
 
 # Below the ports that Linux (32768) and macOS (49152) give to outgoing connections: a port stays free over a restart.
 PORTS = range(20000, 32000)
-S3_USERS = ("mailroom-s3", "mailroom-uploads", "mailroom-attachments", "people-s3")
+S3_USERS = ("mailroom-s3", "mailroom-uploads", "mailroom-attachments", "people-s3", "backup-s3")
 PASSWORDS = (
     *("minio-root-password", "mongodb-root-password", "mongodb-keyfile"),
     *(f"{user}-secret-key" for user in S3_USERS),

@@ -18,12 +18,14 @@ def with_user(uri: str, user: str, password: str) -> str:
 
 
 def connection_strings(data: Data, uri: str, functions: Iterable[str]) -> dict[str, str]:
-    """Those of the owner and of each function, by the names of the secrets that hold them."""
+    """Those of the owner, of backups and of each function, by the names of the secrets that hold them."""
 
     def of(user: str) -> str:
         return with_user(uri, user, data.kept_secret(f"mongodb-password-{user}", lambda: secrets.token_urlsafe(24)))
 
-    return {_OWNERS_SECRET: of(OWNER)} | {f"mailroom-mongodb-{name}": of(name) for name in functions}
+    return {_OWNERS_SECRET: of(OWNER), "backup-mongodb-uri": of("backup")} | {
+        f"mailroom-mongodb-{name}": of(name) for name in functions
+    }
 
 
 def make_root(uri: str, password: str) -> None:

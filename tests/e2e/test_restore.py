@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from local import users
 from local.demo.client import Client, DemoError, wait_for
 from local.run import Stack
 from local.servers import base_environment
@@ -24,11 +25,15 @@ WORKERS = ("invoice-importer", "notification-sender")
 
 
 def backups(stack: Stack, archive: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """`python -m mailroom backups`, with the credentials of that stack."""
+    """`python -m mailroom backups`: made by users that may only read, restored by those who may all."""
     secrets = archive.parent / "secrets"
     secrets.mkdir(exist_ok=True)
-    for name, value in stack.secrets.items():
-        (secrets / name).write_text(value)
+    made = words[0] == "create"
+    root = {"access-key": users.ROOT, "secret-key": stack.secrets["minio-root-password"]}
+    for part, of_root in root.items():
+        (secrets / f"mailroom-s3-{part}").write_text(stack.secrets[f"backup-s3-{part}"] if made else of_root)
+    uri = stack.secrets["backup-mongodb-uri" if made else "mailroom-mongodb-uri"]
+    (secrets / "mailroom-mongodb-uri").write_text(uri)
     environment = base_environment() | {
         "PYTHONPATH": str(ROOT),
         "SECRETS_DIR": str(secrets),
