@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import io
-import runpy
 from email.message import EmailMessage
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,13 +13,12 @@ from minio.credentials import StaticProvider
 from minio.error import S3Error
 from minio.versioningconfig import VersioningConfig
 
+from mailroom import rights
 from mailroom.errors import InvalidSetting
 from mailroom.notifications.attachments import LARGEST_ATTACHMENTS
 from mailroom.platform.settings import Settings
 from tests.integration.notifications.conftest import Answer, Mail
 from tests.integration.notifications.relay import Received, Relay
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -169,14 +165,12 @@ def test_while_the_store_is_away_mail_with_objects_waits_and_other_mail_goes(
 
 def test_the_senders_user_can_read_attachments_and_nothing_else(mail: Mail, relay: Relay) -> None:
     settings = mail.services.settings
-    prepare = SimpleNamespace(**runpy.run_path(str(ROOT / "compose" / "prepare.py")))
     buckets = (settings.invoices_bucket, settings.rejects_bucket, settings.attachments_bucket)
-    users = prepare.users(*buckets)
-    [rights] = [rights for _, name, rights in users if name == "mailroom-attachments"]
+    policy = rights.policies(*buckets)["mailroom-attachments"]
     user, password = f"sender-{settings.attachments_bucket}", "a-password-of-its-own"
     root = StaticProvider(*(mail.services.secrets.read(f"mailroom-s3-{part}-key") for part in ("access", "secret")))
     admin = MinioAdmin(endpoint=settings.s3_endpoint.partition("//")[2], credentials=root, secure=False)
-    admin.policy_add(user, policy=prepare.policy(rights))
+    admin.policy_add(user, policy=policy)
     admin.user_add(user, password)
     admin.policy_set(user, user=user)
     (settings.secrets_dir / "mailroom-attachments-access-key").write_text(user)
