@@ -1,0 +1,159 @@
+"""The overlay `dev` in a namespace of its own, on the cluster that kubectl knows."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.ports import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+FUNCTIONS = ("invoice-events", "invoice-importer", "invoices", "notifications", "notification-sender")
+SERVERS = ("mongo", "minio", "mailpit")
+IMAGES = {
+    "mongo": "MONGO_IMAGE",
+    "minio": "MINIO_IMAGE",
+    "mailpit": "MAILPIT_IMAGE",
+    "caddy": "CADDY_IMAGE",
+}
+REGISTRY, TAG = "mailroom", "test"
+# Leases and waits that a test can wait for. They stay within the limits that the functions check.
+SETTINGS = {
+    "exec_timeout": "20s",
+    "write_timeout": "20s",
+    "WORK_BUDGET_SECONDS": "10",
+    "EXPORT_SECONDS": "10",
+    "SMTP_DATA_TIMEOUT_SECONDS": "10",
+    "SEND_LEASE_SECONDS": "22",
+    "IMPORT_LEASE_SECONDS": "15",
+    "RETRY_FIRST_SECONDS": "2",
+}
+SCOPES = ("invoices:read", "invoices:write", "notifications:read", "notifications:send")
+
+
+def run(*words: str, given: str | None = None) -> str:
+    done = subprocess.run(words, cwd=ROOT, input=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(words)}:\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@dataclass
+class Cluster:
+    """One namespace. `secrets` is the folder of its secrets' files."""
+
+    namespace: str
+    secrets: Path
+    key: str = ""
+
+    def kubectl(self, *words: str, given: str | None = None) -> str:
+        return run("kubectl", "--namespace", self.namespace, *words, given=given)
+
+    def raise_(self) -> None:
+        """Brings everything up, and makes a key."""
+        build_images()
+        run("kubectl", "apply", "-f", "-", given=_here((ROOT / "k8s/base/namespace.yaml").read_text(), self.namespace))
+        run("compose/make-secrets", str(self.secrets))
+        run("k8s/create-secrets", self.namespace, str(self.secrets))
+        self.apply()
+        self.wait_until_ready()
+        scopes = (word for scope in SCOPES for word in ("--scope", scope))
+        made = run("k8s/create-key", self.namespace, str(self.secrets), "--name", "test", *scopes)
+        self.key = made.splitlines()[-1]
+
+    def apply(self) -> None:
+        """Applies the overlay; runs the set-up anew, as every deployment does."""
+        self.kubectl("delete", "job", "setup", "--ignore-not-found")
+        self.kubectl("apply", "-f", "-", given=manifests(self.namespace))
+
+    def wait_until_ready(self) -> None:
+        self.kubectl("wait", "--for=condition=complete", "job/setup", "--timeout=240s")
+        for name in (*SERVERS, *FUNCTIONS, "router"):
+            self.kubectl("rollout", "status", f"deploy/{name}", "--timeout=120s")
+
+    @contextmanager
+    def forwarded(self, service: str, port: int) -> Iterator[str]:
+        """The URL of a service, from here. It ends with the pod that was chosen."""
+        here = free_port()
+        command = ["kubectl", "--namespace", self.namespace, "port-forward", f"service/{service}", f"{here}:{port}"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        try:
+            assert process.stdout is not None
+            assert "Forwarding" in process.stdout.readline()
+            yield f"http://127.0.0.1:{here}"
+        finally:
+            process.terminate()
+            process.wait()
+
+    def secret(self, name: str) -> str:
+        return (self.secrets / name).read_text()
+
+    def verify(self) -> None:
+        """As `make verify`."""
+        with self.forwarded("router", 8080) as gateway, self.forwarded("minio", 9000) as store:
+            environment = {
+                **os.environ,
+                "GATEWAY": gateway,
+                "API_KEY": self.key,
+                "S3_ENDPOINT": store,
+                "S3_ACCESS_KEY": self.secret("people-s3-access-key"),
+                "S3_SECRET_KEY": self.secret("people-s3-secret-key"),
+            }
+            command = [sys.executable, "-m", "local.verify"]
+            done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+
+
+def build_images() -> None:
+    """The functions' images, and with those of the servers into the cluster."""
+    environment = {**os.environ, "REGISTRY": REGISTRY, "TAG": TAG}
+    done = subprocess.run(
+        [sys.executable, "-m", "local.images"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    servers = [os.environ[variable] for variable in IMAGES.values() if variable in os.environ]
+    run(*os.environ["CLUSTER_LOAD"].split(), *(f"{REGISTRY}/{name}:{TAG}" for name in FUNCTIONS), *servers)
+
+
+def manifests(namespace: str) -> str:
+    """The overlay, for that namespace, with the images at hand and settings that a test can wait for."""
+    made = _here(run("kubectl", "kustomize", str(ROOT / "k8s/overlays/dev")), namespace)
+    documents = [each for each in yaml.safe_load_all(made) if each["kind"] != "Namespace"]
+    for container in (each for document in documents for each in _containers(document)):
+        container["image"] = _image(container["image"])
+        if container["name"] == "function":
+            settings = {each["name"]: each["value"] for each in container["env"]} | SETTINGS
+            container["env"] = [{"name": name, "value": value} for name, value in settings.items()]
+    return yaml.safe_dump_all(documents)
+
+
+def _here(text: str, namespace: str) -> str:
+    named = re.sub(r"\b(name|namespace): mailroom$", rf"\1: {namespace}", text, flags=re.MULTILINE)
+    return re.sub(r"\b(minio|smtp|mongo)\.mailroom\b", rf"\1.{namespace}", named)
+
+
+def _containers(found: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(found, Mapping):
+        for key, value in found.items():
+            if key in ("containers", "initContainers"):
+                yield from value
+            else:
+                yield from _containers(value)
+    elif isinstance(found, list):
+        for each in found:
+            yield from _containers(each)
+
+
+def _image(name: str) -> str:
+    short = name.rpartition("/")[2].partition(":")[0]
+    if short in FUNCTIONS:
+        return f"{REGISTRY}/{short}:{TAG}"
+    return os.environ.get(IMAGES[short], name)
