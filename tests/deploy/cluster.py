@@ -1,17 +1,20 @@
-"""The overlay `dev` in a namespace of its own, on the cluster that kubectl knows."""
+"""The overlay `dev` in a namespace of its own, on the cluster that kubectl knows, and what the tests do to it."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import urllib3
 import yaml
 
 from tests.ports import free_port
@@ -79,6 +82,14 @@ class Cluster:
         for name in (*SERVERS, *FUNCTIONS, "router"):
             self.kubectl("rollout", "status", f"deploy/{name}", "--timeout=120s")
 
+    def wait_until_gone(self, pods: Iterable[str]) -> None:
+        names = [f"pod/{name}" for name in pods]
+        self.kubectl("wait", "--for=delete", *names, "--timeout=90s")
+
+    def pods(self, *apps: str) -> list[str]:
+        found = self.kubectl("get", "pods", "-l", f"app in ({','.join(apps)})", "-o", "name")
+        return [name.removeprefix("pod/") for name in found.split()]
+
     @contextmanager
     def forwarded(self, service: str, port: int) -> Iterator[str]:
         """The URL of a service, from here. It ends with the pod that was chosen."""
@@ -110,6 +121,77 @@ class Cluster:
             command = [sys.executable, "-m", "local.verify"]
             done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
+
+    def everything(self, path: str, **query: str) -> list[dict[str, Any]]:
+        """All pages of a list of the APIs."""
+        items: list[dict[str, Any]] = []
+        cursor: dict[str, str] = {}
+        with self.forwarded("router", 8080) as gateway:
+            while True:
+                fields = {"limit": "1000", **query, **cursor}
+                headers = {"Authorization": f"Bearer {self.key}"}
+                answer = urllib3.request("GET", f"{gateway}/function/{path}", fields=fields, headers=headers)
+                assert answer.status == 200, answer.data
+                page = answer.json()
+                items += page["items"]
+                if page["nextCursor"] is None:
+                    return items
+                cursor = {"cursor": page["nextCursor"]}
+
+    @contextmanager
+    def load(self) -> Iterator[dict[str, list[Any]]]:
+        """Calls and uploads until the end of the block; what they came to is there after it."""
+        outcome: dict[str, list[Any]] = {}
+        self.kubectl("create", "configmap", "load", f"--from-file={ROOT / 'tests/deploy/load.py'}")
+        self.kubectl("apply", "-f", "-", given=json.dumps(self._load_pod()))
+        try:
+            self.kubectl("wait", "--for=condition=Ready", "pod/load", "--timeout=60s")
+            until(lambda: "begun" in self.kubectl("logs", "load"), 60, "the load")
+            yield outcome
+            self.kubectl("exec", "load", "--", "touch", "/tmp/stop")
+            self.kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/load", "--timeout=90s")
+            outcome.update(json.loads(self.kubectl("logs", "load").splitlines()[-1]))
+        finally:
+            self.kubectl("delete", "pod/load", "configmap/load", "--grace-period=0", "--force")
+
+    def _load_pod(self) -> dict[str, Any]:
+        environment = {
+            "API_KEY": self.key,
+            "S3_ACCESS_KEY": self.secret("people-s3-access-key"),
+            "S3_SECRET_KEY": self.secret("people-s3-secret-key"),
+        }
+        container = {
+            "name": "load",
+            "image": f"{REGISTRY}/invoices:{TAG}",
+            "command": ["python", "/load/load.py"],
+            "env": [{"name": name, "value": value} for name, value in environment.items()],
+            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+            "volumeMounts": [{"name": "load", "mountPath": "/load"}],
+        }
+        return {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            # The network lets those who set up reach MinIO.
+            "metadata": {"name": "load", "namespace": self.namespace, "labels": {"role": "setup"}},
+            "spec": {
+                "restartPolicy": "Never",
+                "enableServiceLinks": False,
+                "securityContext": {
+                    "runAsNonRoot": True,
+                    "runAsUser": 1000,
+                    "seccompProfile": {"type": "RuntimeDefault"},
+                },
+                "containers": [container],
+                "volumes": [{"name": "load", "configMap": {"name": "load"}}],
+            },
+        }
+
+
+def until(holds: Callable[[], Any], seconds: float, what: str) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"{what} did not come in {seconds:.0f} s"
+        time.sleep(0.5)
 
 
 def build_images() -> None:

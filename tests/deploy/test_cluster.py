@@ -1,4 +1,4 @@
-"""The overlay `dev` on a cluster."""
+"""The overlay `dev` on a cluster: verified, updated under load."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import os
 import secrets
 import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from tests.deploy.cluster import Cluster
+from tests.deploy.cluster import FUNCTIONS, Cluster, until
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -26,5 +27,34 @@ def lane(docker: None, cluster: None, tmp_path_factory: pytest.TempPathFactory) 
         subprocess.run(["kubectl", "delete", "namespace", lane.namespace, "--wait=false"], check=False)
 
 
+def nothing_is_lost(lane: Cluster, outcome: dict[str, list[Any]]) -> None:
+    """Every accepted message is sent, every uploaded file imported."""
+    waiting = ("queued", "sending")
+    until(lambda: not any(lane.everything("notifications", status=each) for each in waiting), 150, "the last message")
+    states = {each["id"]: each["status"] for each in lane.everything("notifications")}
+    assert {states.get(each) for each in outcome["messages"]} == {"sent"}
+    uploaded = set(outcome["files"])
+    until(
+        lambda: uploaded <= {each["invoiceNumber"] for each in lane.everything("invoices", supplier="Load")},
+        150,
+        "the last file",
+    )
+
+
 def test_a_file_and_a_notification_come_through(lane: Cluster) -> None:
     lane.verify()
+
+
+def test_a_rolling_update_loses_nothing_and_no_call_fails(lane: Cluster) -> None:
+    replaced = [*FUNCTIONS, "router"]
+    before = lane.pods(*replaced)
+    with lane.load() as outcome:
+        for name in replaced:
+            lane.kubectl("rollout", "restart", f"deploy/{name}")
+        for name in replaced:
+            lane.kubectl("rollout", "status", f"deploy/{name}", "--timeout=120s")
+        lane.wait_until_gone(before)  # the old ones drain under load too
+    assert not set(before) & set(lane.pods(*replaced))
+    assert outcome["failures"] == []
+    assert outcome["messages"]
+    nothing_is_lost(lane, outcome)
