@@ -90,6 +90,13 @@ class Cluster:
         found = self.kubectl("get", "pods", "-l", f"app in ({','.join(apps)})", "-o", "name")
         return [name.removeprefix("pod/") for name in found.split()]
 
+    def kill(self, app: str) -> None:
+        """Kills its one pod, and waits for the next."""
+        [pod] = self.pods(app)
+        self.kubectl("delete", "pod", pod, "--grace-period=0", "--force")
+        until(lambda: self.pods(app) not in ([], [pod]), 60, f"another pod of {app}")
+        self.kubectl("rollout", "status", f"deploy/{app}", "--timeout=120s")
+
     @contextmanager
     def forwarded(self, service: str, port: int) -> Iterator[str]:
         """The URL of a service, from here. It ends with the pod that was chosen."""

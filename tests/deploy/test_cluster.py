@@ -1,4 +1,4 @@
-"""The overlay `dev` on a cluster: verified, updated under load."""
+"""The overlay `dev` on a cluster: verified, updated and killed under load."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.cluster import FUNCTIONS, Cluster, until
+from tests.deploy.cluster import FUNCTIONS, SERVERS, Cluster, until
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -58,3 +58,12 @@ def test_a_rolling_update_loses_nothing_and_no_call_fails(lane: Cluster) -> None
     assert outcome["failures"] == []
     assert outcome["messages"]
     nothing_is_lost(lane, outcome)
+
+
+def test_a_kill_of_each_pod_loses_nothing(lane: Cluster) -> None:
+    with lane.load() as outcome:
+        for name in (*FUNCTIONS, "router", *SERVERS):
+            lane.kill(name)
+    assert outcome["messages"]
+    nothing_is_lost(lane, outcome)
+    lane.verify()
