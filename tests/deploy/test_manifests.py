@@ -12,6 +12,7 @@ import yaml
 from local.images.context import assemble, read_builds
 from local.manifests.compose import environments
 from local.stack import substitute
+from mailroom.platform import settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,6 +65,17 @@ def test_the_manifests_are_those_of_stack_yml() -> None:
     assert (ROOT / "k8s/components/functions/functions.yaml").read_text() == made, (
         "make it anew: local.manifests.kubernetes"
     )
+
+
+@pytest.mark.parametrize("name", ["base/setup", "components/backups/backup", "components/backups/restore"])
+def test_a_job_of_our_command_line_accepts_its_settings(name: str) -> None:
+    [job] = (each for each in yaml.safe_load_all((ROOT / f"k8s/{name}.yaml").read_text()) if "Job" in each["kind"])
+    spec = job["spec"].get("jobTemplate", job)["spec"]
+    [container] = spec["template"]["spec"]["containers"]
+    dockerfile = (ROOT / "template/python3-http/Dockerfile").read_text()
+    of_the_image = dict(re.findall(r"\b(\w+_timeout)=(\w+)", dockerfile))
+    assert of_the_image["exec_timeout"]
+    settings.load(of_the_image | {each["name"]: each["value"] for each in container["env"]})
 
 
 def test_the_docs_make_the_secrets_of_the_functions() -> None:
