@@ -97,6 +97,21 @@ class Cluster:
         until(lambda: self.pods(app) not in ([], [pod]), 60, f"another pod of {app}")
         self.kubectl("rollout", "status", f"deploy/{app}", "--timeout=120s")
 
+    def run_job(self, cronjob: str) -> str:
+        """Runs a CronJob's job now; its log."""
+        name = f"{cronjob}-now"
+        self.kubectl("create", "job", f"--from=cronjob/{cronjob}", name)
+        # Whichever comes first: waiting for "complete" alone would wait long for a job that failed.
+        until(lambda: self._job(name).get("succeeded") or self._job(name).get("failed"), 120, f"the job {name}")
+        log = self.kubectl("logs", f"job/{name}")
+        assert self._job(name).get("succeeded"), log
+        self.kubectl("delete", "job", name)
+        return log
+
+    def _job(self, name: str) -> dict[str, Any]:
+        status: dict[str, Any] = json.loads(self.kubectl("get", "job", name, "-o", "json"))["status"]
+        return status
+
     @contextmanager
     def forwarded(self, service: str, port: int) -> Iterator[str]:
         """The URL of a service, from here. It ends with the pod that was chosen."""
@@ -192,6 +207,13 @@ class Cluster:
                 "volumes": [{"name": "load", "configMap": {"name": "load"}}],
             },
         }
+
+    def lose_servers(self) -> None:
+        """MongoDB and MinIO with all that they hold, and new ones in their place."""
+        for name in ("mongo", "minio"):
+            self.kubectl("delete", "deployment", name)
+            self.kubectl("delete", "pvc", name)
+        self.apply()
 
 
 def until(holds: Callable[[], Any], seconds: float, what: str) -> None:

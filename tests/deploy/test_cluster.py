@@ -1,4 +1,4 @@
-"""The overlay `dev` on a cluster: verified, updated and killed under load."""
+"""The overlay `dev` on a cluster: verified, updated and killed under load, backed up, lost and restored."""
 
 from __future__ import annotations
 
@@ -66,4 +66,20 @@ def test_a_kill_of_each_pod_loses_nothing(lane: Cluster) -> None:
             lane.kill(name)
     assert outcome["messages"]
     nothing_is_lost(lane, outcome)
+    lane.verify()
+
+
+def test_all_is_as_it_was_after_a_restore_on_new_servers(lane: Cluster) -> None:
+    invoices, imports = lane.everything("invoices"), lane.everything("invoices/imports")
+    lane.run_job("backup")
+    lane.kubectl("scale", "deploy", *FUNCTIONS, "--replicas=0")
+    lane.lose_servers()
+    lane.kubectl("scale", "deploy", *FUNCTIONS, "--replicas=0")
+    lane.kubectl("wait", "--for=condition=complete", "job/setup", "--timeout=240s")
+    lane.run_job("restore")
+    lane.kubectl("scale", "deploy", *FUNCTIONS, "--replicas=1")
+    lane.wait_until_ready()
+
+    assert lane.everything("invoices") == invoices
+    assert lane.everything("invoices/imports") == imports
     lane.verify()
