@@ -39,7 +39,8 @@ def test_a_missing_secret_is_named(services: Services, make_services: Make, name
 def test_mongodb_that_does_not_answer_is_named(services: Services, make_services: Make) -> None:
     again = make_services(mongodb_timeout_seconds=1.0)
     port = free_port()
-    write(services, "mailroom-mongodb-uri", f"mongodb://somebody:private@127.0.0.1:{port}/?directConnection=true")
+    address = f"somebody:private@127.0.0.1:{port}"
+    write(services, "mailroom-mongodb-uri", f"mongodb://{address}/?directConnection=true")
     with pytest.raises(setup.SetupFailed, match=f"(?s)MongoDB does not answer.*{port}.*mailroom-mongodb-uri") as raised:
         run(again)
     assert "private" not in str(raised.value)
