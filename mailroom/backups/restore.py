@@ -9,7 +9,8 @@ from mailroom.backups.backup import Part, Say, bucket_names
 from mailroom.backups.manifest import Backup, check_file
 from mailroom.errors import MailroomError
 from mailroom.invoices.reconcile import CURSOR_ID
-from mailroom.notifications import holding
+from mailroom.notifications.clock import ServerClock
+from mailroom.notifications.outbox import Outbox
 from mailroom.platform.mongo import server_time
 from mailroom.wiring import Services
 
@@ -59,7 +60,8 @@ def restore(
     if only != "buckets":
         _restore_database(services, archive, backup, say)
         if hold_mail:
-            held = holding.hold(services.database["notifications"], server_time(services.database))
+            clock = ServerClock(services.database)
+            held = Outbox(services.database, clock, services.settings.send_lease_seconds).hold()
             say(f"{held} messages that waited are held: resend or leave each")
     if only != "database":
         for bucket, put, there in buckets.load(services.objects, archive, backup):

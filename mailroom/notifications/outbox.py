@@ -10,6 +10,7 @@
         resend      |                                                           '--> sent | partial | failed
       (by hand)     '--- sent, partial, failed, suppressed, cancelled, unknown        unknown: no answer after the
                                                                                       dot, and UNKNOWN_OUTCOME=hold
+    queued, sending -- hold, after a restore --> unknown
 
 A sender claims queued messages (see `claims.py`), which changes nothing in them: it keeps others from the same work.
 What it may do is decided by the epoch. Every write names the epoch that the message was read with and makes the next,
@@ -204,6 +205,22 @@ class Outbox:
         which = {"_id": message, "state": State.QUEUED}
         change = {"$set": {"state": State.CANCELLED, "updatedAt": now}, "$inc": {"epoch": 1}, "$unset": {"dueAt": ""}}
         return bool(self._collection.update_one(which, change).matched_count)
+
+    def hold(self) -> int:
+        """Makes every message that waits or is in delivery `unknown`; how many they were.
+
+        For what was restored from a backup: it may have been sent since, so a person resends or leaves it.
+        """
+        change = {
+            "$set": {
+                "state": State.UNKNOWN,
+                "error": {"code": "delivery.unknown", "message": "restored from a backup; it may have been sent since"},
+                "updatedAt": self._clock.now(),
+            },
+            "$inc": {"epoch": 1},
+            "$unset": {"dueAt": ""},
+        }
+        return self._collection.update_many({"state": {"$in": [State.QUEUED, State.SENDING]}}, change).modified_count
 
     def resend(self, document: Document) -> bool:
         """Queues an ended message, as it was read, for everybody who has not got it; for all when all have.
