@@ -29,7 +29,7 @@ from local.tools import ToolError, say
 MESSAGES, ROUNDS, HEAVY = 5_000, 3, 40
 LARGE_BATCH = 1_000
 PER_SECOND, SECONDS = 200, 20
-COLUMNS = ("way", "processes", "messages/s", "processor time a message", "of its server", "delivered", "recorded")
+COLUMNS = ("way", "processes", "messages/s", "processor time a message", "of its server", "of smtp-sink", "delivered", "recorded")
 
 
 def main() -> int:
@@ -134,7 +134,8 @@ def _accept(folder: Path) -> int:
 def _short(sent: Sent) -> str:
     wrong = "" if sent.right else f", WRONG: {sent.delivered:,} delivered, {sent.recorded:,} recorded"
     name = sent.name.replace("*", "")
-    return f"{name} ({sent.processes}): {sent.per_second:,.0f}/s, {sent.microseconds:.0f} µs a message{wrong}"
+    used = " + ".join(f"{each:.0f}" for each in (sent.microseconds, sent.database_microseconds, sent.sink_microseconds))
+    return f"{name} ({sent.processes}): {sent.per_second:,.0f}/s, {used} µs a message{wrong}"
 
 
 def _table(results: list[Sent]) -> str:
@@ -145,6 +146,7 @@ def _table(results: list[Sent]) -> str:
             f"{each.per_second:,.0f}",
             f"{each.microseconds:.0f} µs",
             f"{each.database_microseconds:.0f} µs",
+            f"{each.sink_microseconds:.0f} µs",
         )
         rows.append((each.name, *counts, f"{each.delivered:,}", f"{each.recorded:,}"))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -18,7 +18,7 @@ from bench.processes import ROOT, WayError
 @dataclass(frozen=True)
 class Sent:
     """What one run came to. `processor_seconds` are those of all its processes, `database_seconds` those of its
-    database's server, `seconds` the wall clock's.
+    database's server, `sink_seconds` those of smtp-sink, `seconds` the wall clock's.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Sent:
     seconds: float
     processor_seconds: float
     database_seconds: float
+    sink_seconds: float
     peak_bytes: int
     delivered: int
     recorded: int
@@ -44,6 +45,11 @@ class Sent:
     def database_microseconds(self) -> float:
         """What its database's server used of it besides; 0 when it has none."""
         return self.database_seconds / self.messages * 1e6
+
+    @property
+    def sink_microseconds(self) -> float:
+        """What smtp-sink used of it, which is the same work for all but for how it was asked."""
+        return self.sink_seconds / self.messages * 1e6
 
     @property
     def right(self) -> bool:
@@ -79,17 +85,19 @@ def _sent(way: Way, sink: Sink, children: Sequence[Child], place: Place, count: 
             running.append(_start(child, folder / f"child{number}.log"))
         for process in running:
             _line(process, folder)  # ready
-        begin, database = time.perf_counter(), _processor_seconds(way.server)
+        before = [_processor_seconds(server) for server in (way.server, sink.pid)]
+        begin = time.perf_counter()
         for process in running:
             _say(process, "go\n")
         if watch is not None:
             watch([process.pid for process in running])
         usages = [Usage(**json.loads(_line(process, folder))) for process in running]
         seconds = time.perf_counter() - begin
-        database = _processor_seconds(way.server) - database
+        after = [_processor_seconds(server) for server in (way.server, sink.pid)]
+        servers = [end - start for start, end in zip(before, after, strict=True)]
         used = sum(usage.processor_seconds for usage in usages)
         peak = max(usage.peak_bytes for usage in usages)
-        return Sent(way.name, way.processes, count, seconds, used, database, peak, sink.delivered, way.recorded())
+        return Sent(way.name, way.processes, count, seconds, used, *servers, peak, sink.delivered, way.recorded())
     finally:
         for process in running:
             process.kill()

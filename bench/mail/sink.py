@@ -54,6 +54,10 @@ class Sink:
         self._process.wait()
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def delivered(self) -> int:
         """Messages it has taken so far: the last of the counters that it keeps writing."""
         with self._counters.open("rb") as stream:
