@@ -29,7 +29,16 @@ from local.tools import ToolError, say
 MESSAGES, ROUNDS, HEAVY = 5_000, 3, 40
 LARGE_BATCH = 1_000
 PER_SECOND, SECONDS = 200, 20
-COLUMNS = ("way", "processes", "messages/s", "processor time a message", "of its server", "of smtp-sink", "delivered", "recorded")
+COLUMNS = (
+    "way",
+    "processes",
+    "messages/s",
+    "processor time a message",
+    "of its server",
+    "of smtp-sink",
+    "delivered",
+    "recorded",
+)
 
 
 def main() -> int:
