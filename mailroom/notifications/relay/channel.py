@@ -22,6 +22,8 @@ class Channel(asyncio.Protocol):
         self._answers: deque[tuple[int, str]] = deque()
         self._asked = 0  # answers that are to come
         self._waiter: asyncio.Future[None] | None = None
+        self._deadline = 0.0  # of the waiter
+        self._timer: asyncio.TimerHandle | None = None
         self._error: Exception | None = None
         transport.set_protocol(self)
 
@@ -52,11 +54,11 @@ class Channel(asyncio.Protocol):
                 raise self._error
             loop = asyncio.get_running_loop()
             self._waiter = loop.create_future()
-            timer = loop.call_later(timeout, self._wake, TimeoutError("no answer in time"))
+            self._deadline = loop.time() + timeout
+            self._watch()
             try:
                 await self._waiter
             finally:
-                timer.cancel()
                 self._waiter = None
         return self._answers.popleft()
 
@@ -93,9 +95,30 @@ class Channel(asyncio.Protocol):
         self._answers.append((int(line[:3]), b"\n".join(self._lines).decode("utf-8", "replace")))
         self._lines = []
 
+    def _watch(self) -> None:
+        """Sees to it that the waiter wakes at its deadline. One timer is for many answers: it is set anew only when it
+        has run out, or would come too late.
+        """
+        if self._timer is not None:
+            if self._timer.when() <= self._deadline:
+                return
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(self._deadline, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._waiter is None:
+            return
+        if asyncio.get_running_loop().time() < self._deadline:
+            self._watch()
+        else:
+            self._wake(TimeoutError("no answer in time"))
+
     def _fail(self, error: Exception) -> None:
         self._error = self._error or error
         self._transport.abort()
+        if self._timer is not None:
+            self._timer.cancel()
         self._wake(None if self._answers else self._error)
 
     def _wake(self, error: Exception | None) -> None:
