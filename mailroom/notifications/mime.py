@@ -27,45 +27,43 @@ _BOUNDARY = "=_"
 
 def assemble(message: Message) -> bytes:
     """The message as it goes after DATA: CRLF line ends, not yet dot-stuffed. The same message gives the same bytes."""
-    lines = [*_headers(message), *_body(message), ""]
-    return b"\r\n".join(line.encode() if isinstance(line, str) else line for line in lines)
+    headers = "\r\n".join(_headers(message)).encode()
+    return b"\r\n".join((headers, *_body(message), b""))
 
 
-def _body(message: Message) -> Iterator[str | bytes | bytearray]:
+def _body(message: Message) -> Iterator[bytes | bytearray]:
     # No part has a line that begins so: base64 and quoted-printable cannot, and `_goes_plain` sees to the others.
-    boundary = _BOUNDARY + message.message_id.strip("<>").partition("@")[0]
+    boundary = (_BOUNDARY + message.message_id.strip("<>").partition("@")[0]).encode()
     if not message.attachments:
         yield from _texts(message, boundary)
         return
-    yield f'Content-Type: multipart/mixed; boundary="{boundary}_m"'
-    yield ""
-    yield f"--{boundary}_m"
+    yield b'Content-Type: multipart/mixed; boundary="%b_m"\r\n\r\n--%b_m' % (boundary, boundary)
     yield from _texts(message, boundary)
     for attachment in message.attachments:
-        yield f"--{boundary}_m"
+        yield b"--%b_m" % boundary
         yield from _attachment(attachment)
-    yield f"--{boundary}_m--"
+    yield b"--%b_m--" % boundary
 
 
-def _texts(message: Message, boundary: str) -> Iterator[str | bytes]:
+def _texts(message: Message, boundary: bytes) -> Iterator[bytes]:
     if not message.html:
-        yield from _part("plain", message.text)
+        yield from _part(b"plain", message.text)
         return
-    yield f'Content-Type: multipart/alternative; boundary="{boundary}_a"'
-    yield ""
-    for subtype, content in (("plain", message.text), ("html", message.html)):
-        yield f"--{boundary}_a"
-        yield from _part(subtype, content)
-    yield f"--{boundary}_a--"
+    yield b'Content-Type: multipart/alternative; boundary="%b_a"\r\n\r\n--%b_a' % (boundary, boundary)
+    yield from _part(b"plain", message.text)
+    yield b"--%b_a" % boundary
+    yield from _part(b"html", message.html)
+    yield b"--%b_a--" % boundary
 
 
-def _attachment(attachment: Attachment) -> Iterator[str | bytearray]:
+def _attachment(attachment: Attachment) -> Iterator[bytes | bytearray]:
     # RFC 2231: its escapes are ASCII without quotes, so that any name is one safe word.
     name = quote(_refuse_control(attachment.name), safe="")
-    yield f"Content-Type: {_refuse_control(attachment.content_type)}"
-    yield f"Content-Disposition: attachment;\r\n filename*=utf-8''{name}"
-    yield "Content-Transfer-Encoding: base64"
-    yield ""
+    yield (
+        f"Content-Type: {_refuse_control(attachment.content_type)}\r\n"
+        f"Content-Disposition: attachment;\r\n filename*=utf-8''{name}\r\n"
+        "Content-Transfer-Encoding: base64\r\n"
+    ).encode()
     yield _base64(attachment.content)
 
 
@@ -117,12 +115,11 @@ def _free_text(name: str, text: str) -> str:
     return Header(text, "utf-8", maxlinelen=_LINE, header_name=name).encode(linesep="\r\n")
 
 
-def _part(subtype: str, content: str) -> Iterator[str | bytes]:
+def _part(subtype: bytes, content: str) -> Iterator[bytes]:
     text = content.replace("\r\n", "\n").replace("\r", "\n").encode()
     plain = _goes_plain(text)
-    yield f"Content-Type: text/{subtype}; charset=utf-8"
-    yield f"Content-Transfer-Encoding: {'7bit' if plain else 'quoted-printable'}"
-    yield ""
+    encoding = b"7bit" if plain else b"quoted-printable"
+    yield b"Content-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: %b\r\n" % (subtype, encoding)
     yield (text if plain else binascii.b2a_qp(text, istext=True)).replace(b"\n", b"\r\n")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
+from typing import NamedTuple
 
 
 class State(StrEnum):
@@ -127,8 +128,7 @@ class Sender:
         return self.address.rpartition("@")[2]
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One line of an attempt's transcript. `code` is None when no answer came; `text` is the relay's, cut."""
 
     name: str
@@ -138,8 +138,7 @@ class Step:
     recipient: str = ""
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The outcome for one recipient, and the answer that decided it."""
 
     outcome: Outcome

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailroom.notifications.model import Step
 from mailroom.notifications.relay.channel import Channel
@@ -33,8 +34,7 @@ class RelaySettings:
     data_timeout: float
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     code: int
     text: str
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailroom.notifications.model import Outcome, Result, Step, Verdict
 from mailroom.notifications.relay.connection import Answer, Connection
@@ -18,8 +18,7 @@ from mailroom.notifications.relay.pool import Pool
 HandOver = Callable[[], Awaitable[None]]
 
 
-@dataclass(frozen=True)
-class Envelope:
+class Envelope(NamedTuple):
     """Who it is from, to whom it goes in this attempt, and the bytes."""
 
     sender: str
