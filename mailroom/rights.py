@@ -26,13 +26,14 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "notifications": {
         "apiKeys": _FIND,
         "notifications": (*_WRITE, "remove"),
-        "claims": (*_APPEND, "remove"),
+        **dict.fromkeys(("claims", "leases"), (*_WRITE, "remove")),
         "suppressions": (*_APPEND, "remove"),
         "templates": _APPEND,
     },
     "notification-sender": {
         "notifications": (*_CHANGE, "remove"),
         "claims": (*_APPEND, "remove"),
+        "leases": (*_WRITE, "remove"),
         "suppressions": _APPEND,
         "cursors": _WRITE,
     },

@@ -13,6 +13,7 @@ from mailroom.notifications.endpoints.suppressions import SuppressionList
 from mailroom.notifications.endpoints.templates import TemplateList
 from mailroom.notifications.files import Files
 from mailroom.notifications.headers import AllowedHeaders
+from mailroom.notifications.mailbox import Mailbox
 from mailroom.notifications.outbox import Outbox
 from mailroom.notifications.relay.connection import RelaySettings
 from mailroom.notifications.relay.pool import Pool
@@ -43,10 +44,11 @@ def api(services: Services) -> Api:
     mail_from = addresses.sender(settings.mail_from)
     parts = _Parts(services, mail_from.domain)
     store = Store(parts.collection, parts.clock, mail_from)
+    mailbox = Mailbox(parts.collection, parts.outbox)
     kick = services.kicker.kick
     extras = Extras(AllowedHeaders.parse(settings.mail_headers), Renderer(parts.templates).render, parts.files.pin)
-    sending = Sending(store, extras, parts.sender.send_new, kick, settings.send_wait_seconds)
-    messages = Messages(store, parts.outbox, parts.retention, kick)
+    sending = Sending(store, mailbox, extras, parts.sender.send_new, kick, settings.send_wait_seconds)
+    messages = Messages(mailbox, parts.outbox, parts.retention, kick)
     suppressions = SuppressionList(parts.suppressions)
     templates = TemplateList(parts.templates)
     api = Api(
@@ -107,6 +109,7 @@ class _Parts:
         )
         self.retention = Retention(
             self.collection,
+            self.outbox,
             services.database["cursors"],
             self.clock,
             bodies=_days(settings.retention_bodies_days),

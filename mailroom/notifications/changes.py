@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from bson import ObjectId
 from pymongo import UpdateMany
 
 from mailroom.notifications import documents
@@ -18,7 +17,7 @@ from mailroom.platform.mongo import Document
 MOST_ATTEMPTS_KEPT = 50
 
 # What an attempt's record says that never ended, and did not come to the final dot.
-INTERRUPTED = "interrupted"
+_INTERRUPTED = "interrupted"
 
 
 class Settlement(NamedTuple):
@@ -27,23 +26,6 @@ class Settlement(NamedTuple):
     claim: Claim
     decision: Decision
     result: Result
-
-
-def handing_over(claims: Sequence[Claim], now: datetime, until: datetime) -> list[UpdateMany]:
-    """The final dot comes next; the lease is over at `until`."""
-    groups: dict[tuple[int, ObjectId], list[ObjectId]] = {}
-    for claim in claims:
-        groups.setdefault((claim.epoch, claim.group.id), []).append(claim.id)
-    return [
-        UpdateMany(
-            {"_id": {"$in": ids}, "epoch": epoch},
-            {
-                "$set": {"state": State.SENDING, "handoverAt": now, "dueAt": until, "claimedBy": by},
-                "$inc": {"epoch": 1},
-            },
-        )
-        for (epoch, by), ids in groups.items()
-    ]
 
 
 def settling(ended: Sequence[Settlement], now: datetime) -> list[UpdateMany]:
@@ -57,31 +39,33 @@ def settling(ended: Sequence[Settlement], now: datetime) -> list[UpdateMany]:
     ]
 
 
-def interrupted(began: datetime, now: datetime, outcome: str) -> Document:
-    """The part of a change that adds the record of an attempt that never ended, and makes the next epoch."""
+def lost(began: datetime, now: datetime, *, handed_over: bool) -> Document:
+    """Adds the record of an attempt that never ended. What was handed over may have been sent: it is in doubt."""
+    outcome = State.UNKNOWN if handed_over else _INTERRUPTED
     attempt = {"startedAt": began, "endedAt": now, "outcome": outcome, "steps": []}
     return {
+        "$set": {"updatedAt": now, **({"state": State.SENDING, "dueAt": now} if handed_over else {})},
         "$inc": {"epoch": 1, "attemptCount": 1},
         "$push": {"attempts": {"$each": [attempt], "$slice": -MOST_ATTEMPTS_KEPT}},
     }
 
 
 def _settling(ended: Sequence[Settlement], now: datetime, final: bool) -> list[Document]:
-    """Takes for each message what stands at its place in two lists. What has no next step is due no more."""
-    place = {"$indexOfArray": [[each.claim.id for each in ended], "$_id"]}
-
-    def own(values: list[Any]) -> Document:
-        # Literal: the texts of relays may look like expressions.
-        return {"$arrayElemAt": [{"$literal": values}, place]}
-
-    attempts = {"$concatArrays": ["$attempts", own([[_attempt(each, now)] for each in ended])]}
+    """Takes for each message what is its own. What has no next step is due no more."""
+    # Literal: the texts of relays may look like expressions. A list to take one from would be copied for each message.
+    own = [
+        {"case": {"$eq": ["$_id", each.claim.id]}, "then": {"$literal": [_result(each, now), [_attempt(each, now)]]}}
+        for each in ended
+    ]
+    attempts = {"$concatArrays": ["$attempts", {"$arrayElemAt": ["$$own", 1]}]}
     counted = {
         "epoch": {"$add": ["$epoch", 1]},
         "attemptCount": {"$add": ["$attemptCount", 1]},
         "attempts": {"$slice": [attempts, -MOST_ATTEMPTS_KEPT]},
     }
-    merged = {"$mergeObjects": ["$$ROOT", own([_result(each, now) for each in ended]), counted]}
-    return [{"$replaceWith": merged}, *([{"$unset": "dueAt"}] if final else [])]
+    merged = {"$mergeObjects": ["$$ROOT", {"$arrayElemAt": ["$$own", 0]}, counted]}
+    settled = {"$let": {"vars": {"own": {"$switch": {"branches": own}}}, "in": merged}}
+    return [{"$replaceWith": settled}, *([{"$unset": "dueAt"}] if final else [])]
 
 
 def _attempt(ended: Settlement, now: datetime) -> Document:
@@ -100,10 +84,8 @@ def _result(ended: Settlement, now: datetime) -> Document:
         "recipients": documents.from_recipients(decision.recipients),
         "error": {"code": f"delivery.{decision.state}", "message": decision.error} if decision.error else None,
         "updatedAt": now,
-        "claimedBy": claim.group.id,
+        "settledBy": claim.group.id,
     }
-    if decision.state is not State.UNKNOWN:
-        result["handoverAt"] = None  # the relay has answered: there is no doubt any more
     if decision.state in (State.SENT, State.PARTIAL):
         result["sentAt"] = now
     if decision.wait is not None:

@@ -1,7 +1,16 @@
-"""Who goes for which messages: one document for all that a sender claims together.
+"""Who works on which messages, and what of them is handed over: two documents for all that a sender claims together.
 
-It keeps others from the same work, and no more than that: the epochs of the outbox see to it that nothing is sent by
-two. A claim is deleted when the last of its messages is done with. One whose time is over has lost its sender.
+    claims    messages, epochs             a unique index allows each message one claim; written once
+    leases    until, handedOver, barred    what the claim is worth, with the same id; written for each hand-over
+
+They are two so that what is written often has no index over many values. A lease is there before its claim and goes
+after it: a claim without one is what a crash left, and whoever is in its way removes it.
+
+The hand-over of messages is noted in the lease, before their final dots, if it is still open and none of them is
+barred. That is one write to one document, so of a hand-over and whatever would prevent it a single one comes first:
+
+    a sender that was lost    its lease is closed when its time is over; nothing is handed over any more
+    cancel, erase             the message is barred unless it is handed over, and then claimed by who decides about it
 """
 
 from __future__ import annotations
@@ -9,20 +18,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from bson import ObjectId
+from pymongo import ReturnDocument
+from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from mailroom.platform.mongo import Document, Documents
+from mailroom.platform.mongo import Document
+
+# Of a claim that is no sender's: whoever decides about messages writes their next epochs himself.
+_NO_EPOCH = -1
+
+# How often a message that goes from one claim to the next is gone after.
+_TRIES = 5
 
 
-@dataclass(frozen=True)
-class Due:
-    """A message that is due, as it was with this epoch. `lost`: it is in delivery, and its lease is over."""
+class Due(NamedTuple):
+    """A message that is due, as it was with this epoch."""
 
     id: ObjectId
     epoch: int
-    lost: bool
 
 
 @dataclass(eq=False)
@@ -47,62 +63,139 @@ class Group:
 class Claim:
     """A message that this process may send until the lease ends. The contents of its attachments are left out.
 
-    `epoch` is the one that the next write names; each write of ours moves it on. `at` is when it was claimed;
-    `attempts` is how many there are since the message was accepted or resent, with this one. `interrupted` says that an
-    attempt before it never ended, `handed_over` that the relay may have the message from it.
+    `epoch` is the one that its result names. `at` is when it was claimed; `attempts` is how many there are since the
+    message was accepted or resent, with this one. `in_doubt`: the relay may have it from an attempt that never ended.
     """
 
     document: Document
     group: Group
     at: datetime
-    epoch: int
     attempts: int
-    interrupted: bool = False
-    handed_over: bool = False
+    in_doubt: bool
 
     @property
     def id(self) -> ObjectId:
         found: ObjectId = self.document["_id"]
         return found
 
+    @property
+    def epoch(self) -> int:
+        found: int = self.document["epoch"]
+        return found
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A claim whose sender was lost: the messages that it had handed over, and the others, as they were then."""
+
+    id: ObjectId
+    at: datetime
+    handed_over: Sequence[Due]
+    others: Sequence[Due]
+
 
 class Claims:
-    """The collection `claims`. A unique index over `messages` allows each message one claim."""
+    """The collections `claims` and `leases`. A claim lasts for `lease`, anew from each hand-over."""
 
-    def __init__(self, collection: Documents, lease: timedelta) -> None:
-        self._collection = collection
+    def __init__(self, database: Database[Document], lease: timedelta) -> None:
+        self._claims = database["claims"]
+        self._leases = database["leases"]
         self._lease = lease
 
     def take(self, messages: Sequence[Due], now: datetime) -> tuple[ObjectId, list[Due]]:
         """Claims those of `messages` that nobody else has claimed; they may be none."""
         claim, wanted = ObjectId(), list(messages)
+        if not wanted:
+            return claim, wanted
+        lease = {"_id": claim, "at": now, "until": now + self._lease, "closed": False, "handedOver": [], "barred": []}
+        self._leases.insert_one(lease)
         while wanted:
-            document = {
-                "_id": claim,
-                "at": now,
-                "until": now + self._lease,
-                "messages": [each.id for each in wanted],
-                "epochs": [each.epoch for each in wanted],
-            }
+            ids = [each.id for each in wanted]
             try:
-                self._collection.insert_one(document)
+                self._claims.insert_one({"_id": claim, "messages": ids, "epochs": [each.epoch for each in wanted]})
                 break
             except DuplicateKeyError:
-                others = self._listed({"messages": {"$in": document["messages"]}})
+                others = self._held({"messages": {"$in": ids}})
                 wanted = [each for each in wanted if each.id not in others]
+        if not wanted:
+            self.release([claim])
         return claim, wanted
 
-    def taken(self, now: datetime) -> set[ObjectId]:
-        """The messages of all claims."""
-        return self._listed({"until": {"$gt": now}})
+    def seize(self, messages: Sequence[Due], now: datetime) -> tuple[ObjectId, list[Due]]:
+        """Takes those of `messages`, as they were read, that are not handed over from whoever has claimed them: from
+        now on no sender sends them. To be released by the caller.
+        """
+        seized: list[Due] = []
+        for _ in range(_TRIES):
+            left = {each.id: each for each in messages}
+            for other in self._claims.find({"messages": {"$in": list(left)}}):
+                for message in left.keys() & set(other["messages"]):
+                    if not self._bar(other["_id"], left[message]):
+                        del left[message]
+            claim, seized = self.take([Due(each, _NO_EPOCH) for each in left], now)
+            if len(seized) == len(left):
+                break
+            self.release([claim])
+        return claim, [left[each.id] for each in seized]
 
-    def lost(self, now: datetime) -> list[Document]:
-        """The claims whose time is over."""
-        return list(self._collection.find({"until": {"$lte": now}}))
+    def hand_over(self, claim: ObjectId, messages: Sequence[Due], now: datetime) -> bool:
+        """Notes that the final dots of these messages come next. False, and nothing is noted, when one may not go."""
+        which = {"_id": claim, "closed": False, "barred": {"$nin": [each.id for each in messages]}}
+        noted = [{"message": each.id, "epoch": each.epoch} for each in messages]
+        change = {"$push": {"handedOver": {"$each": noted}}, "$set": {"until": now + self._lease}}
+        return bool(self._leases.update_one(which, change).matched_count)
+
+    def handed_over(self) -> set[Due]:
+        """The messages of all claims that were handed over, as they were then."""
+        return {each for lease in self._leases.find({}, {"handedOver": 1}) for each in _handed_over(lease)}
+
+    def taken(self) -> set[ObjectId]:
+        """The messages of all claims."""
+        return self._held({})
+
+    def lost(self, now: datetime) -> list[Lost]:
+        """The claims whose time is over. From now on nothing of them is handed over."""
+        over = self._leases.find({"until": {"$lte": now}}, {"_id": 1})
+        return [lost for each in over if (lost := self._close(each["_id"], now)) is not None]
 
     def release(self, claims: Sequence[ObjectId]) -> None:
         """Those that are gone already are no error."""
-        self._collection.delete_many({"_id": {"$in": list(claims)}})
+        which = {"_id": {"$in": list(claims)}}
+        self._claims.delete_many(which)
+        self._leases.delete_many(which)
 
-    def _listed(self, which: Document) -> set[ObjectId]:
-        return {message for each in self._collection.find(which, {"messages": 1}) for message in each["messages"]}
+    def _close(self, claim: ObjectId, now: datetime) -> Lost | None:
+        """None when a hand-over was quicker, and the lease goes on."""
+        which = {"_id": claim, "until": {"$lte": now}}
+        change = {"$set": {"closed": True}}
+        lease = self._leases.find_one_and_update(which, change, return_document=ReturnDocument.AFTER)
+        if lease is None:
+            return None
+        handed_over = _handed_over(lease)
+        found = self._claims.find_one({"_id": claim}) or {"messages": [], "epochs": []}
+        claimed = map(Due, found["messages"], found["epochs"])
+        return Lost(claim, lease["at"], handed_over, [each for each in claimed if each not in handed_over])
+
+    def _bar(self, claim: ObjectId, message: Due) -> bool:
+        """Takes the message out of the claim, unless it is handed over with it."""
+        handed_over = {"$elemMatch": {"message": message.id, "epoch": {"$gte": message.epoch}}}
+        barred = self._leases.update_one(
+            {"_id": claim, "handedOver": {"$not": handed_over}}, {"$push": {"barred": message.id}}
+        )
+        if not barred.matched_count and self._leases.find_one({"_id": claim}, {"_id": 1}) is not None:
+            return False
+        # Another id in its place: the places of the others tell their epochs.
+        self._claims.update_one({"_id": claim, "messages": message.id}, {"$set": {"messages.$": ObjectId()}})
+        return True
+
+    def _held(self, which: Document) -> set[ObjectId]:
+        """The messages of those claims that have a lease; those that have none are removed."""
+        claims = {each["_id"]: each["messages"] for each in self._claims.find(which, {"messages": 1})}
+        leases = {each["_id"] for each in self._leases.find({"_id": {"$in": list(claims)}}, {"_id": 1})}
+        if orphans := claims.keys() - leases:
+            self._claims.delete_many({"_id": {"$in": list(orphans)}})
+        return {message for claim in leases for message in claims[claim]}
+
+
+def _handed_over(lease: Document) -> list[Due]:
+    return [Due(each["message"], each["epoch"]) for each in lease["handedOver"]]

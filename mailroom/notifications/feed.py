@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 # less often.
 _LEAST_LOOKED_UP, _MOST_LOOKED_UP = 100, 1600
 
+# A claim that is used up so soon is followed by one of twice as many messages.
+_SOON_SECONDS = 0.5
+
 # What was found to be due is looked up again after this time: messages of a higher priority may have come.
 _STALE_SECONDS = 1.0
 
@@ -46,16 +49,19 @@ def jobs(claims: Sequence[Claim], suppressions: Suppressions) -> list[Job]:
 
 
 class Feed:
-    """Gives one claimed message after the other. `size` is how many are claimed at once.
+    """Gives one claimed message after the other. `size` is how many are claimed at once, up to `most` where they are
+    used up soon.
 
     While half of them is still to be given out, the next are claimed. Those that had to wait for `patience` seconds are
     put back, so that none is begun whose lease is nearly over. Used by one task.
     """
 
-    def __init__(self, outbox: Outbox, suppressions: Suppressions, size: int, patience: float) -> None:
+    def __init__(self, outbox: Outbox, suppressions: Suppressions, size: int, most: int, patience: float) -> None:
         self._outbox = outbox
         self._suppressions = suppressions
         self._size = size
+        self._most = most
+        self._claimed_at = -_SOON_SECONDS
         self._patience = patience
         self._ready: deque[tuple[float, Job]] = deque()
         self._ahead: asyncio.Task[list[Job]] | None = None
@@ -94,12 +100,12 @@ class Feed:
 
     def _claim(self) -> list[Job]:
         """Claims the next that are due. Empty only when none is."""
+        before, self._claimed_at = self._claimed_at, time.monotonic()
+        if self._claimed_at - before < _SOON_SECONDS:
+            self._size = min(2 * self._size, self._most)
         while found := self._due():
             chosen, self._found = found[: self._size], found[self._size :]
-            lost = (self._outbox.claim_lost(due.id) for due in chosen if due.lost)
-            queued = self._outbox.claim([due for due in chosen if not due.lost])
-            claims = [*(claim for claim in lost if claim is not None), *queued]
-            if claims:
+            if claims := self._outbox.claim(chosen):
                 return jobs(claims, self._suppressions)
         return []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -14,18 +15,20 @@ _MOST = 100
 
 class GroupCommit(Generic[T, R]):
     """While one write is on its way, all that is asked for waits and makes up the next. Who asks alone does not wait;
-    where several asked last time, a group waits `gather_seconds` for more of them: twice as many in a group is half the
-    work for both sides.
+    where several asked last time, a group waits up to `gather_seconds` until it has `enough`: twice as many in a group
+    is half the work for both sides.
 
     `write` runs in a thread and tells for each item what it came to; what it raises is raised to all of them. Used
     from one event loop only.
     """
 
-    def __init__(self, write: Callable[[list[T]], list[R]], gather_seconds: float) -> None:
+    def __init__(self, write: Callable[[list[T]], list[R]], gather_seconds: float, enough: int) -> None:
         self._write = write
         self.gather_seconds = gather_seconds
+        self._enough = enough
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._writing: asyncio.Task[None] | None = None
+        self._full = asyncio.Event()
         self._busy = False  # the last group had more than one
 
     async def __call__(self, item: T) -> R:
@@ -34,12 +37,17 @@ class GroupCommit(Generic[T, R]):
         self._waiting.append((item, done))
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_all())
+        elif len(self._waiting) >= self._enough:
+            self._full.set()
         return await done
 
     async def _write_all(self) -> None:
         while self._waiting:
-            if self._busy:
-                await asyncio.sleep(self.gather_seconds)
+            if self._busy and len(self._waiting) < self._enough:
+                self._full.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self.gather_seconds):
+                        await self._full.wait()
             group, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
             self._busy = len(group) > 1
             try:

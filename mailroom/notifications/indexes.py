@@ -25,11 +25,9 @@ INDEXES: dict[str, list[IndexModel]] = {
             partialFilterExpression={"idempotency.key": {"$exists": True}},
         ),
     ],
-    # One claim for each message; those whose time is over.
-    "claims": [
-        IndexModel([("messages", ASCENDING)], name="message", unique=True),
-        IndexModel([("until", ASCENDING)], name="until"),
-    ],
+    # One claim for each message; the leases whose time is over.
+    "claims": [IndexModel([("messages", ASCENDING)], name="message", unique=True)],
+    "leases": [IndexModel([("until", ASCENDING)], name="until")],
     # The newest version of a template, all of them, and no number twice.
     "templates": [IndexModel([("name", ASCENDING), ("version", DESCENDING)], name="version", unique=True)],
     "suppressions": [

@@ -1,24 +1,24 @@
 """The outbox: messages in MongoDB, and who may work on which.
 
-            accept                  hand over: epoch + 1, dueAt = now + lease
-    (none) -------> queued -------------------------------------------------> sending
-                    ^ ^ | |                                                   | |  |
-                    | | | '--- the attempt ended before the final dot         | |  '--> taken over when the lease is
-                    | | |      with a result for everybody: see below         | |       over: epoch + 1
-                    | | '--- cancel --> cancelled                             | |
-                    | '--- deferred: dueAt = now + wait ----------------------' |
-        resend      |                                                           '--> sent | partial | failed
-      (by hand)     '--- sent, partial, failed, suppressed, cancelled, unknown        unknown: no answer after the
-                                                                                      dot, and UNKNOWN_OUTCOME=hold
+            accept                   its sender was lost after the hand-over: epoch + 1, due at once
+    (none) -------> queued ----------------------------------------------------> sending
+                    ^ ^ | |                                                        |
+                    | | | '--- an attempt ended, with a result for everybody: ---. |
+                    | | |      epoch + 1, and so it does when it was `sending'   | |
+                    | | '--- cancel --> cancelled                                | |
+                    | '--- deferred: dueAt = now + wait -------------------------'-'
+        resend      |                                                            |
+      (by hand)     '--- sent, partial, failed, suppressed, cancelled, unknown <-'   unknown: no answer after the dot,
+                                                                                     and UNKNOWN_OUTCOME=hold
     queued, sending -- hold, after a restore --> unknown
 
-A sender claims queued messages (see `claims.py`), which changes nothing in them: it keeps others from the same work.
-What it may do is decided by the epoch. Every write names the epoch that the message was read with and makes the next,
-so of two that go for one message a single one gets past any step. The hand-over is written before the final dot: who
-is refused it sends no dot, and after a crash a message that has not come so far is simply queued.
+A sender claims messages, and before the final dot it notes in its lease that it hands them over (see `claims.py`);
+neither changes the messages. One that is handed over is shown as `sending`, although its document says so only when
+its sender was lost. Then the relay may have it or not, and it is tried again or, with UNKNOWN_OUTCOME=hold, becomes
+unknown; a message that had not come so far is simply queued.
 
-A `sending` message has a lease, its `dueAt`. When that has come the message has lost its sender, and the relay may have
-it or not.
+Every other write names the epoch that the message was read with and makes the next, so the result of a sender that
+was taken for lost is refused.
 
 What many messages need alike is one command for all of them. MongoDB then tells how many matched: when that is not
 all, a second look tells which. States without a next step have no `dueAt`, so the index of what is due holds only what
@@ -28,8 +28,10 @@ waits.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from bson import ObjectId
 from pymongo.database import Database
@@ -43,17 +45,36 @@ from mailroom.notifications.clock import ServerClock
 from mailroom.notifications.model import Priority, State
 from mailroom.platform.mongo import Document
 
-_DUE = {"state": 1, "epoch": 1}
+_DUE = {"epoch": 1, "dueAt": 1}
 
 # Nothing but what is sent and what decides about it: most of the fields of a message are neither.
 _SENDING = dict.fromkeys(
     (
-        *("state", "epoch", "dueAt", "dueSince", "attemptCount", "attemptsBefore", "handoverAt", "updatedAt"),
+        *("state", "epoch", "dueAt", "dueSince", "attemptCount", "attemptsBefore"),
         *("messageId", "createdAt", "from", "recipients", "replyTo", "subject", "text", "html", "headers"),
         *(f"attachments.{name}" for name in ("filename", "contentType", "size", "object")),
     ),
     1,
 )
+
+
+# How many times what is wanted should be due by the times up to which a queue is read.
+_MORE_THAN_ENOUGH = (2, 8)
+
+# Messages of a batch are due at the same time.
+_LEAST_SPREAD = timedelta(milliseconds=20)
+
+
+class _Spread(NamedTuple):
+    """When the first of a queue were due: so many `messages` from `first` to `last`."""
+
+    first: datetime
+    last: datetime
+    messages: int
+
+    def time_of(self, more: int) -> datetime:
+        """By when so many more should be due."""
+        return self.last + max(self.last - self.first, _LEAST_SPREAD) * (more / self.messages)
 
 
 class Outbox:
@@ -62,8 +83,8 @@ class Outbox:
     def __init__(self, database: Database[Document], clock: ServerClock, lease_seconds: float) -> None:
         self._collection = database["notifications"]
         self._clock = clock
-        self._lease = timedelta(seconds=lease_seconds)
-        self._claims = Claims(database["claims"], self._lease)
+        self._claims = Claims(database, timedelta(seconds=lease_seconds))
+        self._spreads: dict[Priority, _Spread] = {}
 
     def due(self, limit: int) -> list[Due]:
         """Messages that are due and not claimed, at most `limit`: those of higher priority first, then those that have
@@ -73,30 +94,48 @@ class Outbox:
         """
         now = self._clock.now()
         self._note_lost(now)
-        taken = self._claims.taken(now)
+        taken = self._claims.taken()
         found: list[Due] = []
         for priority in Priority:
-            left = limit - len(found)
-            if not left:
+            if left := limit - len(found):
+                free = [Due(each["_id"], each["epoch"]) for each in self._first(priority, now, left + len(taken))]
+                free = [each for each in free if each.id not in taken][:left]
+                random.shuffle(free)
+                found += free
+        return found
+
+    def _first(self, priority: Priority, now: datetime, count: int) -> list[Document]:
+        """The first that are due, `count` of them if there are so many.
+
+        They are looked for up to a time by which so many should be due, from how close together the last ones were: a
+        server that reads all that matches before it looks at the limit reads a deep queue once, and not each time.
+        """
+        spread = self._spreads.get(priority)
+        near = [min(now, spread.time_of(times * count)) for times in _MORE_THAN_ENOUGH] if spread else []
+        for until in (*near, now):
+            which = {"priority": priority, "dueAt": {"$lte": until}}
+            found = list(self._collection.find(which, _DUE).sort("dueAt", 1).limit(count))
+            if len(found) == count or until == now:
                 break
-            which = {"priority": priority, "dueAt": {"$lte": now}}
-            cursor = self._collection.find(which, _DUE).sort("dueAt", 1).limit(left + len(taken))
-            free = [_due(each) for each in cursor if each["_id"] not in taken][:left]
-            random.shuffle(free)
-            found += free
+        if found:
+            self._spreads[priority] = _Spread(found[0]["dueAt"], found[-1]["dueAt"], len(found))
         return found
 
     def claim(self, messages: Sequence[Due]) -> list[Claim]:
-        """Those of `messages` that are queued and due, unless another sender was quicker; in the same order."""
+        """Those of `messages` that are still due, unless another sender was quicker; in the same order."""
         now = self._clock.now()
         claim, wanted = self._claims.take(messages, now)
-        group = Group(claim, 0)
         if not wanted:
             return []
         # What was claimed may have been sent before that. From now on nobody else begins with it.
         found = self._collection.find({"_id": {"$in": [each.id for each in wanted]}}, _SENDING)
-        by_id = {each["_id"]: each for each in found if each["state"] == State.QUEUED and each["dueAt"] <= now}
-        claims = [_claim(by_id[each.id], group, now) for each in wanted if each.id in by_id]
+        by_id = {each["_id"]: each for each in found}
+        group = Group(claim, 0)
+        claims = [
+            _claim(document, group, now)
+            for each in wanted
+            if (document := by_id.get(each.id)) and document["epoch"] == each.epoch and document["dueAt"] <= now
+        ]
         group.left = len(claims)
         if not claims:
             self.release([group])
@@ -104,40 +143,20 @@ class Outbox:
 
     def claim_new(self, message: ObjectId) -> Claim | None:
         """That message, which was just accepted, if nobody has begun to send it."""
-        claims = self.claim([Due(message, 0, lost=False)])
+        claims = self.claim([Due(message, 0)])
         return claims[0] if claims else None
 
-    def claim_lost(self, message: ObjectId) -> Claim | None:
-        """That message, which lost its sender, unless another one was quicker. Notes that its attempt never ended."""
-        now = self._clock.now()
-        found = self._collection.find_one({"_id": message}, _SENDING)
-        if found is None or found["state"] != State.SENDING or found["dueAt"] > now:
-            return None
-        by = ObjectId()
-        handed_over = found["handoverAt"] is not None
-        began = found["handoverAt"] or found["updatedAt"]
-        change = {
-            "$set": {"dueAt": now + self._lease, "updatedAt": now, "claimedBy": by},
-            **changes.interrupted(began, now, State.UNKNOWN if handed_over else changes.INTERRUPTED),
-        }
-        if not self._collection.update_one({"_id": message, "epoch": found["epoch"]}, change).matched_count:
-            return None
-        found["epoch"] += 1
-        found["attemptCount"] += 1
-        claim = _claim(found, Group(by, 1), now)
-        claim.interrupted, claim.handed_over = True, handed_over
-        return claim
-
     def _note_lost(self, now: datetime) -> None:
-        """Notes for the messages of senders that were lost before they handed them over that their attempts never
-        ended. The new epoch keeps such a sender, should it only have been paused, from going on.
+        """Notes for the messages of senders that were lost that their attempts never ended. The new epoch keeps such a
+        sender, should it only have been paused, from going on.
         """
         for lost in self._claims.lost(now):
-            change = {"$set": {"updatedAt": now}, **changes.interrupted(lost["at"], now, changes.INTERRUPTED)}
-            for epoch in set(lost["epochs"]):
-                ids = [id for id, each in zip(lost["messages"], lost["epochs"], strict=True) if each == epoch]
-                self._collection.update_many({"_id": {"$in": ids}, "epoch": epoch}, change)
-            self._claims.release([lost["_id"]])
+            for messages, handed_over in ((lost.handed_over, True), (lost.others, False)):
+                change = changes.lost(lost.at, now, handed_over=handed_over)
+                for epoch in {each.epoch for each in messages}:
+                    ids = [each.id for each in messages if each.epoch == epoch]
+                    self._collection.update_many({"_id": {"$in": ids}, "epoch": epoch}, change)
+            self._claims.release([lost.id])
 
     def release(self, groups: Sequence[Group]) -> None:
         """Lets others have what is left of these claims."""
@@ -151,60 +170,94 @@ class Outbox:
         attachments: list[Document] = found["attachments"]
         return attachments
 
-    def write(self, steps: Sequence[Claim | Settlement]) -> list[bool]:
-        """Writes the next step of each message: for a claim that it is handed over now, that is that the final dot
-        comes next, which starts its lease; and what attempts came to. What was written before is not written again.
+    def hand_over(self, claims: Sequence[Claim]) -> list[bool]:
+        """Notes that the final dots of these messages come next, and renews their lease.
 
-        Tells for each whether it is written. If it is not, another sender has the message, or it was cancelled: the dot
+        Tells for each whether it is noted. If it is not, another sender has the message, or it was cancelled: the dot
         must not be sent.
         """
         now = self._clock.now()
-        claims = [step for step in steps if isinstance(step, Claim)]
-        ended = [step for step in steps if isinstance(step, Settlement)]
-        writes = [*changes.handing_over(claims, now, now + self._lease), *changes.settling(ended, now)]
+        groups: dict[ObjectId, list[Claim]] = {}
+        for claim in claims:
+            groups.setdefault(claim.group.id, []).append(claim)
+        noted: set[Claim] = set()
+        for group, some in groups.items():
+            if self._claims.hand_over(group, [_due(each) for each in some], now):
+                noted.update(some)
+            elif len(some) > 1:
+                noted.update(each for each in some if self._claims.hand_over(group, [_due(each)], now))
+        return [claim in noted for claim in claims]
+
+    def settle(self, ended: Sequence[Settlement]) -> list[bool]:
+        """Writes down what attempts came to. What was written before is not written again.
+
+        Tells for each whether it is written. If it is not, another sender has the message.
+        """
         refused: BulkWriteError | None = None
         try:
-            done = self._collection.bulk_write(writes, ordered=False).matched_count == len(steps)
+            writes = changes.settling(ended, self._clock.now())
+            done = self._collection.bulk_write(writes, ordered=False).matched_count == len(ended)
         except BulkWriteError as error:
             if error.details.get("writeConcernErrors"):
                 raise
-            if len(steps) > 1:
-                return self._write_each(steps)
+            if len(ended) > 1:
+                return self._settle_each(ended)
             done, refused = False, error
-        touched = [step if isinstance(step, Claim) else step.claim for step in steps]
-        written = [True] * len(steps) if done else self._written(touched, refused)
-        for step, is_written in zip(steps, written, strict=True):
-            if isinstance(step, Claim):
-                step.epoch += is_written
-        return written
+        return [True] * len(ended) if done else self._settled([each.claim for each in ended], refused)
 
-    def _write_each(self, steps: Sequence[Claim | Settlement]) -> list[bool]:
+    def _settle_each(self, ended: Sequence[Settlement]) -> list[bool]:
         """One that the server refuses keeps no other from being written. Raises what it said in the end."""
         written: list[bool] = []
         refused: BulkWriteError | None = None
-        for step in steps:
+        for each in ended:
             try:
-                written += self.write([step])
+                written += self.settle([each])
             except BulkWriteError as error:
                 refused = error
         if refused is not None:
             raise refused
         return written
 
-    def _written(self, claims: Sequence[Claim], refused: BulkWriteError | None = None) -> list[bool]:
-        """Whether the write that each has just tried is there. Raises `refused` when one could still be made."""
-        found = self._collection.find({"_id": {"$in": [claim.id for claim in claims]}}, {"epoch": 1, "claimedBy": 1})
-        now_is = {each["_id"]: (each["epoch"], each.get("claimedBy")) for each in found}
+    def _settled(self, claims: Sequence[Claim], refused: BulkWriteError | None) -> list[bool]:
+        """Whether the result that each has just tried to write is there. Raises `refused` when it could still be."""
+        found = self._collection.find({"_id": {"$in": [claim.id for claim in claims]}}, {"epoch": 1, "settledBy": 1})
+        now_is = {each["_id"]: (each["epoch"], each.get("settledBy")) for each in found}
         if refused is not None and any(now_is.get(each.id, (-1, None))[0] == each.epoch for each in claims):
             raise refused
         return [now_is.get(each.id) == (each.epoch + 1, each.group.id) for each in claims]
 
+    def sending(self) -> set[Due]:
+        """The messages that are handed over now, or were a moment ago: then they have a later epoch."""
+        return self._claims.handed_over()
+
     def cancel(self, message: ObjectId) -> bool:
-        """Cancels a message that waits. False when there is none, or it does not wait."""
-        now = self._clock.now()
-        which = {"_id": message, "state": State.QUEUED}
-        change = {"$set": {"state": State.CANCELLED, "updatedAt": now}, "$inc": {"epoch": 1}, "$unset": {"dueAt": ""}}
-        return bool(self._collection.update_one(which, change).matched_count)
+        """Cancels a message that waits. False when there is none, or it does not wait, or is handed over."""
+        change = {"$set": {"state": State.CANCELLED, "updatedAt": self._clock.now()}, "$unset": {"dueAt": ""}}
+        found = self._collection.find({"_id": message, "state": State.QUEUED}, _DUE)
+        with self._seized(found) as seized:
+            return any(self._change(each, change) for each in seized)
+
+    def erase(self, address: str) -> int:
+        """Deletes the messages to `address` (of `addresses.key`) that wait, none that is handed over. How many."""
+        found = self._collection.find({"addresses": address, "state": State.QUEUED}, _DUE).hint("recipient")
+        with self._seized(found) as seized:
+            ids = [each.id for each in seized]
+            return self._collection.delete_many({"_id": {"$in": ids}, "state": State.QUEUED}).deleted_count
+
+    @contextmanager
+    def _seized(self, found: Iterable[Document]) -> Iterator[Sequence[Due]]:
+        """Those of the messages that are not handed over: no sender has or gets them meanwhile."""
+        waiting = [Due(each["_id"], each["epoch"]) for each in found]
+        claim, seized = self._claims.seize(waiting, self._clock.now())
+        try:
+            yield seized
+        finally:
+            if seized:
+                self._claims.release([claim])
+
+    def _change(self, message: Due, change: Document) -> bool:
+        which = {"_id": message.id, "epoch": message.epoch}
+        return bool(self._collection.update_one(which, {**change, "$inc": {"epoch": 1}}).matched_count)
 
     def hold(self) -> int:
         """Makes every message that waits or is in delivery `unknown`; how many they were.
@@ -233,15 +286,13 @@ class Outbox:
         values = {
             "state": State.QUEUED,
             "recipients": documents.from_recipients(settling.reopen(documents.to_recipients(document["recipients"]))),
-            "handoverAt": None,
             "error": None,
             "dueAt": now,
             "dueSince": now,
             "attemptsBefore": document["attemptCount"],
             "updatedAt": now,
         }
-        which = {"_id": document["_id"], "epoch": document["epoch"], "state": document["state"]}
-        return bool(self._collection.update_one(which, {"$set": values, "$inc": {"epoch": 1}}).matched_count)
+        return self._change(Due(document["_id"], document["epoch"]), {"$set": values})
 
     def age(self, claim: Claim) -> float:
         """Seconds since the message was to be sent first, or was resent by hand."""
@@ -249,10 +300,10 @@ class Outbox:
         return (self._clock.now() - since).total_seconds()
 
 
-def _due(document: Document) -> Due:
-    return Due(document["_id"], document["epoch"], document["state"] == State.SENDING)
+def _due(claim: Claim) -> Due:
+    return Due(claim.id, claim.epoch)
 
 
 def _claim(document: Document, group: Group, now: datetime) -> Claim:
     attempts = document["attemptCount"] - document["attemptsBefore"] + 1
-    return Claim(document, group, now, document["epoch"], attempts)
+    return Claim(document, group, now, attempts, in_doubt=document["state"] == State.SENDING)

@@ -9,6 +9,7 @@ from pymongo.errors import DuplicateKeyError
 from mailroom.notifications import addresses
 from mailroom.notifications.clock import ServerClock
 from mailroom.notifications.model import State
+from mailroom.notifications.outbox import Outbox
 from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document, Documents
 
@@ -26,6 +27,7 @@ class Retention:
     def __init__(
         self,
         messages: Documents,
+        outbox: Outbox,
         cursors: Documents,
         clock: ServerClock,
         *,
@@ -33,6 +35,7 @@ class Retention:
         whole: timedelta | None,
     ) -> None:
         self._messages = messages
+        self._outbox = outbox
         self._cursors = cursors
         self._clock = clock
         self._bodies = bodies
@@ -56,9 +59,9 @@ class Retention:
         Returns how many were deleted, and how many were left because they are being sent.
         """
         which: Document = {"addresses": addresses.key(shown)}
-        ended = {**which, "state": {"$ne": State.SENDING}}
-        deleted = self._messages.delete_many(ended, hint="recipient").deleted_count
-        return deleted, self._messages.count_documents(which)
+        waiting = self._outbox.erase(which["addresses"])
+        ended = self._messages.delete_many({**which, "state": {"$in": _ENDED}}, hint="recipient").deleted_count
+        return waiting + ended, self._messages.count_documents(which)
 
     def _is_due(self, now: datetime) -> bool:
         """Whether this process is to do it now: of several that ask, one is told so, once an hour."""

@@ -43,8 +43,8 @@ LINGER_SECONDS = 30.0
 CLOSE_SECONDS = 1.2
 
 # Messages claimed at once for each connection: enough that connections need not wait, few enough that a crash leaves
-# few to wait for their leases.
-_CLAIMED_AHEAD = 4
+# few to wait for their leases; more where they are sent within a second.
+_CLAIMED_AHEAD, _MOST_CLAIMED_AHEAD = 4, 16
 
 # Results that may wait to be written, for each connection: the messages that a crash leaves in doubt, besides those in
 # delivery.
@@ -56,8 +56,9 @@ _ROOM = 2 * LARGEST_ATTACHMENTS
 
 # Under load, writes wait so long for others to go with: a command costs both sides as much as several messages in it.
 # Results have their own commands, for a connection waits until a hand-over is written, and not for a result.
-_GATHER_HANDOVERS_SECONDS = 0.001
-_GATHER_RESULTS_SECONDS = 0.005
+# Neither waits for more than there can be soon: as many hand-overs as connections, twice as many results.
+_GATHER_HANDOVERS_SECONDS = 0.003
+_GATHER_RESULTS_SECONDS = 0.02
 
 _WRITE_AGAIN_SECONDS = 0.5
 
@@ -102,8 +103,8 @@ class Sender:
         self._room = Room(_ROOM)
         self._composing = asyncio.Lock()
         self._pace = Pace(policy.per_second)
-        self._hand_over = GroupCommit(self._write_all, _GATHER_HANDOVERS_SECONDS)
-        self._write = GroupCommit(self._write_all, _GATHER_RESULTS_SECONDS)
+        self._hand_over = GroupCommit(outbox.hand_over, _GATHER_HANDOVERS_SECONDS, policy.connections)
+        self._write = GroupCommit(self._write_results, _GATHER_RESULTS_SECONDS, 2 * policy.connections)
         self._running: set[asyncio.Task[State | None]] = set()
         self._relay_down = False
         self._closing = False
@@ -148,22 +149,19 @@ class Sender:
 
     async def _drain(self, budget: Budget) -> int:
         self._relay_down = False
-        size = _CLAIMED_AHEAD * self._policy.connections
+        size, most = (each * self._policy.connections for each in (_CLAIMED_AHEAD, _MOST_CLAIMED_AHEAD))
         if self._policy.per_second:
-            size = max(1, min(size, int(self._policy.per_second)))
-        feed = Feed(self._outbox, self._suppressions, size, self._policy.lease_seconds / 2)
-        begun: set[asyncio.Task[State | None]] = set()
+            size = most = max(1, min(size, int(self._policy.per_second)))
+        feed = Feed(self._outbox, self._suppressions, size, most, self._policy.lease_seconds / 2)
         tried = 0
         try:
             while (job := await self._next(feed, budget)) is not None:
                 tried += 1
-                delivery = self._begin(job)
-                begun.add(delivery)
-                delivery.add_done_callback(begun.discard)
+                self._begin(job)
         finally:
             await feed.give_back()
-        if begun:
-            await asyncio.wait(begun, timeout=max(0.0, budget.remaining()) + LINGER_SECONDS)
+        if self._running:
+            await asyncio.wait(self._running, timeout=max(0.0, budget.remaining()) + LINGER_SECONDS)
         return tried
 
     async def _next(self, feed: Feed, budget: Budget) -> Job | None:
@@ -259,7 +257,7 @@ class Sender:
     async def _attempt(self, job: Job) -> Result:
         claim, suppressed = job.claim, job.suppressed
         pending = [each.address.wire for each in job.recipients if each.fate is Fate.PENDING]
-        if claim.interrupted and claim.handed_over and self._policy.hold:
+        if claim.in_doubt and self._policy.hold:
             return Result(dict.fromkeys(pending, Verdict(Outcome.UNKNOWN, None, _LOST)))
         verdicts = {each: Verdict(Outcome.SUPPRESSED, None, _SUPPRESSED) for each in pending if each in suppressed}
         open_to = tuple(each for each in pending if each not in suppressed)
@@ -291,7 +289,7 @@ class Sender:
         return Envelope(message.sender.address, recipients, await self._composer.compose(message))
 
     async def _handing_over(self, claim: Claim) -> None:
-        if await self._hand_over(claim) is None:
+        if not await self._hand_over(claim):
             raise _lost(claim)
 
     async def _settle(self, job: Job, result: Result) -> State:
@@ -310,15 +308,13 @@ class Sender:
                 raise _lost(job.claim)
             return state
 
-    def _write_all(self, steps: list[Claim | Ended]) -> list[State | None]:
-        """Hand-overs or results. The state of each that is written, None for those that were lost."""
-        writes = [step if isinstance(step, Claim) else self._decide(step) for step in steps]
-        for step in writes:
-            if isinstance(step, Settlement):
-                self._suppressions.learn(step.decision.recipients, step.result, step.claim.id)
-        written = self._outbox.write(writes)
-        states = [State.SENDING if isinstance(step, Claim) else step.decision.state for step in writes]
-        return [state if done else None for state, done in zip(states, written, strict=True)]
+    def _write_results(self, ended: list[Ended]) -> list[State | None]:
+        """The state of each message whose result is written, None for those that were lost."""
+        settlements = [self._decide(each) for each in ended]
+        for each in settlements:
+            self._suppressions.learn(each.decision.recipients, each.result, each.claim.id)
+        written = self._outbox.settle(settlements)
+        return [each.decision.state if done else None for each, done in zip(settlements, written, strict=True)]
 
     def _decide(self, ended: Ended) -> Settlement:
         job, result = ended

@@ -1,28 +1,23 @@
-"""Accepting messages, once each, and finding them again."""
+"""Accepting messages, once each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bson import ObjectId
 from pymongo.errors import BulkWriteError
 
-from mailroom.notifications import addresses, documents
+from mailroom.notifications import documents
 from mailroom.notifications.clock import ServerClock
-from mailroom.notifications.model import Sender, State
+from mailroom.notifications.model import Sender
 from mailroom.notifications.requests import Draft
-from mailroom.platform import paging
 from mailroom.platform.http import Problem
 from mailroom.platform.mongo import Document, Documents
 
 _DUPLICATE_KEY = 11000
 
 REMEMBERED = timedelta(hours=24)
-
-# A message's bodies and transcript are not part of a list.
-_LISTED = {"text": 0, "html": 0, "attachments": 0, "attempts": 0, "idempotency": 0}
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,7 @@ class Accepted:
 
 
 class Store:
-    """The collection `notifications` as callers see it. Blocks for MongoDB's answers; errors are the driver's."""
+    """Puts messages into the collection `notifications`. Blocks for MongoDB's answers; errors are the driver's."""
 
     def __init__(self, collection: Documents, clock: ServerClock, sender: Sender) -> None:
         self._collection = collection
@@ -131,62 +126,6 @@ class Store:
         """The caller was told "queued": a repeat is told the same, whatever has become of the message since."""
         self._collection.update_one({"_id": message}, {"$set": {"idempotency.answered": True}})
 
-    def get(self, message: ObjectId) -> Document:
-        """Raises `Problem` 404."""
-        found = self._collection.find_one({"_id": message})
-        if found is None:
-            raise Problem(404, "notification.unknown", "there is no such notification")
-        return found
-
-    def page(self, query: Mapping[str, str]) -> tuple[list[Document], str | None]:
-        """Newest first; filters `status`, `emailTo`, `tag`, `from`, `to`.
-
-        An index serves each combination but that of `tag` with `emailTo` or `status`, which is refused. With `emailTo`
-        the state is looked at message by message: one person's are few.
-
-        Raises:
-            Problem: 422 naming the parameter.
-        """
-        paging.only(query, "status", "emailTo", "tag", "from", "to")
-        if "tag" in query and ("emailTo" in query or "status" in query):
-            raise Problem(422, "query.combination", "tag cannot be combined with emailTo or status", field="tag")
-        filters, index = _accepted_in(query), "newest"
-        if "status" in query:
-            filters["state"], index = _state(query["status"]), "state"
-        if "emailTo" in query:
-            shown = addresses.address(query["emailTo"], "emailTo").shown
-            filters["addresses"], index = addresses.key(shown), "recipient"
-        if "tag" in query:
-            filters["tags"], index = query["tag"], "tag"
-        return paging.page(self._collection, filters, "createdAt", True, query, _LISTED, index)
-
-    def counts(self, query: Mapping[str, str]) -> dict[str, int]:
-        """How many messages there are in each state; filters `from`, `to`. Each count is a walk along an index.
-
-        Raises:
-            Problem: 422 naming the parameter.
-        """
-        paging.only(query, "from", "to")
-        times = _accepted_in(query)
-        return {state.value: self._collection.count_documents({"state": state, **times}) for state in State}
-
     def age(self, document: Document) -> timedelta:
         created: datetime = document["createdAt"]
         return self._clock.now() - created
-
-
-def _accepted_in(query: Mapping[str, str]) -> Document:
-    """The filter on the time that `from` (inclusive) and `to` (exclusive) give."""
-    times = {
-        operator: paging.time_parameter(query[name], name)
-        for name, operator in (("from", "$gte"), ("to", "$lt"))
-        if name in query
-    }
-    return {"createdAt": times} if times else {}
-
-
-def _state(text: str) -> State:
-    try:
-        return State(text)
-    except ValueError:
-        raise Problem(422, "status.invalid", f"status must be one of {', '.join(State)}", field="status") from None

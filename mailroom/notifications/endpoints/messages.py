@@ -6,26 +6,26 @@ from bson import ObjectId
 
 from mailroom.notifications import addresses, answers
 from mailroom.notifications.endpoints.sending import SENDER, Kick
+from mailroom.notifications.mailbox import Mailbox
 from mailroom.notifications.outbox import Outbox
 from mailroom.notifications.retention import Retention
-from mailroom.notifications.store import Store
 from mailroom.platform import paging
 from mailroom.platform.http import Problem, Request, Response
 
 
 class Messages:
-    def __init__(self, store: Store, outbox: Outbox, retention: Retention, kick: Kick) -> None:
-        self._store = store
+    def __init__(self, mailbox: Mailbox, outbox: Outbox, retention: Retention, kick: Kick) -> None:
+        self._mailbox = mailbox
         self._outbox = outbox
         self._retention = retention
         self._kick = kick
 
     def list(self, request: Request) -> Response:
-        items, cursor = self._store.page(request.query)
+        items, cursor = self._mailbox.page(request.query)
         return Response({"items": [answers.item(each) for each in items], "nextCursor": cursor})
 
     def counts(self, request: Request) -> Response:
-        return Response({"counts": self._store.counts(request.query)})
+        return Response({"counts": self._mailbox.counts(request.query)})
 
     def erase(self, request: Request) -> Response:
         """Erases one person's messages; those that are being sent just now are left, and told."""
@@ -36,26 +36,26 @@ class Messages:
         return Response({"erased": erased, "left": left})
 
     def get(self, request: Request) -> Response:
-        return Response(answers.details(self._store.get(_id(request))))
+        return Response(answers.details(self._mailbox.get(_id(request))))
 
     def cancel(self, request: Request) -> Response:
         """Cancels a message that is not being sent just now."""
         message = _id(request)
         if not self._outbox.cancel(message):
-            state = self._store.get(message)["state"]
+            state = self._mailbox.get(message)["state"]
             raise Problem(409, "notification.state", f"a notification that is {state} cannot be cancelled")
-        return Response(answers.item(self._store.get(message)))
+        return Response(answers.item(self._mailbox.get(message)))
 
     def resend(self, request: Request) -> Response:
         """Sends a message again to everybody who has not got it for certain; to all when all have."""
         message = _id(request)
-        if not self._outbox.resend(self._store.get(message)):
-            current = self._store.get(message)
+        if not self._outbox.resend(self._mailbox.get(message)):
+            current = self._mailbox.get(message)
             if current["erasedAt"] is not None:
                 raise Problem(409, "notification.erased", "what it said was erased, it cannot be sent again")
             raise Problem(409, "notification.state", f"a notification that is {current['state']} is sent anyway")
         self._kick(SENDER)
-        return Response(answers.item(self._store.get(message)), 202)
+        return Response(answers.item(self._mailbox.get(message)), 202)
 
 
 def _id(request: Request) -> ObjectId:

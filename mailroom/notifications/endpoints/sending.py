@@ -14,6 +14,7 @@ from pymongo.errors import PyMongoError
 
 from mailroom.errors import Unavailable
 from mailroom.notifications import answers, requests
+from mailroom.notifications.mailbox import Mailbox
 from mailroom.notifications.model import State
 from mailroom.notifications.requests import Extras, Send
 from mailroom.notifications.store import Accepted, Idempotency, Order, Store
@@ -49,8 +50,11 @@ class Batch(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=T
 class Sending:
     """`send_new` sends an accepted message, see `Sender.send_new`; `wait_seconds` is how long a caller waits for it."""
 
-    def __init__(self, store: Store, extras: Extras, send_new: SendNew, kick: Kick, wait_seconds: float) -> None:
+    def __init__(
+        self, store: Store, mailbox: Mailbox, extras: Extras, send_new: SendNew, kick: Kick, wait_seconds: float
+    ) -> None:
         self._store = store
+        self._mailbox = mailbox
         self._extras = extras
         self._send_new = send_new
         self._kick = kick
@@ -121,7 +125,7 @@ class Sending:
             if state is None and "idempotency" in document:
                 self._store.note_answered(message)
             if state not in (None, State.SENT):
-                document = self._store.get(message)
+                document = self._mailbox.get(message)
         except PyMongoError as error:
             # It is stored, so it will be sent. An error here would make the caller send it a second time.
             log.warning("MongoDB stopped answering after notification %s was stored", message, exc_info=error)

@@ -11,13 +11,10 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 from mailroom.notifications import app
-from mailroom.notifications.changes import Settlement
-from mailroom.notifications.claims import Claim
 from mailroom.notifications.outbox import Outbox
 from mailroom.wiring import Services
 
@@ -26,24 +23,17 @@ def die(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def before(method: Callable[..., Any], of: type | None = None) -> Callable[..., Any]:
-    """The process is gone before `method` does anything, or anything with one of this type."""
-
-    def called(outbox: Outbox, steps: Any) -> Any:
-        if of is None or any(isinstance(step, of) for step in steps):
-            die()
-        return method(outbox, steps)
-
-    return called
+def before(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The process is gone before `method` does anything."""
+    return die
 
 
-def after(method: Callable[..., Any], of: type | None = None) -> Callable[..., Any]:
-    """The process is gone once `method` has done its work, on one of this type if it is given."""
+def after(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The process is gone once `method` has done its work."""
 
-    def called(outbox: Outbox, steps: Any) -> Any:
-        done = method(outbox, steps)
-        if of is None or any(isinstance(step, of) for step in steps):
-            die()
+    def called(*arguments: Any) -> Any:
+        done = method(*arguments)
+        die()
         return done
 
     return called
@@ -52,8 +42,8 @@ def after(method: Callable[..., Any], of: type | None = None) -> Callable[..., A
 POINTS: dict[str, tuple[str, Callable[[Callable[..., Any]], Callable[..., Any]]]] = {
     "insert": ("claim_new", before),
     "claim": ("claim", after),
-    "handover": ("write", partial(after, of=Claim)),
-    "250": ("write", partial(before, of=Settlement)),
+    "handover": ("hand_over", after),
+    "250": ("settle", before),
 }
 
 

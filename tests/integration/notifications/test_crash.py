@@ -186,18 +186,31 @@ def test_a_late_write_is_refused(mail: Mail) -> None:
     assert (outbox.claim(due), outbox.due(10)) == ([], [])
     mail.let_time_pass()
     [newer] = outbox.claim(outbox.due(10))
-    assert (late.epoch, newer.epoch) == (0, 1)
+    assert (late.epoch, newer.epoch, newer.in_doubt) == (0, 1, False)
     refuses(mail, outbox, late)
 
-    assert outbox.write([newer]) == [True]
+    assert outbox.hand_over([newer]) == [True]
     refuses(mail, outbox, late)
+    assert outbox.due(10) == []
     mail.let_time_pass()
-    newest = outbox.claim_lost(newer.id)
-    assert newest is not None
-    assert newest.handed_over
+    [newest] = outbox.claim(outbox.due(10))
+    assert (newest.epoch, newest.in_doubt) == (2, True)
     refuses(mail, outbox, newer)
     refuses(mail, outbox, late)
-    assert outbox.write([sent(newest)]) == [True]
+    assert outbox.hand_over([newest]) == [True]
+    assert outbox.settle([sent(newest)]) == [True]
+
+
+def test_a_claim_that_a_crash_left_without_a_lease_holds_nobody_up(mail: Mail) -> None:
+    mail.client.post(HELLO, Prefer="respond-async")
+    outbox = Outbox(mail.services.database, ServerClock(mail.services.database), 90.0)
+    eventually(lambda: bool(outbox.due(10)))
+    [late] = outbox.claim(outbox.due(10))
+    mail.services.database["leases"].delete_one({})
+
+    [newer] = outbox.claim(outbox.due(10))
+
+    assert outbox.hand_over([late, newer]) == [False, True]
 
 
 def sent(claim: Claim) -> Settlement:
@@ -207,8 +220,8 @@ def sent(claim: Claim) -> Settlement:
 def refuses(mail: Mail, outbox: Outbox, late: Claim) -> None:
     """Nothing that is written with this claim changes anything."""
     [before] = mail.collection.find()
-    assert outbox.write([late]) == [False]
-    assert outbox.write([sent(late)]) == [False]
+    assert outbox.hand_over([late]) == [False]
+    assert outbox.settle([sent(late)]) == [False]
     assert list(mail.collection.find()) == [before]
 
 

@@ -13,7 +13,7 @@ from tests.integration.notifications.conftest import Mail
 from tests.integration.notifications.relay import Relay, reply
 
 HELLO = {"emailTo": "anna@example.com", "subject": "Hello", "message": "<p>x</p>", "tags": ["t"]}
-COLLECTIONS = ("notifications", "claims", "suppressions", "templates")
+COLLECTIONS = ("notifications", "claims", "leases", "suppressions", "templates")
 
 Query = tuple[str, dict[str, Any], dict[str, int], str | None]
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from mailroom.platform.clock import rfc3339
-from tests.integration.notifications.conftest import Mail
-from tests.integration.notifications.relay import Relay, reply
+from tests.integration.notifications.conftest import Mail, eventually
+from tests.integration.notifications.relay import Relay, reply, slow
 
 HELLO = {"emailTo": "anna@example.com", "subject": "Hello", "message": "<p>x</p>"}
 
@@ -80,3 +83,42 @@ def test_one_message_with_its_attempts(mail: Mail) -> None:
     assert [each["step"] for each in one["attempts"][0]["steps"]] == ["connect", "mail", "rcpt", "data", "content"]
     assert mail.client.get("/000000000000000000000000").status == 404
     assert mail.client.get("/x").status == 422
+
+
+def test_what_is_handed_over_is_sending_until_its_result_is_there(make_mail: Any, relay: Relay) -> None:
+    mail: Mail = make_mail(smtp_data_timeout_seconds=20.0)
+    go = threading.Event()
+    relay.on("rcpt", reply("450 later"), recipient="bert@example.com")
+    relay.on("content", slow(go))
+    sending, deferred = (
+        mail.client.post(HELLO | {"emailTo": to}, Prefer="respond-async").body["id"]
+        for to in ("anna@example.com", "bert@example.com")
+    )
+
+    def found(**query: str) -> set[str]:
+        return {each["id"] for each in mail.client.get(**query).body["items"]}
+
+    with ThreadPoolExecutor(1) as pool:
+        drain = pool.submit(mail.drain)
+        try:
+            mail.wait_for_state(sending, "sending")
+            eventually(lambda: mail.client.get(f"/{deferred}").body["attemptCount"] == 1)
+            assert (found(status="sending"), found(status="queued")) == ({sending}, {deferred})
+            assert found(status="sending", emailTo="anna@example.com") == {sending}
+            assert found(status="queued", emailTo="anna@example.com") == set()
+            assert mail.states() == ["queued", "sending"]
+            counts = mail.client.get("/counts").body["counts"]
+            assert (counts["queued"], counts["sending"], sum(counts.values())) == (1, 1, 2)
+            assert mail.client.post(None, f"/{sending}/cancel").status == 409
+            # The other one is done with, though the two were claimed together.
+            assert mail.client.post(None, f"/{deferred}/cancel").status == 200
+            assert mail.client.call("DELETE", "/", query={"emailTo": "anna@example.com"}).body == {
+                "erased": 0,
+                "left": 1,
+            }
+        finally:
+            go.set()
+        drain.result()
+
+    assert mail.states() == ["cancelled", "sent"]
+    assert found(status="sending") == set()

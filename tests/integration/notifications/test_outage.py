@@ -10,8 +10,6 @@ import pytest
 from pymongo.errors import AutoReconnect
 
 from mailroom.notifications import app
-from mailroom.notifications.changes import Settlement
-from mailroom.notifications.claims import Claim
 from mailroom.notifications.outbox import Outbox
 from tests.integration.notifications.conftest import FAST, Client, Mail, eventually
 from tests.integration.notifications.relay import Relay, slow
@@ -24,20 +22,19 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
     """Has a step of the outbox fail the next times as it does when MongoDB is away. To be asked for before `mail`."""
     left: dict[str, int] = {}
 
-    def wrap(name: str, of: dict[type, str]) -> None:
+    def wrap(name: str) -> None:
         usual: Callable[..., Any] = getattr(Outbox, name)
 
-        def method(outbox: Outbox, steps: Any) -> Any:
-            for failing in {of.get(type(step), "") for step in steps} if of else {name}:
-                if left.get(failing, 0):
-                    left[failing] -= 1
-                    raise AutoReconnect("connection closed")
-            return usual(outbox, steps)
+        def method(*arguments: Any) -> Any:
+            if left.get(name, 0):
+                left[name] -= 1
+                raise AutoReconnect("connection closed")
+            return usual(*arguments)
 
         monkeypatch.setattr(Outbox, name, method)
 
-    wrap("claim_new", {})
-    wrap("write", {Claim: "hand_over", Settlement: "settle"})
+    for name in ("claim_new", "hand_over", "settle"):
+        wrap(name)
     return left.__setitem__
 
 

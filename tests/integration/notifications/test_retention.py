@@ -8,6 +8,7 @@ from typing import Any
 
 from mailroom.notifications.retention import SWEEP_ID
 from tests.integration.notifications.conftest import Mail
+from tests.integration.notifications.relay import Relay, call
 
 FILES = [{"filename": "x", "content": base64.b64encode(b"secret").decode()}]
 HELLO = {
@@ -90,6 +91,15 @@ def test_one_persons_messages_are_erased(mail: Mail) -> None:
     assert sending in {each["id"] for each in mail.client.get().body["items"]}
     assert len(mail.client.get().body["items"]) == 2
     assert mail.client.call("DELETE", "/").body["field"] == "emailTo"
+
+
+def test_what_is_erased_before_the_final_dot_is_not_sent(mail: Mail, relay: Relay) -> None:
+    mail.client.post(HELLO, Prefer="respond-async")
+    relay.on("data", call(lambda: mail.client.call("DELETE", "/", query={"emailTo": "a@example.com"})))
+
+    assert mail.drain() == 1
+
+    assert (relay.received, mail.states()) == ([], [])
 
 
 def test_counts(mail: Mail) -> None:

@@ -49,4 +49,4 @@ def test_notification_sender(make_mail: Any, relay: Relay):
     with RECORDER.of("notification-sender") as later:
         mail.drain()
     wanted = {("notifications", "update"), ("suppressions", "find"), ("suppressions", "insert"), ("cursors", "insert")}
-    assert wanted | {("claims", "insert"), ("claims", "remove")} <= used | later
+    assert wanted | {("claims", "insert"), ("claims", "remove"), ("leases", "update")} <= used | later

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
@@ -40,10 +39,6 @@ def outbox(mail: Mail) -> Outbox:
 
 def sent(claim: Claim) -> Settlement:
     return Settlement(claim, Decision(State.SENT, (), None, ""), Result({}))
-
-
-def end_lease(mail: Mail, message: ObjectId) -> None:
-    mail.collection.update_one({"_id": message}, {"$set": {"dueAt": mail.collection.find_one()["createdAt"]}})  # type: ignore[index]
 
 
 def test_each_message_of_a_group_has_its_own_result(mail: Mail, relay: Relay) -> None:
@@ -157,29 +152,25 @@ def test_two_senders_that_claim_the_same_messages_share_them(mail: Mail) -> None
     assert sorted(claimed) == sorted(each.id for each in due)
 
 
-def test_one_lost_lease_in_a_group_stops_only_its_own_message(mail: Mail) -> None:
+def test_one_lost_message_in_a_group_stops_only_itself(mail: Mail) -> None:
     queue(mail, 3)
     box = outbox(mail)
     claims = box.claim(box.due(10))
-    assert box.write([claims[1]]) == [True]
-    end_lease(mail, claims[1].id)
-    newer = box.claim_lost(claims[1].id)
-    assert newer is not None
+    assert box.cancel(claims[1].id)
 
-    assert box.write(claims) == [True, False, True]
-    assert box.write([sent(each) for each in claims]) == [True, False, True]
-    assert box.write([newer]) == [True]
-    assert mail.states() == ["sending", "sent", "sent"]
+    assert box.hand_over(claims) == [True, False, True]
+    assert box.settle([sent(each) for each in claims]) == [True, False, True]
+    assert mail.states() == ["cancelled", "sent", "sent"]
 
 
 def test_what_is_written_twice_is_no_error_and_changes_nothing(mail: Mail) -> None:
     queue(mail, 2)
     box = outbox(mail)
     claims = box.claim(box.due(10))
-    assert box.write([sent(claims[0])]) == [True]
+    assert box.settle([sent(claims[0])]) == [True]
     before = mail.collection.find_one({"_id": claims[0].id})
 
-    assert box.write([sent(each) for each in claims]) == [True, True]
+    assert box.settle([sent(each) for each in claims]) == [True, True]
 
     assert mail.collection.find_one({"_id": claims[0].id}) == before
     assert mail.states() == ["sent", "sent"]
@@ -224,9 +215,8 @@ def test_everything_a_drain_asks_for_is_an_index_scan(commands: Commands, mail: 
     relay.on("rcpt", reply("450 4.2.0 later"), recipient="1@example.com")
     box = outbox(mail)
     [lost] = box.claim(box.due(1))
-    assert box.write([lost]) == [True]
-    end_lease(mail, lost.id)
-    box.release([lost.group])
+    assert box.hand_over([lost]) == [True]
+    mail.let_time_pass()
     commands.seen.clear()
 
     assert mail.drain() == 25
@@ -252,3 +242,18 @@ def test_a_message_for_later_is_not_claimed_though_somebody_names_it(mail: Mail)
     mail.collection.update_one({"_id": first.id}, [{"$set": {"dueAt": {"$add": ["$$NOW", 60_000]}}}])
 
     assert [claim.id for claim in outbox(mail).claim([first, second])] == [second.id]
+
+
+def test_all_that_is_due_is_found_however_uneven_the_times(mail: Mail) -> None:
+    queue(mail, 30)
+    old = [each["_id"] for each in mail.collection.find().limit(10)]
+    for number, message in enumerate(old):
+        ago = 86_400_000 - number
+        mail.collection.update_one({"_id": message}, [{"$set": {"dueAt": {"$subtract": ["$$NOW", ago]}}}])
+    box = outbox(mail)
+    eventually(lambda: len(box.due(100)) == 30)
+
+    for count in (10, 25, 1, 30, 100):
+        found = [each.id for each in box.due(count)]
+        assert len(set(found)) == min(count, 30)
+        assert set(found) <= set(old) if count <= 10 else set(found) >= set(old)

@@ -10,6 +10,7 @@ import pytest
 from mailroom.notifications.groupcommit import GroupCommit
 
 GATHER = 0.001
+ENOUGH = 1000
 
 
 class Writer:
@@ -37,7 +38,7 @@ def test_what_comes_during_a_write_is_written_together() -> None:
     writer = Writer()
 
     async def ask() -> list[int]:
-        commit = GroupCommit(writer.write, GATHER)
+        commit = GroupCommit(writer.write, GATHER, ENOUGH)
         first = asyncio.create_task(commit(1))
         await until_writing(writer)
         others = [asyncio.create_task(commit(item)) for item in (2, 3, 4)]
@@ -54,7 +55,7 @@ def test_a_group_has_its_bound() -> None:
     writer.go.set()
 
     async def ask() -> None:
-        commit = GroupCommit(writer.write, GATHER)
+        commit = GroupCommit(writer.write, GATHER, ENOUGH)
         assert await asyncio.gather(*map(commit, range(250))) == [10 * item for item in range(250)]
 
     asyncio.run(ask())
@@ -65,7 +66,7 @@ def test_an_error_is_told_to_its_group_and_the_next_one_is_written() -> None:
     writer = Writer()
 
     async def ask() -> None:
-        commit = GroupCommit(writer.write, GATHER)
+        commit = GroupCommit(writer.write, GATHER, ENOUGH)
         asked = [asyncio.create_task(commit(item)) for item in (1, 2)]
         writer.error = ConnectionError("away")
         writer.go.set()
@@ -80,7 +81,7 @@ def test_who_stops_waiting_hurts_nobody() -> None:
     writer = Writer()
 
     async def ask() -> int:
-        commit = GroupCommit(writer.write, GATHER)
+        commit = GroupCommit(writer.write, GATHER, ENOUGH)
         impatient = asyncio.create_task(commit(1))
         await until_writing(writer)
         patient = asyncio.create_task(commit(2))
@@ -98,7 +99,7 @@ def test_who_asks_alone_is_not_kept_waiting() -> None:
     writer.go.set()
 
     async def ask() -> None:
-        commit = GroupCommit(writer.write, 1e6)
+        commit = GroupCommit(writer.write, 1e6, ENOUGH)
         for item in range(5):
             async with asyncio.timeout(10):
                 assert await commit(item) == 10 * item
@@ -112,7 +113,7 @@ def test_where_several_ask_the_next_group_waits_for_more() -> None:
     writer.go.set()
 
     async def ask() -> None:
-        commit = GroupCommit(writer.write, 0.5)
+        commit = GroupCommit(writer.write, 0.5, ENOUGH)
         await asyncio.gather(commit(1), commit(2))
         early = asyncio.create_task(commit(3))
         for _ in range(10):
@@ -126,3 +127,21 @@ def test_where_several_ask_the_next_group_waits_for_more() -> None:
 
     asyncio.run(ask())
     assert writer.groups == [[1, 2], [3, 4], [5], [6]]
+
+
+def test_a_group_that_has_enough_waits_no_longer() -> None:
+    writer = Writer()
+    writer.go.set()
+
+    async def ask() -> None:
+        commit = GroupCommit(writer.write, 1e6, 3)
+        async with asyncio.timeout(10):
+            await asyncio.gather(*map(commit, range(3)))  # the next ones gather
+            await asyncio.gather(*map(commit, range(3)))
+            early = [asyncio.create_task(commit(item)) for item in (1, 2)]
+            for _ in range(10):
+                await asyncio.sleep(0)
+            await asyncio.gather(*early, commit(3))
+
+    asyncio.run(ask())
+    assert writer.groups == [[0, 1, 2], [0, 1, 2], [1, 2, 3]]
