@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 # Due messages found by one query: more each time that all were used up before they were stale, to ask a deep queue
 # less often.
-_LEAST_LOOKED_UP, _MOST_LOOKED_UP = 100, 1600
+_LEAST_LOOKED_UP, _MOST_LOOKED_UP = 100, 800
 
 # A claim that is used up so soon is followed by one of twice as many messages.
 _SOON_SECONDS = 0.5

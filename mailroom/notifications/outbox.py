@@ -59,7 +59,7 @@ _SENDING = dict.fromkeys(
 
 
 # How many times what is wanted should be due by the times up to which a queue is read.
-_MORE_THAN_ENOUGH = (2, 8)
+_MORE_THAN_ENOUGH = (1.25, 5)
 
 # Messages of a batch are due at the same time.
 _LEAST_SPREAD = timedelta(milliseconds=20)
@@ -72,7 +72,7 @@ class _Spread(NamedTuple):
     last: datetime
     messages: int
 
-    def time_of(self, more: int) -> datetime:
+    def time_of(self, more: float) -> datetime:
         """By when so many more should be due."""
         return self.last + max(self.last - self.first, _LEAST_SPREAD) * (more / self.messages)
 
