@@ -15,12 +15,13 @@ from mailroom.notifications.files import Files
 from mailroom.notifications.headers import AllowedHeaders
 from mailroom.notifications.mailbox import Mailbox
 from mailroom.notifications.outbox import Outbox
+from mailroom.notifications.policy import Policy
 from mailroom.notifications.relay.connection import RelaySettings
 from mailroom.notifications.relay.pool import Pool
 from mailroom.notifications.requests import Extras
 from mailroom.notifications.retention import Retention
 from mailroom.notifications.retries import Retries
-from mailroom.notifications.sender import Policy, Sender
+from mailroom.notifications.sender import Sender
 from mailroom.notifications.signing import Signer
 from mailroom.notifications.store import Store
 from mailroom.notifications.suppressions import Suppressions

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 from concurrent.futures import wait as wait_for
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import replace
+from functools import partial
 
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from mailroom.errors import LeaseLost
-from mailroom.notifications import documents, settling
+from mailroom.notifications import documents
 from mailroom.notifications.attachments import LARGEST_ATTACHMENTS
 from mailroom.notifications.background import Background
-from mailroom.notifications.changes import Settlement
 from mailroom.notifications.claims import Claim
 from mailroom.notifications.composing import CannotCompose, Composer
 from mailroom.notifications.feed import Feed, Job, jobs
-from mailroom.notifications.groupcommit import GroupCommit
 from mailroom.notifications.model import Fate, Message, Outcome, Result, State, Verdict
 from mailroom.notifications.outbox import Outbox
+from mailroom.notifications.policy import Policy
+from mailroom.notifications.recording import Recorder
 from mailroom.notifications.relay.delivery import Envelope, deliver
 from mailroom.notifications.relay.pace import Pace
 from mailroom.notifications.relay.pool import Pool
-from mailroom.notifications.retries import Retries
 from mailroom.notifications.room import Room
 from mailroom.notifications.suppressions import Suppressions
 from mailroom.platform import mongo
@@ -46,43 +46,12 @@ CLOSE_SECONDS = 1.2
 # few to wait for their leases; more where they are sent within a second.
 _CLAIMED_AHEAD, _MOST_CLAIMED_AHEAD = 4, 16
 
-# Results that may wait to be written, for each connection: the messages that a crash leaves in doubt, besides those in
-# delivery.
-_UNSETTLED = 4
-
 # Bytes of attachments that are in memory at once, in messages of all connections: while a message goes out they are
 # there four times over, and about ten times while it is signed, which is done to one after the other.
 _ROOM = 2 * LARGEST_ATTACHMENTS
 
-# Under load, writes wait so long for others to go with: a command costs both sides as much as several messages in it.
-# Results have their own commands, for a connection waits until a hand-over is written, and not for a result.
-# Neither waits for more than there can be soon: as many hand-overs as connections, twice as many results.
-_GATHER_HANDOVERS_SECONDS = 0.003
-_GATHER_RESULTS_SECONDS = 0.02
-
-_WRITE_AGAIN_SECONDS = 0.5
-
 _LOST = "the sender was lost when it handed the message over"
 _SUPPRESSED = "the address is on the suppression list"
-
-
-@dataclass(frozen=True)
-class Policy:
-    """`connections` is how many messages are in delivery at once, `per_second` how many are begun in a second (0: any
-    number); `hold`: an unknown outcome waits for a person."""
-
-    connections: int
-    per_second: float
-    retries: Retries
-    hold: bool
-    lease_seconds: float
-
-
-class Ended(NamedTuple):
-    """An attempt that is over."""
-
-    job: Job
-    result: Result
 
 
 class Sender:
@@ -99,12 +68,10 @@ class Sender:
         self._background = Background()
         # What follows is used in the background only.
         self._places = asyncio.Semaphore(policy.connections)
-        self._unsettled = asyncio.Semaphore(_UNSETTLED * policy.connections)
         self._room = Room(_ROOM)
         self._composing = asyncio.Lock()
         self._pace = Pace(policy.per_second)
-        self._hand_over = GroupCommit(outbox.hand_over, _GATHER_HANDOVERS_SECONDS, policy.connections)
-        self._write = GroupCommit(self._write_results, _GATHER_RESULTS_SECONDS, 2 * policy.connections)
+        self._recorder = Recorder(outbox, suppressions, policy)
         self._running: set[asyncio.Task[State | None]] = set()
         self._relay_down = False
         self._closing = False
@@ -124,6 +91,8 @@ class Sender:
 
     def drain(self, budget: Budget) -> int:
         """Sends what is due until nothing is, the budget is spent or the relay is down. Returns how many it tried."""
+        if not gc.get_freeze_count():
+            gc.freeze()  # to look through all that was imported again and again would take a tenth of the time
         return self._background.start(self._drain(budget)).result()
 
     def close(self) -> None:
@@ -217,9 +186,9 @@ class Sender:
         try:
             result = await self._attempt_in_place(job)
             try:
-                state = await self._settle(job, result)
+                state = await self._recorder.settle(job, result)
             finally:
-                self._unsettled.release()
+                self._recorder.unsettled.release()
         except LeaseLost as error:
             failed = False
             log.warning("a notification is no longer ours: %s", error)
@@ -249,7 +218,7 @@ class Sender:
         try:
             result = await self._attempt(job)
             self._relay_down |= result.relay_down
-            await self._unsettled.acquire()
+            await self._recorder.unsettled.acquire()
             return result
         finally:
             self._places.release()
@@ -273,7 +242,7 @@ class Sender:
             envelope = await self._envelope(job, recipients)
         except CannotCompose as error:
             return Result(dict.fromkeys(recipients, Verdict(error.outcome, None, str(error))))
-        return await deliver(envelope, self._pool, lambda: self._handing_over(job.claim))
+        return await deliver(envelope, self._pool, partial(self._recorder.hand_over, job.claim))
 
     async def _envelope(self, job: Job, recipients: tuple[str, ...]) -> Envelope:
         """With the bytes. What they are made of is let go before they are sent."""
@@ -287,42 +256,3 @@ class Sender:
 
     async def _compose(self, message: Message, recipients: tuple[str, ...]) -> Envelope:
         return Envelope(message.sender.address, recipients, await self._composer.compose(message))
-
-    async def _handing_over(self, claim: Claim) -> None:
-        if not await self._hand_over(claim):
-            raise _lost(claim)
-
-    async def _settle(self, job: Job, result: Result) -> State:
-        """Writes the result down. While MongoDB is away it insists: a message that went and is not noted goes twice."""
-        lease = Budget(self._policy.lease_seconds)
-        while True:
-            try:
-                state = await self._write(Ended(job, result))
-            except PyMongoError as error:
-                if not mongo.is_transient(error) or lease.spent():
-                    raise
-                log.warning("MongoDB does not answer, the outcome of %s is still to be written", job.claim.id)
-                await asyncio.sleep(_WRITE_AGAIN_SECONDS)
-                continue
-            if state is None:
-                raise _lost(job.claim)
-            return state
-
-    def _write_results(self, ended: list[Ended]) -> list[State | None]:
-        """The state of each message whose result is written, None for those that were lost."""
-        settlements = [self._decide(each) for each in ended]
-        for each in settlements:
-            self._suppressions.learn(each.decision.recipients, each.result, each.claim.id)
-        written = self._outbox.settle(settlements)
-        return [each.decision.state if done else None for each, done in zip(settlements, written, strict=True)]
-
-    def _decide(self, ended: Ended) -> Settlement:
-        job, result = ended
-        claim, policy = job.claim, self._policy
-        age = self._outbox.age(claim)
-        decision = settling.decide(job.recipients, result, claim.attempts, age, policy.retries, hold=policy.hold)
-        return Settlement(claim, decision, result)
-
-
-def _lost(claim: Claim) -> LeaseLost:
-    return LeaseLost(f"notification {claim.id} is no longer held with epoch {claim.epoch}")
