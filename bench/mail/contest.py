@@ -17,12 +17,14 @@ from bench.processes import ROOT, WayError
 
 @dataclass(frozen=True)
 class Sent:
-    """What one run came to. `processor_seconds` are those of all its processes, `database_seconds` those of its
-    database's server, `sink_seconds` those of smtp-sink, `seconds` the wall clock's.
+    """What one run came to. `connections` are those of all processes. `seconds` are the wall clock's; of processor time
+    `processor_seconds` are those of all its processes, `database_seconds` those of its database's server, and
+    `sink_seconds` those of smtp-sink.
     """
 
     name: str
     processes: int
+    connections: int
     messages: int
     seconds: float
     processor_seconds: float
@@ -50,6 +52,11 @@ class Sent:
     def sink_microseconds(self) -> float:
         """What smtp-sink used of it, which is the same work for all but for how it was asked."""
         return self.sink_seconds / self.messages * 1e6
+
+    @property
+    def all_microseconds(self) -> float:
+        """Processor time of one message in all that had a part in it, which share the cores."""
+        return self.microseconds + self.database_microseconds + self.sink_microseconds
 
     @property
     def right(self) -> bool:
@@ -97,7 +104,8 @@ def _sent(way: Way, sink: Sink, children: Sequence[Child], place: Place, count: 
         servers = [end - start for start, end in zip(before, after, strict=True)]
         used = sum(usage.processor_seconds for usage in usages)
         peak = max(usage.peak_bytes for usage in usages)
-        return Sent(way.name, way.processes, count, seconds, used, *servers, peak, sink.delivered, way.recorded())
+        counts = (way.processes, way.processes * way.connections, count)
+        return Sent(way.name, *counts, seconds, used, *servers, peak, sink.delivered, way.recorded())
     finally:
         for process in running:
             process.kill()

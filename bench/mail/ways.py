@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from pymongo.database import Database
 
+from bench.mail.django_post_office import THREADS
 from bench.mail.messages import SENDER, messages, write
 from bench.mail.postgres import Postgres
 from bench.servers import BenchServers
@@ -38,10 +39,13 @@ class Child:
 
 
 class Way(Protocol):
-    """`name` and `processes` go into the table; `server` is the process of its database, if it has one of its own."""
+    """`name`, `processes` and their `connections` go into the table; `server` is the process of its database, if it has
+    one of its own.
+    """
 
     name: str
     processes: int
+    connections: int
     server: int | None
 
     def queue(self, count: int, port: int) -> list[Child]:
@@ -61,7 +65,7 @@ class Ours:
         self.name = "**Mailroom**"
         self.processes = processes
         self.server: int | None = servers.supervisor.pids()["mongo"]
-        self._connections = connections
+        self.connections = connections
         self._servers = servers
         self.services: Services = servers.services("bench_mail")
 
@@ -71,7 +75,7 @@ class Ours:
         )
         environment = base_environment() | self._servers.environment("bench_mail")
         environment |= {"MAIL_FROM": f"Mailroom <{SENDER}>", "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(port)}
-        environment |= {"SMTP_TLS": "off", "SMTP_CONNECTIONS": str(self._connections)}
+        environment |= {"SMTP_TLS": "off", "SMTP_CONNECTIONS": str(self.connections)}
         return [Child((sys.executable, "-m", "bench.mail.sending"), environment)] * self.processes
 
     def accept(self, sends: Iterator[Send]) -> None:
@@ -98,6 +102,7 @@ class PostOffice:
     """
 
     USUAL_BATCH = 100  # its default
+    connections = THREADS
 
     def __init__(
         self, python: str, folder: Path, processes: int, *, batch: int = USUAL_BATCH, postgres: Postgres | None = None
@@ -137,7 +142,7 @@ class PostOffice:
 class Nodemailer:
     """Its pool, with one document in MongoDB for each message. With `insert` the inserts are measured too."""
 
-    processes = 1
+    processes, connections = 1, CONNECTIONS
 
     def __init__(self, script: Path, servers: BenchServers, folder: Path, *, insert: bool) -> None:
         self.name = "nodemailer, with the insert" if insert else "nodemailer"
