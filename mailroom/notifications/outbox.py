@@ -31,7 +31,6 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from bson import ObjectId
 from pymongo.database import Database
@@ -43,9 +42,10 @@ from mailroom.notifications.changes import Settlement
 from mailroom.notifications.claims import Claim, Claims, Due, Group
 from mailroom.notifications.clock import ServerClock
 from mailroom.notifications.model import Priority, State
+from mailroom.notifications.queue import Queue
 from mailroom.platform.mongo import Document
 
-_DUE = {"epoch": 1, "dueAt": 1}
+_EPOCH = {"epoch": 1}
 
 # Nothing but what is sent and what decides about it: most of the fields of a message are neither.
 _SENDING = dict.fromkeys(
@@ -58,33 +58,14 @@ _SENDING = dict.fromkeys(
 )
 
 
-# How many times what is wanted should be due by the times up to which a queue is read.
-_MORE_THAN_ENOUGH = (1.25, 5)
-
-# Messages of a batch are due at the same time.
-_LEAST_SPREAD = timedelta(milliseconds=20)
-
-
-class _Spread(NamedTuple):
-    """When the first of a queue were due: so many `messages` from `first` to `last`."""
-
-    first: datetime
-    last: datetime
-    messages: int
-
-    def time_of(self, more: float) -> datetime:
-        """By when so many more should be due."""
-        return self.last + max(self.last - self.first, _LEAST_SPREAD) * (more / self.messages)
-
-
 class Outbox:
-    """The collections `notifications` and `claims`. Blocks for MongoDB's answers; errors are the driver's."""
+    """The collection `notifications`. Blocks for MongoDB's answers; errors are the driver's."""
 
     def __init__(self, database: Database[Document], clock: ServerClock, lease_seconds: float) -> None:
         self._collection = database["notifications"]
         self._clock = clock
         self._claims = Claims(database, timedelta(seconds=lease_seconds))
-        self._spreads: dict[Priority, _Spread] = {}
+        self._queue = Queue(self._collection)
 
     def due(self, limit: int) -> list[Due]:
         """Messages that are due and not claimed, at most `limit`: those of higher priority first, then those that have
@@ -98,27 +79,10 @@ class Outbox:
         found: list[Due] = []
         for priority in Priority:
             if left := limit - len(found):
-                free = [Due(each["_id"], each["epoch"]) for each in self._first(priority, now, left + len(taken))]
-                free = [each for each in free if each.id not in taken][:left]
+                first = self._queue.first(priority, now, left + len(taken))
+                free = [each for each in first if each.id not in taken][:left]
                 random.shuffle(free)
                 found += free
-        return found
-
-    def _first(self, priority: Priority, now: datetime, count: int) -> list[Document]:
-        """The first that are due, `count` of them if there are so many.
-
-        They are looked for up to a time by which so many should be due, from how close together the last ones were: a
-        server that reads all that matches before it looks at the limit reads a deep queue once, and not each time.
-        """
-        spread = self._spreads.get(priority)
-        near = [min(now, spread.time_of(times * count)) for times in _MORE_THAN_ENOUGH] if spread else []
-        for until in (*near, now):
-            which = {"priority": priority, "dueAt": {"$lte": until}}
-            found = list(self._collection.find(which, _DUE).sort("dueAt", 1).limit(count))
-            if len(found) == count or until == now:
-                break
-        if found:
-            self._spreads[priority] = _Spread(found[0]["dueAt"], found[-1]["dueAt"], len(found))
         return found
 
     def claim(self, messages: Sequence[Due]) -> list[Claim]:
@@ -233,13 +197,13 @@ class Outbox:
     def cancel(self, message: ObjectId) -> bool:
         """Cancels a message that waits. False when there is none, or it does not wait, or is handed over."""
         change = {"$set": {"state": State.CANCELLED, "updatedAt": self._clock.now()}, "$unset": {"dueAt": ""}}
-        found = self._collection.find({"_id": message, "state": State.QUEUED}, _DUE)
+        found = self._collection.find({"_id": message, "state": State.QUEUED}, _EPOCH)
         with self._seized(found) as seized:
             return any(self._change(each, change) for each in seized)
 
     def erase(self, address: str) -> int:
         """Deletes the messages to `address` (of `addresses.key`) that wait, none that is handed over. How many."""
-        found = self._collection.find({"addresses": address, "state": State.QUEUED}, _DUE).hint("recipient")
+        found = self._collection.find({"addresses": address, "state": State.QUEUED}, _EPOCH).hint("recipient")
         with self._seized(found) as seized:
             ids = [each.id for each in seized]
             return self._collection.delete_many({"_id": {"$in": ids}, "state": State.QUEUED}).deleted_count
