@@ -125,17 +125,16 @@ class Claims:
         """Takes those of `messages`, as they were read, that are not handed over from whoever has claimed them: from
         now on no sender sends them. To be released by the caller.
         """
-        seized: list[Due] = []
-        for _ in range(_TRIES):
+        for tries_left in reversed(range(_TRIES)):
             left = {each.id: each for each in messages}
             for other in self._claims.find({"messages": {"$in": list(left)}}):
                 for message in left.keys() & set(other["messages"]):
                     if not self._bar(other["_id"], left[message]):
                         del left[message]
             claim, seized = self.take([Due(each, _NO_EPOCH) for each in left], now)
-            if len(seized) == len(left):
+            if len(seized) == len(left) or not tries_left:
                 break
-            self.release([claim])
+            self.release([claim])  # somebody was quicker with one of them
         return claim, [left[each.id] for each in seized]
 
     def hand_over(self, claim: ObjectId, messages: Sequence[Due], now: datetime) -> bool:

@@ -1,21 +1,20 @@
 """The outbox: messages in MongoDB, and who may work on which.
 
-            accept                   its sender was lost after the hand-over: epoch + 1, due at once
-    (none) -------> queued ----------------------------------------------------> sending
-                    ^ ^ | |                                                        |
-                    | | | '--- an attempt ended, with a result for everybody: ---. |
-                    | | |      epoch + 1, and so it does when it was `sending'   | |
-                    | | '--- cancel --> cancelled                                | |
-                    | '--- deferred: dueAt = now + wait -------------------------'-'
-        resend      |                                                            |
-      (by hand)     '--- sent, partial, failed, suppressed, cancelled, unknown <-'   unknown: no answer after the dot,
-                                                                                     and UNKNOWN_OUTCOME=hold
-    queued, sending -- hold, after a restore --> unknown
+            accept          its sender was lost after the hand-over: due at once
+    (none) -------> queued ------------------------------------------------------> sending
+                     ^  |                                                             |
+                     |  '----------------------- an attempt ended --------------------'
+                     |                                  |
+                     |--- deferred: dueAt = now + wait -|
+                     |                                  '--> sent | partial | failed | suppressed | unknown
+                     '--- resend, by hand: one of those, or cancelled
+
+    queued --- cancel, by hand --> cancelled          queued, sending --- hold, after a restore --> unknown
 
 A sender claims messages, and before the final dot it notes in its lease that it hands them over (see `claims.py`);
 neither changes the messages. One that is handed over is shown as `sending`, although its document says so only when
 its sender was lost. Then the relay may have it or not, and it is tried again or, with UNKNOWN_OUTCOME=hold, becomes
-unknown; a message that had not come so far is simply queued.
+unknown: no answer after the dot has the same end. A message that had not come so far is simply queued.
 
 Every other write names the epoch that the message was read with and makes the next, so the result of a sender that
 was taken for lost is refused.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -31,6 +33,27 @@ def test_it_can_be_cancelled_until_the_final_dot(mail: Mail, relay: Relay) -> No
 
     assert relay.received == []
     assert mail.states() == ["cancelled"]
+
+
+def test_of_cancelling_and_handing_over_one_comes_first(make_mail: Any, relay: Relay) -> None:
+    mail: Mail = make_mail(smtp_connections=10, smtp_data_timeout_seconds=20.0)
+    messages = [{"emailTo": "a@example.com", "subject": str(number), "message": "<p>x</p>"} for number in range(80)]
+    accepted = mail.client.post({"messages": messages}, "/batch").body["items"]
+    subjects = {each["id"]: str(number) for number, each in enumerate(accepted)}
+    ids = random.sample(list(subjects), len(subjects))
+
+    with ThreadPoolExecutor(5) as pool:
+        drain = pool.submit(mail.drain)
+        statuses = dict(zip(ids, pool.map(lambda id: mail.client.post(None, f"/{id}/cancel").status, ids), strict=True))
+        drain.result()
+    mail.drain()
+
+    cancelled = {subjects[each] for each in ids if statuses[each] == 200}
+    sent = [each.parsed["Subject"] for each in relay.received]
+    assert set(statuses.values()) <= {200, 409}
+    assert cancelled
+    assert sorted([*cancelled, *sent]) == sorted(subjects.values())
+    assert mail.states() == ["cancelled"] * len(cancelled) + ["sent"] * len(sent)
 
 
 def test_what_was_sent_cannot_be_cancelled(mail: Mail) -> None:
