@@ -32,6 +32,7 @@ PER_SECOND, SECONDS = 200, 20
 COLUMNS = (
     "way",
     "processes",
+    "connections",
     "messages/s",
     "processor time a message",
     "of its server",
