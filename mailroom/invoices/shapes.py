@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from mailroom.invoices.amounts import plain_text
 from mailroom.invoices.ledger import DONE, STATES
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.contract import Cursor, Date, Id, Money, Time
@@ -133,9 +134,9 @@ def invoice(document: Document) -> Invoice:
         id=str(document["_id"]),
         invoice_number=document["invoiceNumber"],
         invoice_date=document["invoiceDate"].date().isoformat(),
-        gross_amount=format(document["grossAmount"].to_decimal(), "f"),
-        net_amount=format(document["netAmount"].to_decimal(), "f"),
-        vat_amount=format(document["vatAmount"].to_decimal(), "f"),
+        gross_amount=plain_text(document["grossAmount"]),
+        net_amount=plain_text(document["netAmount"]),
+        vat_amount=plain_text(document["vatAmount"]),
         supplier_name=document["supplierName"],
         supplier_address=document["supplierAddress"],
         currency=document["currency"],

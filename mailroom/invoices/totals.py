@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
-from bson import Decimal128
 from msgspec import Meta
 
+from mailroom.invoices.amounts import plain_text
 from mailroom.invoices.shapes import Shape
 from mailroom.platform import paging
 from mailroom.platform.contract import Cursor, Money
@@ -99,11 +99,7 @@ def _total(group: Document) -> Total:
     return Total(
         **shown,
         count=group["count"],
-        gross_amount=_money(group["grossAmount"]),
-        net_amount=_money(group["netAmount"]),
-        vat_amount=_money(group["vatAmount"]),
+        gross_amount=plain_text(group["grossAmount"]),
+        net_amount=plain_text(group["netAmount"]),
+        vat_amount=plain_text(group["vatAmount"]),
     )
-
-
-def _money(value: Decimal128) -> str:
-    return format(value.to_decimal(), "f")
