@@ -54,13 +54,13 @@ _FILTERS = (
 )
 _SORT = Parameter(
     "sort",
-    "`invoiceDate` needs no more than one of the first four filters, or invoiceNumber or supplier among them; "
-    "`updatedAt` takes `updatedSince`, and with `importId` any filter.",
+    "`updatedAt` goes with `importId` and `updatedSince`, `invoiceDate` with the other filters, each with none.",
     Annotated[str, Meta(extra_json_schema={"enum": list(SORTS)})],
 )
 _COMBINATIONS = (
-    "Filters that may stand together: any with `invoiceNumber` or `supplier`, except `updatedSince`; one of `status` "
-    "and `currency` with `dateFrom` and `dateTo`; any with `importId`; `updatedSince` alone or with `importId`."
+    "Filters that may stand together: `supplier` with `status` or with `invoiceNumber`; any one of `supplier`, "
+    "`status`, `currency` and `invoiceNumber`; each of these with `dateFrom` and `dateTo`. Apart from them, "
+    "`importId` and `updatedSince`, also together."
 )
 
 LIST_INVOICES = Operation(

@@ -1,4 +1,4 @@
-"""Where the invoices lie: how many there are at each date and time of change, and with each value that is looked up.
+"""Where the invoices lie: how many there are at each date and time of change, and with what is looked up together.
 
 Read from a sample, which the lowest `_id`s are, for an `_id` is a hash. It steers how lists are read, never what is
 read.
@@ -6,18 +6,22 @@ read.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
+from pymongo.errors import PyMongoError
 
 from mailroom.errors import NotSetUp
+from mailroom.invoices.content import lookup
 from mailroom.invoices.indexes import INDEXES
-from mailroom.platform.mongo import Document, Documents
-from mailroom.platform.windows import Stop, admits
+from mailroom.platform.mongo import Documents
+from mailroom.platform.windows import Stop
 
 _FIELDS = ("invoiceDate", "updatedAt")
 
@@ -25,6 +29,10 @@ _STEP = 4  # between the parts of all invoices that are tried until there are en
 _ENOUGH = 300
 _TOO_MANY = _ENOUGH * _STEP
 _SMALLEST_PART = 4**9
+_SURELY = 3  # so many of the sample with one value are no accident
+_TOGETHER = 8  # of those with other dates, neighbours
+_MOST_DAYS = 1000
+_DAY = timedelta(days=1)
 _UNSEEN = 0.5  # so many of the sample are taken to have what none has, or one
 _SECONDS = 60.0  # so long an outline is used
 
@@ -36,32 +44,48 @@ class Outline:
     each: float
     size: int
     stops: Mapping[str, Sequence[Stop]]
-    lookups: Mapping[str, int]
+    lookups: Mapping[tuple[str, ...], int]
 
-    def share(self, entry: str) -> float:
-        """What part of all invoices has this entry in `lookups`."""
-        return self.lookups.get(entry, _UNSEEN) / max(self.size, 1)
+    def found(self, entries: tuple[str, ...]) -> float:
+        """How many of the sample have this entry in `lookups`, or these of its supplier and its status. More than 0."""
+        return self.lookups.get(entries, _UNSEEN)
 
-    def share_between(self, name: str, bounds: Document) -> float:
-        """What part of all invoices has this field within the bounds."""
-        return sum(stop.weight for stop in self.stops[name] if admits(bounds, stop.value)) / max(self.size, 1)
+    def share(self, entries: tuple[str, ...]) -> float:
+        """What part of all invoices that is."""
+        return self.found(entries) / max(self.size, 1)
 
 
 @dataclass
 class Outlines:
-    """The newest outline, read anew when it is old. Blocks for a few answers then; raises `NotSetUp`."""
+    """The newest outline. Blocks for a few answers the first time; then an old one is used while a new one is read."""
 
     invoices: Documents
+    clock: Callable[[], float] = time.monotonic
     _part: int = _SMALLEST_PART
-    _read_at: float = -_SECONDS
+    _read_at: float = 0.0
     _outline: Outline | None = field(default=None)
 
     def newest(self) -> Outline:
-        now = time.monotonic()
-        if self._outline is None or now - self._read_at > _SECONDS:
-            self._require_indexes()
-            self._outline, self._read_at = self._sample(), now
-        return self._outline
+        """Raises `NotSetUp`, and the driver's errors."""
+        outline, now = self._outline, self.clock()
+        if outline is None:
+            return self._renew()
+        if now - self._read_at > _SECONDS:
+            self._read_at = now
+            threading.Thread(target=self._renew_meanwhile, name="outline", daemon=True).start()
+        return outline
+
+    def _renew_meanwhile(self) -> None:
+        try:
+            self._renew()
+        except (PyMongoError, NotSetUp):
+            self._outline = None  # the next call meets the error
+
+    def _renew(self) -> Outline:
+        self._require_indexes()
+        outline = self._sample()
+        self._outline, self._read_at = outline, self.clock()
+        return outline
 
     def _require_indexes(self) -> None:
         """No query names its index. Without them, each would read everything."""
@@ -81,14 +105,32 @@ class Outlines:
     def _lowest(self, part: int) -> list[dict[str, Any]]:
         """That part of all invoices, as one of `part`, which has the lowest `_id`s."""
         last = ObjectId(f"{(1 << 96) // part - 1:024x}")
-        fields = dict.fromkeys((*_FIELDS, "lookups"), 1)
+        fields = dict.fromkeys((*_FIELDS, "lookups", "supplierKey", "status"), 1)
         return list(self.invoices.find({"_id": {"$lte": last}}, fields, batch_size=_TOO_MANY))
 
 
 def _outline(sample: list[dict[str, Any]], each: int) -> Outline:
+    dates, changes = (Counter(one[name] for one in sample) for name in _FIELDS)
+    lookups: Counter[tuple[str, ...]] = Counter((entry,) for one in sample for entry in one["lookups"])
+    lookups.update((lookup("supplier", one["supplierKey"]), lookup("status", one["status"])) for one in sample)
     stops = {
-        name: [Stop(value, count) for value, count in sorted(Counter(one[name] for one in sample).items())]
-        for name in _FIELDS
+        "invoiceDate": _by_day(dates),
+        "updatedAt": [Stop(time_, n, n if n >= _SURELY else 0) for time_, n in sorted(changes.items())],
     }
-    lookups = Counter(entry for one in sample for entry in one["lookups"])
     return Outline(float(each), len(sample), stops, {entry: count for entry, count in lookups.items() if count > 1})
+
+
+def _by_day(dates: Counter[datetime]) -> list[Stop]:
+    """A stop for each day. Days with few of the sample are taken to have as many as those around them."""
+    weights = {day: float(count) for day, count in dates.items() if count >= _SURELY}
+    few = sorted(day for day in dates.elements() if dates[day] < _SURELY)
+    begin = min(few, default=datetime.max.replace(tzinfo=UTC))
+    for at in range(0, len(few), _TOGETHER):
+        some = few[at : at + _TOGETHER]
+        length = (some[-1] - begin).days + 1
+        between = [begin + _DAY * day for day in range(length)] if length <= _MOST_DAYS else some
+        days = [day for day in between if dates[day] < _SURELY] or some
+        for day in days:
+            weights[day] = weights.get(day, 0) + len(some) / len(days)
+        begin = some[-1] + _DAY
+    return [Stop(day, weight, weight) for day, weight in sorted(weights.items())]

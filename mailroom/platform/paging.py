@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from bson import ObjectId, json_util
@@ -18,6 +18,9 @@ from mailroom.platform.windows import Course, Found, read
 
 DEFAULT_LIMIT = 100
 MOST = 1000
+
+# MongoDB knows no times in between.
+MILLISECOND = timedelta(milliseconds=1)
 
 Page = tuple[list[Document], str | None]
 
@@ -46,7 +49,8 @@ def page(
     wrong where few values are many documents'.
     """
     others = {name: value for name, value in filters.items() if name != sort}
-    course = Course(sort, descending=descending, bounds=filters.get(sort, {}), after=behind(query, sort))
+    bounds = filters.get(sort, {})
+    course = Course(sort, descending=descending, bounds=bounds, step=MILLISECOND, after=behind(query, sort))
 
     def ordered(conditions: Document) -> Found:
         found = collection.find(others | conditions, projection).sort(order(sort, descending))

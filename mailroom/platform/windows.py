@@ -9,9 +9,10 @@ depend on how well they were cut: a bad cut costs time.
 from __future__ import annotations
 
 import math
-from collections import deque
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from bson import ObjectId
@@ -24,7 +25,7 @@ _SPARE = 20
 _GROWTH = 16.0
 
 # A value with more than so many times what a window should hold is read in several, cut by `_id`.
-_HEAVY = 4.0
+_HEAVY = 1.5
 
 _IDS = 1 << 96
 _NEARLY_ALL = 1.5  # what is left of a value is read at once if it is no more than so many times what was asked for
@@ -34,12 +35,16 @@ _MOST_SLICES = 10_000  # of one value; with more, the next bound might not lie b
 Found = Cursor[Document]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stop:
-    """A value of the field, and how many documents have about this value or the ones before it, in any unit."""
+    """A value of the field, and how many documents have about this value or the ones before it, in any unit.
+
+    `own` of them are known to have this very value.
+    """
 
     value: Any
     weight: float
+    own: float
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,9 @@ class Window:
 class Course:
     """The way along `field` between `bounds` (operators of a query), from behind `after` if that is given, to the end.
 
-    `stops` are in the order of the field. `sliced` says that an index serves ranges of `_id` within one value, cut on
-    both sides; `_id` is taken to be a hash then. Otherwise a value is read whole.
+    Between two values of the field is at least a `step`, so that what a window ends with can belong to it: not every
+    server leaves out what is equal to a bound before it has read it, and that may be much. `stops` are in the order of
+    the field, and `_id` is taken to be a hash.
     """
 
     def __init__(
@@ -63,56 +69,59 @@ class Course:
         *,
         descending: bool,
         bounds: Document,
+        step: Any,
         stops: Sequence[Stop] = (),
         after: tuple[Any, ObjectId] | None = None,
-        sliced: bool = False,
     ) -> None:
-        self._field, self._descending, self._sliced = field, descending, sliced
-        rising = {"$gt", "$gte"}
-        near = {"$lt", "$lte"} if descending else rising
-        self._beyond, self._until, self._before = ("$lt", "$gte", "$gt") if descending else ("$gt", "$lte", "$lt")
-        self._edge: Document = {name: value for name, value in bounds.items() if name in near}
-        self._end: Document = {name: value for name, value in bounds.items() if name not in near}
+        self._field, self._descending, self._step = field, descending, step
+        low, high = _ends(bounds, step)
+        self._near, self._far = (high, low) if descending else (low, high)
         self._value: Any = None  # the value that is being read, behind `_id`
         self._id: ObjectId | None = None
+        self._within = 0.0  # the weight of that value
         self.done = False
-        if after and admits(self._edge, after[0]):
+        begin = 0 if low is None else bisect_left(stops, low, key=_value)
+        end = len(stops) if high is None else bisect_right(stops, high, key=_value)
+        if after and (self._near is None or not self._is_behind(self._near, after[0])):
             self._value, self._id = after
-            self._edge = {self._beyond: after[0]}
-            self.done = not admits(self._end, after[0])
-        ahead = [stop for stop in stops if admits(self._edge, stop.value) and admits(self._end, stop.value)]
-        self._stops = deque(reversed(ahead) if descending else ahead)
-        self._within = next((stop.weight for stop in stops if stop.value == self._value), 0.0)
+            first, behind = bisect_left(stops, after[0], key=_value), bisect_right(stops, after[0], key=_value)
+            self._within = sum(stop.own for stop in stops[first:behind])
+            begin, end = (begin, min(end, first)) if descending else (max(begin, behind), end)
+            self.done = self._far is not None and self._is_behind(after[0], self._far)
+        self._stops = stops
+        self._ahead = range(end - 1, begin - 1, -1) if descending else range(begin, end)
 
     def take(self, weight: float) -> Window:
         """The next window, of about that weight: more where one value has more, less where a heavy one begins."""
         if self._value is not None:
             return self._slice(weight)
         taken, last = 0.0, None
-        while self._stops and (last is None or taken + self._stops[0].weight <= weight):
-            if self._sliced and self._stops[0].weight > _HEAVY * weight:
+        while self._ahead:
+            stop = self._stops[self._ahead[0]]
+            if stop.own > _HEAVY * weight:
                 return self._up_to(last, taken) if last else self._enter(weight)
-            last = self._stops.popleft()
-            taken += last.weight
-        if self._stops and last:
-            return self._up_to(last, taken)
+            if last and taken + stop.weight > weight:
+                return self._up_to(last, taken)
+            last = stop
+            taken += stop.weight
+            self._ahead = self._ahead[1:]
         self.done = True
-        return Window(self._on_field({**self._edge, **self._end}), taken)
+        return Window(self._on_field(self._near, self._far), taken)
 
     def _up_to(self, last: Stop, taken: float) -> Window:
-        window = Window(self._on_field({**self._edge, self._until: last.value}), taken)
-        self._edge = {self._beyond: last.value}
-        self.done = last.value in self._end.values()
+        window = Window(self._on_field(self._near, last.value), taken)
+        self._pass(last.value)
         return window
 
     def _enter(self, weight: float) -> Window:
         """What there may be before a heavy value, which comes next."""
-        stop = self._stops.popleft()
-        self._value, self._id, self._within = stop.value, None, stop.weight
-        before, self._edge = self._edge, {self._beyond: stop.value}
-        if stop.value in before.values():
+        stop = self._stops[self._ahead[0]]
+        self._ahead = self._ahead[1:]
+        self._value, self._id, self._within = stop.value, None, stop.own
+        if self._near == stop.value:
             return self._slice(weight)  # there is nothing before it
-        return Window(self._on_field({**before, self._before: stop.value}), 0.0)
+        before = stop.value + self._step if self._descending else stop.value - self._step
+        return Window(self._on_field(self._near, before), stop.weight - stop.own)
 
     def _slice(self, weight: float) -> Window:
         """What is left of one value, or a part of that."""
@@ -121,38 +130,55 @@ class Course:
             begin = 1 - begin
         left = (1 - begin) * self._within
         weight = max(weight, left / _MOST_SLICES)
-        behind: Document = {} if self._id is None else {self._beyond: self._id}
-        if self._sliced and left > _NEARLY_ALL * weight:
+        beyond, until = ("$lt", "$gte") if self._descending else ("$gt", "$lte")
+        behind: Document = {} if self._id is None else {beyond: self._id}
+        if left > _NEARLY_ALL * weight:
             part = begin + weight / self._within
             self._id = _id_at(1 - part if self._descending else part)
-            behind[self._until] = self._id
+            behind[until] = self._id
             return Window({self._field: self._value, "_id": behind}, weight)
         window = Window({self._field: self._value} | ({"_id": behind} if behind else {}), left)
-        self.done = self._value in self._end.values()
+        self._pass(self._value)
         self._value, self._id = None, None
         return window
 
-    def _on_field(self, condition: Document) -> Document:
+    def _pass(self, value: Any) -> None:
+        """All that comes now lies behind that value."""
+        try:
+            self._near = value - self._step if self._descending else value + self._step
+        except OverflowError:  # the first or the last of all values
+            self.done = True
+        else:
+            self.done = self._far is not None and self._is_behind(self._near, self._far)
+
+    def _is_behind(self, value: Any, other: Any) -> bool:
+        return bool(value < other if self._descending else value > other)
+
+    def _on_field(self, near: Any, far: Any) -> Document:
+        low, high = (far, near) if self._descending else (near, far)
+        condition = ({} if low is None else {"$gte": low}) | ({} if high is None else {"$lte": high})
         return {self._field: condition} if condition else {}
 
 
-def admits(condition: Document, value: Any) -> bool:
-    """Whether the value is within the bounds."""
-    return all(_HOLDS[operator](value, bound) for operator, bound in condition.items())
-
-
 def read(
-    ordered: Callable[[Document], Found], course: Course, expected: float, wanted: int, *, all_: bool = False
+    ordered: Callable[[Document], Found],
+    course: Course,
+    expected: float,
+    wanted: int,
+    *,
+    trust: float = 1.0,
+    all_: bool = False,
 ) -> Generator[Document]:
     """The documents of a course. `ordered` finds what meets the conditions of a window, in order.
 
     The windows are to hold the `wanted` documents, or with `all_` so many each, where `expected` is how many of them a
-    weight of 1 should bring. Blocks for an answer at each window.
+    weight of 1 should bring. That counts as much as `trust` of them that were found. Blocks for an answer at each
+    window.
     """
     seen, weighed = 0, 0.0
     while not course.done and (all_ or seen < wanted):
         missing = wanted if all_ else wanted - seen
-        window = course.take(_weight(missing, expected, seen, weighed))
+        window = course.take(_weight(missing, expected, trust, seen, weighed))
         weighed += window.weight
         with ordered(window.conditions) as found:
             for document in found if all_ else found.limit(missing):
@@ -160,20 +186,23 @@ def read(
                 yield document
 
 
-def _weight(missing: int, expected: float, seen: int, weighed: float) -> float:
+def _weight(missing: int, expected: float, trust: float, seen: int, weighed: float) -> float:
     """What should hold the missing documents, as far as is known after `weighed` brought `seen` of them."""
     if not expected:
         return math.inf
-    likely = (missing + 2 * math.sqrt(missing) + _SPARE) * (weighed + 1 / expected) / (seen + 1)
-    return min(likely, _GROWTH * weighed) if weighed else likely
+    needed = missing + 2 * math.sqrt(missing) + _SPARE
+    likely = needed * (weighed + trust / expected) / (seen + trust)
+    return min(likely, _GROWTH * max(weighed, needed / expected))
 
 
-_HOLDS: dict[str, Callable[[Any, Any], bool]] = {
-    "$gt": lambda value, bound: value > bound,
-    "$gte": lambda value, bound: value >= bound,
-    "$lt": lambda value, bound: value < bound,
-    "$lte": lambda value, bound: value <= bound,
-}
+def _ends(bounds: Document, step: Any) -> tuple[Any, Any]:
+    """The lowest and the highest value within the bounds; None where there is no bound."""
+    lowest = [bounds[name] + away for name, away in (("$gte", step * 0), ("$gt", step)) if name in bounds]
+    highest = [bounds[name] - away for name, away in (("$lte", step * 0), ("$lt", step)) if name in bounds]
+    return max(lowest, default=None), min(highest, default=None)
+
+
+_value = attrgetter("value")
 
 
 def _id_at(part: float) -> ObjectId:

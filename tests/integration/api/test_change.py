@@ -12,7 +12,7 @@ from mailroom.invoices.identity import order
 from mailroom.invoices.merge import Row, merge
 from mailroom.platform.clock import to_milliseconds
 from mailroom.wiring import Services
-from tests.integration.api.conftest import IMPORT, UPLOADED_MS, Answer, Client, document
+from tests.integration.api.conftest import CREATED, IMPORT, UPLOADED_MS, Answer, Client, document
 
 
 def change(client: Client, id_: str, status: object, if_match: str | None) -> Answer:
@@ -33,8 +33,10 @@ def test_what_was_read_can_be_changed_once(client: Client, put):
     assert client.get(f"/{id_}").json()["status"] == "paid"
 
 
-def test_the_change_is_found_and_says_whose_it_is(client: Client, put):
+def test_the_change_is_found_and_says_whose_it_is(client: Client, put, indexed: Services):
     [id_] = put(document("1"))
+    indexed.database["imports"].insert_one({"_id": IMPORT, "startedAt": CREATED})
+    assert [each["id"] for each in client.get("/", importId=str(IMPORT)).json()["items"]] == [id_]
     change(client, id_, "paid", "*")
     invoice = client.get("/", status="paid").json()["items"][0]
     assert client.get("/", status="open").json()["items"] == []

@@ -1,0 +1,68 @@
+"""What lists know of where the invoices lie: kept for a minute, renewed beside the calls, never a reason to fail."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from mailroom.errors import NotSetUp
+from mailroom.invoices.outline import Outline, Outlines
+from mailroom.wiring import Services
+from tests.integration.api.conftest import document
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def newer_than(old: Outline, outlines: Outlines) -> Outline:
+    """The next outline, once it is there."""
+    deadline = time.monotonic() + 30
+    while (found := outlines.newest()) is old:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return found
+
+
+def test_an_old_one_serves_until_the_next_is_read(indexed: Services, put: Callable[..., list[str]]):
+    put(*(document(str(number)) for number in range(3)))
+    outlines = Outlines(indexed.database["invoices"], clock := Clock())
+    first = outlines.newest()
+    put(*(document(str(number), status="paid") for number in range(3, 10)))
+
+    clock.now = 50
+    assert outlines.newest() is first
+    clock.now = 70
+    assert outlines.newest() is first
+    second = newer_than(first, outlines)
+
+    assert (first.size, second.size) == (3, 10)
+    assert second.share(("status:paid",)) == 0.7
+    assert second.share(("supplier:acme gmbh", "status:open")) == 0.3
+
+
+def test_that_indexes_are_gone_is_noticed(indexed: Services, put: Callable[..., list[str]]):
+    put(document("1"))
+    outlines = Outlines(indexed.database["invoices"], clock := Clock())
+    first = outlines.newest()
+    indexed.database["invoices"].drop_index("supplierStatus")
+    clock.now = 70
+    with pytest.raises(NotSetUp):
+        newer_than(first, outlines)
+
+
+def test_days_with_few_are_taken_to_be_like_those_around_them(indexed: Services, put: Callable[..., list[str]]):
+    few = [document(str(number), day=f"2024-01-{number:02}") for number in range(1, 17)]
+    many = [document(f"many {number}", day="2024-01-20") for number in range(40)]
+    put(*few, *many, document("long ago", day="1900-01-01"))
+    stops = Outlines(indexed.database["invoices"]).newest().stops["invoiceDate"]
+    weights = {f"{stop.value:%Y-%m-%d}": stop.weight for stop in stops}
+    assert sum(weights.values()) == pytest.approx(57)
+    assert weights["2024-01-20"] == 40
+    assert weights["2024-01-12"] == pytest.approx(1, rel=0.2)
+    assert len(stops) < 100
