@@ -6,6 +6,7 @@ read.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter
@@ -26,13 +27,15 @@ from mailroom.platform.windows import Stop
 _FIELDS = ("invoiceDate", "updatedAt")
 
 _STEP = 4  # between the parts of all invoices that are tried until there are enough
-_ENOUGH = 300
+_ENOUGH = 1200
 _TOO_MANY = _ENOUGH * _STEP
+_BATCH = 200  # so many are decoded in one go, in which no other thread runs
 _SMALLEST_PART = 4**9
 _SURELY = 3  # so many of the sample with one value are no accident
 _TOGETHER = 8  # of those with other dates, neighbours
 _MOST_DAYS = 1000
 _DAY = timedelta(days=1)
+_SOME_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 _UNSEEN = 0.5  # so many of the sample are taken to have what none has, or one
 _SECONDS = 60.0  # so long an outline is used
 
@@ -106,7 +109,7 @@ class Outlines:
         """That part of all invoices, as one of `part`, which has the lowest `_id`s."""
         last = ObjectId(f"{(1 << 96) // part - 1:024x}")
         fields = dict.fromkeys((*_FIELDS, "lookups", "supplierKey", "status"), 1)
-        return list(self.invoices.find({"_id": {"$lte": last}}, fields, batch_size=_TOO_MANY))
+        return list(self.invoices.find({"_id": {"$lte": last}}, fields, batch_size=_BATCH))
 
 
 def _outline(sample: list[dict[str, Any]], each: int) -> Outline:
@@ -115,16 +118,21 @@ def _outline(sample: list[dict[str, Any]], each: int) -> Outline:
     lookups.update((lookup("supplier", one["supplierKey"]), lookup("status", one["status"])) for one in sample)
     stops = {
         "invoiceDate": _by_day(dates),
-        "updatedAt": [Stop(time_, n, n if n >= _SURELY else 0) for time_, n in sorted(changes.items())],
+        "updatedAt": _by_time(changes),
     }
     return Outline(float(each), len(sample), stops, {entry: count for entry, count in lookups.items() if count > 1})
 
 
 def _by_day(dates: Counter[datetime]) -> list[Stop]:
-    """A stop for each day. Days with few of the sample are taken to have as many as those around them."""
+    """A stop for each day. Days with few of the sample are taken to have as many as those around them.
+
+    So are some before the first and behind the last, as far away as the others are apart.
+    """
     weights = {day: float(count) for day, count in dates.items() if count >= _SURELY}
     few = sorted(day for day in dates.elements() if dates[day] < _SURELY)
-    begin = min(few, default=datetime.max.replace(tzinfo=UTC))
+    first, last = min(dates, default=_SOME_DAY), max(dates, default=_SOME_DAY)
+    begin = few[0] - _apart(few[:_TOGETHER]) if few else first
+    few += [few[-1] + _apart(few[-_TOGETHER:])] if few else []
     for at in range(0, len(few), _TOGETHER):
         some = few[at : at + _TOGETHER]
         length = (some[-1] - begin).days + 1
@@ -133,4 +141,22 @@ def _by_day(dates: Counter[datetime]) -> list[Stop]:
         for day in days:
             weights[day] = weights.get(day, 0) + len(some) / len(days)
         begin = some[-1] + _DAY
-    return [Stop(day, weight, weight) for day, weight in sorted(weights.items())]
+    return [Stop(day, weight, weight if first <= day <= last else 0) for day, weight in sorted(weights.items())]
+
+
+def _apart(some: list[datetime]) -> timedelta:
+    return timedelta(days=math.ceil((some[-1] - some[0]).days / len(some)))
+
+
+def _by_time(times: Counter[datetime]) -> list[Stop]:
+    """A stop for each time. Of one with few of the sample, half is taken to have been before it, spread evenly."""
+    stops: list[Stop] = []
+    for time_, count in sorted(times.items()):
+        if stops and count < _SURELY:
+            begin, part = stops[-1].value, count / 2 / _TOGETHER
+            width = (time_ - begin) / (_TOGETHER + 1)
+            stops += [Stop(begin + width * number, part, 0) for number in range(1, _TOGETHER + 1)]
+            stops.append(Stop(time_, count / 2, count / 2))
+        else:
+            stops.append(Stop(time_, count, count))
+    return stops

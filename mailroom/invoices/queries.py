@@ -38,8 +38,8 @@ _NUMBER_OF_SUPPLIER, _STATUS_OF_SUPPLIER = ("invoiceNumber", "supplier"), ("supp
 # An export asks MongoDB for so many at once: few enough to be small in memory.
 EXPORT_BATCH = 1000
 
-# A range of more days is not spelled out.
-_MOST_DAYS = 1500
+# A range of more days is not spelled out: each takes the server as long as an invoice that it reads in vain.
+_MOST_DAYS = 400
 _DAY = timedelta(days=1)
 
 # Nothing was changed later than this.
@@ -48,8 +48,8 @@ _NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 # An entry of `lookups` that this part of all invoices has is common.
 _COMMON = 1 / 4
 
-# What the outline says of how many there are somewhere counts at most as much as so many that were found.
-_TRUST = 50.0
+# That an import's invoices lie together counts as much as so many that were found: others may have run beside it.
+_OF_ONE_IMPORT = 50.0
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Selection:
         What no index is wanted for stands apart: not every server finds the index for a part of what stands together.
         """
         if self.through:
-            conditions = _by_day(conditions)
+            conditions = _by_day(conditions, spelled_out="lookups" in self.through)
         return self.through | conditions | ({"$and": [{"$or": [self.checked]}]} if self.checked else {})
 
     def everything(self) -> Document:
@@ -208,11 +208,11 @@ def _planned(chosen: Selection, outline: Outline) -> tuple[Selection, float, flo
     server cuts `lookups` on both sides.
     """
     if not chosen.entries:
-        return chosen, outline.each, _TRUST
+        return chosen, outline.each, _OF_ONE_IMPORT if chosen.checked else max(outline.size, 1)
     share = outline.share(chosen.entries)
     if "lookups" in chosen.through and share >= _COMMON:
         chosen = replace(chosen, through={}, checked=chosen.meant)
-    return chosen, outline.each * share, min(outline.found(chosen.entries), _TRUST)
+    return chosen, outline.each * share, outline.found(chosen.entries)
 
 
 def _by_date(query: Mapping[str, str], given: tuple[str, ...], chosen: Selection) -> Selection:
@@ -242,17 +242,17 @@ def _ids(supplier: str, number: str, bounds: Document) -> Document:
     return {"_id": {"$in": [invoice_id(supplier, number, year) for year in range(first, last + 1)]}}
 
 
-def _by_day(conditions: Document) -> Document:
+def _by_day(conditions: Document, *, spelled_out: bool) -> Document:
     """A range of dates as the days in it: not every server cuts a range on both sides in an index over an array.
 
-    One that is open, or too long for that, ends a little behind its last day: SecantusDB's Python server loses what is
-    equal to the last value of a range in the middle of an index.
+    One that is not spelled out ends a little behind its last day: SecantusDB's Python server loses what is equal to the
+    last value of a range in the middle of an index.
     """
     bounds = conditions.get("invoiceDate")
     if not isinstance(bounds, dict):
         return conditions
     first, last = bounds.get("$gte"), bounds.get("$lte")
-    if first and last and (days := (last - first).days + 1) <= _MOST_DAYS:
+    if spelled_out and first and last and (days := (last - first).days + 1) <= _MOST_DAYS:
         return {"invoiceDate": {"$in": [first + _DAY * day for day in range(days)]}}
     behind = {"$lte": last + paging.MILLISECOND} if last else {}
     return {"invoiceDate": ({"$gte": first} if first else {}) | behind}

@@ -14,7 +14,7 @@ from werkzeug.http import parse_accept_header, parse_etags
 
 # Below this, gzip saves less than its own headers and the time cost.
 _LEAST_COMPRESSED_BYTES = 1024
-_GZIP_LEVEL = 6
+_GZIP_LEVEL = 3  # takes less than half as long as 6, for a tenth more bytes
 _COMPRESSED = "-gzip"  # the two codings of one answer are two representations, so their tags differ (RFC 9110, 8.8.3)
 _NO_CONTENT = (204, 304)
 

@@ -27,6 +27,9 @@ _GROWTH = 16.0
 # A value with more than so many times what a window should hold is read in several, cut by `_id`.
 _HEAVY = 1.5
 
+# So much a value is taken to have of which no stop tells.
+_UNKNOWN = 1.0
+
 _IDS = 1 << 96
 _NEARLY_ALL = 1.5  # what is left of a value is read at once if it is no more than so many times what was asked for
 _MOST_SLICES = 10_000  # of one value; with more, the next bound might not lie behind the last one
@@ -85,7 +88,7 @@ class Course:
         if after and (self._near is None or not self._is_behind(self._near, after[0])):
             self._value, self._id = after
             first, behind = bisect_left(stops, after[0], key=_value), bisect_right(stops, after[0], key=_value)
-            self._within = sum(stop.own for stop in stops[first:behind])
+            self._within = sum(stop.own for stop in stops[first:behind]) or _UNKNOWN
             begin, end = (begin, min(end, first)) if descending else (max(begin, behind), end)
             self.done = self._far is not None and self._is_behind(after[0], self._far)
         self._stops = stops
@@ -96,15 +99,17 @@ class Course:
         if self._value is not None:
             return self._slice(weight)
         taken, last = 0.0, None
-        while self._ahead:
-            stop = self._stops[self._ahead[0]]
-            if stop.own > _HEAVY * weight:
-                return self._up_to(last, taken) if last else self._enter(weight)
-            if last and taken + stop.weight > weight:
+        for passed, place in enumerate(self._ahead):
+            stop = self._stops[place]
+            heavy = stop.own > _HEAVY * weight
+            if last and (heavy or taken + stop.weight > weight):
+                self._ahead = self._ahead[passed:]
                 return self._up_to(last, taken)
+            if heavy:
+                self._ahead = self._ahead[1:]
+                return self._enter(stop, weight)
             last = stop
             taken += stop.weight
-            self._ahead = self._ahead[1:]
         self.done = True
         return Window(self._on_field(self._near, self._far), taken)
 
@@ -113,10 +118,8 @@ class Course:
         self._pass(last.value)
         return window
 
-    def _enter(self, weight: float) -> Window:
+    def _enter(self, stop: Stop, weight: float) -> Window:
         """What there may be before a heavy value, which comes next."""
-        stop = self._stops[self._ahead[0]]
-        self._ahead = self._ahead[1:]
         self._value, self._id, self._within = stop.value, None, stop.own
         if self._near == stop.value:
             return self._slice(weight)  # there is nothing before it
