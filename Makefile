@@ -9,7 +9,7 @@ STAMP := $(VENV)/installed
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test bench bench-quick bench-mail lint audit clean lock images up down logs verify doctor
+.PHONY: help setup demo local test bench bench-quick bench-api bench-mail lint audit clean lock images up down logs verify doctor
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -26,12 +26,16 @@ test: $(STAMP) ## Run all tests, against real servers
 	@$(BIN)/python -m local tools
 	@$(BIN)/python -m pytest
 
-bench: $(STAMP) ## Measure the importer and the sender beside what a user would pick instead; writes docs/performance.md
+bench: $(STAMP) ## Measure the importer, the API and the sender; writes the table of the importer in docs/performance.md
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.api
 	@exec $(BIN)/python -m bench.mail
 
 bench-quick: $(STAMP) ## Measure the importer itself, in two minutes once its server is built
 	@exec $(BIN)/python -m bench --quick
+
+bench-api: $(STAMP) ## Measure every list, the totals and the exports of 1,000,000 invoices (Linux)
+	@exec $(BIN)/python -m bench.api
 
 bench-mail: $(STAMP) ## Measure the sender beside django-post-office and nodemailer; needs postfix's smtp-sink
 	@exec $(BIN)/python -m bench.mail

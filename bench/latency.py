@@ -21,8 +21,8 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from bench.mail.accepting import BenchStack
 from bench.processes import ROOT
+from bench.servers import BenchStack
 from local.demo.client import Client
 from local.process import Program, StartError
 from local.tools import ToolError, say

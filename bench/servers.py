@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.secantus import rust_server
 from local import tools
 from local.process import Program
-from local.run import Servers
+from local.run import Servers, Stack
 from mailroom import setup
 from mailroom.platform import settings
 from mailroom.wiring import Services
@@ -59,6 +59,10 @@ class BenchServers(Servers):
         services = Services(settings.load(self.environment(database)))
         setup.run(services, lambda line: None)
         return services
+
+
+class BenchStack(BenchServers, Stack):
+    """The stack of `make local`, with the fastest MongoDB there is on this machine."""
 
 
 def _in_rust(program: Program, binary: Path) -> Program:

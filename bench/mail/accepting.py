@@ -10,14 +10,10 @@ import aiohttp
 
 from bench.mail.messages import Plain, messages
 from bench.processes import ROOT
-from bench.servers import BenchServers
+from bench.servers import BenchStack
 from local.run import Stack
 
 LATE_SECONDS = 30.0
-
-
-class BenchStack(BenchServers, Stack):
-    """The stack of `make local`, with the fastest MongoDB there is on this machine."""
 
 
 @dataclass(frozen=True)
