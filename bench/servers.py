@@ -35,7 +35,7 @@ class BenchServers(Servers):
         return [_in_rust(each, binary) if binary and each.name == "mongo" else each for each in programs]
 
     def environment(self, database: str) -> dict[str, str]:
-        """The settings with which a process of ours uses these servers and the database of that name."""
+        """The settings with which a process of ours uses these servers, the database and the bucket of that name."""
         minio = self.info["minio"]
         administrators = {
             "mailroom-mongodb-uri": self.info["mongoUri"],
@@ -46,6 +46,7 @@ class BenchServers(Servers):
             "SECRETS_DIR": str(self.data.secret_files("bench", {**self.secrets, **administrators})),
             "S3_ENDPOINT": self.info["minio"]["endpoint"],
             "MONGODB_DATABASE": database,
+            "INVOICES_BUCKET": database,
             "MONGODB_TIMEOUT_SECONDS": "600",
             "S3_TIMEOUT_SECONDS": "600",
             "IMPORT_LEASE_SECONDS": "300",
@@ -55,7 +56,7 @@ class BenchServers(Servers):
         return ours | batch
 
     def services(self, database: str) -> Services:
-        """Services on that database, set up as a deployment would be: buckets and all indexes."""
+        """Services on that database and bucket, set up as a deployment would be: buckets and all indexes."""
         services = Services(settings.load(self.environment(database)))
         setup.run(services, lambda line: None)
         return services

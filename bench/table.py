@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 from bench.measure import Usage
 
@@ -13,16 +14,34 @@ TEXTS = (0, 6)  # columns that are aligned to the left
 
 @dataclass(frozen=True)
 class Line:
-    """One way's result. `note` goes where the figures would be when there is no usage."""
+    """One way's result; no usage when it failed. `readings` are those of csv.reader before and after it."""
 
     name: str
     usage: Usage | None
+    readings: Sequence[Usage]
     landed: str
 
+    @property
+    def reader_microseconds(self) -> float:
+        """Processor time per row of csv.reader, about when this was measured."""
+        return fmean(each.microseconds_per_row for each in self.readings)
 
-def table(lines: Sequence[Line], reader: Usage) -> str:
-    """All lines, with the processor time of each as a multiple of that of csv.reader in the same run."""
-    rows = [COLUMNS, *(_cells(line, reader) for line in lines)]
+    @property
+    def times_reader(self) -> float:
+        """The processor time of this way as a multiple of that of csv.reader. 0 when the way failed."""
+        return self.usage.microseconds_per_row / self.reader_microseconds if self.usage else 0.0
+
+
+def reader_line(lines: Sequence[Line]) -> Line:
+    """csv.reader alone: the median of what it took between the trials."""
+    readings = sorted((each for line in lines for each in line.readings), key=lambda each: each.microseconds_per_row)
+    middle = readings[len(readings) // 2]
+    return Line("csv.reader alone", middle, [middle], "nothing")
+
+
+def table(lines: Sequence[Line]) -> str:
+    """All lines, and csv.reader alone before them."""
+    rows = [COLUMNS, *map(_cells, [reader_line(lines), *lines])]
     widths = [max(len(row[at]) for row in rows) for at in range(len(COLUMNS))]
     padded = [[_aligned(text, at, widths[at]) for at, text in enumerate(row)] for row in rows]
     rule = ["-" * width if at in TEXTS else "-" * (width - 1) + ":" for at, width in enumerate(widths)]
@@ -41,7 +60,7 @@ def _aligned(text: str, column: int, width: int) -> str:
     return text.ljust(width) if column in TEXTS else text.rjust(width)
 
 
-def _cells(line: Line, reader: Usage) -> tuple[str, ...]:
+def _cells(line: Line) -> tuple[str, ...]:
     usage = line.usage
     if usage is None:
         return (line.name, "", "", "", "", "", line.landed)
@@ -50,7 +69,7 @@ def _cells(line: Line, reader: Usage) -> tuple[str, ...]:
         f"{usage.rows:,}",
         f"{usage.rows_per_second:,.0f}",
         f"{usage.microseconds_per_row:.2f} µs",
-        f"{usage.microseconds_per_row / reader.microseconds_per_row:.1f}",
+        f"{line.times_reader:.1f}",
         f"{usage.peak_bytes / 1e6:.0f} MB" if usage.peak_bytes else "?",
         line.landed,
     )

@@ -1,8 +1,12 @@
-"""Trials: each way imports a file into a fresh database with all our indexes, and what landed is looked at."""
+"""Trials: each way imports a file into a fresh database with all our indexes, and what landed is looked at.
+
+Before and after each, csv.reader reads the same file: the speed of a machine that others share changes in a minute.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from bench.landed import landed
@@ -14,8 +18,6 @@ from bench.ways import Task
 from local.tools import say
 from mailroom.wiring import Services
 
-BASELINE_RUNS = 3
-
 
 @dataclass
 class Trials:
@@ -23,29 +25,23 @@ class Trials:
 
     servers: BenchServers
     lines: list[Line] = field(default_factory=list)
-
-    def baseline(self, file: Path, rows: int) -> Usage:
-        """csv.reader alone on that file: the median of some runs."""
-        task = Task(str(file), rows, "", "", "")
-        usages = sorted((run("csv_reader", task, {}) for _ in range(BASELINE_RUNS)), key=lambda each: each.seconds)
-        self.lines.append(Line("csv.reader alone", usages[BASELINE_RUNS // 2], "nothing"))
-        return usages[BASELINE_RUNS // 2]
+    _numbers: Iterator[int] = field(default_factory=count)
 
     def ours(self, file: Path, rows: int, note: str = "") -> Usage | None:
         """The importer on a file nobody has imported before."""
-        with self._database("ours") as services:
+        with self._database() as services:
             return self._import(services, file, rows, f"**Mailroom**{note}", file)
 
     def again(self, file: Path, changed: Path, rows: int) -> None:
         """The importer on a file, on the same once more, and on the same with one row in a hundred changed."""
-        with self._database("again") as services:
+        with self._database() as services:
             self._import(services, file, rows, "**Mailroom**", file)
             self._import(services, file, rows, "**Mailroom**, the same file again", file)
             self._import(services, changed, rows, "**Mailroom**, 1 % of the rows changed", changed)
 
     def peer(self, name: str, import_: Callable[[Task], Usage], file: Path, rows: int) -> None:
         """Another way to import."""
-        with self._database("peer") as services:
+        with self._database() as services:
             self._line(name, lambda: import_(self._task(services, file, rows)), services, file, rows)
 
     def _import(self, services: Services, file: Path, rows: int, name: str, expected: Path) -> Usage | None:
@@ -58,16 +54,18 @@ class Trials:
         self, name: str, import_: Callable[[], Usage], services: Services, expected: Path, rows: int
     ) -> Usage | None:
         say(f"{name.replace('*', '')}: {rows:,} rows")
+        before = _read(expected, rows)
         try:
             usage = import_()
         except WayError as error:
             say(f"  failed: {error}")
-            self.lines.append(Line(name, None, f"failed: {str(error).splitlines()[-1]}"))
+            self.lines.append(Line(name, None, (before,), f"failed: {str(error).splitlines()[-1]}"))
             return None
-        self.lines.append(Line(name, usage, landed(services.database["invoices"], expected, rows)))
+        readings = before, _read(expected, rows)
+        self.lines.append(Line(name, usage, readings, landed(services.database["invoices"], expected, rows)))
         say(
             f"  {usage.rows_per_second:,.0f} rows/s, {usage.microseconds_per_row:.2f} µs of processor time per row,"
-            f" {usage.peak_bytes / 1e6:.0f} MB"
+            f" {self.lines[-1].times_reader:.1f} times csv.reader, {usage.peak_bytes / 1e6:.0f} MB"
         )
         return usage
 
@@ -75,10 +73,15 @@ class Trials:
         return Task(str(file), rows, file.name, self.servers.info["mongoUri"], services.settings.mongodb_database)
 
     @contextmanager
-    def _database(self, name: str) -> Iterator[Services]:
-        services = self.servers.services(f"bench_{name}")
+    def _database(self) -> Iterator[Services]:
+        """And a bucket of its own: an importer with nothing to do would find the files of the trials before."""
+        services = self.servers.services(f"bench-{next(self._numbers)}")
         try:
             yield services
         finally:
             services.database.client.drop_database(services.settings.mongodb_database)
             services.close()
+
+
+def _read(file: Path, rows: int) -> Usage:
+    return run("csv_reader", Task(str(file), rows, "", "", ""), {})

@@ -26,7 +26,7 @@ from mailroom.wiring import Services
 CONNECTIONS = 10
 MOST_IN_A_BATCH = 100  # as the API takes them
 
-_DATABASE = "bench_mail"
+_DATABASE = "bench-mail"
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,13 @@ class Ours:
         self.server: int | None = servers.supervisor.pids()["mongo"]
         self.connections = connections
         self._servers = servers
-        self.services: Services = servers.services("bench_mail")
+        self.services: Services = servers.services("bench-mail")
 
     def queue(self, count: int, port: int) -> list[Child]:
         self.accept(
             Send(email_to=each.to, subject=each.subject, text=each.text, html=each.html) for each in messages(count)
         )
-        environment = base_environment() | self._servers.environment("bench_mail")
+        environment = base_environment() | self._servers.environment("bench-mail")
         environment |= {"MAIL_FROM": f"Mailroom <{SENDER}>", "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(port)}
         environment |= {"SMTP_TLS": "off", "SMTP_CONNECTIONS": str(self.connections)}
         return [Child((sys.executable, "-m", "bench.mail.sending"), environment)] * self.processes
@@ -92,7 +92,7 @@ class Ours:
         return self.services.database["notifications"].count_documents(done)
 
     def close(self) -> None:
-        self.services.database.client.drop_database("bench_mail")
+        self.services.database.client.drop_database("bench-mail")
         self.services.close()
 
 
@@ -151,7 +151,7 @@ class Nodemailer:
         self._servers = servers
         self._file = folder / "messages.jsonl"
         self._insert = insert
-        self._services = servers.services("bench_node")
+        self._services = servers.services("bench-node")
         self._database: Database[dict[str, Any]] = self._services.database
 
     def queue(self, count: int, port: int) -> list[Child]:
