@@ -62,7 +62,7 @@ def edit(stored: Document, status: str, by: ObjectId, now: datetime) -> Document
     return {
         "status": status,
         "lookups": [*others, lookup("status", status)],
-        "order": order(newest, str(by), 0),
+        "order": order(newest, str(stored["_id"]), 0),  # which no other invoice has
         "edited": {"keyId": by, "at": now},
         "changedBy": by,
         "updatedAt": now,

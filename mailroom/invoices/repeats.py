@@ -21,14 +21,17 @@ _ID, _ORDER, _SOURCE, _IMPORT_ID = b"\x07_id\0", b"\x02order\0", b"\x03source\0"
 _SIZE = Struct("<i").unpack_from
 _ID_FROM, _ID_TO = 4 + len(_ID), 4 + len(_ID) + 12
 
+# So many invoices are updated by one statement: each costs the server a plan. Their places are searched one by one.
+_TOGETHER = 10
+
 
 @dataclass
 class Repeats:
-    """What becomes of ready rows whose invoices are stored, by their index. `updates` has a statement for each."""
+    """What becomes of ready rows whose invoices are stored, by their index. `updates` are statements for `updated`."""
 
     stale: int = 0
-    updates: list[Document] = field(default_factory=list)
     updated: list[int] = field(default_factory=list)
+    updates: list[Document] = field(default_factory=list)
     others: list[int] = field(default_factory=list)
     missing: int = 0
 
@@ -36,7 +39,7 @@ class Repeats:
 def find_repeats(collection: Documents, ready: Ready, indexes: Sequence[int], import_id: ObjectId) -> Repeats:
     """Looks up the invoices of `indexes`; those that are not stored are among `others`."""
     stored = _stored(collection, [ready.ids[index] for index in indexes])
-    found = Repeats()
+    found, orders = Repeats(), []
     for index in indexes:
         raw = stored.get(ready.ids[index])
         order = None if raw is None else _order_if_same(raw, ready.content(index), import_id)
@@ -47,7 +50,10 @@ def find_repeats(collection: Documents, ready: Ready, indexes: Sequence[int], im
             found.stale += 1
         else:
             found.updated.append(index)
-            found.updates.append(_update(ready, index, order, import_id))
+            orders.append(order)
+    for at in range(0, len(orders), _TOGETHER):
+        some = slice(at, at + _TOGETHER)
+        found.updates.append(_update(ready, found.updated[some], orders[some], import_id))
     return found
 
 
@@ -79,11 +85,28 @@ def _order_if_same(stored: bytes, content: bytes, import_id: ObjectId) -> str | 
     return None if same_import else stored[begin:end].decode()
 
 
-def _update(ready: Ready, index: int, order: str, import_id: ObjectId) -> Document:
-    """What `merge` makes of it, unless another import was faster: then the filter does not find it."""
-    offset, row = ready.place(index)
-    source = {"importId": import_id, "offset": offset, "row": row, "outcome": UNCHANGED}
+def _update(ready: Ready, indexes: Sequence[int], orders: Sequence[str], import_id: ObjectId) -> Document:
+    """What `merge` makes of them. One that was changed meanwhile is not found, for no two invoices have one order."""
+    ids = [ObjectId(ready.ids[index]) for index in indexes]
+    place = {"$indexOfArray": [ids, "$_id"]}
+
+    def own(values: list[Any]) -> Document:
+        return {"$arrayElemAt": [{"$literal": values}, place]}
+
     return {
-        "q": {"_id": ObjectId(ready.ids[index]), "order": order},
-        "u": {"$set": {"order": ready.order(index), "source": source}},
+        "q": {"_id": {"$in": ids}, "order": {"$in": orders}},
+        "u": [
+            {
+                "$set": {
+                    "order": own(list(map(ready.order, indexes))),
+                    "source": own(_sources(ready, indexes, import_id)),
+                }
+            }
+        ],
+        "multi": True,
     }
+
+
+def _sources(ready: Ready, indexes: Sequence[int], import_id: ObjectId) -> list[Document]:
+    places = map(ready.place, indexes)
+    return [{"importId": import_id, "offset": at, "row": row, "outcome": UNCHANGED} for at, row in places]

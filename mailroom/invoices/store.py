@@ -16,7 +16,7 @@ from pymongo.errors import BulkWriteError
 from mailroom.errors import Unavailable
 from mailroom.invoices.fast import Ready
 from mailroom.invoices.merge import INSERTED, STALE, UNCHANGED, Merged, Row, merge
-from mailroom.invoices.repeats import find_repeats
+from mailroom.invoices.repeats import Repeats, find_repeats
 from mailroom.platform.mongo import Document, Documents
 
 Write = InsertOne[Document] | ReplaceOne[Document]
@@ -94,22 +94,22 @@ class InvoiceStore:
         repeats = find_repeats(self._collection, ready, indexes, import_id)
         counts[STALE] += repeats.stale
         others = repeats.others
-        if self._update(repeats.updates):
-            counts[UNCHANGED] += len(repeats.updates)
+        if self._update(repeats):
+            counts[UNCHANGED] += len(repeats.updated)
         else:
             others = others + repeats.updated  # some were changed meanwhile; those that were not know their outcome
         groups = {row.content["_id"]: [row] for row in map(ready.decoded, others)}
         counts.update(self._merge(set(groups), groups, import_id, batch_offset, now))
         return len(indexes) - repeats.missing
 
-    def _update(self, statements: list[Document]) -> bool:
-        """Whether all statements found what they update."""
-        if not statements:
+    def _update(self, repeats: Repeats) -> bool:
+        """Whether all that were to be updated were still there as they had been read."""
+        if not repeats.updates:
             return True
-        reply = self._collection.database.command(self._command("update", "updates", statements))
+        reply = self._collection.database.command(self._command("update", "updates", repeats.updates))
         if _duplicates(reply):
             raise BulkWriteError(dict(reply))
-        return bool(reply["n"] == len(statements))
+        return bool(reply["n"] == len(repeats.updated))
 
     def _insert_raw(self, documents: bytes) -> list[int]:
         """Inserts documents that follow one another; the indexes of those that were there already."""

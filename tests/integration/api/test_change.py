@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from bson import ObjectId
 
+from mailroom.invoices.edits import edit
 from mailroom.invoices.identity import order
 from mailroom.invoices.merge import Row, merge
 from mailroom.platform.clock import to_milliseconds
@@ -71,6 +72,13 @@ def test_the_order_advances_though_the_object_store_has_a_fast_clock(client: Cli
     [id_] = put(document("1") | {"order": ahead})
     assert change(client, id_, "paid", "*").status == 200
     assert indexed.database["invoices"].find_one()["order"] > ahead
+
+
+def test_two_invoices_that_one_key_changes_at_once_have_each_an_order_of_its_own():
+    """Else an import that read both might take one for the other, and the change of it for none."""
+    key, now = ObjectId(), datetime.now(UTC)
+    one, other = (document(number) | {"_id": ObjectId()} for number in ("1", "2"))
+    assert edit(one, "paid", key, now)["order"] != edit(other, "paid", key, now)["order"]
 
 
 def test_of_many_at_once_one_wins(client: Client, put):

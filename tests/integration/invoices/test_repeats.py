@@ -11,6 +11,7 @@ from bson import ObjectId
 from mailroom.invoices.fast import Stamp, read_batches
 from mailroom.invoices.identity import order_prefix
 from mailroom.invoices.parsing import COLUMNS, Dialect, Rules
+from mailroom.invoices.repeats import Repeats
 from mailroom.invoices.store import InvoiceStore
 from mailroom.wiring import Services
 
@@ -89,10 +90,10 @@ def test_an_invoice_changed_between_look_and_write_is_merged_again(
     collection = imports.fast
     update = InvoiceStore._update
 
-    def late(store: InvoiceStore, statements: list[dict[str, Any]]) -> bool:
+    def late(store: InvoiceStore, repeats: Repeats) -> bool:
         for each in (collection, imports.slow):
             each.update_one({"invoiceNumber": "N0006"}, {"$set": {"order": order_prefix(99, "v9") + "0" * 12}})
-        return update(store, statements)
+        return update(store, repeats)
 
     monkeypatch.setattr(InvoiceStore, "_update", late)
     # The row-wise way looks after the change, and so does, for what was changed, the other one.
