@@ -18,7 +18,6 @@ from mailroom.invoices.statuses import Statuses
 from mailroom.invoices.store import InvoiceStore
 from mailroom.platform.clock import Budget
 from mailroom.platform.http import Api
-from mailroom.platform.mongo import server_time
 from mailroom.platform.policy import Policy
 from mailroom.platform.settings import Settings
 from mailroom.platform.worker import Worker
@@ -82,7 +81,7 @@ def _importer(services: Services) -> Importer:
         objects=services.objects,
         profiles=Profiles(rules(settings), read_profiles(settings.import_profiles)),
         batch_rows=settings.import_batch_rows,
-        now=lambda: server_time(database),
+        call_help=lambda: services.kicker.kick(IMPORTER),
     )
 
 

@@ -31,6 +31,9 @@ _CHANGES = ("importId", "updatedSince")
 INVOICE_FILTERS = (*_LOOKUPS, *_DATES, *_CHANGES)
 IMPORT_FILTERS = ("bucket", "key", "versionId", "state")
 
+# Of an import that is running: the ids of what its workers are writing.
+_WITHOUT_IDS = {"partIds": 0}
+
 # Those of _LOOKUPS that may stand together. A page is read as an index has it, and hardly anything is left out one by
 # one: how long it takes depends neither on how many invoices there are nor on what two filters have in common.
 _NUMBER_OF_SUPPLIER, _STATUS_OF_SUPPLIER = ("invoiceNumber", "supplier"), ("supplier", "status")
@@ -142,10 +145,10 @@ class Queries:
         if "versionId" in query and "key" not in query:
             raise _unserved("versionId", "needs key beside it")
         filters: Document = {name: query[name] for name in IMPORT_FILTERS if name in query}
-        return paging.page(self.imports, filters, "createdAt", True, query)
+        return paging.page(self.imports, filters, "createdAt", True, query, _WITHOUT_IDS)
 
     def import_(self, id_: str) -> Document | None:
-        return self.imports.find_one({"_id": paging.object_id(id_, "id")})
+        return self.imports.find_one({"_id": paging.object_id(id_, "id")}, _WITHOUT_IDS)
 
     def _read(
         self, chosen: Selection, after: tuple[datetime, ObjectId] | None, wanted: int, *, all_: bool = False

@@ -15,7 +15,7 @@ from datetime import datetime
 from bson import ObjectId
 from pymongo import ReplaceOne
 
-from mailroom.invoices.ledger import Checkpoint, Job
+from mailroom.invoices.jobs import Checkpoint, Job
 from mailroom.invoices.parsing import Dialect, FileRejected, Problem, Rejected, rejects_header, rejects_line
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.objects import ObjectStore
@@ -33,10 +33,10 @@ class RejectLimit:
     rows: int
     percent: float
 
-    def check(self, counts: Mapping[str, int]) -> None:
-        """After each batch. Raises `FileRejected` `rejects.too_many`."""
-        if 0 <= self.rows < counts["rejected"]:
-            message = f"{counts['rejected']} rows are rejected, more than {self.rows} (IMPORT_MAX_REJECTS)."
+    def check(self, rejected: int) -> None:
+        """Before each batch. Raises `FileRejected` `rejects.too_many`."""
+        if 0 <= self.rows < rejected:
+            message = f"{rejected} rows are rejected, more than {self.rows} (IMPORT_MAX_REJECTS)."
             raise FileRejected("rejects.too_many", message)
 
     def check_all(self, counts: Mapping[str, int]) -> None:
@@ -77,7 +77,9 @@ class Rejects:
         version = job.version
         key = f"{version.key}.{version.version_id or f'{version.modified_ms:x}'}.rejects.csv"
         # A worker that was cancelled or lost its lease may have kept rows of a batch that does not count.
-        counted = {"importId": job.id, "offset": {"$lt": checkpoint.offset}}
+        counted: Document = {"importId": job.id, "offset": {"$lt": checkpoint.offset}}
+        if job.parts:
+            counted["$nor"] = [{"offset": {"$gte": part.offset, "$lt": part.end}} for part in job.parts]
         with tempfile.TemporaryFile() as file:
             file.write(codecs.BOM_UTF8 + rejects_header(dialect).encode())  # else Excel takes it for cp1252
             rows = self._collection.find(counted).sort([("importId", 1), ("offset", 1)])

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from mailroom.invoices.amounts import plain_text
 from mailroom.invoices.ledger import DONE, STATES
+from mailroom.invoices.parts import bytes_in, parts_of
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.contract import Cursor, Date, Id, Money, Time
 from mailroom.platform.mongo import Document
@@ -164,7 +165,7 @@ def import_(document: Document) -> Import:
     """An import as MongoDB keeps it."""
     checkpoint, total, error, rejects = (document[name] for name in ("checkpoint", "size", "error", "rejects"))
     # Of a compressed object the offset is one of its content, which may be longer than the object.
-    read = total if document["state"] == DONE else min(checkpoint["offset"], total)
+    read = checkpoint["offset"] - bytes_in(parts_of(document))
     return Import(
         id=str(document["_id"]),
         state=document["state"],
@@ -172,7 +173,7 @@ def import_(document: Document) -> Import:
         key=document["key"],
         version_id=document["versionId"],
         counts=Counts(**checkpoint["counts"]),
-        progress=Progress(bytes_read=read, bytes_total=total),
+        progress=Progress(bytes_read=total if document["state"] == DONE else min(read, total), bytes_total=total),
         error=Fault(code=error["code"], message=error["message"]) if error else None,
         rejects=RejectsFile(bucket=rejects["bucket"], key=rejects["key"], omitted=rejects["omitted"])
         if rejects

@@ -31,14 +31,18 @@ GIVE_UP_SECONDS = 60.0
 # Where a batch can be interrupted, in the order in which a worker comes by.
 PLACES: dict[str, tuple[type, str, str]] = {
     "claimed": (Ledger, "claim", "after"),
+    "taken as a part": (Ledger, "hand_over", "after"),
     "batch read": (Rejects, "add", "before"),
     "rejects kept": (InvoiceStore, "write", "before"),
     "half written": (InvoiceStore, "_insert_raw _update _write", "half"),  # new, unchanged and other invoices
     "written": (InvoiceStore, "write", "after"),
-    "checkpointed": (Ledger, "checkpoint", "after"),
+    "checkpointed": (Ledger, "checkpoint complete", "after"),
     "rejects file written": (Rejects, "write_file", "after"),
     "finished": (Ledger, "finish", "after"),
 }
+
+# The same where one importer comes by only if there are others.
+PLACES_AMONG_OTHERS: dict[str, tuple[type, str, str]] = {"waiting for a part": (Ledger, "renew_part", "after")}
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ def _half(writes: Any) -> Any:
 
 
 def _arm(fault: Fault, told: Connection) -> None:
-    owner, names, when = PLACES[fault.place]
+    owner, names, when = (PLACES | PLACES_AMONG_OTHERS)[fault.place]
     passes = 0
 
     def strike() -> None:

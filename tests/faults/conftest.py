@@ -14,8 +14,8 @@ BATCH_ROWS = 12
 
 @pytest.fixture
 def make_world(make_services: Callable[..., Services]) -> Callable[..., World]:
-    def make(rows: int, *, compressed: bool = False) -> World:
-        services = make_services(import_lease_seconds=LEASE_SECONDS, import_batch_rows=BATCH_ROWS)
+    def make(rows: int, *, compressed: bool = False, lease_seconds: float = LEASE_SECONDS) -> World:
+        services = make_services(import_lease_seconds=lease_seconds, import_batch_rows=BATCH_ROWS)
         setup.run(services, lambda line: None)
         return World(Bucket(services), rows, compressed=compressed)
 

@@ -13,6 +13,7 @@ from typing import Any
 from bson import ObjectId
 
 from mailroom.invoices import app
+from mailroom.invoices.control import Control
 from mailroom.platform.mongo import Document
 from mailroom.platform.objects import ObjectVersion
 from mailroom.platform.settings import Settings
@@ -137,6 +138,11 @@ class World:
     def state(self) -> str:
         return str(self.bucket.job(self.job)["state"])
 
+    def control(self) -> Control:
+        """What people do to imports."""
+        database = self.bucket.services.database
+        return Control(database["imports"], database["invoices"], self.settings.import_lease_seconds)
+
     def mails(self) -> list[str]:
         """The subjects of what is in the outbox."""
         return [mail["subject"] for mail in self.bucket.services.database["notifications"].find({})]
@@ -151,7 +157,7 @@ class World:
         """Everything is as it was without a fault."""
         outcome = self.outcome()
         assert outcome.leases == 0
-        assert outcome.state == self.undisturbed.state
+        assert outcome.state == self.undisturbed.state, self.bucket.job(self.job)["error"]
         assert outcome.counts == self.undisturbed.counts
         assert outcome.rejects == self.undisturbed.rejects
         assert len(outcome.rejects) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -44,6 +44,12 @@ class Batch:
         ids = set(self.ready.ids)
         return len(ids) == len(self.ready) and ids.isdisjoint(row.content["_id"].binary for row in self.rows)
 
+    @property
+    def ids(self) -> list[bytes]:
+        """The invoices of the valid rows."""
+        ids = list(self.ready.ids) if self.ready else []
+        return ids + [row.content["_id"].binary for row in self.rows]
+
     def all_rows(self) -> list[Row]:
         """All valid rows as the row-wise path gives them, in their order."""
         ready = self.ready
@@ -61,11 +67,12 @@ def read_batches(
     most_rows: int,
     most_bytes: int,
     stamp: Callable[[], Stamp],
-) -> Iterator[Batch]:
+) -> Generator[Batch, tuple[int, int] | None]:
     """Batches from byte `offset` of the content on, as `read_records`; `row` is the number of the last row before it.
 
     Raises FileRejected as `read_records`; of blank rows, up to a block more may be let pass.
     `stamp` is called for each batch. A batch has at most `most_rows` rows, and ends after about `most_bytes`.
+    Who sends a later offset, and the row before it, gets the batch that begins there.
     """
     blocks = Blocks(chunks, offset)
     if offset == 0:
@@ -78,7 +85,9 @@ def read_batches(
         row = batch.row
         if batch.count:
             blank_from = batch.end
-            yield batch
+            if further := (yield batch):
+                blank_from, row = further
+                blocks.skip(blank_from - blocks.offset)
         elif batch.end - blank_from > MAX_BLANK_BYTES:
             raise too_much_blank(row)
 

@@ -69,9 +69,12 @@ class Blocks:
         return self.offset + len(self._held)
 
     def skip(self, count: int) -> None:
-        """Goes on `count` bytes further."""
-        self._hold(count - 1)
-        self.take(self.offset + count)
+        """Goes on `count` bytes further, or to the end. Of what is passed over, no more than a chunk is held."""
+        end = self.offset + count
+        while self.end < end and (chunk := next(self._chunks, None)) is not None:
+            self.offset = self.end
+            self._held[:] = chunk
+        self.take(end)
 
     def take(self, end: int) -> None:
         """Goes on at byte `end` of the content."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from bson import Decimal128
 
-from mailroom.invoices import app, importer
+from mailroom.invoices import app, reading
 from tests.integration.invoices.files import HEADER, Bucket, counts, csv, line
 
 
@@ -133,14 +133,14 @@ def test_a_failed_import_does_not_hold_up_the_next(bucket: Bucket):
 def test_a_mistake_of_ours_with_one_import_does_not_hold_up_the_next(bucket: Bucket, monkeypatch: pytest.MonkeyPatch):
     broken = bucket.submit("broken.csv", csv(line(1)))
     good = bucket.submit("good.csv", csv(line(2)))
-    detect = importer.detect
+    detect = reading.detect
 
     def mistake(head: bytes, *arguments: object, **options: object) -> object:
         if b"\n1," in head:
             raise ZeroDivisionError
         return detect(head, *arguments, **options)
 
-    monkeypatch.setattr(importer, "detect", mistake)
+    monkeypatch.setattr(reading, "detect", mistake)
     bucket.run()
 
     assert bucket.job(good)["state"] == "done"

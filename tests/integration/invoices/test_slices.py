@@ -10,7 +10,8 @@ from mailroom import setup
 from mailroom.errors import LeaseLost
 from mailroom.invoices import app
 from mailroom.invoices.importer import MOST_ATTEMPTS
-from mailroom.invoices.ledger import Checkpoint
+from mailroom.invoices.jobs import COUNTS, Checkpoint
+from mailroom.invoices.parts import Part
 from mailroom.wiring import Services
 from tests.integration.invoices.files import Bucket, counts, csv, line
 
@@ -72,6 +73,27 @@ def test_a_worker_that_lost_its_lease_can_write_nothing_to_the_job(make_services
     assert bucket.job(import_id)["state"] == "failed"
 
 
+def test_a_part_that_a_slow_worker_completes_after_all_is_not_taken_from_it(make_services: Callable[..., Services]):
+    bucket = _bucket(make_services, import_lease_seconds=0.0)
+    import_id = bucket.submit("may.csv", BODY)
+    ledger = app.ledger(bucket.services)
+    slow = ledger.claim()
+    assert slow is not None
+    part = Part(offset=0, end=900, row=0, rejected=0, ids=b"", attempts=1, epoch=slow.epoch, due_at=slow.leased_at)
+    end = Checkpoint(900, 7, 0, {})
+    assert ledger.hand_over(slow, part, end, {})
+    other = ledger.claim()
+    assert other is not None
+    assert other.abandoned is not None
+
+    ledger.complete(slow, part, dict.fromkeys(COUNTS, 7), go_on=False)
+
+    assert not ledger.hand_over(other, other.abandoned, end, {})
+    job = bucket.job(import_id)
+    assert job["parts"] == {}
+    assert job["checkpoint"]["counts"]["inserted"] == 7
+
+
 def test_a_leased_job_is_not_due(bucket: Bucket):
     bucket.submit("may.csv", BODY)
     assert app.ledger(bucket.services).claim() is not None
@@ -92,7 +114,7 @@ def test_a_batch_replayed_after_a_crash_counts_the_same(bucket: Bucket):
     type(importer.ledger).checkpoint = crashing  # type: ignore[method-assign,assignment]
     try:
         with pytest.raises(RuntimeError) as caught:
-            importer._import(job, _OneBatch())  # type: ignore[arg-type]
+            importer._work(job, _OneBatch())  # type: ignore[arg-type]
         assert caught.value is crash
     finally:
         type(importer.ledger).checkpoint = ledger_checkpoint  # type: ignore[method-assign]

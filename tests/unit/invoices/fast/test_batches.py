@@ -125,7 +125,7 @@ def test_same_as_row_by_row(data: st.DataObject, dialect: Dialect, rules: Rules)
     batches = read_batches(
         chunks, dialect, rules, offset=0, row=0, most_rows=most_rows, most_bytes=most_bytes, stamp=lambda: STAMP
     )
-    assert [each for batch in batches for each in _outcomes(batch)] == wanted
+    assert [each for batch in batches for each in outcomes(batch)] == wanted
 
 
 def test_plain_rows_are_fast() -> None:
@@ -151,7 +151,7 @@ def test_large_amounts_are_read_to_the_hundredth(amounts: list[int]) -> None:
 def test_files_beyond_two_gigabytes(offset: int) -> None:
     content = b"".join(",".join(f'"{text}"' for text in GOOD).encode() + b"\n" for _ in range(4))
     batches = list(_read(content, offset=offset))
-    assert [each for batch in batches for each in _outcomes(batch)] == _row_by_row(content, DIALECT, Rules(), offset)
+    assert [each for batch in batches for each in outcomes(batch)] == _row_by_row(content, DIALECT, Rules(), offset)
 
 
 def test_ready_rows_decode_to_what_is_merged() -> None:
@@ -174,7 +174,7 @@ def _read(content: bytes, offset: int = 0) -> Iterator[Batch]:
     )
 
 
-def _outcomes(batch: Batch) -> list[bytes | Rejected]:
+def outcomes(batch: Batch) -> list[bytes | Rejected]:
     """In the order of the file: the document of each valid row, as it is inserted, and the rejected rows."""
     ready = [batch.ready.document(index) for index in range(len(batch.ready))] if batch.ready else []
     found: dict[int, bytes | Rejected] = {bson.decode(each)["source"]["offset"]: each for each in ready}

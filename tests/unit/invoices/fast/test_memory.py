@@ -11,8 +11,8 @@ from bson import ObjectId
 
 import mailroom.invoices.fast.columns  # noqa: F401  # in the child too: what it takes to load is no batch's
 from mailroom.invoices.fast import Stamp, read_batches
-from mailroom.invoices.importer import BATCH_BYTES
 from mailroom.invoices.parsing import COLUMNS, Dialect, Rules
+from mailroom.invoices.reading import BATCH_BYTES
 from mailroom.platform.settings import Settings
 
 MEBIBYTE = 1 << 20

@@ -1,0 +1,134 @@
+"""Several importers on one file: whatever becomes of them, it ends as with one, down to the counts."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from bson import ObjectId
+
+from tests.faults.child import Fault
+from tests.faults.world import World
+from tests.integration.invoices.files import counts, csv, line
+
+WRITING = ("taken as a part", "batch read", "rejects kept", "half written", "written")
+LEAST_KILLS = 20
+LONGEST_LIFE_SECONDS = 0.7
+
+
+def test_two_workers_at_once_end_as_one(make_world: Callable[..., World]):
+    world = make_world(200)
+    world.again()
+    first = world.start(Fault("checkpointed", signal.SIGSTOP))
+    assert first.reached()
+    second = world.start(Fault("checkpointed", signal.SIGCONT))
+    assert second.reached()  # it has written a part of its own while the import was not done
+
+    os.kill(first.pid, signal.SIGCONT)
+
+    assert (first.wait(), second.wait()) == (0, 0)
+    world.check()
+
+
+@pytest.mark.parametrize("place", WRITING)
+@pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP])
+def test_one_of_two_dies_or_stands_still_in_mid_part(
+    make_world: Callable[..., World], place: str, fault: signal.Signals
+):
+    world = make_world(80)
+    world.again()
+    broken = world.start(Fault(place, fault, passes=2))
+    assert broken.reached()
+    others = [world.start() for _ in range(2)]
+    assert [other.wait() for other in others] == [0, 0]
+    world.check()
+
+    if fault is signal.SIGSTOP:
+        os.kill(broken.pid, signal.SIGCONT)
+        assert broken.wait() == 0
+        world.check()
+
+
+def test_workers_killed_and_stopped_at_random(make_world: Callable[..., World]):
+    seed = int(os.environ.get("MAILROOM_SEED", time.time_ns() % 1_000_000))
+    print(f"MAILROOM_SEED={seed}")
+    moments = random.Random(seed)
+    world = make_world(150)
+    kills = 0
+    while kills < LEAST_KILLS:
+        world.again()
+        stopped = []
+        while world.state() not in ("done", "failed"):
+            pair = [world.start(Fault("claimed", signal.SIGCONT)), world.start()]
+            if not pair[0].reached():
+                continue
+            pair[0].process.join(moments.uniform(0, LONGEST_LIFE_SECONDS))
+            if moments.random() < 0.2:
+                with suppress(ProcessLookupError):
+                    os.kill(pair[1].pid, signal.SIGSTOP)
+                stopped.append(pair[1])
+            else:
+                pair[1].process.kill()
+                kills += pair[1].wait() == -signal.SIGKILL
+            pair[0].process.kill()
+            kills += pair[0].wait() == -signal.SIGKILL
+        world.check()
+        for importer in stopped:
+            os.kill(importer.pid, signal.SIGCONT)
+            importer.wait()
+        world.check()
+
+
+def test_others_write_while_one_stands_still(make_world: Callable[..., World]):
+    world = make_world(30, lease_seconds=30.0)
+    body = csv(*(line(f"alone-{n}") for n in range(60)))
+    import_id = world.bucket.submit("alone.csv", body)
+    slow = world.start(Fault("taken as a part", signal.SIGSTOP))
+    assert slow.reached()
+
+    other = world.start(Fault("checkpointed", signal.SIGCONT, passes=4))
+    assert other.reached()
+
+    assert counts(world.bucket.job(import_id))[0] == 48
+    os.kill(slow.pid, signal.SIGCONT)
+    assert (slow.wait(), other.wait()) == (0, 0)
+    assert counts(world.bucket.job(import_id)) == (60, 60, 0, 0, 0, 0)
+
+
+def test_rows_of_one_invoice_are_written_in_their_order(make_world: Callable[..., World]):
+    world = make_world(30, lease_seconds=30.0)
+    rows = [line(f"twice-{n}", status=status) for status in ("open", "paid") for n in range(12)]
+    import_id = world.bucket.submit("twice.csv", csv(*rows))
+    slow = world.start(Fault("taken as a part", signal.SIGSTOP))
+    assert slow.reached()
+
+    other = world.start(Fault("waiting for a part", signal.SIGCONT))
+    assert other.reached()
+
+    os.kill(slow.pid, signal.SIGCONT)
+    assert (slow.wait(), other.wait()) == (0, 0)
+    assert counts(world.bucket.job(import_id)) == (24, 12, 12, 0, 0, 0)
+    found = [each for each in world.bucket.invoices() if each["invoiceNumber"].startswith("twice-")]
+    assert {(each["status"], each["source"]["outcome"]) for each in found} == {("paid", "updated")}
+
+
+def test_a_cancelled_import_ends_its_parts_and_a_retry_goes_on_with_them(make_world: Callable[..., World]):
+    world = make_world(80)
+    world.again()
+    slow = world.start(Fault("written", signal.SIGSTOP, passes=2))
+    assert slow.reached()
+    before = counts(world.bucket.job(world.job))
+
+    world.control().cancel(ObjectId(world.job))
+    os.kill(slow.pid, signal.SIGCONT)
+    assert slow.wait() == 0
+    assert counts(world.bucket.job(world.job)) == before
+
+    world.control().retry(ObjectId(world.job))
+    assert [world.start().wait() for _ in range(2)] == [0, 0]
+    world.check()
