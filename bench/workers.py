@@ -1,0 +1,64 @@
+"""`python -m bench.workers`: the processor time per row of two workers on one file, beside that of one."""
+
+import argparse
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+
+from bench import files
+from bench.landed import landed
+from bench.measure import Usage
+from bench.processes import ROOT, run
+from bench.servers import BenchServers
+from bench.ways import Task
+from local.tools import say
+
+WORKERS = (1, 2)
+
+
+def main() -> int:
+    """0, or 1 when something else landed than the file."""
+    parser = argparse.ArgumentParser(prog="python -m bench.workers", description=__doc__)
+    parser.add_argument("--rows", type=int, default=500_000)
+    parser.add_argument("--rounds", type=int, default=3, help="each with one worker, then with two")
+    arguments = parser.parse_args()
+    results: dict[int, list[float]] = {count: [] for count in WORKERS}
+    with tempfile.TemporaryDirectory(prefix="mailroom-bench-") as folder:
+        file = files.write(Path(folder), arguments.rows)
+        with BenchServers(ROOT, Path(folder) / "servers") as servers:
+            say(f"Writing to {servers.kind}")
+            for _ in range(arguments.rounds):
+                for count in WORKERS:
+                    usages = _import(servers, file, arguments.rows, count)
+                    results[count].append(sum(each.processor_seconds for each in usages) / arguments.rows * 1e6)
+    one, two = (median(results[count]) for count in WORKERS)
+    print(f"processor time per row: one worker {one:.2f} µs, two {two:.2f} µs, ratio {two / one:.2f}")
+    return 0
+
+
+def _import(servers: BenchServers, file: Path, rows: int, workers: int) -> list[Usage]:
+    """What each of so many workers used. Raises WayError, and ValueError when not the whole file landed."""
+    services = servers.services("bench_workers")
+    try:
+        services.objects.client.fput_object(services.settings.invoices_bucket, file.name, str(file))
+        environment = servers.environment(services.settings.mongodb_database)
+        task = Task(str(file), rows, file.name, servers.info["mongoUri"], services.settings.mongodb_database)
+        with ThreadPoolExecutor(workers) as pool:
+            usages = list(pool.map(lambda _: run("worker", task, environment), range(workers)))
+        found = landed(services.database["invoices"], file, rows)
+        if found != "right":
+            raise ValueError(found)
+        times = " + ".join(f"{each.processor_seconds / rows * 1e6:.2f}" for each in usages)
+        seconds = max(each.seconds for each in usages)
+        peak = max(each.peak_bytes for each in usages) / 1e6
+        say(f"  {workers} worker(s): {times} µs a row, {rows / seconds:,.0f} rows/s, {peak:.0f} MB")
+        return usages
+    finally:
+        services.database.client.drop_database(services.settings.mongodb_database)
+        services.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
