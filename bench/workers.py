@@ -4,6 +4,7 @@ import argparse
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
@@ -43,6 +44,8 @@ def _import(servers: BenchServers, database: str, file: Path, rows: int, workers
     """What each of so many workers used. Raises WayError, and ValueError when not the whole file landed."""
     services = servers.services(database)
     try:
+        # Else a worker that finds nothing to do would import the file of the trial before.
+        services.database["cursors"].update_many({}, {"$set": {"dueAt": datetime(2100, 1, 1, tzinfo=UTC)}})
         services.objects.client.fput_object(services.settings.invoices_bucket, file.name, str(file))
         environment = servers.environment(services.settings.mongodb_database)
         task = Task(str(file), rows, file.name, servers.info["mongoUri"], services.settings.mongodb_database)
