@@ -4,7 +4,6 @@ import argparse
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
@@ -33,7 +32,7 @@ def main() -> int:
             for number in range(arguments.rounds):
                 for count in WORKERS:
                     # A database of its own: where dropping takes its time, rows would be found unchanged.
-                    usages = _import(servers, f"bench_{number}_{count}", file, arguments.rows, count)
+                    usages = _import(servers, f"bench-{number}-{count}", file, arguments.rows, count)
                     results[count].append(sum(each.processor_seconds for each in usages) / arguments.rows * 1e6)
     one, two = (median(results[count]) for count in WORKERS)
     print(f"processor time per row: one worker {one:.2f} µs, two {two:.2f} µs, ratio {two / one:.2f}")
@@ -44,8 +43,6 @@ def _import(servers: BenchServers, database: str, file: Path, rows: int, workers
     """What each of so many workers used. Raises WayError, and ValueError when not the whole file landed."""
     services = servers.services(database)
     try:
-        # Else a worker that finds nothing to do would import the file of the trial before.
-        services.database["cursors"].update_many({}, {"$set": {"dueAt": datetime(2100, 1, 1, tzinfo=UTC)}})
         services.objects.client.fput_object(services.settings.invoices_bucket, file.name, str(file))
         environment = servers.environment(services.settings.mongodb_database)
         task = Task(str(file), rows, file.name, servers.info["mongoUri"], services.settings.mongodb_database)
