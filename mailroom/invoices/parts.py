@@ -47,7 +47,8 @@ class Part:
     def shares_invoices(self, other: Part) -> bool:
         """Whether both may have rows of one invoice. Loads pyarrow."""
         import pyarrow as pa
-        import pyarrow.compute as pc
+
+        from mailroom.invoices.fast import kernels
 
         if not self.ids or not other.ids:
             return False
@@ -55,7 +56,7 @@ class Part:
             pa.Array.from_buffers(pa.uint32(), len(ids) // _KEPT_BYTES, [None, pa.py_buffer(ids)])
             for ids in (self.ids, other.ids)
         )
-        return bool(pc.any(pc.is_in(mine, value_set=theirs)).as_py())
+        return bool(kernels.any_(kernels.is_in(mine, theirs)).as_py())
 
     def to_document(self) -> Document:
         """Without `ids`, which are kept apart: they are large, and only other workers read them."""

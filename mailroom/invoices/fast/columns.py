@@ -15,10 +15,9 @@ from functools import partial, reduce
 from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import csv
 
-from mailroom.invoices.fast import documents
+from mailroom.invoices.fast import documents, kernels
 from mailroom.invoices.fast.documents import Day, Pieces, Supplier, Word
 from mailroom.invoices.fast.pieces import BINARY, Repeated
 from mailroom.invoices.fast.ready import Ready, Stamp
@@ -129,24 +128,25 @@ class Columns:
         """What is in whole lines: `block` begins at byte `offset`, behind the row `row`, and decodes to `text`."""
         utf8 = block if self._utf8 else text.encode()
         lines = _split(utf8, pa.string())
-        sizes = pc.add(pc.binary_length(lines if self._utf8 else _split(block, BINARY)), 1).cast(pa.int64())
-        ends = pc.cumulative_sum(sizes, start=offset)
-        offsets, rows = pc.subtract(ends, sizes), pa.arange(row + 1, row + 1 + len(lines))
+        raw = lines if self._utf8 else _split(block, BINARY)
+        sizes = kernels.cast(kernels.add(kernels.binary_length(raw), 1), pa.int64())
+        ends = kernels.cumulative_sum(sizes, offset)
+        offsets, rows = kernels.subtract(ends, sizes), pa.arange(row + 1, row + 1 + len(lines))
         plain = self._pieces(utf8, lines, offsets, rows)
         others: list[Line] = []
         if len(plain.row) < len(lines):
-            rest = pc.invert(pc.is_in(rows, plain.row))
-            columns = (each.filter(rest).to_pylist() for each in (rows, offsets, ends, lines))
+            rest = kernels.invert(kernels.is_in(rows, plain.row))
+            columns = (kernels.filter_(each, rest).to_pylist() for each in (rows, offsets, ends, lines))
             others = [Line(*each) for each in zip(*columns, strict=True)]
-        return Found(plain, others, len(lines), pc.max(sizes).as_py())
+        return Found(plain, others, len(lines), kernels.maximum(sizes).as_py())
 
     def _pieces(self, utf8: bytes, lines: pa.Array, offsets: pa.Array, rows: pa.Array) -> Pieces:
         """Those of the plain rows among the `lines` of `utf8`, which begin at `offsets` and have the numbers `rows`."""
-        whole = pc.match_substring_regex(lines, self._line)
+        whole = kernels.match_substring_regex(lines, self._line)
         content = pa.py_buffer(utf8)
         if whole.false_count:
-            lines, offsets, rows = (each.filter(whole) for each in (lines, offsets, rows))
-            content = pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "\n")[0].as_buffer()
+            lines, offsets, rows = (kernels.filter_(each, whole) for each in (lines, offsets, rows))
+            content = kernels.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "\n")[0].as_buffer()
         texts = self._texts(content, len(lines))
         gross, net, vat = (_hundredths(texts[name]) for name in _AMOUNTS)
         day, year = _pieces(texts["invoiceDate"], self._days, 2)
@@ -155,14 +155,14 @@ class Columns:
         currency, by_currency = _pieces(texts["currency"], self._currencies, 2)
         status, by_status = _pieces(texts["status"], self._states, 2)
         extra = [_pieces(texts[column], of, 1)[0] for column, of in self._extra.items()]
-        number = texts["invoiceNumber"].cast(BINARY)
-        off = pc.abs(pc.subtract(pc.subtract(gross, net), vat))
+        number = kernels.cast(texts["invoiceNumber"], BINARY)
+        off = kernels.absolute(kernels.subtract(kernels.subtract(gross, net), vat))
         checks = [
-            pc.less_equal(pc.binary_length(number), LIMITS["invoiceNumber"]),
-            pc.less_equal(off, self._tolerance),
+            kernels.less_equal(kernels.binary_length(number), LIMITS["invoiceNumber"]),
+            kernels.less_equal(off, self._tolerance),
             *(of.known for of in (day, supplier, address, currency, status, *extra)),
         ]
-        plain = reduce(pc.and_, (each for each in checks if each is not None))
+        plain = reduce(kernels.and_, (each for each in checks if each is not None))
         found = Pieces(
             number, day, year, gross, net, vat, supplier, by_supplier, identity, address,
             currency, by_currency, status, by_status, extra, offsets, rows,
@@ -179,7 +179,7 @@ class Columns:
                 raise AssertionError("lines that were found whole are not one row each")
             columns = {column: table[at].combine_chunks() for column, at in self._at.items()}
         for column in {*COLUMNS, *self._extra} - columns.keys():
-            columns[column] = pa.repeat("", count).cast(_TYPES.get(column, _REPEATED))
+            columns[column] = kernels.cast(pa.repeat("", count), _TYPES.get(column, _REPEATED))
         return columns
 
     def _day(self, text: str) -> Day | None:
@@ -197,7 +197,7 @@ def _split(text: bytes, type_: pa.DataType) -> pa.Array:
     """The lines of `text`, which ends with a line end, without theirs."""
     ends = pa.py_buffer(array("i", (0, len(text) - 1)))
     whole = pa.Array.from_buffers(type_, 1, [None, ends, pa.py_buffer(text)])
-    return pc.split_pattern(whole, "\n").values
+    return kernels.split_pattern(whole, "\n").values
 
 
 def _line(dialect: Dialect) -> str:
@@ -228,7 +228,7 @@ def _number(but: str) -> str:
 
 def _hundredths(amounts: pa.Array) -> pa.Array:
     """As integers, from the floats next to them."""
-    return pc.round(pc.multiply(amounts, float(10**DIGITS))).cast(pa.int64())
+    return kernels.cast(kernels.round_(kernels.multiply(amounts, float(10**DIGITS))), pa.int64())
 
 
 def _pieces(texts: pa.Array, remembered: Remembered[Any], count: int) -> list[Repeated]:

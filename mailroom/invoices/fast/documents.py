@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import bson
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mailroom.invoices.content import lookup
+from mailroom.invoices.fast import kernels
 from mailroom.invoices.fast.pieces import (
     BINARY,
     Embedded,
@@ -129,7 +129,7 @@ def text(name: str, value: str) -> bytes:
 
 def documents(of: Pieces, stamp: Stamp, *, far: bool) -> Ready:
     """The documents of new invoices. `far`: all offsets are above INT32_MAX; else none is."""
-    length = pc.binary_length(of.number)
+    length = kernels.binary_length(of.number)
     ids = _ids(of, length)
     looked_up = document(
         b"\x020\0", _by_length(_LOOKUP_SIZE, length), _LOOKUP_NUMBER, of.number, b"\0",
@@ -157,7 +157,9 @@ def documents(of: Pieces, stamp: Stamp, *, far: bool) -> Ready:
 
 
 def _filtered(column: Any, mask: pa.Array) -> Any:
-    return [each.filter(mask) for each in column] if isinstance(column, list) else column.filter(mask)
+    if isinstance(column, list):
+        return [each.filter(mask) for each in column]
+    return column.filter(mask) if isinstance(column, Repeated) else kernels.filter_(column, mask)
 
 
 def _ids(of: Pieces, length: pa.Array) -> list[bytes]:
@@ -169,7 +171,7 @@ def _ids(of: Pieces, length: pa.Array) -> list[bytes]:
 def _by_length(values: list[bytes], length: pa.Array) -> Piece:
     """Of `values` that of each row's `length`; in most files all numbers have the same."""
     first = length[0].as_py()
-    return Repeated(values, length) if pc.any(pc.not_equal(length, first)).as_py() else values[first]
+    return Repeated(values, length) if kernels.any_(kernels.not_equal(length, first)).as_py() else values[first]
 
 
 def _extra(columns: list[Repeated]) -> list[Piece | Embedded]:
@@ -188,17 +190,17 @@ def _order(stamp: Stamp) -> tuple[bytes, int]:
 def _hexadecimal(values: pa.Array) -> tuple[Repeated, pa.Array]:
     """As `%012x`. The last digits come from a table; those before them are the same for many rows."""
     bits = 4 * _LAST_DIGITS
-    high = pc.shift_right(values, bits).dictionary_encode()
+    high = kernels.dictionary_encode(kernels.shift_right(values, bits))
     digits = [b"%0*x" % (_OFFSET_DIGITS - _LAST_DIGITS, value) for value in high.dictionary.to_pylist()]
-    low = pc.bit_wise_and(values, 16**_LAST_DIGITS - 1)
-    return Repeated(digits, high.indices), _HEXADECIMAL.take(low)
+    low = kernels.bit_wise_and(values, 16**_LAST_DIGITS - 1)
+    return Repeated(digits, high.indices), kernels.take(_HEXADECIMAL, low)
 
 
 def _decimal(hundredths: pa.Array) -> tuple[Piece, Piece]:
-    negative = pc.less(hundredths, 0)
+    negative = kernels.less(hundredths, 0)
     if not negative.true_count:
         return longs(hundredths), _PLUS
-    return longs(pc.abs(hundredths)), Repeated((_PLUS, _MINUS), negative.cast(pa.int8()))
+    return longs(kernels.absolute(hundredths)), Repeated((_PLUS, _MINUS), kernels.cast(negative, pa.int8()))
 
 
 def _source_and_tail(stamp: Stamp, *, far: bool) -> tuple[bytes, bytes]:

@@ -11,7 +11,8 @@ from struct import Struct
 from typing import TypeAlias
 
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from mailroom.invoices.fast import kernels
 
 BINARY = pa.binary()
 
@@ -33,19 +34,19 @@ class Repeated:
 
     def filter(self, mask: pa.Array) -> Repeated:
         """The rows for which `mask` is true."""
-        return replace(self, indices=self.indices.filter(mask))
+        return replace(self, indices=kernels.filter_(self.indices, mask))
 
     @property
     def known(self) -> pa.Array | None:
         """For each row whether its value is none that needs a closer look; None when no row has such a value."""
         if None not in self.values:
             return None
-        return pa.array([value is not None for value in self.values]).take(self.indices)
+        return kernels.take(pa.array([value is not None for value in self.values]), self.indices)
 
     def column(self) -> pa.Array:
         """One value a row."""
         values = [None if each is None else self.before + each + self.behind for each in self.values]
-        return pa.array(values, BINARY).take(self.indices)
+        return kernels.take(pa.array(values, BINARY), self.indices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Embedded:
 
 def join(*pieces: Piece) -> pa.Array:
     """The pieces of each row, one after the other."""
-    return pc.binary_join_element_wise(*map(_column, _folded(pieces)), b"")
+    return kernels.binary_join_element_wise(*map(_column, _folded(pieces)), b"")
 
 
 def document(*elements: Piece | Embedded) -> Embedded:
@@ -84,7 +85,7 @@ def document(*elements: Piece | Embedded) -> Embedded:
     sizes = [each.size if isinstance(each, Embedded) else _size(each) for each in elements]
     constant = sum(each for each in sizes if isinstance(each, int)) + _DOCUMENT_BYTES
     varying = [each for each in sizes if not isinstance(each, int)]
-    size = pc.add(reduce(pc.add, varying), pa.scalar(constant, pa.int32())) if varying else constant
+    size = kernels.add(reduce(kernels.add, varying), pa.scalar(constant, pa.int32())) if varying else constant
     begin = _INT32(size) if isinstance(size, int) else integers(size)
     inner = chain.from_iterable(each.pieces if isinstance(each, Embedded) else (each,) for each in elements)
     return Embedded([begin, *inner, b"\0"], size)
@@ -92,7 +93,7 @@ def document(*elements: Piece | Embedded) -> Embedded:
 
 def integers(values: pa.Array) -> pa.Array:
     """As the four bytes of an int32."""
-    fresh = values.cast(pa.int32())
+    fresh = kernels.cast(values, pa.int32())
     return fixed(fresh.buffers()[1], len(values), 4, fresh.offset)
 
 
@@ -134,12 +135,12 @@ def _size(piece: Piece) -> int | pa.Array:
     if isinstance(piece, bytes):
         return len(piece)
     if isinstance(piece, pa.Array):
-        return pc.binary_length(piece)
+        return kernels.binary_length(piece)
     around = len(piece.before) + len(piece.behind)
     if isinstance(piece, Listed):
         return around + len(piece.values[0])
     sizes = [around + len(value or b"") for value in piece.values]
-    return sizes[0] if len(set(sizes)) == 1 else pa.array(sizes, pa.int32()).take(piece.indices)
+    return sizes[0] if len(set(sizes)) == 1 else kernels.take(pa.array(sizes, pa.int32()), piece.indices)
 
 
 def _column(piece: Piece) -> pa.Array | pa.Scalar:
