@@ -71,6 +71,16 @@ def test_package_with_init(functions, tmp_path):
     assert function.call("/").json() == [7]
 
 
+def test_what_a_function_starts_with_is_not_looked_through_for_garbage_during_calls(functions):
+    function = functions.start(
+        "import gc\nKEPT = [[number] for number in range(100_000)]\n"
+        "def handle(event, context): return [len(gc.get_objects()), gc.get_freeze_count()]\n"
+    )
+    looked_through, left_alone = function.call("/").json()
+    assert left_alone > 100_000
+    assert looked_through < 50_000
+
+
 @pytest.mark.parametrize(
     ("source", "environ", "reason"),
     [
