@@ -22,6 +22,7 @@ from mailroom.errors import NotSetUp
 from mailroom.invoices.content import lookup
 from mailroom.invoices.indexes import INDEXES
 from mailroom.platform.mongo import Documents
+from mailroom.platform.paging import MILLISECOND
 from mailroom.platform.windows import Stop
 
 _FIELDS = ("invoiceDate", "updatedAt")
@@ -152,9 +153,9 @@ def _by_time(times: Counter[datetime]) -> list[Stop]:
     """A stop for each time. Of one with few of the sample, half is taken to have been before it, spread evenly."""
     stops: list[Stop] = []
     for time_, count in sorted(times.items()):
-        if stops and count < _SURELY:
+        width = (time_ - stops[-1].value) // (_TOGETHER + 1) // MILLISECOND * MILLISECOND if stops else timedelta()
+        if width and count < _SURELY:
             begin, part = stops[-1].value, count / 2 / _TOGETHER
-            width = (time_ - begin) / (_TOGETHER + 1)
             stops += [Stop(begin + width * number, part, 0) for number in range(1, _TOGETHER + 1)]
             stops.append(Stop(time_, count / 2, count / 2))
         else:

@@ -63,7 +63,7 @@ class Course:
 
     Between two values of the field is at least a `step`, so that what a window ends with can belong to it: not every
     server leaves out what is equal to a bound before it has read it, and that may be much. `stops` are in the order of
-    the field, and `_id` is taken to be a hash.
+    the field, whole steps apart from all values, and `_id` is taken to be a hash.
     """
 
     def __init__(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
 from mailroom.errors import NotSetUp
 from mailroom.invoices.outline import Outline, Outlines
 from mailroom.wiring import Services
-from tests.integration.api.conftest import document
+from tests.integration.api.conftest import CREATED, document
 
 
 class Clock:
@@ -54,6 +55,20 @@ def test_that_indexes_are_gone_is_noticed(indexed: Services, put: Callable[..., 
     clock.now = 70
     with pytest.raises(NotSetUp):
         newer_than(first, outlines)
+
+
+def test_what_lies_between_two_times_is_spread_over_whole_milliseconds(
+    indexed: Services, put: Callable[..., list[str]]
+):
+    times = [CREATED + timedelta(milliseconds=number * number) for number in range(30)]
+    put(*(document(str(number)) | {"updatedAt": time_} for number, time_ in enumerate(times)))
+    stops = Outlines(indexed.database["invoices"]).newest().stops["updatedAt"]
+    values = [stop.value for stop in stops]
+    assert values == sorted(set(values))
+    assert set(times) <= set(values)
+    assert all(value.microsecond % 1000 == 0 for value in values)
+    assert sum(stop.weight for stop in stops) == pytest.approx(30)
+    assert len(stops) > 100
 
 
 def test_days_with_few_are_taken_to_be_like_those_around_them(indexed: Services, put: Callable[..., list[str]]):
