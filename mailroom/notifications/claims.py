@@ -115,7 +115,7 @@ class Claims:
                 self._claims.insert_one({"_id": claim, "messages": ids, "epochs": [each.epoch for each in wanted]})
                 break
             except DuplicateKeyError:
-                others = self._held({"messages": {"$in": ids}})
+                others = self._held(ids)
                 wanted = [each for each in wanted if each.id not in others]
         if not wanted:
             self.release([claim])
@@ -148,9 +148,11 @@ class Claims:
         """The messages of all claims that were handed over, as they were then."""
         return {each for lease in self._leases.find({}, {"handedOver": 1}) for each in _handed_over(lease)}
 
-    def taken(self) -> set[ObjectId]:
-        """The messages of all claims."""
-        return self._held({})
+    def taken(self, now: datetime) -> set[ObjectId]:
+        """The messages of all claims whose time is not over."""
+        live = [each["_id"] for each in self._leases.find({"until": {"$gt": now}}, {"_id": 1})]
+        claims = self._claims.find({"_id": {"$in": live}}, {"messages": 1}) if live else ()
+        return {message for each in claims for message in each["messages"]}
 
     def lost(self, now: datetime) -> list[Lost]:
         """The claims whose time is over. From now on nothing of them is handed over."""
@@ -187,9 +189,10 @@ class Claims:
         self._claims.update_one({"_id": claim, "messages": message.id}, {"$set": {"messages.$": ObjectId()}})
         return True
 
-    def _held(self, which: Document) -> set[ObjectId]:
-        """The messages of those claims that have a lease; those that have none are removed."""
-        claims = {each["_id"]: each["messages"] for each in self._claims.find(which, {"messages": 1})}
+    def _held(self, messages: Sequence[ObjectId]) -> set[ObjectId]:
+        """The messages of those claims that have some of these and a lease; those that have none are removed."""
+        found = self._claims.find({"messages": {"$in": list(messages)}}, {"messages": 1})
+        claims = {each["_id"]: each["messages"] for each in found}
         leases = {each["_id"] for each in self._leases.find({"_id": {"$in": list(claims)}}, {"_id": 1})}
         if orphans := claims.keys() - leases:
             self._claims.delete_many({"_id": {"$in": list(orphans)}})

@@ -74,7 +74,7 @@ class Outbox:
         """
         now = self._clock.now()
         self._note_lost(now)
-        taken = self._claims.taken()
+        taken = self._claims.taken(now)
         found: list[Due] = []
         for priority in Priority:
             if left := limit - len(found):

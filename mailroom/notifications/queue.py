@@ -48,6 +48,8 @@ class Queue:
             found = list(self._messages.find(which, {"epoch": 1, "dueAt": 1}).sort("dueAt", 1).limit(count))
             if len(found) == count or until == now:
                 break
-        if found:
-            self._spreads[priority] = _Spread(found[0]["dueAt"], found[-1]["dueAt"], len(found))
+        if len(found) == count:
+            self._spreads[priority] = _Spread(found[0]["dueAt"], found[-1]["dueAt"], count)
+        else:
+            self._spreads.pop(priority, None)  # it is not deep: all of it is as quickly read
         return [Due(each["_id"], each["epoch"]) for each in found]
