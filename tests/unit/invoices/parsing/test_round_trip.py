@@ -157,9 +157,17 @@ def test_without_settings_an_invoice_is_read_exactly_or_refused(written, way):
 
 
 def _is_utf8_by_chance(data: bytes, way: Written) -> bool:
-    """Whether nothing in the bytes tells that they are cp1252: `ß€` is the same two bytes as one letter of N'Ko."""
+    """Whether a line looks like UTF-8, though the file is cp1252: `ß€` is the same two bytes as one letter of N'Ko.
+
+    Then the others are taken for damaged lines of a file in UTF-8.
+    """
     text = gzip.decompress(data) if way.packed else data
+    return any(_is_utf8(line) for line in text.splitlines() if not line.isascii())
+
+
+def _is_utf8(line: bytes) -> bool:
     try:
-        return not text.decode("utf-8").isascii()
+        line.decode("utf-8")
     except UnicodeDecodeError:
         return False
+    return True
