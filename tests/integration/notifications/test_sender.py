@@ -20,7 +20,7 @@ from mailroom.notifications.model import Fate, Result, State
 from mailroom.notifications.outbox import Outbox
 from mailroom.notifications.settling import Decision
 from mailroom.platform import mongo
-from tests.integration.api.test_indexes import stages
+from tests.integration.api.test_indexes import named
 from tests.integration.notifications.conftest import Mail, eventually
 from tests.integration.notifications.relay import Peer, Relay, reply, slow
 
@@ -229,7 +229,7 @@ def test_everything_a_drain_asks_for_is_an_index_scan(commands: Commands, mail: 
                 continue  # found by the index that every collection has
             sort = {"sort": command["sort"], "limit": command["limit"]}
             plan = mail.services.database.command("explain", {"find": "notifications", "filter": asked, **sort})
-            found = stages(plan["queryPlanner"]["winningPlan"])
+            found = named(plan["queryPlanner"]["winningPlan"], "stage")
             assert "IXSCAN" in found, (asked, plan)
             assert "COLLSCAN" not in found, (asked, plan)
             explained += 1
