@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -15,8 +14,6 @@ from mailroom.platform.clock import rfc3339
 from mailroom.platform.contract import Cursor, Date, Id, Money, Time
 from mailroom.platform.mongo import Document
 from mailroom.platform.paging import optional_time
-
-_TO_MILLISECONDS = len("2024-01-31T12:00:00.000")
 
 State = Annotated[str, Meta(extra_json_schema={"enum": list(STATES)})]
 
@@ -132,7 +129,7 @@ class Accepted(Shape):
 
 
 def invoice(document: Document) -> Invoice:
-    """An invoice as MongoDB keeps it. Its times are in UTC, and need not say so."""
+    """An invoice as MongoDB keeps it."""
     source, edited = document["source"], document.get("edited")
     return Invoice(
         id=str(document["_id"]),
@@ -149,16 +146,12 @@ def invoice(document: Document) -> Invoice:
         source=Source(
             import_id=str(source["importId"]), row=source["row"], offset=source["offset"], outcome=source["outcome"]
         ),
-        edited=Edit(key_id=str(edited["keyId"]), at=_utc(edited["at"])) if edited else None,
+        edited=Edit(key_id=str(edited["keyId"]), at=rfc3339(edited["at"])) if edited else None,
         inserted_by=str(document["insertedBy"]),
         changed_by=str(document["changedBy"]),
-        created_at=_utc(document["createdAt"]),
-        updated_at=_utc(document["updatedAt"]),
+        created_at=rfc3339(document["createdAt"]),
+        updated_at=rfc3339(document["updatedAt"]),
     )
-
-
-def _utc(time: datetime) -> str:
-    return f"{time.isoformat(timespec='milliseconds')[:_TO_MILLISECONDS]}Z"
 
 
 def import_(document: Document) -> Import:

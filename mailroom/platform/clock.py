@@ -28,5 +28,6 @@ def to_milliseconds(time_: datetime) -> int:
 
 
 def rfc3339(time_: datetime) -> str:
-    """`2024-01-31T12:00:00.000Z`."""
-    return time_.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """`2024-01-31T12:00:00.000Z`. A time without a zone is in UTC, as the driver has it."""
+    utc = time_.astimezone(UTC).replace(tzinfo=None) if time_.tzinfo else time_
+    return f"{utc.isoformat(timespec='milliseconds')}Z"
