@@ -2,6 +2,7 @@
 prints what it used. Settings come from the environment.
 """
 
+import gc
 import json
 import sys
 from dataclasses import asdict
@@ -15,6 +16,7 @@ def main() -> None:
     services = Services.from_environment()
     worker = app.worker(services)
     services.database.command("ping")
+    gc.freeze()  # as the runtime of the function does
 
     def drain() -> int:
         answer = worker()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 from concurrent.futures import wait as wait_for
 from dataclasses import replace
@@ -91,8 +90,6 @@ class Sender:
 
     def drain(self, budget: Budget) -> int:
         """Sends what is due until nothing is, the budget is spent or the relay is down. Returns how many it tried."""
-        if not gc.get_freeze_count():
-            gc.freeze()  # to look through all that was imported again and again would take a tenth of the time
         return self._background.start(self._drain(budget)).result()
 
     def close(self) -> None:
