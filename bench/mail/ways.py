@@ -26,7 +26,7 @@ from mailroom.wiring import Services
 CONNECTIONS = 10
 MOST_IN_A_BATCH = 100  # as the API takes them
 
-_DATABASE = "bench-mail"
+_DATABASE = "bench_mail"  # of PostgreSQL, which takes no hyphen
 
 
 @dataclass(frozen=True)
