@@ -26,10 +26,10 @@ test: $(STAMP) ## Run all tests, against real servers
 	@$(BIN)/python -m local tools
 	@$(BIN)/python -m pytest
 
-bench: $(STAMP) ## Measure the importer, the API and the sender; writes the table of the importer in docs/performance.md
+bench: $(STAMP) ## Measure the importer, the sender and the API; writes the table of the importer in docs/performance.md
 	@$(BIN)/python -m bench
-	@$(BIN)/python -m bench.api
-	@exec $(BIN)/python -m bench.mail
+	@$(BIN)/python -m bench.mail
+	@exec $(BIN)/python -m bench.api
 
 bench-quick: $(STAMP) ## Measure the importer itself, in two minutes once its server is built
 	@exec $(BIN)/python -m bench --quick

@@ -36,7 +36,7 @@ def measured(work: Callable[[], int]) -> Usage:
     begin, wall = _processor_seconds(), time.perf_counter()
     rows = work()
     seconds = time.perf_counter() - wall
-    return Usage(rows, seconds, _processor_seconds() - begin, _peak_bytes(), begin)
+    return Usage(rows, seconds, _processor_seconds() - begin, peak_bytes(), begin)
 
 
 def _processor_seconds() -> float:
@@ -44,8 +44,9 @@ def _processor_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _peak_bytes() -> int:
-    status = Path("/proc/self/status")
+def peak_bytes(process: str = "self") -> int:
+    """Of a process's resident memory since it began, or since its peak was reset; another's by its id, on Linux."""
+    status = Path(f"/proc/{process}/status")
     if status.exists():
         # ru_maxrss would also count the parent's memory from before exec.
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))

@@ -29,25 +29,23 @@ class Trials:
 
     def ours(self, file: Path, rows: int, note: str = "") -> Usage | None:
         """The importer on a file nobody has imported before."""
-        with self._database() as services:
+        with self.database() as services:
             return self._import(services, file, rows, f"**Mailroom**{note}", file)
 
     def again(self, file: Path, changed: Path, rows: int) -> None:
         """The importer on a file, on the same once more, and on the same with one row in a hundred changed."""
-        with self._database() as services:
+        with self.database() as services:
             self._import(services, file, rows, "**Mailroom**", file)
             self._import(services, file, rows, "**Mailroom**, the same file again", file)
             self._import(services, changed, rows, "**Mailroom**, 1 % of the rows changed", changed)
 
     def peer(self, name: str, import_: Callable[[Task], Usage], file: Path, rows: int) -> None:
         """Another way to import."""
-        with self._database() as services:
+        with self.database() as services:
             self._line(name, lambda: import_(self._task(services, file, rows)), services, file, rows)
 
     def _import(self, services: Services, file: Path, rows: int, name: str, expected: Path) -> Usage | None:
-        services.objects.client.fput_object(services.settings.invoices_bucket, file.name, str(file))
-        environment = self.servers.environment(services.settings.mongodb_database)
-        task = self._task(services, file, rows)
+        task, environment = self.uploaded(services, file, rows)
         return self._line(name, lambda: run("ours", task, environment), services, expected, rows)
 
     def _line(
@@ -69,12 +67,17 @@ class Trials:
         )
         return usage
 
+    def uploaded(self, services: Services, file: Path, rows: int) -> tuple[Task, dict[str, str]]:
+        """The file is in the bucket: what a process is told that is to import it, and its environment."""
+        services.objects.client.fput_object(services.settings.invoices_bucket, file.name, str(file))
+        return self._task(services, file, rows), self.servers.environment(services.settings.mongodb_database)
+
     def _task(self, services: Services, file: Path, rows: int) -> Task:
         return Task(str(file), rows, file.name, self.servers.info["mongoUri"], services.settings.mongodb_database)
 
     @contextmanager
-    def _database(self) -> Iterator[Services]:
-        """And a bucket of its own: an importer with nothing to do would find the files of the trials before."""
+    def database(self) -> Iterator[Services]:
+        """A fresh one, and a bucket: an importer with nothing to do would find the files of the trials before."""
         services = self.servers.services(f"bench-{next(self._numbers)}")
         try:
             yield services

@@ -12,7 +12,7 @@ from bench.landed import landed
 from bench.measure import Usage
 from bench.processes import ROOT, run
 from bench.servers import BenchServers
-from bench.ways import Task
+from bench.trial import Trials
 from local.tools import say
 
 WORKERS = (1, 2)
@@ -29,36 +29,30 @@ def main() -> int:
         file = files.write(Path(folder), arguments.rows)
         with BenchServers(ROOT, Path(folder) / "servers") as servers:
             say(f"Writing to {servers.kind}")
-            for number in range(arguments.rounds):
+            trials = Trials(servers)
+            for _ in range(arguments.rounds):
                 for count in WORKERS:
-                    # A database of its own: where dropping takes its time, rows would be found unchanged.
-                    usages = _import(servers, f"bench-{number}-{count}", file, arguments.rows, count)
+                    usages = _import(trials, file, arguments.rows, count)
                     results[count].append(sum(each.processor_seconds for each in usages) / arguments.rows * 1e6)
     one, two = (median(results[count]) for count in WORKERS)
     print(f"processor time per row: one worker {one:.2f} µs, two {two:.2f} µs, ratio {two / one:.2f}")
     return 0
 
 
-def _import(servers: BenchServers, database: str, file: Path, rows: int, workers: int) -> list[Usage]:
+def _import(trials: Trials, file: Path, rows: int, workers: int) -> list[Usage]:
     """What each of so many workers used. Raises WayError, and ValueError when not the whole file landed."""
-    services = servers.services(database)
-    try:
-        services.objects.client.fput_object(services.settings.invoices_bucket, file.name, str(file))
-        environment = servers.environment(services.settings.mongodb_database)
-        task = Task(str(file), rows, file.name, servers.info["mongoUri"], services.settings.mongodb_database)
+    with trials.database() as services:
+        task, environment = trials.uploaded(services, file, rows)
         with ThreadPoolExecutor(workers) as pool:
             usages = list(pool.map(lambda _: run("worker", task, environment), range(workers)))
         found = landed(services.database["invoices"], file, rows)
-        if found != "right":
-            raise ValueError(found)
-        times = " + ".join(f"{each.processor_seconds / rows * 1e6:.2f}" for each in usages)
-        seconds = max(each.seconds for each in usages)
-        peak = max(each.peak_bytes for each in usages) / 1e6
-        say(f"  {workers} worker(s): {times} µs a row, {rows / seconds:,.0f} rows/s, {peak:.0f} MB")
-        return usages
-    finally:
-        services.database.client.drop_database(services.settings.mongodb_database)
-        services.close()
+    if found != "right":
+        raise ValueError(found)
+    times = " + ".join(f"{each.processor_seconds / rows * 1e6:.2f}" for each in usages)
+    seconds = max(each.seconds for each in usages)
+    peak = max(each.peak_bytes for each in usages) / 1e6
+    say(f"  {workers} worker(s): {times} µs a row, {rows / seconds:,.0f} rows/s, {peak:.0f} MB")
+    return usages
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.measure import peak_bytes
+
 CHUNK = 1 << 16
 EARLY = 10_000_000  # bytes, of several hundred million
 RESET_PEAK = "5"  # see clear_refs in proc(5)
@@ -38,7 +40,7 @@ def export(port: int, key: str, pid: int, format_: str) -> Export:
         done.pieces += 1
         found = NEXT.search(end)
         cursor = found[1] if found else b""
-    done.seconds, done.peak_bytes = time.perf_counter() - begin, _peak(pid)
+    done.seconds, done.peak_bytes = time.perf_counter() - begin, peak_bytes(str(pid))
     return done
 
 
@@ -52,13 +54,7 @@ def _read(answer: http.client.HTTPResponse, done: Export, pid: int) -> bytes:
             end = (end + piece)[-500:]
             done.size += len(piece)
             if not done.early_bytes and done.size > EARLY:
-                done.early_bytes = _peak(pid)
+                done.early_bytes = peak_bytes(str(pid))
     except http.client.IncompleteRead as error:
         raise RuntimeError(f"an export broke off after {done.size:,} bytes") from error
     return end
-
-
-def _peak(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024

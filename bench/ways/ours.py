@@ -4,6 +4,8 @@ import sys
 import time
 from collections.abc import Callable
 
+from bson import ObjectId
+
 from bench.ways import Task
 from mailroom.invoices import app
 from mailroom.wiring import Services
@@ -13,12 +15,16 @@ MOST_CALLS, CALLED_AGAIN_SECONDS = 5, 2.0
 UNFINISHED = ("pending", "running")
 
 
-def prepare(task: Task) -> Callable[[], int]:
-    """The job is there already when the work begins."""
+def submitted(task: Task) -> tuple[Services, ObjectId]:
+    """A process like the function's, and the job of the task, which is there already when the work begins."""
     sys.modules.setdefault("numpy", None)  # type: ignore[arg-type]  # pyarrow loads it if it can; the image has none
     services = Services.from_environment()
     version = services.objects.find(services.settings.invoices_bucket, task.key)
-    id_, _ = app.ledger(services).submit(version)
+    return services, app.ledger(services).submit(version)[0]
+
+
+def prepare(task: Task) -> Callable[[], int]:
+    services, id_ = submitted(task)
     work = app.worker(services)
 
     def run() -> int:
