@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 MOST_ATTEMPTS = 8
 
 # A worker begins with the first part that another left, so whatever else kills workers mostly kills them there.
-_MOST_PART_ATTEMPTS = 3 * MOST_ATTEMPTS
+MOST_PART_ATTEMPTS = 3 * MOST_ATTEMPTS
 
 # How long a job waits for a server that does not answer, in seconds.
 _WAIT_SECONDS = 1.0
@@ -135,7 +135,7 @@ class Importer:
         part = job.abandoned
         if job.attempts > MOST_ATTEMPTS:
             raise _no_progress(job.attempts - 1)
-        if part and part.attempts >= _MOST_PART_ATTEMPTS:
+        if part and part.attempts >= MOST_PART_ATTEMPTS:
             raise _no_progress(part.attempts)
         if part:
             return reading.batch(part.offset, part.row, job.leased_at, part.end)

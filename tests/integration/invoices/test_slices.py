@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from mailroom import setup
 from mailroom.errors import LeaseLost
 from mailroom.invoices import app
-from mailroom.invoices.importer import MOST_ATTEMPTS
+from mailroom.invoices.importer import MOST_ATTEMPTS, MOST_PART_ATTEMPTS
 from mailroom.invoices.jobs import COUNTS, Checkpoint
 from mailroom.invoices.parts import Part
 from mailroom.wiring import Services
@@ -92,6 +93,33 @@ def test_a_part_that_a_slow_worker_completes_after_all_is_not_taken_from_it(make
     job = bucket.job(import_id)
     assert job["parts"] == {}
     assert job["checkpoint"]["counts"]["inserted"] == 7
+
+
+def test_a_part_that_kills_its_workers_is_given_up(make_services: Callable[..., Services]):
+    bucket = _bucket(make_services, import_lease_seconds=0.0)
+    import_id = bucket.submit("may.csv", BODY)
+    ledger, end = app.ledger(bucket.services), Checkpoint(900, 7, 0, {})
+    job = ledger.claim()
+    assert job is not None
+    part = Part(offset=0, end=900, row=0, rejected=0, ids=b"", attempts=1, epoch=job.epoch, due_at=job.leased_at)
+    assert ledger.hand_over(job, part, end, {})  # and the worker dies
+    for attempts in range(2, MOST_PART_ATTEMPTS + 1):
+        job = ledger.claim()
+        assert job is not None
+        assert job.abandoned is not None
+        assert ledger.hand_over(job, replace(job.abandoned, attempts=attempts), end, {})  # as all that take it over
+    bucket.run()
+    assert bucket.job(import_id)["error"]["code"] == "import.no_progress"
+
+
+@pytest.mark.parametrize(("rows", "calls"), [(80_000, 1), (20_000, 0)], ids=["much is left", "little is left"])
+def test_others_are_called_to_help_with_a_large_file(make_services: Callable[..., Services], rows: int, calls: int):
+    bucket = _bucket(make_services, import_batch_rows=100)
+    called: list[str] = []
+    importer = replace(app._importer(bucket.services), call_help=lambda: called.append("help"))
+    bucket.submit("large.csv", csv(*(line(f"N{number}") for number in range(rows))))
+    assert importer.run(_OneBatch()) == 1  # type: ignore[arg-type]
+    assert len(called) == calls
 
 
 def test_a_leased_job_is_not_due(bucket: Bucket):
