@@ -9,7 +9,8 @@ from bson import ObjectId
 from bench.api import rows
 from local.tools import say
 from mailroom import setup
-from mailroom.invoices import app
+from mailroom.invoices import working
+from mailroom.invoices.ledger import Ledger
 from mailroom.platform.mongo import Document, Documents
 from mailroom.wiring import Services
 
@@ -25,7 +26,7 @@ def load_invoices(services: Services, count: int) -> None:
     setup.run(services, lambda line: None)
     if invoices.estimated_document_count() >= count:
         return
-    ledger, worker, begin = app.ledger(services), app.worker(services), time.monotonic()
+    ledger, worker, begin = Ledger.of(services.database, services.settings), working.worker(services), time.monotonic()
     for part, content in enumerate(rows.files(count, max(1, count // A_FILE))):
         raw, name = content.encode(), f"{part:03d}.csv"
         services.objects.write(bucket, name, BytesIO(raw), len(raw), "text/csv")

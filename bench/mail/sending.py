@@ -8,13 +8,13 @@ import sys
 from dataclasses import asdict
 
 from bench.measure import measured
-from mailroom.notifications import app
+from mailroom.notifications import working
 from mailroom.wiring import Services
 
 
 def main() -> None:
     services = Services.from_environment()
-    worker = app.worker(services)
+    worker = working.worker(services)
     services.database.command("ping")
     gc.freeze()  # as the runtime of the function does
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from bson import ObjectId
 
 from bench.ways import Task
-from mailroom.invoices import app
+from mailroom.invoices import working
+from mailroom.invoices.ledger import Ledger
 from mailroom.wiring import Services
 
 # As the schedule does it: a server that did not answer for a while leaves an import to be gone on with.
@@ -20,12 +21,12 @@ def submitted(task: Task) -> tuple[Services, ObjectId]:
     sys.modules.setdefault("numpy", None)  # type: ignore[arg-type]  # pyarrow loads it if it can; the image has none
     services = Services.from_environment()
     version = services.objects.find(services.settings.invoices_bucket, task.key)
-    return services, app.ledger(services).submit(version)[0]
+    return services, Ledger.of(services.database, services.settings).submit(version)[0]
 
 
 def prepare(task: Task) -> Callable[[], int]:
     services, id_ = submitted(task)
-    work = app.worker(services)
+    work = working.worker(services)
 
     def run() -> int:
         for _ in range(MOST_CALLS):

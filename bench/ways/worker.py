@@ -5,14 +5,14 @@ from collections.abc import Callable
 
 from bench.ways import Task
 from bench.ways.ours import UNFINISHED, submitted
-from mailroom.invoices import app
+from mailroom.invoices import working
 
 CALLED_EVERY_SECONDS = 0.05
 
 
 def prepare(task: Task) -> Callable[[], int]:
     services, id_ = submitted(task)
-    work = app.worker(services)
+    work = working.worker(services)
 
     def run() -> int:
         while True:

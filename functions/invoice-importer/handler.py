@@ -1,9 +1,9 @@
 """Runs due imports, one time-budgeted slice a call."""
 
 from mailroom.function import Function
-from mailroom.invoices import app
+from mailroom.invoices import working
 from mailroom.wiring import Services
 
-function = Function(app.worker, Services.from_environment)
+function = Function(working.worker, Services.from_environment)
 handle = function
 close = function.close

@@ -7,12 +7,10 @@ import logging
 from dataclasses import dataclass
 
 from mailroom.events.decode import Ignored, NotAnEvent, decode
-from mailroom.invoices import app as invoices
-from mailroom.invoices.api import IMPORTER
 from mailroom.invoices.ledger import Ledger
 from mailroom.platform import secrets
 from mailroom.platform.http import Api, Caller, Problem, Request, Response
-from mailroom.platform.kick import Kicker
+from mailroom.platform.kick import IMPORTER, Kicker
 from mailroom.platform.secrets import Secrets
 from mailroom.wiring import Services
 
@@ -74,7 +72,7 @@ class Webhook:
 def api(services: Services) -> Api:
     """Wires the webhook."""
     return Webhook(
-        ledger=invoices.ledger(services),
+        ledger=Ledger.of(services.database, services.settings),
         kicker=services.kicker,
         secrets=services.secrets,
         bucket=services.settings.invoices_bucket,

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from mailroom.errors import InvalidSetting
 from mailroom.invoices.ledger import DONE, FAILED, UNANNOUNCED
-from mailroom.platform.http import Problem
+from mailroom.platform.kick import SENDER
 from mailroom.platform.mongo import Document
+from mailroom.platform.problems import Problem
 from mailroom.wiring import Services
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ log = logging.getLogger(__name__)
 
 _AT_ONCE = 100
 _CALLER = "invoice-importer"
-_SENDER = "notification-sender"
 
 
 def announcer(services: Services) -> Callable[[], None]:
@@ -66,7 +66,7 @@ def announcer(services: Services) -> Callable[[], None]:
         except Exception:  # whatever it is: the imports have ended and stay so, and the next slice tries again
             log.exception("no mail tells of the end of an import")
         if told:
-            services.kicker.kick(_SENDER)
+            services.kicker.kick(SENDER)
 
     return announce
 

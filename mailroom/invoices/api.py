@@ -16,7 +16,7 @@ from mailroom.invoices.queries import Queries
 from mailroom.invoices.statuses import Statuses
 from mailroom.platform.clock import Budget
 from mailroom.platform.http import Api, Authenticate, Policy, Problem, Request, Response
-from mailroom.platform.kick import Kicker
+from mailroom.platform.kick import IMPORTER, Kicker
 from mailroom.platform.mongo import Document
 from mailroom.platform.objects import ObjectGone, ObjectStore
 from mailroom.platform.paging import object_id
@@ -24,7 +24,6 @@ from mailroom.platform.rendering import entity_tag, precondition_holds
 from mailroom.platform.turns import Turns
 
 READ, WRITE = "invoices:read", "invoices:write"
-IMPORTER = "invoice-importer"
 
 # In one replica: half of the threads that the function runtime has by default.
 EXPORTS_AT_ONCE = 4

@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 
 from bson import ObjectId
 from pymongo import ReturnDocument
+from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from mailroom.errors import LeaseLost
@@ -30,6 +31,7 @@ from mailroom.invoices.parts import Part, parts_of
 from mailroom.platform.clock import to_milliseconds
 from mailroom.platform.mongo import Document, Documents, server_time
 from mailroom.platform.objects import ObjectVersion
+from mailroom.platform.settings import Settings
 
 PENDING, RUNNING, DONE, FAILED, SUPERSEDED = "pending", "running", "done", "failed", "superseded"
 CANCELLED, UNDONE = "cancelled", "undone"
@@ -47,6 +49,10 @@ class Ledger:
         self._announces = announces
         self._collection = collection
         self._lease = timedelta(seconds=lease_seconds)
+
+    @classmethod
+    def of(cls, database: Database[Document], settings: Settings) -> Ledger:
+        return cls(database["imports"], settings.import_lease_seconds, announces=bool(settings.import_notify))
 
     def submit(self, version: ObjectVersion, *, force: bool = False, dry_run: bool = False) -> tuple[ObjectId, bool]:
         """Writes the job of an object version with majority; its id, and whether it is new.

@@ -16,6 +16,11 @@ class Statuses:
 
     allowed: frozenset[str] = frozenset()
 
+    @classmethod
+    def parse(cls, setting: str) -> Statuses:
+        """As IMPORT_STATUSES has them, separated by commas."""
+        return cls(frozenset(filter(None, map(str.strip, setting.split(",")))))
+
     def read(self, text: str) -> str:
         """The status as it is stored, by the rules of a file's rows. Raises `Problem` 422."""
         status = read_text(text, LIMITS["status"], required=False, multiline=False)

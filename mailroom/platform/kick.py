@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 
-import urllib3
-
 log = logging.getLogger(__name__)
+
+IMPORTER, SENDER = "invoice-importer", "notification-sender"
 
 # Behind a gateway's asynchronous route the answer is immediate; without one the worker answers when its work is done,
 # and nobody waits for that.
-_CONNECT_SECONDS = 1.0
-_READ_SECONDS = 0.5
+_TIMEOUTS = {"connect": 1.0, "read": 0.5}  # seconds
 
 
 class Kicker:
@@ -24,7 +23,6 @@ class Kicker:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._pool = urllib3.PoolManager(maxsize=2)
         self._wanted: set[str] = set()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -46,9 +44,12 @@ class Kicker:
             self._closed = True
             self._changed.notify()
         if self._thread:
-            self._thread.join(_CONNECT_SECONDS + _READ_SECONDS)
+            self._thread.join(sum(_TIMEOUTS.values()))
 
     def _run(self) -> None:
+        import urllib3  # 30 ms, which no start waits for here
+
+        pool = urllib3.PoolManager()
         while True:
             with self._changed:
                 while not self._wanted and not self._closed:
@@ -56,18 +57,10 @@ class Kicker:
                 if not self._wanted:
                     return
                 function = self._wanted.pop()
-            self._post(function)
-
-    def _post(self, function: str) -> None:
-        try:
-            self._pool.request(
-                "POST",
-                self._url.replace("{function}", function),
-                body=b"",
-                timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),
-                retries=False,
-            )
-        except urllib3.exceptions.ReadTimeoutError:
-            pass  # it is at work
-        except urllib3.exceptions.HTTPError as error:
-            log.info("kick of %s failed, its schedule will find the work: %s", function, type(error).__name__)
+            url = self._url.replace("{function}", function)
+            try:
+                pool.request("POST", url, body=b"", timeout=urllib3.Timeout(**_TIMEOUTS), retries=False)
+            except urllib3.exceptions.ReadTimeoutError:
+                pass  # it is at work
+            except urllib3.exceptions.HTTPError as error:
+                log.info("kick of %s failed, its schedule will find the work: %s", function, type(error).__name__)

@@ -18,7 +18,7 @@ from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 
 import mailroom.invoices.fast.columns  # noqa: F401  # in tenths of a second: before the short lives begin
-from mailroom.invoices import app
+from mailroom.invoices import working
 from mailroom.invoices.ledger import Ledger
 from mailroom.invoices.rejects import Rejects
 from mailroom.invoices.store import InvoiceStore
@@ -59,7 +59,7 @@ def run(settings: Settings, fault: Fault | None, told: Connection) -> None:
     if fault is not None:
         _arm(fault, told)
     services = Services(settings)
-    worker, imports = app.worker(services), services.database["imports"]
+    worker, imports = working.worker(services), services.database["imports"]
     end = time.monotonic() + GIVE_UP_SECONDS
     while time.monotonic() < end:
         try:

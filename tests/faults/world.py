@@ -12,7 +12,6 @@ from typing import Any
 
 from bson import ObjectId
 
-from mailroom.invoices import app
 from mailroom.invoices.control import Control
 from mailroom.platform.mongo import Document
 from mailroom.platform.objects import ObjectVersion
@@ -124,7 +123,7 @@ class World:
         assert self.submit() == self.job
 
     def submit(self) -> str:
-        return str(app.ledger(self.bucket.services).submit(self.version)[0])
+        return str(self.bucket.ledger.submit(self.version)[0])
 
     def start(self, fault: Fault | None = None, settings: Settings | None = None, **changes: object) -> Importer:
         """Starts an importer process."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from mailroom.invoices import app
+from mailroom.invoices import serving
 from mailroom.platform.http import Problem
 from mailroom.platform.keys import ApiKeys
 from mailroom.wiring import Services
@@ -63,7 +63,7 @@ def test_a_key_needs_known_scopes(services: Services, scopes: list[str]):
 
 
 def test_a_stranger_learns_nothing_and_a_scope_is_needed(services: Services):
-    api = app.api(services)
+    api = serving.api(services)
     for path in ("/", "/imports", "/nothing/here"):
         assert api(Call("GET", path))["statusCode"] == 401
     key = services.keys.create("mail only", ["notifications:send"])

@@ -10,7 +10,7 @@ import pytest
 from mailroom import function
 from mailroom.errors import InvalidSetting, Unavailable
 from mailroom.function import Function
-from mailroom.invoices import app
+from mailroom.invoices import serving
 from mailroom.platform import mongo
 from mailroom.wiring import Services
 from tests.faults.proxy import Proxy
@@ -36,7 +36,7 @@ def test_a_new_connection_string_is_used_at_once(services: Services, impatient: 
     settings = replace(services.settings, mongodb_timeout_seconds=2.0)
     with Proxy("127.0.0.1", server.port, lambda: None) as proxy:
         file.write_text(f"mongodb://127.0.0.1:{proxy.port}/?directConnection=true")
-        running = Function(app.api, lambda: Services(settings))
+        running = Function(serving.api, lambda: Services(settings))
         assert status(running, key) == 200
     assert status(running, key) == 503  # the way to that server is gone
     file.write_text(good)
@@ -48,7 +48,7 @@ def test_one_that_cannot_be_used_stops_nothing_and_is_not_told(
     services: Services, impatient: None, caplog: pytest.LogCaptureFixture
 ):
     key = services.keys.create("test", ["invoices:read"]).text
-    running = Function(app.api, lambda: Services(services.settings))
+    running = Function(serving.api, lambda: Services(services.settings))
     file = services.settings.secrets_dir / services.settings.mongodb_secret
     bad_port, bad_user = "mongodb://user:hush/hush@host", "mongodb://user:hush@hush@host"  # pragma: allowlist secret
     for wrong in ("", "hush-hush", bad_port, bad_user):

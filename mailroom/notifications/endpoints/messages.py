@@ -5,12 +5,13 @@ from __future__ import annotations
 from bson import ObjectId
 
 from mailroom.notifications import addresses, answers
-from mailroom.notifications.endpoints.sending import SENDER, Kick
+from mailroom.notifications.endpoints.sending import Kick
 from mailroom.notifications.mailbox import Mailbox
 from mailroom.notifications.outbox import Outbox
 from mailroom.notifications.retention import Retention
 from mailroom.platform import paging
 from mailroom.platform.http import Problem, Request, Response
+from mailroom.platform.kick import SENDER
 
 
 class Messages:

@@ -19,11 +19,10 @@ from mailroom.notifications.model import State
 from mailroom.notifications.requests import Extras, Send
 from mailroom.notifications.store import Accepted, Idempotency, Order, Store
 from mailroom.platform.http import Problem, Request, Response
+from mailroom.platform.kick import SENDER
 from mailroom.platform.mongo import Document
 
 log = logging.getLogger(__name__)
-
-SENDER = "notification-sender"
 
 MOST_MESSAGES = 100  # in a batch
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from mailroom.invoices import app
 from mailroom.invoices.api import InvoicesApi
 from mailroom.invoices.content import content_of
 from mailroom.invoices.identity import order
+from mailroom.invoices.ledger import Ledger
 from mailroom.invoices.parsing import Invoice
 from mailroom.invoices.queries import Queries
 from mailroom.invoices.statuses import Statuses
@@ -87,7 +87,7 @@ def make_client(indexed: Services) -> Callable[..., Client]:
         key = indexed.keys.create("test", ["invoices:read", "invoices:write"])
         endpoints = InvoicesApi(
             queries=Queries.of(indexed.database),
-            ledger=app.ledger(indexed),
+            ledger=Ledger.of(indexed.database, indexed.settings),
             objects=indexed.objects,
             kicker=indexed.kicker,
             bucket=indexed.settings.invoices_bucket,

@@ -121,8 +121,8 @@ def test_without_a_token_the_webhook_serves_nobody(indexed: Services, content: s
 
 
 def test_workers_do_what_is_due_whoever_calls_and_tell_a_count(indexed: Services):
-    from mailroom.invoices import app as importer
-    from mailroom.notifications import app as mail
+    from mailroom.invoices import working as importer
+    from mailroom.notifications import working as mail
 
     for worker in (importer.worker(indexed), mail.worker(indexed)):
         for body in (b"", b'{"done": 9}', b"\x00" * 1000, b"[" * 10_000):

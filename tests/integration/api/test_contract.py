@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from mailroom.invoices import app as invoices
 from mailroom.invoices import contract
+from mailroom.invoices.ledger import Ledger
 from mailroom.platform.http import Route
 from mailroom.platform.objects import ObjectVersion
 from mailroom.wiring import Services
@@ -44,7 +44,9 @@ def test_every_reference_leads_somewhere(client: Client):
 
 def test_answers_have_the_shape_that_is_named(client: Client, put, indexed: Services):
     [id_] = put(document("1"))
-    import_id, _ = invoices.ledger(indexed).submit(ObjectVersion("b", "k.csv", "v", "etag", 10, 1_700_000_000_000))
+    import_id, _ = Ledger.of(indexed.database, indexed.settings).submit(
+        ObjectVersion("b", "k.csv", "v", "etag", 10, 1_700_000_000_000)
+    )
     for operation, path in (
         (contract.LIST_INVOICES, "/"),
         (contract.GET_INVOICE, f"/{id_}"),

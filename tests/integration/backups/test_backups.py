@@ -16,7 +16,7 @@ from mailroom.backups.backup import open_archive
 from mailroom.backups.manifest import Damaged, NoSuchBackup
 from mailroom.backups.restore import DoesNotFit, NotEmpty
 from mailroom.errors import InvalidSetting
-from mailroom.notifications.app import api
+from mailroom.notifications.serving import api
 from tests.integration.backups.conftest import World
 from tests.integration.invoices.files import Bucket, csv, line
 

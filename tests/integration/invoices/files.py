@@ -9,7 +9,8 @@ from io import BytesIO
 from typing import Any
 
 from mailroom.events import app as events
-from mailroom.invoices import app as invoices
+from mailroom.invoices import working
+from mailroom.invoices.ledger import Ledger
 from mailroom.invoices.reconcile import CURSOR_ID
 from mailroom.platform.mongo import Document
 from mailroom.wiring import Services
@@ -45,6 +46,10 @@ class Bucket:
         self.events = events.api(services)  # once, as a function does: routes compile code
         self.reconcile_at(datetime(2100, 1, 1, tzinfo=UTC))  # not in a test that is about something else
 
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger.of(self.services.database, self.services.settings)
+
     def reconcile_at(self, time: datetime) -> None:
         """When the bucket is next compared with the jobs."""
         self.services.database["cursors"].update_one({"_id": CURSOR_ID}, {"$set": {"dueAt": time}})
@@ -57,11 +62,11 @@ class Bucket:
     def submit(self, key: str, body: bytes) -> str:
         """Uploads and writes the job; the import's id."""
         version = self.services.objects.find(self.name, key, self.put(key, body))
-        return str(invoices.ledger(self.services).submit(version)[0])
+        return str(self.ledger.submit(version)[0])
 
     def run(self) -> dict[str, Any]:
         """Calls the importer once, as the schedule does."""
-        return invoices.worker(self.services)()
+        return working.worker(self.services)()
 
     def import_(self, key: str, body: bytes) -> Document:
         """Uploads, imports, and returns the import as the database has it."""

@@ -8,7 +8,7 @@ import pytest
 
 from mailroom import setup
 from mailroom.errors import InvalidSetting
-from mailroom.invoices import app
+from mailroom.invoices import working
 from mailroom.wiring import Services
 from tests.integration.invoices.files import Bucket, csv, line
 
@@ -55,7 +55,7 @@ def test_an_end_that_is_told_of_twice_is_one_mail(told: Bucket):
 
 def test_an_address_that_is_none_is_named_at_start(make_services: Callable[..., Services]):
     with pytest.raises(InvalidSetting, match="IMPORT_NOTIFY"):
-        app.worker(make_services(import_notify="nobody"))
+        working.worker(make_services(import_notify="nobody"))
 
 
 def _subjects(bucket: Bucket) -> list[str]:

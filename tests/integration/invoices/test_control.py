@@ -12,7 +12,7 @@ from bson import ObjectId
 
 from mailroom import setup
 from mailroom.errors import LeaseLost
-from mailroom.invoices import app
+from mailroom.invoices import serving
 from mailroom.platform.keys import SCOPES
 from mailroom.wiring import Services
 from tests.integration.invoices.files import HEADER, Bucket, Call, counts, csv, line
@@ -22,7 +22,7 @@ class Client:
     """Calls the function `invoices` with a key for everything."""
 
     def __init__(self, services: Services) -> None:
-        self.api = app.api(services)
+        self.api = serving.api(services)
         self.key = services.keys.create("test", list(SCOPES)).text
 
     def __call__(self, method: str, path: str, body: object = None) -> tuple[int, dict]:
@@ -44,14 +44,14 @@ def bucket_with(make_services: Callable[..., Services], **settings: object) -> B
 
 def test_a_cancelled_import_fences_its_worker_and_can_be_retried(bucket: Bucket, client: Client):
     import_id = bucket.submit("may.csv", csv(line(1), line(2)))
-    job = app.ledger(bucket.services).claim()
+    job = bucket.ledger.claim()
     assert job is not None
 
     status, shown = client("POST", f"/imports/{import_id}/cancel")
 
     assert (status, shown["state"]) == (200, "cancelled")
     with pytest.raises(LeaseLost):
-        app.ledger(bucket.services).checkpoint(job, job.checkpoint, {})
+        bucket.ledger.checkpoint(job, job.checkpoint, {})
     bucket.run()
     assert bucket.invoices() == []
     assert client("POST", f"/imports/{import_id}/cancel")[0] == 409
@@ -170,7 +170,7 @@ def test_an_object_may_bring_the_mapping_of_its_columns(bucket: Bucket, mapping:
     bucket.services.objects.client.put_object(
         bucket.name, "may.csv", BytesIO(body), len(body), metadata={"columns": mapping}
     )
-    import_id = str(app.ledger(bucket.services).submit(bucket.services.objects.find(bucket.name, "may.csv"))[0])
+    import_id = str(bucket.ledger.submit(bucket.services.objects.find(bucket.name, "may.csv"))[0])
     bucket.run()
     assert (bucket.job(import_id)["error"] or {"code": None})["code"] == code
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from bson import Decimal128
 
-from mailroom.invoices import app, reading
+from mailroom.invoices import reading
 from tests.integration.invoices.files import HEADER, Bucket, counts, csv, line
 
 
@@ -63,7 +63,7 @@ def test_older_content_that_arrives_late_overwrites_nothing(bucket: Bucket):
     bucket.import_("may.csv", csv(line(1, status="paid")))
 
     version = bucket.services.objects.find(bucket.name, "may.csv", older)
-    import_id, new = app.ledger(bucket.services).submit(version)
+    import_id, new = bucket.ledger.submit(version)
     assert new
     bucket.run()
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from mailroom.invoices import app
+from mailroom.invoices import serving
 from tests.integration.invoices.files import Bucket, Call, csv, line
 
 
 @pytest.fixture
 def get(bucket: Bucket):
     key = bucket.services.keys.create("test", ["invoices:read", "invoices:write"])
-    api = app.api(bucket.services)
+    api = serving.api(bucket.services)
 
     def get(path: str = "/", method: str = "GET", body: Any = None, **query: str) -> tuple[int, Any]:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()

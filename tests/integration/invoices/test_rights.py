@@ -7,7 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from mailroom import setup
-from mailroom.invoices import app
+from mailroom.invoices import serving
+from mailroom.invoices.ledger import Ledger
 from mailroom.wiring import Services
 from tests.commands import RECORDER
 from tests.integration.api.conftest import Client
@@ -35,11 +36,11 @@ def test_invoice_importer(make_services: Callable[..., Services]):
     version = services.objects.find(
         bucket.name, "may.csv", bucket.put("may.csv", csv(line(1), line(2, status="paid"), BAD))
     )
-    trial = app.ledger(services).submit(version, dry_run=True)[0]
+    trial = Ledger.of(services.database, services.settings).submit(version, dry_run=True)[0]
     with RECORDER.of("invoice-importer"):
         bucket.run()
     assert counts(bucket.job(str(trial)))[:4] == (3, 0, 1, 1)
-    app.ledger(services).submit(version, force=True)
+    Ledger.of(services.database, services.settings).submit(version, force=True)
     bucket.reconcile_at(datetime(2000, 1, 1, tzinfo=UTC))
     with RECORDER.of("invoice-importer") as used:
         bucket.run()
@@ -51,7 +52,7 @@ def test_invoices(bucket: Bucket):
     [id_, _] = [str(each["_id"]) for each in bucket.invoices()]
     key = bucket.services.keys.create("all", ["invoices:read", "invoices:write"])
     with RECORDER.of("invoices") as used:
-        client = Client(app.api(bucket.services), key.text)
+        client = Client(serving.api(bucket.services), key.text)
         for path in ("/", "/totals", "/export", f"/{id_}", "/imports", f"/imports/{done['_id']}", "/template.csv"):
             assert client.get(path).status == 200, path
         assert client.get("/", importId=str(done["_id"])).status == 200

@@ -9,7 +9,7 @@ import pytest
 
 from mailroom import setup
 from mailroom.errors import LeaseLost
-from mailroom.invoices import app
+from mailroom.invoices import working
 from mailroom.invoices.importer import MOST_ATTEMPTS, MOST_PART_ATTEMPTS
 from mailroom.invoices.jobs import COUNTS, Checkpoint
 from mailroom.invoices.parts import Part
@@ -32,7 +32,7 @@ def test_a_job_longer_than_the_budget_continues_to_the_same_end(make_services: C
     slices = 0
     while bucket.job(import_id)["state"] != "done":
         # A budget of nothing still does one batch, so that it always gets on.
-        app._importer(bucket.services).run(_OneBatch())
+        working._importer(bucket.services).run(_OneBatch())
         slices += 1
 
     assert slices > 7
@@ -54,7 +54,7 @@ class _OneBatch:
 def test_a_worker_that_lost_its_lease_can_write_nothing_to_the_job(make_services: Callable[..., Services]):
     bucket = _bucket(make_services, import_lease_seconds=0.0)
     import_id = bucket.submit("may.csv", BODY)
-    ledger = app.ledger(bucket.services)
+    ledger = bucket.ledger
     stale, current = ledger.claim(), ledger.claim()
     assert stale is not None
     assert current is not None
@@ -77,7 +77,7 @@ def test_a_worker_that_lost_its_lease_can_write_nothing_to_the_job(make_services
 def test_a_part_that_a_slow_worker_completes_after_all_is_not_taken_from_it(make_services: Callable[..., Services]):
     bucket = _bucket(make_services, import_lease_seconds=0.0)
     import_id = bucket.submit("may.csv", BODY)
-    ledger = app.ledger(bucket.services)
+    ledger = bucket.ledger
     slow = ledger.claim()
     assert slow is not None
     part = Part(offset=0, end=900, row=0, rejected=0, ids=b"", attempts=1, epoch=slow.epoch, due_at=slow.leased_at)
@@ -98,7 +98,7 @@ def test_a_part_that_a_slow_worker_completes_after_all_is_not_taken_from_it(make
 def test_a_part_that_kills_its_workers_is_given_up(make_services: Callable[..., Services]):
     bucket = _bucket(make_services, import_lease_seconds=0.0)
     import_id = bucket.submit("may.csv", BODY)
-    ledger, end = app.ledger(bucket.services), Checkpoint(900, 7, 0, {})
+    ledger, end = bucket.ledger, Checkpoint(900, 7, 0, {})
     job = ledger.claim()
     assert job is not None
     part = Part(offset=0, end=900, row=0, rejected=0, ids=b"", attempts=1, epoch=job.epoch, due_at=job.leased_at)
@@ -116,7 +116,7 @@ def test_a_part_that_kills_its_workers_is_given_up(make_services: Callable[..., 
 def test_others_are_called_to_help_with_a_large_file(make_services: Callable[..., Services], rows: int, calls: int):
     bucket = _bucket(make_services, import_batch_rows=100)
     called: list[str] = []
-    importer = replace(app._importer(bucket.services), call_help=lambda: called.append("help"))
+    importer = replace(working._importer(bucket.services), call_help=lambda: called.append("help"))
     bucket.submit("large.csv", csv(*(line(f"N{number}") for number in range(rows))))
     assert importer.run(_OneBatch()) == 1  # type: ignore[arg-type]
     assert len(called) == calls
@@ -124,13 +124,13 @@ def test_others_are_called_to_help_with_a_large_file(make_services: Callable[...
 
 def test_a_leased_job_is_not_due(bucket: Bucket):
     bucket.submit("may.csv", BODY)
-    assert app.ledger(bucket.services).claim() is not None
-    assert app.ledger(bucket.services).claim() is None
+    assert bucket.ledger.claim() is not None
+    assert bucket.ledger.claim() is None
 
 
 def test_a_batch_replayed_after_a_crash_counts_the_same(bucket: Bucket):
     import_id = bucket.submit("may.csv", BODY)
-    importer = app._importer(bucket.services)
+    importer = working._importer(bucket.services)
     job = importer.ledger.claim()
     assert job is not None
     crash = RuntimeError("as if the process had ended here")
@@ -160,6 +160,6 @@ def test_a_job_that_never_gets_on_is_given_up(make_services: Callable[..., Servi
     bucket = _bucket(make_services, import_lease_seconds=0.0)
     import_id = bucket.submit("may.csv", BODY)
     for _ in range(MOST_ATTEMPTS):
-        assert app.ledger(bucket.services).claim() is not None  # and the worker dies
+        assert bucket.ledger.claim() is not None  # and the worker dies
     bucket.run()
     assert bucket.job(import_id)["error"]["code"] == "import.no_progress"

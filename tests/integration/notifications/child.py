@@ -14,7 +14,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from mailroom.notifications import app
+from mailroom.notifications import serving, working
 from mailroom.notifications.outbox import Outbox
 from mailroom.wiring import Services
 
@@ -52,7 +52,7 @@ def main(function: str, point: str) -> None:
         name, wrap = POINTS[point]
         setattr(Outbox, name, wrap(getattr(Outbox, name)))
     services = Services.from_environment()
-    handle: Callable[[Any], dict[str, Any]] = (app.api if function == "notifications" else app.worker)(services)
+    handle: Callable[[Any], dict[str, Any]] = (serving.api if function == "notifications" else working.worker)(services)
     headers = {"Authorization": f"Bearer {os.environ.get('API_KEY', '')}"} | json.loads(os.environ.get("HEADERS", "{}"))
     print("ready", flush=True)
     for line in sys.stdin:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from mailroom.notifications import app
+from mailroom.notifications import serving, working
 from mailroom.notifications.indexes import INDEXES
 from mailroom.platform.http import Api
 from mailroom.platform.mongo import Documents
@@ -87,8 +87,8 @@ class Mail:
             "test",
             ["notifications:send", "notifications:read", "notifications:erase", "templates:read", "templates:write"],
         )
-        self.client = Client(app.api(services), key.text)
-        self.sender: Worker = app.worker(services)
+        self.client = Client(serving.api(services), key.text)
+        self.sender: Worker = working.worker(services)
 
     @property
     def collection(self) -> Documents:

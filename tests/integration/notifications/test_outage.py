@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pymongo.errors import AutoReconnect
 
-from mailroom.notifications import app
+from mailroom.notifications import serving, working
 from mailroom.notifications.outbox import Outbox
 from tests.integration.notifications.conftest import FAST, Client, Mail, eventually
 from tests.integration.notifications.relay import Relay, slow
@@ -79,11 +79,11 @@ def test_mongodb_is_away_before_it_is_stored(make_services: Any, mail: Mail, rel
     services = make_services(**FAST, smtp_port=relay.port, mongodb_timeout_seconds=0.5)
     key = mail.client.key
 
-    answer = Client(app.api(services), key).post(HELLO)
+    answer = Client(serving.api(services), key).post(HELLO)
 
     assert (answer.status, answer.body["result"]) == (503, "FAILED")
     assert int(answer.headers["Retry-After"]) > 0
-    assert app.worker(services)()["statusCode"] == 503
+    assert working.worker(services)()["statusCode"] == 503
     assert relay.connections == 0
 
 

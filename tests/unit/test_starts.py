@@ -1,0 +1,41 @@
+"""What the start of a function waits for: what it needs to answer, and nothing that the first work can load."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+LATER = ("aiosmtplib", "dkim", "jinja2.sandbox", "minio", "openpyxl", "pyarrow", "urllib3")
+IMPORTER = ("mailroom.invoices.importer", "mailroom.invoices.fast")
+API = ("mailroom.invoices.api", "mailroom.invoices.queries", "mailroom.invoices.contract")
+
+
+def loaded_by(function: str) -> set[str]:
+    """The modules that a new process has after it loaded that function's handler as the function runtime does."""
+    program = (
+        "import sys; from types import SimpleNamespace; import mailroom.function;"
+        "mailroom.function.Function = lambda *_: SimpleNamespace(close=None);"  # not wired: there are no secrets here
+        "import handler; print(*sys.modules)"
+    )
+    path = f"{ROOT}:{ROOT / 'functions' / function}"
+    run = [sys.executable, "-c", program]
+    return set(subprocess.run(run, env={"PYTHONPATH": path}, capture_output=True, text=True, check=True).stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("function", "others"),
+    [
+        ("invoice-events", (*IMPORTER, *API, "mailroom.invoices.parsing", "mailroom.notifications")),
+        ("invoice-importer", (*API, "mailroom.notifications")),
+        ("invoices", (*IMPORTER, "mailroom.notifications")),
+        ("notifications", ("mailroom.invoices",)),
+        ("notification-sender", ("mailroom.notifications.endpoints", "mailroom.notifications.contract")),
+    ],
+)
+def test_a_function_loads_at_its_start_only_what_it_answers_with(function: str, others: tuple[str, ...]) -> None:
+    modules = loaded_by(function)
+    assert "mailroom.wiring" in modules
+    assert not modules & {*LATER, *others}
