@@ -25,8 +25,8 @@ from mailroom.platform.turns import Turns
 
 READ, WRITE = "invoices:read", "invoices:write"
 
-# In one replica: half of the threads that the function runtime has by default.
-EXPORTS_AT_ONCE = 4
+# Exports, and totals of many, in one replica: half of the threads that the function runtime has by default.
+LONG_ONES_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class InvoicesApi:
     objects: ObjectStore
     kicker: Kicker
     bucket: str
-    export_seconds: float
-    exports: Turns = field(default_factory=lambda: Turns(EXPORTS_AT_ONCE))
+    most_seconds: float
+    turns: Turns = field(default_factory=lambda: Turns(LONG_ONES_AT_ONCE))
     statuses: Statuses = field(default_factory=Statuses)
 
     def routes(self, authenticate: Authenticate, policy: Policy | None = None) -> Api:
@@ -59,7 +59,7 @@ class InvoicesApi:
         return Response(shapes.InvoicePage(items=[shapes.invoice(item) for item in items], next_cursor=cursor))
 
     def totals(self, request: Request) -> Response:
-        return Response(self.queries.totals(request.query))
+        return Response(self.queries.totals(request.query, Budget(self.most_seconds), self.turns))
 
     def export(self, request: Request) -> Response:
         name = request.query.get("format", "csv")
@@ -68,11 +68,11 @@ class InvoicesApi:
         content_type, parts = FORMATS[name]
 
         def stream() -> Iterator[bytes]:
-            piece = self.queries.all_invoices(request.query, Budget(self.export_seconds))
+            piece = self.queries.all_invoices(request.query, Budget(self.most_seconds))
             return chunks(parts(piece, first="cursor" not in request.query))
 
         headers = {"Content-Disposition": f'attachment; filename="invoices.{name}"'}
-        return Response(self.exports.take(stream), headers=headers, content_type=content_type)
+        return Response(self.turns.take(stream), headers=headers, content_type=content_type)
 
     def get_invoice(self, request: Request) -> Response:
         document = self.queries.invoice(request.parameters["id"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
@@ -21,6 +21,7 @@ from mailroom.platform import paging
 from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.problems import Problem
+from mailroom.platform.turns import Turns
 from mailroom.platform.windows import Course, Found, read
 
 SORTS = ("invoiceDate", "-invoiceDate", "updatedAt", "-updatedAt")
@@ -40,6 +41,9 @@ _NUMBER_OF_SUPPLIER, _STATUS_OF_SUPPLIER = ("invoiceNumber", "supplier"), ("supp
 
 # An export asks MongoDB for so many at once: few enough to be small in memory.
 EXPORT_BATCH = 1000
+
+# About so many are summed by one command: it takes half a second.
+SUMMED_AT_ONCE = 50_000
 
 # A range of more days is not spelled out: each takes the server as long as an invoice that it reads in vain.
 _MOST_DAYS = 400
@@ -131,9 +135,9 @@ class Queries:
 
         return Piece(documents(), budget, lambda last: paging.cursor_behind(chosen.sort, last), EXPORT_BATCH)
 
-    def totals(self, query: Mapping[str, str]) -> TotalPage:
+    def totals(self, query: Mapping[str, str], budget: Budget, turns: Turns) -> TotalPage:
         """Sums of the invoices of a filter."""
-        return totals(self.invoices, self.select(query).everything(), query)
+        return totals(self.invoices, self._parts(self.select(query)), query, budget, turns)
 
     def invoice(self, id_: str) -> Document | None:
         return self.invoices.find_one({"_id": paging.object_id(id_, "id")})
@@ -153,13 +157,34 @@ class Queries:
     def _read(
         self, chosen: Selection, after: tuple[datetime, ObjectId] | None, wanted: int, *, all_: bool = False
     ) -> Generator[Document]:
-        outline = self.outlines.newest()
         if "_id" in chosen.through:
             yield from self._read_few(chosen, after)
             return
-        chosen, expected, trust = _planned(chosen, outline)
+        chosen, course, expected, trust = self._course(chosen, after)
         # Times without a zone, which are in UTC: with one, decoding an invoice takes two thirds longer.
         invoices = self.invoices.with_options(CodecOptions[Document]())
+
+        def ordered(conditions: Document) -> Found:
+            found = invoices.find(chosen.filter(conditions), batch_size=EXPORT_BATCH if all_ else 0)
+            return found.sort(paging.order(chosen.sort, chosen.descending))
+
+        yield from read(ordered, course, expected, wanted, trust=trust, all_=all_)
+
+    def _parts(self, chosen: Selection) -> Iterator[Document]:
+        """Filters that no two invoices meet both, and all of the selection meet one."""
+        if "_id" in chosen.through:
+            yield chosen.everything()
+            return
+        chosen, course, expected, _ = self._course(chosen, None)
+        while not course.done:
+            yield chosen.filter(course.take(SUMMED_AT_ONCE / expected).conditions)
+
+    def _course(
+        self, chosen: Selection, after: tuple[datetime, ObjectId] | None
+    ) -> tuple[Selection, Course, float, float]:
+        """How they are read, which way, how many a weight of 1 should bring, and how far that is to be trusted."""
+        outline = self.outlines.newest()
+        chosen, expected, trust = _planned(chosen, outline)
         course = Course(
             chosen.sort,
             descending=chosen.descending,
@@ -168,12 +193,7 @@ class Queries:
             stops=outline.stops[chosen.sort],
             after=after,
         )
-
-        def ordered(conditions: Document) -> Found:
-            found = invoices.find(chosen.filter(conditions), batch_size=EXPORT_BATCH if all_ else 0)
-            return found.sort(paging.order(chosen.sort, chosen.descending))
-
-        yield from read(ordered, course, expected, wanted, trust=trust, all_=all_)
+        return chosen, course, expected, trust
 
     def _read_few(self, chosen: Selection, after: tuple[datetime, ObjectId] | None) -> Generator[Document]:
         with self.invoices.find(chosen.everything()).sort(paging.order(chosen.sort, chosen.descending)) as found:

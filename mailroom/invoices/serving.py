@@ -23,7 +23,7 @@ def api(services: Services) -> Api:
         objects=services.uploads,
         kicker=services.kicker,
         bucket=settings.invoices_bucket,
-        export_seconds=settings.export_seconds,
+        most_seconds=settings.export_seconds,
         statuses=Statuses.parse(settings.import_statuses),
     )
     controls = Controls(

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from decimal import localcontext
 from typing import Annotated, Any
 
 import msgspec
+from bson.decimal128 import Decimal128, create_decimal128_context
 from msgspec import Meta
 
 from mailroom.invoices.amounts import plain_text
 from mailroom.invoices.shapes import Shape
 from mailroom.platform import paging
+from mailroom.platform.clock import Budget
 from mailroom.platform.contract import Cursor, Money
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.problems import Problem
+from mailroom.platform.turns import Turns
 
 _KEYS: dict[str, Any] = {
     "supplier": "$supplierKey",
@@ -23,8 +28,15 @@ _KEYS: dict[str, Any] = {
 }
 DIMENSIONS = tuple(_KEYS)
 
-# A sum over everything reads everything. Longer than this it is refused (503), rather than load the server without end.
+_AMOUNTS = ("grossAmount", "netAmount", "vatAmount")
+
+# For one part: nobody waits for an answer any more.
 _MOST_MILLISECONDS = 9000
+
+_TOO_LONG = "to sum so many invoices takes too long: ask for those of a shorter time, with dateFrom and dateTo"
+
+
+Groups = dict[tuple[str, ...], Document]
 
 
 class Total(Shape, omit_defaults=True):
@@ -48,23 +60,54 @@ class TotalPage(Shape):
     next_cursor: Cursor | None
 
 
-def totals(invoices: Documents, filters: Document, query: Mapping[str, str]) -> TotalPage:
-    """A page of totals of the invoices that match `filters`, in the order of what they are grouped by.
+def totals(
+    invoices: Documents, parts: Iterable[Document], query: Mapping[str, str], budget: Budget, turns: Turns
+) -> TotalPage:
+    """A page of totals of the invoices that match one of `parts`, in the order of what they are grouped by.
 
+    No invoice may match two parts. Each is summed by a command of its own, and no more groups are kept than the page
+    has: so neither the server nor this process is loaded without end. What takes more than one part takes a turn.
     Every page sums anew, so pages may differ by what was imported in between. Blocks for a read of all matches.
 
     Raises:
-        Problem: 422 for an unknown or repeated dimension, or a cursor of another list.
+        Problem: 422 for an unknown or repeated dimension, or a cursor of another list; 503 when `budget` is spent
+            before all is read, or no turn is free.
     """
     names, limit = _dimensions(query.get("by", "currency")), paging.limit_of(query)
-    pipeline: list[Document] = [{"$match": filters}, {"$group": _group(names)}]
+    pipeline: list[Document] = [{"$group": _group(names)}]
     if "cursor" in query:
         pipeline.append({"$match": _after(names, query["cursor"])})
     pipeline += [{"$sort": {f"_id.{name}": 1 for name in names}}, {"$limit": limit + 1}]
-    found = list(invoices.aggregate(pipeline, allowDiskUse=True, maxTimeMS=_MOST_MILLISECONDS))
-    more = len(found) > limit
-    cursor = paging.to_cursor([*names, *found[limit - 1]["_id"].values()]) if more else None
-    return TotalPage(items=[_total(group) for group in found[:limit]], next_cursor=cursor)
+    groups: Groups = {}
+    with ExitStack() as turn:
+        for number, part in enumerate(parts):
+            if number == 1:
+                turn.enter_context(turns.turn())
+            if number and budget.spent():
+                raise Problem(503, "totals.too_long", _TOO_LONG)
+            found = invoices.aggregate([{"$match": part}, *pipeline], allowDiskUse=True, maxTimeMS=_MOST_MILLISECONDS)
+            groups = _lowest(limit + 1, groups, found)
+    page = list(groups.items())[:limit]
+    cursor = paging.to_cursor([*names, *page[-1][0]]) if len(groups) > limit else None
+    return TotalPage(items=[_total(group) for _, group in page], next_cursor=cursor)
+
+
+def _lowest(most: int, groups: Groups, found: Iterable[Document]) -> Groups:
+    """Those of both with the lowest keys, in order; what both have is added up.
+
+    One that is among the lowest of all is among the lowest of each part that has it, so that it is never cut off.
+    """
+    for group in found:
+        key = tuple(group["_id"].values())
+        groups[key] = _added(groups[key], group) if key in groups else group
+    return {key: groups[key] for key in sorted(groups)[:most]}
+
+
+def _added(one: Document, other: Document) -> Document:
+    with localcontext(create_decimal128_context()):
+        amounts = {name: Decimal128(one[name].to_decimal() + other[name].to_decimal()) for name in _AMOUNTS}
+    supplier = max(one["supplier"], other["supplier"])
+    return one | amounts | {"supplier": supplier, "count": one["count"] + other["count"]}
 
 
 def _dimensions(text: str) -> list[str]:
@@ -80,7 +123,7 @@ def _group(names: list[str]) -> Document:
         "_id": {name: _KEYS[name] for name in names},
         "supplier": {"$max": "$supplierName"},
         "count": {"$sum": 1},
-        **{amount: {"$sum": f"${amount}"} for amount in ("grossAmount", "netAmount", "vatAmount")},
+        **{amount: {"$sum": f"${amount}"} for amount in _AMOUNTS},
     }
 
 

@@ -41,7 +41,7 @@ class Settings:
     work_budget_seconds: float = _setting(20.0, "A worker starts nothing new after this time", least=0.1)
 
     export_seconds: float = _setting(
-        40.0, "An export longer than this ends, and says where the next one goes on", least=0.1
+        40.0, "An export longer than this ends, and says where the next one goes on; totals are refused", least=0.1
     )
 
     mongodb_database: str = _setting("mailroom", "Name of the database")

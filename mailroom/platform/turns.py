@@ -1,9 +1,10 @@
-"""How many answers may be streamed at once: each takes a thread for as long as its reader takes."""
+"""How many calls may take long at once: each takes a thread all the while."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from mailroom.platform.problems import Problem
 
@@ -16,20 +17,32 @@ class Turns:
     def __init__(self, most: int) -> None:
         self._free = threading.Semaphore(most)
 
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Holds a turn. Raises `Problem` 503 when all are taken."""
+        self._acquire()
+        try:
+            yield
+        finally:
+            self._free.release()
+
     def take(self, stream: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
         """What `stream` makes, holding a turn until it ends or is closed.
 
         Raises:
             Problem: 503 when all turns are taken, and what `stream` raises.
         """
-        if not self._free.acquire(blocking=False):
-            detail = "too many are read at once: try again soon"
-            raise Problem(503, "stream.busy", detail, headers={"Retry-After": str(_RETRY_AFTER_SECONDS)})
+        self._acquire()
         try:
             return _Held(stream(), self._free.release)
         except BaseException:
             self._free.release()
             raise
+
+    def _acquire(self) -> None:
+        if not self._free.acquire(blocking=False):
+            detail = "too many are read at once: try again soon"
+            raise Problem(503, "stream.busy", detail, headers={"Retry-After": str(_RETRY_AFTER_SECONDS)})
 
 
 class _Held(Iterator[bytes]):

@@ -82,7 +82,7 @@ def make_client(indexed: Services) -> Callable[..., Client]:
     """Makes a client of `invoices` whose API has this policy and these statuses."""
 
     def make(
-        policy: Policy | None = None, statuses: frozenset[str] = frozenset(), export_seconds: float = 40.0
+        policy: Policy | None = None, statuses: frozenset[str] = frozenset(), most_seconds: float = 40.0
     ) -> Client:
         key = indexed.keys.create("test", ["invoices:read", "invoices:write"])
         endpoints = InvoicesApi(
@@ -91,7 +91,7 @@ def make_client(indexed: Services) -> Callable[..., Client]:
             objects=indexed.objects,
             kicker=indexed.kicker,
             bucket=indexed.settings.invoices_bucket,
-            export_seconds=export_seconds,
+            most_seconds=most_seconds,
             statuses=Statuses(statuses),
         )
         return Client(endpoints.routes(indexed.keys.authenticate, policy), key.text, key.id)

@@ -13,7 +13,7 @@ from itertools import islice
 import pytest
 
 from mailroom.invoices import queries
-from mailroom.invoices.api import EXPORTS_AT_ONCE
+from mailroom.invoices.api import LONG_ONES_AT_ONCE
 from mailroom.invoices.export import FORMATS, chunks, safe_cell
 from mailroom.invoices.parsing import Rules, content, detect, read_records
 from mailroom.invoices.parsing.model import COLUMNS
@@ -155,7 +155,7 @@ def parts_of(name: str, body: bytes) -> tuple[list[str], str | None]:
 def hurried(make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> Client:
     """Gets one invoice a piece."""
     monkeypatch.setattr(queries, "EXPORT_BATCH", 1)
-    return make_client(export_seconds=0.0)
+    return make_client(most_seconds=0.0)
 
 
 @pytest.mark.parametrize("sort", SORTS)
@@ -209,7 +209,7 @@ def test_its_end_is_no_row_when_it_is_uploaded_again(filled: Client):
 def test_slow_readers_leave_threads_for_others(filled: Client):
     headers = {"Authorization": f"Bearer {filled.key}"}
     ask = Call("GET", "/export", headers=headers)
-    readers = [filled.api(ask)["body"] for _ in range(EXPORTS_AT_ONCE)]
+    readers = [filled.api(ask)["body"] for _ in range(LONG_ONES_AT_ONCE)]
     refused = filled.get("/export")
     assert (refused.status, refused.json()["code"]) == (503, "stream.busy")
     assert refused.headers["Retry-After"]

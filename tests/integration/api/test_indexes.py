@@ -17,6 +17,8 @@ from local.tools import mongod
 from mailroom.invoices.content import lookup
 from mailroom.invoices.indexes import INDEXES
 from mailroom.invoices.queries import Queries
+from mailroom.platform.clock import Budget
+from mailroom.platform.turns import Turns
 from tests.conftest import ROOT, Addresses
 from tests.integration.api.conftest import CREATED, IMPORT, document
 
@@ -130,8 +132,8 @@ def test_every_combination_that_is_served_scans_an_index(queries: Queries, reads
         shown, cursor = queries.list_invoices(query | {"limit": "3"})
         if cursor is not None:
             queries.list_invoices(query | {"limit": "3", "cursor": cursor})
-        if query and "sort" not in query:  # the totals of everything read everything
-            queries.totals(query | {"by": "month"})
+        if query and "sort" not in query and values is not COMMON:  # to sum nearly all, all is read
+            queries.totals(query | {"by": "month"}, Budget(60), Turns(1))
         assert shown
         assert reads.sent
         combinations += 1

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
+from mailroom.invoices import queries
+from mailroom.invoices.api import LONG_ONES_AT_ONCE
+from mailroom.invoices.queries import Queries
+from mailroom.wiring import Services
 from tests.integration.api.conftest import Client, document
+from tests.integration.invoices.files import Call
 
 
 @pytest.fixture
@@ -72,6 +80,85 @@ def test_pages_are_complete_and_in_order(filled: Client, by: str):
             break
         query["cursor"] = page["nextCursor"]
     assert seen == whole
+
+
+# A third is of one day, and suppliers are written in two ways.
+MANY = [
+    document(
+        str(number),
+        day=str(date(2024, 1, 20) + timedelta(days=number % 40 if number % 3 else 0)),
+        gross=f"{number * (-1) ** number}.37",
+        supplier=f"Supplier {number % 7}" if number % 2 else f"SUPPLIER {number % 7}",
+        currency=("EUR", "USD")[number % 11 == 0],
+        status=("open", "paid", "")[number % 5 % 3],
+    )
+    for number in range(1, 241)
+]
+
+
+def expected(names: tuple[str, ...], month: str) -> list[tuple[Any, ...]]:
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    for each in MANY:
+        each = each | {"month": f"{each['invoiceDate']:%Y-%m}", "supplier": each["supplierKey"]}
+        if each["month"].startswith(month):
+            groups[(*(each[name] for name in names), each["currency"])].append(each)
+    return [
+        (
+            *(max(each["supplierName"] for each in group) if name == "supplier" else group[0][name] for name in names),
+            group[0]["currency"],
+            len(group),
+            str(sum(each["grossAmount"].to_decimal() for each in group)),
+        )
+        for _, group in sorted(groups.items())
+    ]
+
+
+@pytest.fixture
+def many(put: Callable[..., list[str]], client: Client, monkeypatch: pytest.MonkeyPatch) -> Client:
+    put(*MANY)
+    monkeypatch.setattr(queries, "SUMMED_AT_ONCE", 20)
+    return client
+
+
+@pytest.mark.parametrize("limit", ["2", "100"])
+@pytest.mark.parametrize("month", ["", "2024-02"])
+@pytest.mark.parametrize("by", ["currency", "month", "supplier", "status,month", "supplier,month,status"])
+def test_the_totals_of_many_are_added_up_from_parts(many: Client, indexed: Services, by: str, month: str, limit: str):
+    dates = {"dateFrom": f"{month}-01", "dateTo": f"{month}-29"} if month else {}
+    reads = Queries.of(indexed.database)
+    assert len(list(reads._parts(reads.select(dates)))) > 5
+    names = tuple(name for name in by.split(",") if name != "currency")
+    seen: list[tuple[Any, ...]] = []
+    query = {"by": by, "limit": limit} | dates
+    while True:
+        page = many.get("/totals", **query).json()
+        assert len(page["items"]) <= int(limit)
+        seen += [
+            (*(item[name] for name in names), item["currency"], item["count"], item["grossAmount"])
+            for item in page["items"]
+        ]
+        if page["nextCursor"] is None:
+            break
+        query["cursor"] = page["nextCursor"]
+    assert seen == expected(names, month)
+
+
+def test_totals_that_take_too_long_say_what_to_do(many: Client, make_client: Callable[..., Client]):
+    slow = make_client(most_seconds=0.0)
+    refused = slow.get("/totals")
+    assert (refused.status, refused.json()["code"]) == (503, "totals.too_long")
+    assert "dateFrom" in refused.json()["detail"]
+    assert slow.get("/totals", dateTo="2024-01-19").status == 200
+
+
+def test_long_totals_leave_threads_for_others(many: Client):
+    ask = Call("GET", "/export", headers={"Authorization": f"Bearer {many.key}"})
+    readers = [many.api(ask)["body"] for _ in range(LONG_ONES_AT_ONCE)]
+    refused = many.get("/totals")
+    assert (refused.status, refused.json()["code"]) == (503, "stream.busy")
+    assert many.get("/totals", dateTo="2024-01-19").status == 200
+    readers.pop().close()
+    assert [many.get("/totals").status for _ in range(3)] == [200, 200, 200]
 
 
 @pytest.mark.parametrize(
