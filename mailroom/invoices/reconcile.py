@@ -1,16 +1,21 @@
-"""Finds objects whose notification was lost: compares the bucket with the ledger, a part at a time."""
+"""Finds objects whose notification was lost: compares the bucket with the ledger, a part at a time.
+
+MinIO loses notifications: it serves uploads a moment before it has read the buckets' rules when it is started (so in
+`cmd/server-main.go`; https://github.com/minio/minio/issues/18404, "working as intended").
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby, islice
 
 from mailroom.invoices.identity import import_id
 from mailroom.invoices.ledger import Ledger
-from mailroom.platform.clock import Budget
+from mailroom.platform.clock import Budget, to_milliseconds
 from mailroom.platform.mongo import Document, Documents, server_time
 from mailroom.platform.objects import ObjectStore, ObjectVersion
 
@@ -19,12 +24,19 @@ log = logging.getLogger(__name__)
 CURSOR_ID = "reconcile"
 _KEYS_AT_ONCE = 200
 
+# A walk may take this part of the time: a bucket of some thousand objects is compared each minute.
+_PART_OF_TIME = 1 / 100
+_LEAST_SECONDS = 50.0  # so that a schedule that comes each minute finds it due
+
+# For so long a notification may just be under way.
+_UNDER_WAY_MS = 60_000
+
 
 @dataclass(frozen=True)
 class Reconciler:
-    """Walks through `bucket` once every `interval` seconds, from a cursor saved in the collection `cursors`.
+    """Walks through `bucket` at least once every `interval` seconds, from a cursor saved in the collection `cursors`.
 
-    Two replicas may walk at once: submitting a job twice changes nothing.
+    A walk that is short is soon made again. Two replicas may walk at once: submitting a job twice changes nothing.
     """
 
     cursors: Documents
@@ -32,6 +44,7 @@ class Reconciler:
     objects: ObjectStore
     bucket: str
     interval: float
+    clock: Callable[[], float] = time.monotonic
 
     def run(self, budget: Budget) -> int:
         """Submits imports that are missing, if a walk is due, until it ends or the budget is spent; how many.
@@ -42,26 +55,35 @@ class Reconciler:
         cursor = self._due()
         if cursor is None:
             return 0
-        submitted = 0
+        began = self.clock() - cursor.get("seconds", 0.0)
+        found: list[ObjectVersion] = []
         for versions in _pages(self.objects.versions(self.bucket, start_after=cursor["startAfter"])):
-            submitted += self._submit_missing(versions)
-            self._save({"startAfter": versions[-1].key})
+            found += self._submit_missing(versions)
+            self._save({"startAfter": versions[-1].key, "seconds": self.clock() - began})
             if budget.spent():
-                return submitted
-        now = server_time(self.cursors.database)
-        self._save({"startAfter": "", "dueAt": now + timedelta(seconds=self.interval)})
-        if submitted:
-            log.warning("found %d objects whose notification was lost", submitted)
-        return submitted
+                break
+        else:
+            pause = max(_LEAST_SECONDS, (self.clock() - began) / _PART_OF_TIME)
+            due_at = server_time(self.cursors.database) + timedelta(seconds=min(pause, self.interval))
+            self._save({"startAfter": "", "seconds": 0.0, "dueAt": due_at})
+        self._warn(found)
+        return len(found)
 
     def _due(self) -> Document | None:
         now = server_time(self.cursors.database)
         return self.cursors.find_one({"_id": CURSOR_ID, "dueAt": {"$lte": now}})
 
-    def _submit_missing(self, versions: list[ObjectVersion]) -> int:
+    def _submit_missing(self, versions: list[ObjectVersion]) -> list[ObjectVersion]:
         jobs = {import_id(version): version for version in versions}
         missing = jobs.keys() - self.ledger.known(list(jobs))
-        return sum(self.ledger.submit(jobs[id_])[1] for id_ in missing)
+        return [jobs[id_] for id_ in missing if self.ledger.submit(jobs[id_])[1]]
+
+    def _warn(self, found: list[ObjectVersion]) -> None:
+        if not found:
+            return
+        before = to_milliseconds(server_time(self.cursors.database)) - _UNDER_WAY_MS
+        if lost := [version for version in found if version.modified_ms < before]:
+            log.warning("found %d objects whose notification was lost", len(lost))
 
     def _save(self, changes: Document) -> None:
         self.cursors.update_one({"_id": CURSOR_ID}, {"$set": changes})

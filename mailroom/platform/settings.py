@@ -80,7 +80,11 @@ class Settings:
     import_max_rejects_percent: float = _setting(100.0, "So does one with more percent of its rows rejected", least=0)
     import_rejects_kept: int = _setting(100_000, "Most rows of a rejects file; the rest is only counted", least=1)
     import_notify: str = _setting("", "Address that is sent a mail when an import ends; empty: nobody")
-    reconcile_seconds: float = _setting(3600.0, "How often the bucket is compared with the imports", least=1)
+    reconcile_seconds: float = _setting(
+        3600.0,
+        "Longest time between two comparisons of the bucket with the imports; a small one's come sooner",
+        least=1,
+    )
 
     mail_from: str = _setting("Mailroom <mailroom@localhost>", "Sender of the mail")
     mail_headers: str = _setting(

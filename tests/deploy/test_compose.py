@@ -76,8 +76,7 @@ def test_setting_up_again_changes_nothing(run: Run, verify: Callable[[], None]) 
 @pytest.mark.parametrize("service", [*KILLED, *KILLED_SERVERS])
 def test_any_container_may_be_killed(service: str, run: Run, verify: Callable[[], None]) -> None:
     run("docker", "compose", "kill", service)
-    # Until it is healthy: of a file uploaded the moment MinIO was started, no event came, two times in seven.
-    run("docker", "compose", "up", "--detach", "--wait", "--no-deps", "--no-recreate", service)
+    run("docker", "compose", "start", service)  # not awaited: what comes early is not lost
     verify()
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 from bson import Decimal128
 
@@ -177,16 +175,3 @@ def test_deleting_an_object_deletes_no_invoice(bucket: Bucket):
     bucket.services.objects.client.remove_object(bucket.name, "may.csv")
     bucket.run()
     assert len(bucket.invoices()) == 1
-
-
-def test_lost_notifications_are_found(bucket: Bucket):
-    for n in range(5):
-        bucket.put(f"{n}.csv", csv(line(n)))
-    bucket.run()
-    assert bucket.invoices() == []
-
-    bucket.reconcile_at(datetime(2000, 1, 1, tzinfo=UTC))
-    bucket.run()
-
-    assert len(bucket.invoices()) == 5
-    assert bucket.run()["body"] == {"done": 0}

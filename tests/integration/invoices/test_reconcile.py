@@ -1,0 +1,83 @@
+"""Objects of whose upload nobody told: found by the walk through the bucket, soon where that is quick."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import pytest
+
+from mailroom.invoices import reconcile, working
+from mailroom.invoices.reconcile import CURSOR_ID
+from mailroom.platform.clock import Budget
+from mailroom.platform.mongo import server_time
+from tests.integration.invoices.files import Bucket, csv, line
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Clock:
+    """Each look takes so many seconds."""
+
+    step: float
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+def seconds_until_the_next(bucket: Bucket) -> float:
+    database = bucket.services.database
+    due: datetime = database["cursors"].find_one({"_id": CURSOR_ID})["dueAt"]  # type: ignore[index]
+    return (due - server_time(database)).total_seconds()
+
+
+def test_lost_notifications_are_found(bucket: Bucket):
+    for n in range(5):
+        bucket.put(f"{n}.csv", csv(line(n)))
+    bucket.run()
+    assert bucket.invoices() == []
+
+    bucket.reconcile_at(datetime(2000, 1, 1, tzinfo=UTC))
+    bucket.run()
+
+    assert len(bucket.invoices()) == 5
+    assert bucket.run()["body"] == {"done": 0}
+
+
+@pytest.mark.parametrize(("step", "expected"), [(0.001, 50), (5, 1000), (100, 3600)])
+def test_a_bucket_that_is_quickly_compared_is_compared_again_soon(bucket: Bucket, step: float, expected: float):
+    bucket.put("may.csv", csv(line(1)))
+    bucket.reconcile_at(LONG_AGO)
+    walk = replace(working._reconciler(bucket.services), clock=Clock(step))
+    assert walk.run(Budget(60)) == 1
+    assert seconds_until_the_next(bucket) == pytest.approx(expected, abs=5)
+    assert walk.run(Budget(60)) == 0
+
+
+def test_a_walk_in_several_slices_counts_them_all(bucket: Bucket, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reconcile, "_KEYS_AT_ONCE", 2)
+    for n in range(5):
+        bucket.put(f"{n}.csv", csv(line(n)))
+    bucket.reconcile_at(LONG_AGO)
+    walk = replace(working._reconciler(bucket.services), clock=Clock(1))
+    assert [walk.run(Budget(0)) for _ in range(4)] == [2, 2, 1, 0]
+    assert seconds_until_the_next(bucket) == pytest.approx(400, abs=5)  # a look for each of three pages, and at the end
+
+
+def test_only_what_was_surely_not_told_of_is_called_lost(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    bucket.put("new.csv", csv(line(1)))
+    bucket.reconcile_at(LONG_AGO)
+    with caplog.at_level(logging.WARNING):
+        assert working._reconciler(bucket.services).run(Budget(60)) == 1
+        assert caplog.messages == []
+        monkeypatch.setattr(reconcile, "_UNDER_WAY_MS", -60_000)  # the same, a minute and more later
+        bucket.put("old.csv", csv(line(2)))
+        bucket.reconcile_at(LONG_AGO)
+        assert working._reconciler(bucket.services).run(Budget(60)) == 1
+    assert caplog.messages == ["found 1 objects whose notification was lost"]
