@@ -61,7 +61,7 @@ class Outline:
 
 @dataclass
 class Outlines:
-    """The newest outline. Blocks for a few answers the first time; then an old one is used while a new one is read."""
+    """The newest outline. Blocks for a few answers the first time; then an old one may do while a new one is read."""
 
     invoices: Documents
     clock: Callable[[], float] = time.monotonic
@@ -69,10 +69,10 @@ class Outlines:
     _read_at: float = 0.0
     _outline: Outline | None = field(default=None)
 
-    def newest(self) -> Outline:
+    def newest(self, *, old_will_do: bool = True) -> Outline:
         """Raises `NotSetUp`, and the driver's errors."""
         outline, now = self._outline, self.clock()
-        if outline is None:
+        if outline is None or (now - self._read_at > _SECONDS and not old_will_do):
             return self._renew()
         if now - self._read_at > _SECONDS:
             self._read_at = now

@@ -42,8 +42,8 @@ _NUMBER_OF_SUPPLIER, _STATUS_OF_SUPPLIER = ("invoiceNumber", "supplier"), ("supp
 # An export asks MongoDB for so many at once: few enough to be small in memory.
 EXPORT_BATCH = 1000
 
-# About so many are summed by one command: it takes half a second.
-SUMMED_AT_ONCE = 50_000
+# About so many are read by one command that sums: it takes half a second.
+READ_AT_ONCE = 50_000
 
 # A range of more days is not spelled out: each takes the server as long as an invoice that it reads in vain.
 _MOST_DAYS = 400
@@ -137,7 +137,7 @@ class Queries:
 
     def totals(self, query: Mapping[str, str], budget: Budget, turns: Turns) -> TotalPage:
         """Sums of the invoices of a filter."""
-        return totals(self.invoices, self._parts(self.select(query)), query, budget, turns)
+        return totals(self.invoices, list(self._parts(self.select(query))), query, budget, turns)
 
     def invoice(self, id_: str) -> Document | None:
         return self.invoices.find_one({"_id": paging.object_id(id_, "id")})
@@ -160,7 +160,7 @@ class Queries:
         if "_id" in chosen.through:
             yield from self._read_few(chosen, after)
             return
-        chosen, course, expected, trust = self._course(chosen, after)
+        chosen, course, expected, trust = _planned(chosen, self.outlines.newest(), after)
         # Times without a zone, which are in UTC: with one, decoding an invoice takes two thirds longer.
         invoices = self.invoices.with_options(CodecOptions[Document]())
 
@@ -175,25 +175,12 @@ class Queries:
         if "_id" in chosen.through:
             yield chosen.everything()
             return
-        chosen, course, expected, _ = self._course(chosen, None)
+        outline = self.outlines.newest(old_will_do=False)  # how much one command reads depends on it alone
+        chosen, course, expected, _ = _planned(chosen, outline, None)
+        if not chosen.through:  # those that are left out one by one are read, too
+            expected = outline.each
         while not course.done:
-            yield chosen.filter(course.take(SUMMED_AT_ONCE / expected).conditions)
-
-    def _course(
-        self, chosen: Selection, after: tuple[datetime, ObjectId] | None
-    ) -> tuple[Selection, Course, float, float]:
-        """How they are read, which way, how many a weight of 1 should bring, and how far that is to be trusted."""
-        outline = self.outlines.newest()
-        chosen, expected, trust = _planned(chosen, outline)
-        course = Course(
-            chosen.sort,
-            descending=chosen.descending,
-            bounds=chosen.bounds,
-            step=_DAY if chosen.sort == "invoiceDate" else paging.MILLISECOND,
-            stops=outline.stops[chosen.sort],
-            after=after,
-        )
-        return chosen, course, expected, trust
+            yield chosen.filter(course.take(READ_AT_ONCE / expected).conditions)
 
     def _read_few(self, chosen: Selection, after: tuple[datetime, ObjectId] | None) -> Generator[Document]:
         with self.invoices.find(chosen.everything()).sort(paging.order(chosen.sort, chosen.descending)) as found:
@@ -224,18 +211,28 @@ class Queries:
         return {"$gte": found["startedAt"]} | ({"$lte": max(ends)} if ends else {})
 
 
-def _planned(chosen: Selection, outline: Outline) -> tuple[Selection, float, float]:
-    """How the invoices are read, how many a weight of 1 should bring, and how far that is to be trusted.
+def _planned(
+    chosen: Selection, outline: Outline, after: tuple[datetime, ObjectId] | None
+) -> tuple[Selection, Course, float, float]:
+    """How they are read, along which way, how many a weight of 1 should bring, and how far that is to be trusted.
 
     What is common is read in the order of the date alone, and the others left out one by one: within one day, not every
     server cuts `lookups` on both sides.
     """
+    course = Course(
+        chosen.sort,
+        descending=chosen.descending,
+        bounds=chosen.bounds,
+        step=_DAY if chosen.sort == "invoiceDate" else paging.MILLISECOND,
+        stops=outline.stops[chosen.sort],
+        after=after,
+    )
     if not chosen.entries:
-        return chosen, outline.each, _OF_ONE_IMPORT if chosen.checked else max(outline.size, 1)
+        return chosen, course, outline.each, _OF_ONE_IMPORT if chosen.checked else max(outline.size, 1)
     share = outline.share(chosen.entries)
     if "lookups" in chosen.through and share >= _COMMON:
         chosen = replace(chosen, through={}, checked=chosen.meant)
-    return chosen, outline.each * share, outline.found(chosen.entries)
+    return chosen, course, outline.each * share, outline.found(chosen.entries)
 
 
 def _by_date(query: Mapping[str, str], given: tuple[str, ...], chosen: Selection) -> Selection:

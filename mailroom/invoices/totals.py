@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from decimal import localcontext
 from typing import Annotated, Any
 
 import msgspec
 from bson.decimal128 import Decimal128, create_decimal128_context
 from msgspec import Meta
+from pymongo.errors import ExecutionTimeout
 
 from mailroom.invoices.amounts import plain_text
 from mailroom.invoices.shapes import Shape
@@ -30,10 +31,8 @@ DIMENSIONS = tuple(_KEYS)
 
 _AMOUNTS = ("grossAmount", "netAmount", "vatAmount")
 
-# For one part: nobody waits for an answer any more.
-_MOST_MILLISECONDS = 9000
-
-_TOO_LONG = "to sum so many invoices takes too long: ask for those of a shorter time, with dateFrom and dateTo"
+# For one part: less than the driver waits for an answer.
+_MOST_SECONDS = 9.0
 
 
 Groups = dict[tuple[str, ...], Document]
@@ -61,7 +60,7 @@ class TotalPage(Shape):
 
 
 def totals(
-    invoices: Documents, parts: Iterable[Document], query: Mapping[str, str], budget: Budget, turns: Turns
+    invoices: Documents, parts: Sequence[Document], query: Mapping[str, str], budget: Budget, turns: Turns
 ) -> TotalPage:
     """A page of totals of the invoices that match one of `parts`, in the order of what they are grouped by.
 
@@ -70,8 +69,8 @@ def totals(
     Every page sums anew, so pages may differ by what was imported in between. Blocks for a read of all matches.
 
     Raises:
-        Problem: 422 for an unknown or repeated dimension, or a cursor of another list; 503 when `budget` is spent
-            before all is read, or no turn is free.
+        Problem: 422 for an unknown or repeated dimension, a cursor of another list, or more invoices than are read
+            within `budget`; 503 when no turn is free.
     """
     names, limit = _dimensions(query.get("by", "currency")), paging.limit_of(query)
     pipeline: list[Document] = [{"$group": _group(names)}]
@@ -79,17 +78,23 @@ def totals(
         pipeline.append({"$match": _after(names, query["cursor"])})
     pipeline += [{"$sort": {f"_id.{name}": 1 for name in names}}, {"$limit": limit + 1}]
     groups: Groups = {}
-    with ExitStack() as turn:
+    with nullcontext() if len(parts) == 1 else turns.turn():
         for number, part in enumerate(parts):
-            if number == 1:
-                turn.enter_context(turns.turn())
-            if number and budget.spent():
-                raise Problem(503, "totals.too_long", _TOO_LONG)
-            found = invoices.aggregate([{"$match": part}, *pipeline], allowDiskUse=True, maxTimeMS=_MOST_MILLISECONDS)
-            groups = _lowest(limit + 1, groups, found)
+            left = budget.remaining() if number else _MOST_SECONDS  # what one command can tell is always told
+            groups = _lowest(limit + 1, groups, _read(invoices, [{"$match": part}, *pipeline], left))
     page = list(groups.items())[:limit]
     cursor = paging.to_cursor([*names, *page[-1][0]]) if len(groups) > limit else None
     return TotalPage(items=[_total(group) for _, group in page], next_cursor=cursor)
+
+
+def _read(invoices: Documents, pipeline: list[Document], seconds: float) -> Iterable[Document]:
+    """Raises `Problem` 422 where that takes longer than `seconds`."""
+    most = int(min(seconds, _MOST_SECONDS) * 1000)
+    if most > 0:
+        with suppress(ExecutionTimeout):
+            return list(invoices.aggregate(pipeline, allowDiskUse=True, maxTimeMS=most))
+    detail = "so many invoices are not summed in time: ask for fewer, such as those of a month with dateFrom and dateTo"
+    raise Problem(422, "totals.too_many", detail)
 
 
 def _lowest(most: int, groups: Groups, found: Iterable[Document]) -> Groups:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 
 from mailroom.invoices import queries
 from mailroom.invoices.api import LONG_ONES_AT_ONCE
+from mailroom.invoices.outline import Outlines
 from mailroom.invoices.queries import Queries
 from mailroom.wiring import Services
-from tests.integration.api.conftest import Client, document
+from tests.integration.api.conftest import CREATED, IMPORT, Client, document
+from tests.integration.api.test_outline import Clock
 from tests.integration.invoices.files import Call
 
 
@@ -96,12 +99,33 @@ MANY = [
 ]
 
 
-def expected(names: tuple[str, ...], month: str) -> list[tuple[Any, ...]]:
+# Filters, and which of MANY meet them.
+FILTERS: dict[str, tuple[dict[str, str], Callable[[dict[str, Any]], bool]]] = {
+    "none": ({}, lambda _: True),
+    "dates": ({"dateFrom": "2024-02-01", "dateTo": "2024-02-29"}, lambda each: each["invoiceDate"].month == 2),
+    "from": ({"dateFrom": "2024-02-01"}, lambda each: each["invoiceDate"].month == 2),
+    "supplier": ({"supplier": "supplier 3"}, lambda each: each["supplierKey"] == "supplier 3"),
+    "common": ({"currency": "EUR"}, lambda each: each["currency"] == "EUR"),
+    "common, dates": (
+        {"status": "open", "dateTo": "2024-01-31"},
+        lambda each: (each["status"], each["invoiceDate"].month) == ("open", 1),
+    ),
+    "status of supplier": (
+        {"supplier": "SUPPLIER 3", "status": "open"},
+        lambda each: (each["supplierKey"], each["status"]) == ("supplier 3", "open"),
+    ),
+    "number": ({"invoiceNumber": "7"}, lambda each: each["invoiceNumber"] == "7"),
+    "number of supplier": ({"supplier": "supplier 0", "invoiceNumber": "7"}, lambda each: each["invoiceNumber"] == "7"),
+    "import": ({"importId": str(IMPORT)}, lambda _: True),
+    "changes": ({"updatedSince": "2020-01-01T00:00:00Z"}, lambda _: True),
+}
+
+
+def expected(names: tuple[str, ...], meets: Callable[[dict[str, Any]], bool]) -> list[tuple[Any, ...]]:
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
-    for each in MANY:
-        each = each | {"month": f"{each['invoiceDate']:%Y-%m}", "supplier": each["supplierKey"]}
-        if each["month"].startswith(month):
-            groups[(*(each[name] for name in names), each["currency"])].append(each)
+    for each in filter(meets, MANY):
+        key = each | {"month": f"{each['invoiceDate']:%Y-%m}", "supplier": each["supplierKey"]}
+        groups[(*(key[name] for name in names), each["currency"])].append(key)
     return [
         (
             *(max(each["supplierName"] for each in group) if name == "supplier" else group[0][name] for name in names),
@@ -114,39 +138,57 @@ def expected(names: tuple[str, ...], month: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.fixture
-def many(put: Callable[..., list[str]], client: Client, monkeypatch: pytest.MonkeyPatch) -> Client:
+def many(put: Callable[..., list[str]], client: Client, indexed: Services, monkeypatch: pytest.MonkeyPatch) -> Client:
     put(*MANY)
-    monkeypatch.setattr(queries, "SUMMED_AT_ONCE", 20)
+    indexed.database["imports"].insert_one({"_id": IMPORT, "startedAt": CREATED, "finishedAt": CREATED})
+    monkeypatch.setattr(queries, "READ_AT_ONCE", 20)
     return client
 
 
-@pytest.mark.parametrize("limit", ["2", "100"])
-@pytest.mark.parametrize("month", ["", "2024-02"])
-@pytest.mark.parametrize("by", ["currency", "month", "supplier", "status,month", "supplier,month,status"])
-def test_the_totals_of_many_are_added_up_from_parts(many: Client, indexed: Services, by: str, month: str, limit: str):
-    dates = {"dateFrom": f"{month}-01", "dateTo": f"{month}-29"} if month else {}
-    reads = Queries.of(indexed.database)
-    assert len(list(reads._parts(reads.select(dates)))) > 5
-    names = tuple(name for name in by.split(",") if name != "currency")
+def all_totals(client: Client, by: str, limit: str, filters: dict[str, str]) -> list[tuple[Any, ...]]:
     seen: list[tuple[Any, ...]] = []
-    query = {"by": by, "limit": limit} | dates
+    query = {"by": by, "limit": limit} | filters
+    names = [*(name for name in by.split(",") if name != "currency"), "currency"]
     while True:
-        page = many.get("/totals", **query).json()
+        page = client.get("/totals", **query).json()
         assert len(page["items"]) <= int(limit)
-        seen += [
-            (*(item[name] for name in names), item["currency"], item["count"], item["grossAmount"])
-            for item in page["items"]
-        ]
+        seen += [(*(item[name] for name in names), item["count"], item["grossAmount"]) for item in page["items"]]
         if page["nextCursor"] is None:
-            break
+            return seen
         query["cursor"] = page["nextCursor"]
-    assert seen == expected(names, month)
+
+
+@pytest.mark.parametrize("limit", ["2", "100"])
+@pytest.mark.parametrize("by", ["currency", "month", "supplier", "status,month", "supplier,month,status"])
+def test_the_totals_of_many_are_added_up_from_parts(many: Client, indexed: Services, by: str, limit: str):
+    reads = Queries.of(indexed.database)
+    assert len(list(reads._parts(reads.select({})))) > 5
+    names = tuple(name for name in by.split(",") if name != "currency")
+    assert all_totals(many, by, limit, {}) == expected(names, lambda _: True)
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_every_filter_is_summed_in_parts(many: Client, name: str):
+    filters, meets = FILTERS[name]
+    assert all_totals(many, "status,month", "2", filters) == expected(("status", "month"), meets)
+
+
+def test_what_was_imported_since_the_last_call_is_summed_in_parts(
+    put: Callable[..., list[str]], indexed: Services, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(queries, "READ_AT_ONCE", 20)
+    outlines = Outlines(indexed.database["invoices"], clock := Clock())
+    reads = replace(Queries.of(indexed.database), outlines=outlines)
+    assert reads.list_invoices({}) == ([], None)  # an outline of nothing
+    put(*MANY)
+    clock.now = 61
+    assert len(list(reads._parts(reads.select({})))) > 5
 
 
 def test_totals_that_take_too_long_say_what_to_do(many: Client, make_client: Callable[..., Client]):
     slow = make_client(most_seconds=0.0)
     refused = slow.get("/totals")
-    assert (refused.status, refused.json()["code"]) == (503, "totals.too_long")
+    assert (refused.status, refused.json()["code"]) == (422, "totals.too_many")
     assert "dateFrom" in refused.json()["detail"]
     assert slow.get("/totals", dateTo="2024-01-19").status == 200
 
