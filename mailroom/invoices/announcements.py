@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mailroom.errors import InvalidSetting
 from mailroom.invoices.ledger import DONE, FAILED, UNANNOUNCED
-from mailroom.platform.kick import SENDER
+from mailroom.platform.kick import IMPORTER, SENDER
 from mailroom.platform.mongo import Document
 from mailroom.platform.problems import Problem
 from mailroom.wiring import Services
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 100
-_CALLER = "invoice-importer"
 
 
 def announcer(services: Services) -> Callable[[], None]:
@@ -52,7 +51,7 @@ def announcer(services: Services) -> Callable[[], None]:
         # The same import ends once more after a retry: the epoch tells the two ends apart.
         once = Idempotency(f"import:{document['_id']}:{document['epoch']}", message.digest())
         store = Store(services.database["notifications"], ServerClock(services.database), sender)
-        store.accept([Order(check(message), once)], _CALLER, answered=True)
+        store.accept([Order(check(message), once)], IMPORTER, answered=True)
         imports.update_one({"_id": document["_id"], "epoch": document["epoch"]}, {"$unset": {UNANNOUNCED: ""}})
 
     def announce() -> None:

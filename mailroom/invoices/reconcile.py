@@ -10,13 +10,13 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby, islice
 
 from mailroom.invoices.identity import import_id
 from mailroom.invoices.ledger import Ledger
 from mailroom.platform.clock import Budget, to_milliseconds
-from mailroom.platform.mongo import Document, Documents, server_time
+from mailroom.platform.mongo import Documents, server_time
 from mailroom.platform.objects import ObjectStore, ObjectVersion
 
 log = logging.getLogger(__name__)
@@ -29,14 +29,15 @@ _PART_OF_TIME = 1 / 100
 _LEAST_SECONDS = 50.0  # so that a schedule that comes each minute finds it due
 
 # For so long a notification may just be under way.
-_UNDER_WAY_MS = 60_000
+_UNDER_WAY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class Reconciler:
     """Walks through `bucket` at least once every `interval` seconds, from a cursor saved in the collection `cursors`.
 
-    A walk that is short is soon made again. Two replicas may walk at once: submitting a job twice changes nothing.
+    A walk that is short is soon made again. Two replicas may walk at once: submitting a job twice changes nothing, and
+    who is behind the one that came to the end saves nothing.
     """
 
     cursors: Documents
@@ -52,41 +53,40 @@ class Reconciler:
         Raises:
             Unavailable: it goes on from the saved cursor next time.
         """
-        cursor = self._due()
+        now = server_time(self.cursors.database)
+        cursor = self.cursors.find_one({"_id": CURSOR_ID, "dueAt": {"$lte": now}})
         if cursor is None:
             return 0
+        this_walk = {"_id": CURSOR_ID, "dueAt": cursor["dueAt"]}
         began = self.clock() - cursor.get("seconds", 0.0)
         found: list[ObjectVersion] = []
-        for versions in _pages(self.objects.versions(self.bucket, start_after=cursor["startAfter"])):
-            found += self._submit_missing(versions)
-            self._save({"startAfter": versions[-1].key, "seconds": self.clock() - began})
-            if budget.spent():
-                break
-        else:
-            pause = max(_LEAST_SECONDS, (self.clock() - began) / _PART_OF_TIME)
-            due_at = server_time(self.cursors.database) + timedelta(seconds=min(pause, self.interval))
-            self._save({"startAfter": "", "seconds": 0.0, "dueAt": due_at})
-        self._warn(found)
+        try:
+            for versions in _pages(self.objects.versions(self.bucket, start_after=cursor["startAfter"])):
+                found += self._submit_missing(versions)
+                progress = {"startAfter": versions[-1].key, "seconds": self.clock() - began}
+                self.cursors.update_one(this_walk, {"$set": progress})
+                if budget.spent():
+                    return len(found)
+        finally:
+            _tell(found, before=now - _UNDER_WAY)
+        pause = max(_LEAST_SECONDS, (self.clock() - began) / _PART_OF_TIME)
+        due_at = server_time(self.cursors.database) + timedelta(seconds=min(pause, self.interval))
+        self.cursors.update_one(this_walk, {"$set": {"startAfter": "", "seconds": 0.0, "dueAt": due_at}})
         return len(found)
-
-    def _due(self) -> Document | None:
-        now = server_time(self.cursors.database)
-        return self.cursors.find_one({"_id": CURSOR_ID, "dueAt": {"$lte": now}})
 
     def _submit_missing(self, versions: list[ObjectVersion]) -> list[ObjectVersion]:
         jobs = {import_id(version): version for version in versions}
         missing = jobs.keys() - self.ledger.known(list(jobs))
         return [jobs[id_] for id_ in missing if self.ledger.submit(jobs[id_])[1]]
 
-    def _warn(self, found: list[ObjectVersion]) -> None:
-        if not found:
-            return
-        before = to_milliseconds(server_time(self.cursors.database)) - _UNDER_WAY_MS
-        if lost := [version for version in found if version.modified_ms < before]:
-            log.warning("found %d objects whose notification was lost", len(lost))
 
-    def _save(self, changes: Document) -> None:
-        self.cursors.update_one({"_id": CURSOR_ID}, {"$set": changes})
+def _tell(found: list[ObjectVersion], before: datetime) -> None:
+    """Those uploaded earlier are a reason to look after the notifications."""
+    late = sum(version.modified_ms < to_milliseconds(before) for version in found)
+    if late:
+        log.warning("found %d objects whose notification did not come within a minute", late)
+    if len(found) > late:
+        log.info("found %d objects whose notification had not come yet", len(found) - late)
 
 
 def _pages(versions: Iterator[ObjectVersion]) -> Iterator[list[ObjectVersion]]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from bson import ObjectId
 
 from mailroom.invoices import reconcile, working
 from mailroom.invoices.reconcile import CURSOR_ID
@@ -41,7 +42,7 @@ def test_lost_notifications_are_found(bucket: Bucket):
     bucket.run()
     assert bucket.invoices() == []
 
-    bucket.reconcile_at(datetime(2000, 1, 1, tzinfo=UTC))
+    bucket.reconcile_at(LONG_AGO)
     bucket.run()
 
     assert len(bucket.invoices()) == 5
@@ -73,11 +74,33 @@ def test_only_what_was_surely_not_told_of_is_called_lost(
 ):
     bucket.put("new.csv", csv(line(1)))
     bucket.reconcile_at(LONG_AGO)
-    with caplog.at_level(logging.WARNING):
-        assert working._reconciler(bucket.services).run(Budget(60)) == 1
-        assert caplog.messages == []
-        monkeypatch.setattr(reconcile, "_UNDER_WAY_MS", -60_000)  # the same, a minute and more later
-        bucket.put("old.csv", csv(line(2)))
-        bucket.reconcile_at(LONG_AGO)
-        assert working._reconciler(bucket.services).run(Budget(60)) == 1
-    assert caplog.messages == ["found 1 objects whose notification was lost"]
+    caplog.set_level(logging.INFO)
+    assert working._reconciler(bucket.services).run(Budget(60)) == 1
+    monkeypatch.setattr(reconcile, "_UNDER_WAY", -timedelta(minutes=1))  # the same, a minute and more later
+    bucket.put("old.csv", csv(line(2)))
+    bucket.reconcile_at(LONG_AGO)
+    assert working._reconciler(bucket.services).run(Budget(60)) == 1
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("INFO", "found 1 objects whose notification had not come yet"),
+        ("WARNING", "found 1 objects whose notification did not come within a minute"),
+    ]
+
+
+def test_who_walks_behind_the_end_changes_nothing(bucket: Bucket, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reconcile, "_KEYS_AT_ONCE", 1)
+    for n in range(3):
+        bucket.put(f"{n}.csv", csv(line(n)))
+    bucket.reconcile_at(LONG_AGO)
+    slow = working._reconciler(bucket.services)
+
+    def known(ids: list[ObjectId]) -> set[ObjectId]:
+        """What is known when another has come to the end."""
+        assert working._reconciler(bucket.services).run(Budget(60)) == 3
+        return bucket.ledger.known(ids)
+
+    monkeypatch.setattr(slow.ledger, "known", known)
+    assert slow.run(Budget(0)) == 0
+    cursor = bucket.services.database["cursors"].find_one({"_id": CURSOR_ID})
+    assert cursor
+    assert cursor["startAfter"] == ""
+    assert seconds_until_the_next(bucket) == pytest.approx(50, abs=5)
