@@ -16,7 +16,7 @@ from functools import partial
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
-from mailroom.errors import LeaseLost, Unavailable
+from mailroom.errors import LeaseLost, MissingSecret, Unavailable
 from mailroom.invoices.fast import Batch, Stamp
 from mailroom.invoices.identity import order_prefix
 from mailroom.invoices.jobs import COUNTS, Checkpoint, Job
@@ -72,7 +72,8 @@ class Importer:
         """Works on due jobs until none is left or the budget is spent; how many slices were worked on.
 
         Raises:
-            Unavailable: MongoDB or the object store does not answer. The job waits, with all that was checkpointed.
+            Unavailable, MissingSecret: MongoDB or the object store does not answer, or cannot be asked. The job waits,
+                with all that was checkpointed.
         """
         done = 0
         while not budget.spent():
@@ -84,7 +85,7 @@ class Importer:
                 self._work(job, budget)
             except LeaseLost as error:
                 log.warning("%s", error, extra={"importId": str(job.id)})
-            except (Unavailable, PyMongoError):
+            except (Unavailable, MissingSecret, PyMongoError):
                 raise
             except Exception:
                 # A mistake of ours must not keep the other jobs waiting; this one is tried again when its lease ends.
@@ -128,6 +129,9 @@ class Importer:
             return None
         except Unavailable as error:
             self._put_aside(job, str(error))
+            raise
+        except MissingSecret:
+            self._put_aside(job, "a secret is missing: the log of invoice-importer names it")
             raise
 
     def _read(self, job: Job, reading: Reading) -> Batch | None:

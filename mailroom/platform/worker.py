@@ -9,7 +9,7 @@ from typing import Any
 
 from pymongo.errors import PyMongoError
 
-from mailroom.errors import Unavailable
+from mailroom.errors import MissingSecret, Unavailable
 from mailroom.platform import mongo
 from mailroom.platform.clock import Budget
 
@@ -42,11 +42,11 @@ class Worker:
             self._running, self._again = True, False
         try:
             return _answer(200, {"done": self._run()})
-        except (Unavailable, PyMongoError) as error:
+        except (Unavailable, MissingSecret, PyMongoError) as error:
             self._running = False
             if isinstance(error, PyMongoError) and not mongo.is_transient(error):
                 raise
-            log.warning("a server does not answer, the work waits", exc_info=error)
+            log.warning("a server does not answer, or a secret is missing: the work waits", exc_info=error)
             return _answer(503, {"done": 0}, {"Retry-After": "5"})
         except BaseException:
             self._running = False

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from bson import Decimal128
 
-from mailroom.invoices import reading
+from mailroom.invoices import reading, working
+from mailroom.invoices.importer import MOST_ATTEMPTS
+from mailroom.wiring import Services
 from tests.integration.invoices.files import HEADER, Bucket, counts, csv, line
 
 
@@ -175,3 +177,19 @@ def test_deleting_an_object_deletes_no_invoice(bucket: Bucket):
     bucket.services.objects.client.remove_object(bucket.name, "may.csv")
     bucket.run()
     assert len(bucket.invoices()) == 1
+
+
+def test_without_the_secret_of_the_store_an_import_waits(bucket: Bucket):
+    import_id = bucket.submit("may.csv", csv(line(1)))
+    secret = bucket.services.settings.secrets_dir / "mailroom-s3-secret-key"
+    value = secret.read_text()
+    secret.write_text("")
+    importer = working.worker(Services(bucket.services.settings))
+    for _ in range(MOST_ATTEMPTS + 1):
+        assert importer()["statusCode"] == 503
+        waits = bucket.job(import_id)
+        assert (waits["state"], waits["error"]["code"]) == ("pending", "service.unavailable")
+        bucket.services.database["imports"].update_one({"_id": waits["_id"]}, {"$set": {"dueAt": waits["createdAt"]}})
+    secret.write_text(value)
+    assert importer()["body"] == {"done": 1}
+    assert bucket.job(import_id)["state"] == "done"
