@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 _ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer, X-Request-Id"
 _EXPOSED_HEADERS = "ETag, Idempotency-Replayed, Preference-Applied, Retry-After, X-Call-Id, X-Request-Id"
-_METHODS = "GET, HEAD, POST, PATCH, DELETE, OPTIONS"
+_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _PREFLIGHT_SECONDS = 600
 
 
