@@ -13,6 +13,8 @@ from local.manifests.kubernetes import KICK_URL, ROOT
 from local.stack import read_stack
 
 SERVERS = {"S3_ENDPOINT": "http://minio:9000", "SMTP_HOST": "mailpit", "SMTP_PORT": "1025", "SMTP_TLS": "off"}
+# Where uploaders on this machine find the S3 server.
+PUBLIC_ENDPOINT = "http://127.0.0.1:{port}"
 
 
 def main() -> int:
@@ -25,7 +27,8 @@ def main() -> int:
 
 def environments(variables: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """The settings of each function. Raises StackError."""
-    given = {**SERVERS, **{name: value for name, value in variables.items() if value}}
+    public = PUBLIC_ENDPOINT.format(port=variables.get("S3_PORT") or 9000)
+    given = {**SERVERS, "S3_PUBLIC_ENDPOINT": public, **{name: value for name, value in variables.items() if value}}
     functions = read_stack(ROOT / "stack.yml", given)
     return {entry.name: {**entry.environment, "KICK_URL": KICK_URL} for entry in functions}
 

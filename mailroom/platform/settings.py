@@ -97,17 +97,20 @@ class Settings:
     smtp_port: int = _setting(25, "Its port", least=1)
     smtp_tls: str = _setting(
         "required",
-        "`required` and `opportunistic` are STARTTLS, `implicit` is TLS from the start",
+        "`required`: STARTTLS and a valid certificate; `opportunistic`: STARTTLS where it is offered, with any "
+        "certificate, else in the clear, the password too; `implicit`: TLS from the start",
         choices=("required", "opportunistic", "off", "implicit"),
     )
     smtp_timeout_seconds: float = _setting(10.0, "Longest wait for one answer of the relay", least=0.1)
     smtp_data_timeout_seconds: float = _setting(45.0, "Longest wait for the answer after the final dot", least=0.1)
     smtp_connections: int = _setting(
-        5, "Messages in delivery at once in one replica, each on its own connection", least=1
+        5, "Messages in delivery at once in each replica of both functions, each on its own connection", least=1
     )
     smtp_messages_per_connection: int = _setting(100, "After so many messages a connection is replaced", least=1)
     smtp_messages_per_second: float = _setting(
-        0.0, "One replica gives the relay so many messages in a second, evenly; 0: any number", least=0
+        0.0,
+        "Each replica of both functions of mail gives the relay so many in a second, evenly; 0: any number",
+        least=0,
     )
     send_lease_seconds: float = _setting(90.0, "A sender silent for so long has lost its message", least=0.5)
     send_wait_seconds: float = _setting(2.0, "`POST` waits so long for the relay before it answers 202", least=0)

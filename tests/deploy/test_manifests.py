@@ -1,5 +1,6 @@
 """stack.yml is the single source of truth: what else describes the functions has to agree with it."""
 
+import dataclasses
 import re
 import subprocess
 import sys
@@ -33,6 +34,7 @@ def test_compose_runs_each_function_as_stack_yml_says(name: str) -> None:
     targets = {secret["target"] for secret in service["secrets"]}
     assert targets == {f"/var/openfaas/secrets/{secret}" for secret in function["secrets"]}
     assert service["read_only"] is function["readonly_root_filesystem"]
+    assert f"{service['mem_limit']}i".upper() == function["limits"]["memory"].upper()
 
 
 def test_settings_of_the_caller_go_before_the_defaults() -> None:
@@ -40,7 +42,15 @@ def test_settings_of_the_caller_go_before_the_defaults() -> None:
     sender = environment["notification-sender"]
     assert (sender["SMTP_HOST"], sender["SMTP_TLS"], sender["WORK_BUDGET_SECONDS"]) == ("relay.example.com", "off", "7")
     assert environment["invoices"]["S3_ENDPOINT"] == "http://minio:9000"
+    assert environment["invoices"]["S3_PUBLIC_ENDPOINT"] == "http://127.0.0.1:9000"
     assert environment["invoice-events"]["KICK_URL"] == "http://{function}:8080/"
+
+
+def test_every_setting_can_be_given_from_outside() -> None:
+    elsewhere = {"SECRETS_DIR", "KICK_URL", "MONGODB_SECRET", "BACKUP_TO", "BACKUP_KEEP"}
+    names = {field.name.upper() for field in dataclasses.fields(settings.Settings)} - elsewhere
+    text = (ROOT / "stack.yml").read_text()
+    assert {name for name in names if f"${{{name}:-" not in text} == set()
 
 
 def test_compose_publishes_nothing_beyond_this_machine() -> None:
