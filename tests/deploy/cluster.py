@@ -69,7 +69,7 @@ class Cluster:
         self.apply()
         self.wait_until_ready()
         scopes = (word for scope in SCOPES for word in ("--scope", scope))
-        made = run("k8s/create-key", self.namespace, str(self.secrets), "--name", "test", *scopes)
+        made = run("k8s/mailroom", self.namespace, str(self.secrets), "keys", "create", "--name", "test", *scopes)
         self.key = made.splitlines()[-1]
 
     def apply(self) -> None:
