@@ -156,7 +156,7 @@ def _said(rendered: Rendered) -> tuple[str, str, str]:
     if rendered.html is None:
         return subject, "", _body(rendered.text or "", "text")
     html = _body(rendered.html, "html")
-    return subject, html, text.from_html(html) if rendered.text is None else _body(rendered.text, "text")
+    return subject, html, _shown(html, "html") if rendered.text is None else _body(rendered.text, "text")
 
 
 def _content(send: Send) -> tuple[str, str, str]:
@@ -175,10 +175,10 @@ def _bodies(send: Send) -> tuple[str, str]:
                     422, "body.twice", f"give message, or html and text, not message and {field}", field=field
                 )
         html = _body(send.message, "message")
-        return html, text.from_html(html)
+        return html, _shown(html, "message")
     if send.html is not None:
         html = _body(send.html, "html")
-        return html, text.from_html(html) if send.text is None else _body(send.text, "text")
+        return html, _shown(html, "html") if send.text is None else _body(send.text, "text")
     if send.text is not None:
         return "", _body(send.text, "text")
     raise Problem(422, "body.missing", "message is missing", field="message")
@@ -190,6 +190,15 @@ def _body(body: str, field: str) -> str:
     if "\0" in body:
         raise Problem(422, "body.invalid", f"{field} must not hold a NUL character", field=field)
     return body
+
+
+def _shown(html: str, field: str) -> str:
+    """The text that is made from HTML; it may show nothing."""
+    shown = text.from_html(html)
+    if len(shown) > LONGEST_BODY:
+        detail = f"as text, {field} has more than {LONGEST_BODY} characters: give html and a text of your own"
+        raise Problem(422, "body.invalid", detail, field=field)
+    return shown
 
 
 def _time(text: str | None) -> datetime | None:

@@ -137,6 +137,16 @@ def test_html_becomes_text_that_can_be_read() -> None:
     assert requests.check(send, EXTRAS).text == "Hi\n\nRead [this](https://example.com/x).\n\n  * one"
 
 
+@pytest.mark.parametrize("field", ["message", "html"])
+def test_html_that_is_too_long_as_text_wants_a_text_of_its_own(field: str) -> None:
+    html = "<ul>" * 6 + "<li>x" * 30_000
+    with pytest.raises(Problem) as refused:
+        requests.check(Send(email_to="anna@example.com", subject="x", **{field: html}), EXTRAS)
+    assert (refused.value.status, refused.value.field) == (422, field)
+    assert "a text of your own" in refused.value.detail
+    assert requests.check(Send(email_to="anna@example.com", subject="x", html=html, text="y"), EXTRAS).text == "y"
+
+
 def test_the_digest_does_not_depend_on_how_it_was_written() -> None:
     one = msgspec.json.decode(b'{"emailTo":"a@example.com","subject":"x","message":"y"}', type=Send)
     other = msgspec.json.decode(b'{ "message": "\\u0079", "subject": "x", "emailTo": "a@example.com" }', type=Send)
