@@ -29,18 +29,12 @@ class Files:
         """Raises `Problem` 422 when there is no such object, `Unavailable` when the store does not answer."""
         if not key or len(key.encode()) > _LONGEST_KEY or not key.isprintable():
             raise Problem(422, "attachment.object", "object must be the name of an object", field=f"{field}.object")
-        from minio.error import S3Error
-
         try:
             found = self.store.find(self.bucket, key, version_id)
         except ObjectGone:
             which = "versionId" if version_id else "object"
             detail = f"the bucket {self.bucket} has no such object, or not this version"
             raise Problem(422, "attachment.unknown", detail, field=f"{field}.{which}") from None
-        except S3Error as error:
-            raise Problem(
-                422, "attachment.object", f"the object store refuses: {error.code}", f"{field}.object"
-            ) from error
         except MissingSecret as error:
             detail = "no store of attachments is set up here: give the content"
             raise Problem(422, "attachment.no_store", detail, field=f"{field}.object") from error

@@ -83,6 +83,7 @@ class Retention:
         change = {
             "$set": {"text": "", "html": "", "headers": [], "attachments.$[].content": b"", "erasedAt": now},
             "$unset": {"bodySince": ""},
+            "$inc": {"epoch": 1},  # who has read it with its body cannot queue it again
         }
         while not budget.spent() and (ids := self._some(which, "bodySince", "body")):
             self._messages.update_many({"_id": {"$in": ids}, "state": {"$in": _ENDED}}, change)

@@ -88,11 +88,16 @@ class Sending:
         orders: dict[int, Order] = {}
         items: list[Any] = [None] * len(messages)
         for index, message in enumerate(messages):
+            # No key can hold a line end, so no key of a single call is that of a message in a batch.
+            own, own_key = replace(request, body=bytes(message)), key and f"{key}\n{index}"
             try:
-                # No key can hold a line end, so no key of a single call is that of a message in a batch.
-                orders[index] = self._order(replace(request, body=bytes(message)), key and f"{key}\n{index}")
+                orders[index] = self._order(own, own_key)
             except Problem as problem:
-                items[index] = answers.refused_entry(problem)
+                items[index] = answers.entry(self._known(own, own_key) or problem)
+            except Unavailable:
+                if (earlier := self._known(own, own_key)) is None:
+                    raise
+                items[index] = answers.entry(earlier)
         accepted = self._store.accept(list(orders.values()), request.caller.id, answered=True)
         for index, each in zip(orders, accepted, strict=True):
             items[index] = answers.entry(each)
@@ -121,7 +126,7 @@ class Sending:
         message = document["_id"]
         try:
             state = self._send_new(message, seconds)
-            if state is None and "idempotency" in document:
+            if state in (None, State.QUEUED) and "idempotency" in document:  # 202, whatever becomes of it
                 self._store.note_answered(message)
             if state not in (None, State.SENT):
                 document = self._mailbox.get(message)

@@ -42,6 +42,22 @@ def test_a_repeat_gets_the_first_answer_when_that_was_a_refusal(mail: Mail, rela
     assert (second.status, second.body) == (first.status, first.body) == (422, first.body)
 
 
+@pytest.mark.parametrize("later", ["sent", "failed"])
+def test_a_repeat_gets_the_first_answer_when_that_was_deferred(mail: Mail, relay: Relay, later: str) -> None:
+    relay.on("rcpt", reply("450 later"))
+    first = mail.client.post(HELLO, Idempotency_Key="k1")
+    second = mail.client.post(HELLO, Idempotency_Key="k1")
+    if later == "failed":
+        relay.on("rcpt", reply("550 no"))
+    mail.collection.update_many({}, [{"$set": {"dueAt": "$$NOW"}}])
+    mail.drain()
+    third = mail.client.post(HELLO, Idempotency_Key="k1")
+
+    assert mail.states() == [later]
+    assert first.status == 202
+    assert (second.status, second.body) == (third.status, third.body) == (first.status, first.body)
+
+
 def test_another_body_is_refused(mail: Mail, relay: Relay) -> None:
     mail.client.post(HELLO, Idempotency_Key="k1")
     answer = mail.client.post(HELLO | {"subject": "Bye"}, Idempotency_Key="k1")

@@ -6,6 +6,8 @@ import base64
 from datetime import timedelta
 from typing import Any
 
+from mailroom.notifications.clock import ServerClock
+from mailroom.notifications.outbox import Outbox
 from mailroom.notifications.retention import SWEEP_ID
 from tests.integration.notifications.conftest import Mail
 from tests.integration.notifications.relay import Relay, call
@@ -50,6 +52,20 @@ def test_old_bodies_are_erased_and_then_old_messages(make_mail: Any) -> None:
     mail.drain()
 
     assert {each["id"] for each in mail.client.get().body["items"]} == {waiting, young}
+
+
+def test_what_was_erased_since_it_was_read_is_not_sent_again(make_mail: Any, relay: Relay) -> None:
+    mail: Mail = make_mail(retention_bodies_days=10.0)
+    mail.client.post(HELLO)
+    age(mail, 11)
+    [as_read] = mail.collection.find()
+    mail.drain()
+    outbox = Outbox(mail.services.database, ServerClock(mail.services.database), 90.0)
+
+    assert not outbox.resend(as_read)
+
+    mail.drain()
+    assert len(relay.taken) == 1
 
 
 def test_it_is_done_once_an_hour(make_mail: Any) -> None:

@@ -55,6 +55,19 @@ def test_what_was_accepted_is_sent_whatever_becomes_of_the_template(mail: Mail, 
     assert relay.taken[0].parsed["Subject"] == "Welcome Anna <b>"
 
 
+def test_a_repeated_batch_gets_the_first_answer_though_the_template_is_gone(mail: Mail, relay: Relay) -> None:
+    put(mail, "welcome", WELCOME)
+    message = {"emailTo": "anna@example.com", "template": {"name": "welcome", "parameters": ANNA}}
+    first = mail.client.post({"messages": [message]}, "/batch", Idempotency_Key="k")
+    mail.client.call("DELETE", "/templates/welcome")
+    second = mail.client.post({"messages": [message]}, "/batch", Idempotency_Key="k")
+    unknown = mail.client.post({"messages": [message]}, "/batch", Idempotency_Key="other")
+
+    assert (second.status, second.body) == (first.status, first.body)
+    assert unknown.status == 422
+    assert len(mail.states()) == 1
+
+
 def test_a_repeat_gets_the_first_answer_though_the_template_is_gone(mail: Mail, relay: Relay) -> None:
     put(mail, "welcome", WELCOME)
     body = {"emailTo": "anna@example.com", "template": {"name": "welcome", "parameters": ANNA}}
