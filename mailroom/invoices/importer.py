@@ -16,7 +16,7 @@ from functools import partial
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
-from mailroom.errors import LeaseLost, MissingSecret, Unavailable
+from mailroom.errors import LeaseLost, MailroomError, MissingSecret, Unavailable
 from mailroom.invoices.fast import Batch, Stamp
 from mailroom.invoices.identity import order_prefix
 from mailroom.invoices.jobs import COUNTS, Checkpoint, Job
@@ -109,6 +109,7 @@ class Importer:
             self.profiles.rules(job.version.key),
             self.batch_rows,
             stamp=partial(Stamp, job.writes_as, prefix),
+            renew=lambda: self.ledger.renew(job),
         )
 
     def _step(self, job: Job, slice_: _Slice) -> Job | None:
@@ -239,7 +240,13 @@ class Importer:
         """Ends the job as failed; what was imported before stays, and its rejected rows get their file."""
         saved = self.ledger.reread(job)
         dialect = Dialect.from_document(saved.dialect) if saved.dialect else None
-        rejects = self._rejects_file(saved, saved.checkpoint, dialect) if dialect else None
+        try:
+            rejects = self._rejects_file(saved, saved.checkpoint, dialect) if dialect else None
+        except (MailroomError, PyMongoError):
+            raise
+        except Exception:  # whatever it is, it must not keep the import from ending
+            log.exception("the rejects file cannot be written", extra={"importId": str(job.id)})
+            rejects = None
         self.ledger.fail(job, code, message, rejects)
         log.info("import failed: %s", code, extra={"importId": str(job.id)})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -9,6 +10,7 @@ from itertools import chain
 
 from mailroom.invoices.fast import Batch, Stamp, read_batches
 from mailroom.invoices.parsing import Dialect, Rules, content, detect, is_workbook, sheet_content
+from mailroom.invoices.parsing.lines import without_first
 from mailroom.invoices.profiles import mapped
 from mailroom.platform.objects import ObjectStore, ObjectVersion
 
@@ -21,11 +23,14 @@ BATCH_BYTES = 1 << 20
 # costs as much as reading so many bytes, and what was remembered of the values that repeat.
 _PASSED_OVER_BYTES = 16 << 20
 
+_RENEW_SECONDS = 1.0
+
 
 class Reading:
     """Holds one answer of the object store, until it is closed, and what the fast path remembers.
 
-    `stamp` makes that of a batch from the time. `dialect` is None as long as nobody knows it.
+    `stamp` makes that of a batch from the time. `dialect` is None as long as nobody knows it. `renew` is called every
+    second while what is done already is passed over: of a large workbook that takes longer than a lease.
     """
 
     def __init__(
@@ -36,6 +41,7 @@ class Reading:
         rules: Rules,
         batch_rows: int,
         stamp: Callable[[datetime], Stamp],
+        renew: Callable[[], None],
     ) -> None:
         self._objects = objects
         self._version = version
@@ -43,6 +49,7 @@ class Reading:
         self._rules = rules
         self._batch_rows = batch_rows
         self._stamp = stamp
+        self._renew = renew
         self._answer: Generator[bytes] | None = None
         self._batches: Generator[Batch, tuple[int, int] | None] | None = None
         self._at = 0
@@ -96,7 +103,9 @@ class Reading:
         if self._found is None:
             self._found, body = _open(chunks, mapped(self._rules, self._objects.metadata(self._version)))
         else:
-            body = content(chunks, self._found, skip=offset - start)
+            body = content(chunks, self._found)
+            if offset > start:
+                body = without_first(_now_and_then(self._renew, body), offset - start)
         return read_batches(
             body if end is None else _first(body, end - offset),
             self._found,
@@ -121,6 +130,15 @@ class Reading:
     def _close(self) -> None:
         if self._answer is not None:
             self._answer.close()
+
+
+def _now_and_then(renew: Callable[[], None], chunks: Iterator[bytes]) -> Iterator[bytes]:
+    called_at = time.monotonic()
+    for chunk in chunks:
+        if time.monotonic() - called_at > _RENEW_SECONDS:
+            renew()
+            called_at = time.monotonic()
+        yield chunk
 
 
 def _open(chunks: Iterator[bytes], rules: Rules) -> tuple[Dialect, Iterator[bytes]]:

@@ -7,6 +7,7 @@ then writes the same bytes once more.
 from __future__ import annotations
 
 import codecs
+import hashlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +19,15 @@ from pymongo import ReplaceOne
 from mailroom.invoices.jobs import Checkpoint, Job
 from mailroom.invoices.parsing import Dialect, FileRejected, Problem, Rejected, rejects_header, rejects_line
 from mailroom.platform.mongo import Document, Documents
-from mailroom.platform.objects import ObjectStore
+from mailroom.platform.objects import ObjectStore, ObjectVersion
 
 CONTENT_TYPE = "text/csv; charset=utf-8"
 
 # The file may take longer to write than a lease lasts: the lease is renewed after so many rows.
 _RENEW_ROWS = 1000
+
+# Of S3: all of a key. Of MinIO, which keeps objects as files: what stands between two slashes. In bytes.
+_LONGEST_KEY, _LONGEST_NAME = 1024, 255
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class Rejects:
         temporary file, not memory, for the size. Calls `renew` now and then.
         """
         version = job.version
-        key = f"{version.key}.{version.version_id or f'{version.modified_ms:x}'}.rejects.csv"
+        key = _name(version)
         # A worker that was cancelled or lost its lease may have kept rows of a batch that does not count.
         counted: Document = {"importId": job.id, "offset": {"$lt": checkpoint.offset}}
         if job.parts:
@@ -95,6 +99,19 @@ class Rejects:
             "key": key,
             "omitted": max(0, checkpoint.counts["rejected"] - self._most),
         }
+
+
+def _name(version: ObjectVersion) -> str:
+    """Where the file goes. A name that would be longer than a store takes is cut, and has a hash instead of its end."""
+    ending = f".{version.version_id or f'{version.modified_ms:x}'}.rejects.csv"
+    folder, slash, name = version.key.rpartition("/")
+    room = min(_LONGEST_NAME, _LONGEST_KEY - len(f"{folder}{slash}".encode())) - len(ending)
+    if len(name.encode()) <= room:
+        return version.key + ending
+    mark = "~" + hashlib.sha256(version.key.encode()).hexdigest()[:16]
+    if room < len(mark):  # the folder leaves no room
+        folder, slash, room = "", "", _LONGEST_NAME - len(ending)
+    return folder + slash + name.encode()[: room - len(mark)].decode(errors="ignore") + mark + ending
 
 
 def _document(import_id: ObjectId, rejected: Rejected, now: datetime) -> Document:

@@ -21,16 +21,19 @@ if TYPE_CHECKING:
     from minio.datatypes import Object as Item
     from urllib3 import BaseHTTPResponse
 
-# MinIO calls a version id that is no UUID an invalid argument.
+# MinIO calls a version id that is no UUID an invalid argument, and has names that no object can have.
 _GONE = {
     "InvalidArgument",
+    "InvalidObjectName",
     "InvalidVersionId",
+    "KeyTooLongError",
     "MethodNotAllowed",
     "NoSuchBucket",
     "NoSuchKey",
     "NoSuchObject",
     "NoSuchVersion",
     "PreconditionFailed",
+    "XMinioInvalidObjectName",
 }
 _LATER = {
     "InternalError",
@@ -140,9 +143,16 @@ class ObjectStore:
                     yield _version(bucket, item)
 
     def write(self, bucket: str, key: str, body: BinaryIO, size: int, content_type: str) -> None:
-        """Writes an object of `size` bytes; it is there whole or not at all."""
-        with translated_errors():
-            self.client.put_object(bucket, key, body, size, content_type=content_type)
+        """Writes an object of `size` bytes; it is there whole or not at all.
+
+        Raises:
+            Unavailable: the store does not answer, or has no such bucket, which an operator can mend.
+        """
+        try:
+            with translated_errors():
+                self.client.put_object(bucket, key, body, size, content_type=content_type)
+        except ObjectGone as error:
+            raise Unavailable(f"the object store does not take {error}") from error
 
     def _headers(self, bucket: str, key: str, version_id: str | None) -> dict[str, str]:
         from minio.error import S3Error

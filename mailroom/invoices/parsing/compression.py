@@ -4,7 +4,6 @@ import zlib
 from collections.abc import Iterable, Iterator
 
 from mailroom.invoices.parsing.dialect import Dialect
-from mailroom.invoices.parsing.lines import without_first
 from mailroom.invoices.parsing.model import FileRejected
 from mailroom.invoices.parsing.workbooks import sheet_content
 
@@ -17,8 +16,8 @@ _MAX_RATIO = 250
 """Invoice files shrink 5 to 20 times, made-up ones up to 100; a bomb about 1,000 times."""
 
 
-def content(chunks: Iterable[bytes], dialect: Dialect, *, skip: int = 0) -> Iterator[bytes]:
-    """The file's content from byte `skip` on, given all of the object's bytes.
+def content(chunks: Iterable[bytes], dialect: Dialect) -> Iterator[bytes]:
+    """The file's content, given all of the object's bytes.
 
     Raises FileRejected `file.gzip_corrupt`, `file.workbook_corrupt` or `file.too_large` while it is read.
     """
@@ -26,7 +25,7 @@ def content(chunks: Iterable[bytes], dialect: Dialect, *, skip: int = 0) -> Iter
         chunks = decompress(chunks)
     elif dialect.compression == "xlsx":
         chunks = sheet_content(chunks)
-    return without_first(chunks, skip)
+    return iter(chunks)
 
 
 def decompress(chunks: Iterable[bytes]) -> Iterator[bytes]:

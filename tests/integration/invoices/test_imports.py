@@ -193,3 +193,38 @@ def test_without_the_secret_of_the_store_an_import_waits(bucket: Bucket):
     secret.write_text(value)
     assert importer()["body"] == {"done": 1}
     assert bucket.job(import_id)["state"] == "done"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "x" * 240 + ".csv",
+        "ü" * 120 + ".csv",
+        "f" * 240 + "/" + "x" * 240 + ".csv",
+        "/".join(["f" * 200] * 4 + ["x" * 200]),
+    ],
+    ids=["a long name", "many bytes", "in a folder", "a long key"],
+)
+def test_the_rejects_of_a_file_with_a_long_name_have_their_file(bucket: Bucket, key: str):
+    job = bucket.import_(key, csv(line(1), line(2, gross="x")))
+    assert (job["state"], counts(job)) == ("done", (2, 1, 0, 0, 0, 1))
+    assert b",x,100.00," in bucket.rejects(job["rejects"]["key"])
+    again = bucket.import_(key, csv(line(1), line(3, gross="x")))
+    assert again["rejects"]["key"] != job["rejects"]["key"]
+
+
+def test_without_the_bucket_of_rejects_an_import_waits(bucket: Bucket):
+    client, rejects = bucket.services.objects.client, bucket.services.settings.rejects_bucket
+    client.remove_bucket(rejects)
+    import_id = bucket.submit("may.csv", csv(line(1), line(2, gross="x")))
+
+    assert bucket.run()["statusCode"] == 503
+
+    waits = bucket.job(import_id)
+    assert (waits["state"], waits["error"]["code"]) == ("pending", "service.unavailable")
+    client.make_bucket(rejects)
+    bucket.services.database["imports"].update_one({"_id": waits["_id"]}, {"$set": {"dueAt": waits["createdAt"]}})
+    bucket.run()
+    job = bucket.job(import_id)
+    assert (job["state"], counts(job)) == ("done", (2, 1, 0, 0, 0, 1))
+    assert bucket.rejects(job["rejects"]["key"])

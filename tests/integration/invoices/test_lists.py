@@ -172,8 +172,10 @@ def test_a_wrong_request_for_an_import_is_refused_by_name(get, body: Any, status
     assert problem.get("field") == field
 
 
-def test_an_import_of_what_is_not_there_is_refused(bucket: Bucket, get):
-    assert get("/imports", "POST", {"bucket": bucket.name, "key": "nothing.csv"})[1]["field"] == "key"
+@pytest.mark.parametrize("key", ["nothing.csv", "a//b.csv", "x" * 300, "a/./b.csv", "/"])
+def test_an_import_of_what_is_not_there_is_refused(bucket: Bucket, get, key: str):
+    status, problem = get("/imports", "POST", {"bucket": bucket.name, "key": key})
+    assert (status, problem["field"]) == (422, "key")
 
 
 def test_unknown_paths_and_methods(get):

@@ -23,6 +23,7 @@ from mailroom.invoices.parsing import (
     read_records,
     records,
 )
+from mailroom.invoices.parsing.lines import without_first
 
 RULES = Rules()
 PLAIN = Dialect("utf-8", "none", 0, ",", "doubled", "\n", ".", False, "", (), False, COLUMNS, COLUMNS)
@@ -94,7 +95,7 @@ def test_many_gzip_members_and_a_skip():
     packed = gzip.compress(b"a,b\n") + gzip.compress(b"c,d\n" * 300_000) + b"\0" * 16
     dialect = replace(PLAIN, compression="gzip")
     pieces = [packed[i : i + 7] for i in range(0, len(packed), 7)]
-    assert b"".join(content(pieces, dialect, skip=2)) == b"b\n" + b"c,d\n" * 300_000
+    assert b"".join(without_first(content(pieces, dialect), 2)) == b"b\n" + b"c,d\n" * 300_000
 
 
 def test_a_gzip_bomb_is_refused_early():
