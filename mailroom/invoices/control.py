@@ -71,7 +71,12 @@ class Control:
         """
         now = server_time(self.imports.database)
         due = {"state": PENDING, "dueAt": now, "updatedAt": now, "attempts": 0, "error": None, "rejects": None}
-        return self._change(id_, (FAILED, CANCELLED), {"$set": due, "$unset": {"finishedAt": "", "quietAt": ""}})
+        # Of an import that ended, nobody changes the parts.
+        parts = (self.imports.find_one({"_id": id_}, {"parts": 1}) or {}).get("parts", {})
+        begun_anew = {f"parts.{key}.attempts": 0 for key in parts}
+        still = {f"parts.{key}": {"$exists": True} for key in parts}
+        changes = {"$set": due | begun_anew, "$unset": {"finishedAt": "", "quietAt": ""}}
+        return self._change(id_, (FAILED, CANCELLED), changes, still)
 
     def undo(self, id_: ObjectId, budget: Budget) -> Undone:
         """Deletes the invoices that the import inserted and nobody changed since, until done or the budget is spent.
@@ -138,7 +143,7 @@ class Control:
         found = self.imports.find_one({"_id": id_})
         if found is None:
             raise NoSuchImport(f"there is no import {id_}")
-        if more and found["dryRun"]:
+        if found["dryRun"] and (more or {}).get("dryRun") is False:
             raise NotInThisState("a dry run has written nothing")
         raise NotInThisState(f"the import is {found['state']}, and must be {' or '.join(states)}")
 

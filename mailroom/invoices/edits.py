@@ -56,12 +56,12 @@ def edit(stored: Document, status: str, by: ObjectId, now: datetime) -> Document
     It is `changedBy` the key, not an import, so undoing the import leaves it. `source` stays: a batch that is replayed
     finds its traces there.
     """
-    others = [each for each in stored["lookups"] if not each.startswith(lookup("status", ""))]
+    was, is_ = lookup("status", stored["status"]), lookup("status", status)
     # The clock of the object store, which the stored order comes from, may be ahead of the database's.
     newest = max(to_milliseconds(now), int(stored["order"].partition(" ")[0], 16) + 1)
     return {
         "status": status,
-        "lookups": [*others, lookup("status", status)],
+        "lookups": [is_ if each == was else each for each in stored["lookups"]],  # in the order that files give
         "order": order(newest, str(stored["_id"]), 0),  # which no other invoice has
         "edited": {"keyId": by, "at": now},
         "changedBy": by,

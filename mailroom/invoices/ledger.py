@@ -145,6 +145,7 @@ class Ledger:
                 return again
         if self._collection.update_one(mine, done | {"$set": {"updatedAt": now}}).matched_count == 0:
             raise _lost(job)
+        self._wake(job, now)
         return None
 
     def renew_part(self, job: Job, part: Part) -> tuple[datetime, tuple[Part, ...]]:
@@ -165,6 +166,12 @@ class Ledger:
         changes = {f"parts.{part.key}.dueAt": due, f"parts.{part.key}.attempts": 0, "updatedAt": now}
         if self._collection.update_one(_own_part(job, part), {"$set": changes}).matched_count == 0:
             raise _lost(job)
+        self._wake(job, due)
+
+    def _wake(self, job: Job, due: datetime) -> None:
+        """Has a job that waits for a part looked at by then, not when the part's lease would have ended."""
+        waits = {"_id": job.id, "state": RUNNING, "waiting": True, "dueAt": {"$gt": due}}
+        self._collection.update_one(waits, {"$set": {"dueAt": due}})
 
     def wait_for(self, job: Job, part: Part) -> bool:
         """Puts the job aside until `part` is complete, or due again; False when it has been completed meanwhile.

@@ -67,6 +67,19 @@ def test_a_file_from_before_does_not_change_it_back_and_one_from_after_does(clie
     assert newer.document["status"] == "open"
 
 
+def test_a_file_that_says_the_same_as_the_change_leaves_it_the_callers(client: Client, put, indexed: Services):
+    [id_] = put(document("1"))
+    change(client, id_, "paid", "*")
+    stored = indexed.database["invoices"].find_one({"_id": ObjectId(id_)})
+    now = datetime.now(UTC)
+
+    merged = merge(stored, [row(to_milliseconds(now) + 60_000, "paid")], ObjectId(), 0, now)
+
+    assert list(merged.outcomes.values()) == ["unchanged"]
+    assert merged.document is not None
+    assert merged.document["changedBy"] == ObjectId(client.key_id)
+
+
 def test_the_order_advances_though_the_object_store_has_a_fast_clock(client: Client, put, indexed: Services):
     ahead = order(to_milliseconds(datetime.now(UTC)) + 3_600_000, "v1", 0)
     [id_] = put(document("1") | {"order": ahead})

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from mailroom import setup
 from mailroom.errors import LeaseLost
 from mailroom.invoices import working
+from mailroom.invoices.control import Control
 from mailroom.invoices.importer import MOST_ATTEMPTS, MOST_PART_ATTEMPTS
 from mailroom.invoices.jobs import COUNTS, Checkpoint
 from mailroom.invoices.parts import Part
 from mailroom.wiring import Services
 from tests.integration.invoices.files import Bucket, counts, csv, line
 
-BODY = csv(*(line(n, gross="bad" if n % 7 == 0 else "119.00") for n in range(50)))
+LINES = [line(n, gross="bad" if n % 7 == 0 else "119.00") for n in range(50)]
+BODY, FIRST_ROWS = csv(*LINES), csv(*LINES[:7])
 
 
 def _bucket(make_services: Callable[..., Services], **settings: object) -> Bucket:
@@ -98,10 +101,11 @@ def test_a_part_that_a_slow_worker_completes_after_all_is_not_taken_from_it(make
 def test_a_part_that_kills_its_workers_is_given_up(make_services: Callable[..., Services]):
     bucket = _bucket(make_services, import_lease_seconds=0.0)
     import_id = bucket.submit("may.csv", BODY)
-    ledger, end = bucket.ledger, Checkpoint(900, 7, 0, {})
+    ledger, length = bucket.ledger, len(FIRST_ROWS)
+    end = Checkpoint(length, 7, 1, {})
     job = ledger.claim()
     assert job is not None
-    part = Part(offset=0, end=900, row=0, rejected=0, ids=b"", attempts=1, epoch=job.epoch, due_at=job.leased_at)
+    part = Part(offset=0, end=length, row=0, rejected=0, ids=b"", attempts=1, epoch=job.epoch, due_at=job.leased_at)
     assert ledger.hand_over(job, part, end, {})  # and the worker dies
     for attempts in range(2, MOST_PART_ATTEMPTS + 1):
         job = ledger.claim()
@@ -109,7 +113,32 @@ def test_a_part_that_kills_its_workers_is_given_up(make_services: Callable[..., 
         assert job.abandoned is not None
         assert ledger.hand_over(job, replace(job.abandoned, attempts=attempts), end, {})  # as all that take it over
     bucket.run()
-    assert bucket.job(import_id)["error"]["code"] == "import.no_progress"
+    failed = bucket.job(import_id)
+    assert failed["error"]["code"] == "import.no_progress"
+
+    database = bucket.services.database
+    Control(database["imports"], database["invoices"], 30.0).retry(failed["_id"])
+    bucket.run()
+    assert bucket.job(import_id)["state"] == "done"
+    assert counts(bucket.job(import_id)) == (50, 42, 0, 0, 0, 8)
+
+
+def test_who_waits_for_a_part_goes_on_when_it_is_complete(bucket: Bucket):
+    bucket.submit("may.csv", BODY)
+    ledger, end = bucket.ledger, Checkpoint(len(BODY), 50, 8, {})
+    job = ledger.claim()
+    assert job is not None
+    due_at = job.leased_at + timedelta(minutes=1)
+    part = Part(offset=0, end=len(BODY), row=0, rejected=0, ids=b"", attempts=1, epoch=job.epoch, due_at=due_at)
+    assert ledger.hand_over(job, part, end, {})
+    other = ledger.claim()
+    assert other is not None
+    assert ledger.wait_for(other, other.parts[0])
+    assert ledger.claim() is None
+
+    ledger.complete(job, part, dict.fromkeys(COUNTS, 0), go_on=False)
+
+    assert ledger.claim() is not None
 
 
 @pytest.mark.parametrize(("rows", "calls"), [(80_000, 1), (20_000, 0)], ids=["much is left", "little is left"])
