@@ -65,10 +65,10 @@ logs: ## Follow the logs of what `make up` started
 	@docker compose logs --follow --tail 20
 
 doctor: $(STAMP) ## Say what a way of running it lacks, and how to mend it: WAY=compose (default), kubernetes, openfaas
-	@GATEWAY='$(GATEWAY)' $(BIN)/python -m local.doctor $(WAY)
+	@[ '$(filter-out compose,$(WAY))' ] || . compose/dotenv; GATEWAY='$(GATEWAY)' $(BIN)/python -m local.doctor $(WAY)
 
 verify: $(STAMP) ## Send a file and a notification through a deployment: GATEWAY=http://... (default: that of `make up`)
-	@GATEWAY='$(GATEWAY)' $(BIN)/python -m local.verify
+	@[ '$(GATEWAY)' ] || . compose/dotenv; GATEWAY='$(GATEWAY)' $(BIN)/python -m local.verify
 
 clean: ## Remove the data of `make local`; what was installed or built stays
 	rm -rf .mailroom

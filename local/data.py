@@ -14,7 +14,7 @@ from pathlib import Path
 PORTS = range(20000, 32000)
 S3_USERS = ("mailroom-s3", "mailroom-uploads", "mailroom-attachments", "people-s3", "backup-s3")
 PASSWORDS = (
-    *("minio-root-password", "mongodb-root-password", "mongodb-keyfile"),
+    *("minio-root-password", "mongodb-root-password", "mongodb-key"),
     *(f"{user}-secret-key" for user in S3_USERS),
     "mailroom-webhook-token",  # one word: MinIO sends it as `Bearer WORD`
 )
@@ -67,8 +67,11 @@ class Data:
         return chosen
 
     def generated_secrets(self) -> dict[str, str]:
-        """Credentials made once for each data folder, by the names stack.yml gives them."""
-        passwords = {name: self.kept_secret(name, lambda: secrets.token_urlsafe(24)) for name in PASSWORDS}
+        """Credentials made once for each data folder, by the names stack.yml gives them.
+
+        In hexadecimal: mongod takes no key with a `-` or a `_`.
+        """
+        passwords = {name: self.kept_secret(name, lambda: secrets.token_hex(24)) for name in PASSWORDS}
         return passwords | {f"{user}-access-key": user for user in S3_USERS}
 
     def kept_secret(self, name: str, make: Callable[[], str]) -> str:

@@ -34,7 +34,7 @@ def mongo(data: Data, port: int, root_password: str | None = None) -> tuple[Prog
         command = (binary, "--replSet", replica_set, "--bind_ip", "127.0.0.1", "--port", str(port))
         command += ("--dbpath", str(files), "--quiet")
     if root_password:
-        command += ("--keyFile", str(data.kept_file("mongodb-keyfile"))) if binary else ("--auth",)
+        command += ("--keyFile", str(data.kept_file("mongodb-key"))) if binary else ("--auth",)
     ready = mongo_writable(port, replica_set, root_password)
     program = Program("mongo", command, base_environment(), data.folder, ready)
     uri = f"mongodb://127.0.0.1:{port}/?replicaSet={replica_set}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from local.data import write
 from local.manifests.kubernetes import KICK_URL, ROOT
-from local.stack import read_stack
+from local.stack import StackError, read_stack
 
 SERVERS = {"S3_ENDPOINT": "http://minio:9000", "SMTP_HOST": "mailpit", "SMTP_PORT": "1025", "SMTP_TLS": "off"}
 # Where uploaders on this machine find the S3 server.
@@ -20,15 +20,22 @@ PUBLIC_ENDPOINT = "http://127.0.0.1:{port}"
 def main() -> int:
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    for name, environment in environments(os.environ).items():
+    try:
+        made = environments(os.environ)
+    except StackError as error:
+        print(f"compose: {error}", file=sys.stderr)
+        return 1
+    for name, environment in made.items():
         write(folder / f"{name}.env", "".join(f"{key}={value}\n" for key, value in environment.items()))
     return 0
 
 
 def environments(variables: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """The settings of each function. Raises StackError."""
-    public = PUBLIC_ENDPOINT.format(port=variables.get("S3_PORT") or 9000)
-    given = {**SERVERS, "S3_PUBLIC_ENDPOINT": public, **{name: value for name, value in variables.items() if value}}
+    given = {name: value for name, value in variables.items() if value}
+    if "S3_ENDPOINT" not in given:
+        given = {"S3_PUBLIC_ENDPOINT": PUBLIC_ENDPOINT.format(port=given.get("S3_PORT", 9000)), **given}
+    given = {**SERVERS, **given}
     functions = read_stack(ROOT / "stack.yml", given)
     return {entry.name: {**entry.environment, "KICK_URL": KICK_URL} for entry in functions}
 

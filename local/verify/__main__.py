@@ -24,7 +24,7 @@ from minio.error import MinioException, S3Error, ServerError
 SECRETS = Path(__file__).parents[2] / "compose" / "secrets"
 # A lost kick costs a minute, a lost event two or three; a worker may need its lease to run out first.
 WAIT_SECONDS = 240.0
-EVENT_SECONDS = 30.0
+EVENT_SECONDS = 55.0  # the comparison passes over what is younger than a minute
 POLL_SECONDS = 0.2
 CALL_SECONDS = 10.0
 LOOK_AT_EVENTS = "Look at the event rule of the bucket (`setup` makes it), at MinIO's log and that of invoice-events."
@@ -110,16 +110,21 @@ def import_file(deployment: Deployment, patient: bool) -> None:
     today = datetime.now(UTC).date().isoformat()
     text = f"{name},{today},119.00,100.00,19.00,Mailroom verification,Here 1,EUR,paid\n"
     _wait("the upload", lambda: deployment.upload(f"{name}.csv", text), f"Is {deployment.endpoint} the S3 server?")
-    uploaded = time.time()
+    uploaded = time.monotonic()
+
+    def begun() -> dict[str, Any] | None:
+        page = deployment.call("GET", "invoices/imports", fields={"bucket": deployment.bucket, "key": f"{name}.csv"})
+        return next(iter((page or {"items": []})["items"]), None)
 
     def finished() -> dict[str, Any] | None:
-        page = deployment.call("GET", "invoices/imports", fields={"bucket": deployment.bucket, "key": f"{name}.csv"})
-        return next((each for each in (page or {"items": []})["items"] if each["finishedAt"]), None)
+        found = begun()
+        return found if found and found["finishedAt"] else None
 
-    done = _wait(f"the import of {name}.csv", finished, LOOK_AT_EVENTS)
-    late = datetime.fromisoformat(done["createdAt"]).timestamp() - uploaded
+    _wait(f"the import of {name}.csv", begun, LOOK_AT_EVENTS)
+    late = time.monotonic() - uploaded
     if late > EVENT_SECONDS and not patient:
-        raise VerifyError(f"the import began {late:.0f} s after the upload, without an event. {LOOK_AT_EVENTS}")
+        raise VerifyError(f"the import was seen {late:.0f} s after the upload: without an event? {LOOK_AT_EVENTS}")
+    done = _wait(f"the end of the import of {name}.csv", finished, "Look at the log of invoice-importer.")
     if done["state"] != "done" or done["counts"]["inserted"] != 1:
         raise VerifyError(f"the import ended {done['state']}, {done['counts']}: {done['error']}")
     found = _wait(

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import groupby, islice
 
 from mailroom.invoices.identity import import_id
@@ -28,7 +28,7 @@ _KEYS_AT_ONCE = 200
 _PART_OF_TIME = 1 / 100
 _LEAST_SECONDS = 50.0  # so that a schedule that comes each minute finds it due
 
-# For so long a notification may just be under way.
+# For so long a notification may just be under way: what is younger is left to the next walk.
 _UNDER_WAY = timedelta(minutes=1)
 
 
@@ -59,34 +59,26 @@ class Reconciler:
             return 0
         this_walk = {"_id": CURSOR_ID, "dueAt": cursor["dueAt"]}
         began = self.clock() - cursor.get("seconds", 0.0)
-        found: list[ObjectVersion] = []
+        found, before = 0, to_milliseconds(now - _UNDER_WAY)
         try:
             for versions in _pages(self.objects.versions(self.bucket, start_after=cursor["startAfter"])):
-                found += self._submit_missing(versions)
+                found += self._submit_missing([each for each in versions if each.modified_ms < before])
                 progress = {"startAfter": versions[-1].key, "seconds": self.clock() - began}
                 self.cursors.update_one(this_walk, {"$set": progress})
                 if budget.spent():
-                    return len(found)
+                    return found
         finally:
-            _tell(found, before=now - _UNDER_WAY)
+            if found:
+                log.warning("found %d objects whose notification did not come within a minute", found)
         pause = max(_LEAST_SECONDS, (self.clock() - began) / _PART_OF_TIME)
         due_at = server_time(self.cursors.database) + timedelta(seconds=min(pause, self.interval))
         self.cursors.update_one(this_walk, {"$set": {"startAfter": "", "seconds": 0.0, "dueAt": due_at}})
-        return len(found)
+        return found
 
-    def _submit_missing(self, versions: list[ObjectVersion]) -> list[ObjectVersion]:
+    def _submit_missing(self, versions: list[ObjectVersion]) -> int:
         jobs = {import_id(version): version for version in versions}
         missing = jobs.keys() - self.ledger.known(list(jobs))
-        return [jobs[id_] for id_ in missing if self.ledger.submit(jobs[id_])[1]]
-
-
-def _tell(found: list[ObjectVersion], before: datetime) -> None:
-    """Those uploaded earlier are a reason to look after the notifications."""
-    late = sum(version.modified_ms < to_milliseconds(before) for version in found)
-    if late:
-        log.warning("found %d objects whose notification did not come within a minute", late)
-    if len(found) > late:
-        log.info("found %d objects whose notification had not come yet", len(found) - late)
+        return sum(self.ledger.submit(jobs[id_])[1] for id_ in missing)
 
 
 def _pages(versions: Iterator[ObjectVersion]) -> Iterator[list[ObjectVersion]]:

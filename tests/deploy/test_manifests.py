@@ -43,7 +43,15 @@ def test_settings_of_the_caller_go_before_the_defaults() -> None:
     assert (sender["SMTP_HOST"], sender["SMTP_TLS"], sender["WORK_BUDGET_SECONDS"]) == ("relay.example.com", "off", "7")
     assert environment["invoices"]["S3_ENDPOINT"] == "http://minio:9000"
     assert environment["invoices"]["S3_PUBLIC_ENDPOINT"] == "http://127.0.0.1:9000"
+    elsewhere = environments({"S3_ENDPOINT": "https://s3.example.com"})["invoices"]
+    assert (elsewhere["S3_ENDPOINT"], elsewhere["S3_PUBLIC_ENDPOINT"]) == ("https://s3.example.com", "")
     assert environment["invoice-events"]["KICK_URL"] == "http://{function}:8080/"
+
+
+@pytest.mark.parametrize("text", ["*", '"A, B" <a@example.com>', "A: B <a@example.com>", "A #1 <a@example.com>"])
+@pytest.mark.parametrize("name", ["CORS_ORIGINS", "MAIL_FROM", "MAIL_HEADERS", "IMPORT_ALIASES", "IMPORT_STATUSES"])
+def test_what_a_setting_says_comes_through_as_it_is(name: str, text: str) -> None:
+    assert {environment.get(name, text) for environment in environments({name: text}).values()} == {text}
 
 
 def test_every_setting_can_be_given_from_outside() -> None:

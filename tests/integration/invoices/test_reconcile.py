@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import pytest
 from bson import ObjectId
@@ -13,9 +13,13 @@ from mailroom.invoices import reconcile, working
 from mailroom.invoices.reconcile import CURSOR_ID
 from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import server_time
-from tests.integration.invoices.files import Bucket, csv, line
+from tests.integration.invoices.files import LONG_AGO, Bucket, a_minute_later, csv, line
 
-LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+@pytest.fixture
+def later() -> Iterator[None]:
+    with a_minute_later():
+        yield
 
 
 @dataclass
@@ -42,13 +46,13 @@ def test_lost_notifications_are_found(bucket: Bucket):
     bucket.run()
     assert bucket.invoices() == []
 
-    bucket.reconcile_at(LONG_AGO)
-    bucket.run()
+    bucket.compare()
 
     assert len(bucket.invoices()) == 5
     assert bucket.run()["body"] == {"done": 0}
 
 
+@pytest.mark.usefixtures("later")
 @pytest.mark.parametrize(("step", "expected"), [(0.001, 50), (5, 1000), (100, 3600)])
 def test_a_bucket_that_is_quickly_compared_is_compared_again_soon(bucket: Bucket, step: float, expected: float):
     bucket.put("may.csv", csv(line(1)))
@@ -59,6 +63,7 @@ def test_a_bucket_that_is_quickly_compared_is_compared_again_soon(bucket: Bucket
     assert walk.run(Budget(60)) == 0
 
 
+@pytest.mark.usefixtures("later")
 def test_a_walk_in_several_slices_counts_them_all(bucket: Bucket, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(reconcile, "_KEYS_AT_ONCE", 2)
     for n in range(5):
@@ -69,23 +74,17 @@ def test_a_walk_in_several_slices_counts_them_all(bucket: Bucket, monkeypatch: p
     assert seconds_until_the_next(bucket) == pytest.approx(400, abs=5)  # a look for each of three pages, and at the end
 
 
-def test_only_what_was_surely_not_told_of_is_called_lost(
-    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-):
-    bucket.put("new.csv", csv(line(1)))
+def test_a_notification_has_a_minute_to_come(bucket: Bucket, caplog: pytest.LogCaptureFixture):
+    bucket.put("may.csv", csv(line(1)))
     bucket.reconcile_at(LONG_AGO)
-    caplog.set_level(logging.INFO)
-    assert working._reconciler(bucket.services).run(Budget(60)) == 1
-    monkeypatch.setattr(reconcile, "_UNDER_WAY", -timedelta(minutes=1))  # the same, a minute and more later
-    bucket.put("old.csv", csv(line(2)))
+    assert working._reconciler(bucket.services).run(Budget(60)) == 0
     bucket.reconcile_at(LONG_AGO)
-    assert working._reconciler(bucket.services).run(Budget(60)) == 1
-    assert [(record.levelname, record.message) for record in caplog.records] == [
-        ("INFO", "found 1 objects whose notification had not come yet"),
-        ("WARNING", "found 1 objects whose notification did not come within a minute"),
-    ]
+    with a_minute_later():
+        assert working._reconciler(bucket.services).run(Budget(60)) == 1
+    assert caplog.messages == ["found 1 objects whose notification did not come within a minute"]
 
 
+@pytest.mark.usefixtures("later")
 def test_who_walks_behind_the_end_changes_nothing(bucket: Bucket, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(reconcile, "_KEYS_AT_ONCE", 1)
     for n in range(3):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from mailroom import setup
 from mailroom.invoices import serving
@@ -41,9 +40,8 @@ def test_invoice_importer(make_services: Callable[..., Services]):
         bucket.run()
     assert counts(bucket.job(str(trial)))[:4] == (3, 0, 1, 1)
     Ledger.of(services.database, services.settings).submit(version, force=True)
-    bucket.reconcile_at(datetime(2000, 1, 1, tzinfo=UTC))
     with RECORDER.of("invoice-importer") as used:
-        bucket.run()
+        bucket.compare()
     assert {("invoices", "update"), ("rejects", "insert"), ("cursors", "update"), ("notifications", "insert")} <= used
 
 
