@@ -93,22 +93,57 @@ def _newest(archive: Archive) -> Backup | None:
 
 
 def expire(archive: Archive, keep: int, say: Say, *, now: datetime) -> None:
-    """Removes all but the newest `keep` backups, those that were never finished, and what no backup lists any more.
+    """Removes old backups, those that were never finished, and the objects that no backup lists any more.
 
-    Never what is younger than two days and not finished: it may belong to a backup that is being made.
+    The newest `keep` that hold the database stay, and the newest `keep` that hold the buckets. What is younger than two
+    days and not finished stays too: it may belong to a backup that is being made. When a backup that stays cannot be
+    read, no object is removed.
     """
     finished = manifest.finished(archive)
-    kept = finished[-keep:]
+    kept = _kept(archive, finished, keep)
     long_ago = now - _UNFINISHED
-    for name in finished[:-keep]:
+    for name in finished:
         # Its manifest first: half a backup must not look like a whole one.
-        archive.remove(manifest.path(name, manifest.MANIFEST))
-        say(f"removed the backup {name}")
+        if name not in kept:
+            archive.remove(manifest.path(name, manifest.MANIFEST))
+            say(f"removed the backup {name}")
     for entry in list(archive.entries(manifest.BACKUPS)):
         name = entry.name.split("/")[1]
         if name not in kept and (name in finished or entry.written < long_ago):
             archive.remove(entry.name)
-    listed = {stored.name for name in kept for stored in buckets.lines(archive, manifest.read(archive, name))}
+    try:
+        listed = _listed(archive, kept)
+    except Damaged as error:
+        say(f"no object is removed: {error}")
+        return
     for entry in list(archive.entries(manifest.OBJECTS)):
         if entry.name not in listed and entry.written < long_ago:
             archive.remove(entry.name)
+
+
+def _kept(archive: Archive, finished: list[str], keep: int) -> set[str]:
+    """Of one whose manifest is damaged nobody knows what it holds: it stays among those that stay."""
+    of_database, of_buckets, damaged = [], [], []
+    for name in reversed(finished):
+        try:
+            made = manifest.read(archive, name).manifest
+        except Damaged:
+            damaged.append(name)
+            continue
+        if made.collections:
+            of_database.append(name)
+        if made.objects is not None:
+            of_buckets.append(name)
+    kept = {*of_database[:keep], *of_buckets[:keep]}
+    return kept | {name for name in damaged if name > min(kept, default="")}
+
+
+def _listed(archive: Archive, names: set[str]) -> set[str]:
+    """The names in the archive of all objects of these backups. Raises Damaged."""
+    found: set[str] = set()
+    for name in names:
+        backup = manifest.read(archive, name)
+        if listed := backup.manifest.objects:
+            check_file(archive, listed.name, listed.size, listed.sha256)
+            found.update(stored.name for stored in buckets.lines(archive, backup))
+    return found

@@ -61,7 +61,11 @@ def _list(services: Services, _: argparse.Namespace) -> int:
 
     archive = backup.open_archive(services)
     for name in manifest.finished(archive):
-        found = manifest.read(archive, name).manifest
+        try:
+            found = manifest.read(archive, name).manifest
+        except manifest.Damaged as error:
+            _say(str(error))
+            continue
         documents = sum(file.entries for file in found.collections)
         print(name, f"{found.finished_at:%Y-%m-%dT%H:%M:%SZ}", documents, _versions(found), sep="\t")
     return 0

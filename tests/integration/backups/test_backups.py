@@ -18,7 +18,7 @@ from mailroom.backups.restore import DoesNotFit, NotEmpty
 from mailroom.errors import InvalidSetting
 from mailroom.notifications.serving import api
 from tests.integration.backups.conftest import World
-from tests.integration.invoices.files import Bucket, csv, line
+from tests.integration.invoices.files import Bucket, a_minute_later, csv, line
 
 MULTIPART = 6 << 20
 
@@ -76,7 +76,8 @@ def test_imports_go_on_where_they_were(world: World, bucket: Bucket) -> None:
     world.wipe()
 
     world.restore(made)
-    bucket.run()
+    with a_minute_later():
+        bucket.run()
 
     # Reconciliation is due, and finds what came after the database was read; what was imported is known.
     assert bucket.job(waiting)["state"] == "done"
@@ -173,7 +174,8 @@ def test_a_database_that_is_not_empty_is_replaced_only_when_asked(world: World, 
     world.restore(made, replace=True)
     assert world.documents() == documents
     assert {version.key for version in world.objects()} == {"a.csv", "b.csv"}  # the newer object stayed
-    bucket.run()
+    with a_minute_later():
+        bucket.run()
     assert len(bucket.invoices()) == 2  # and was found
 
 
@@ -239,6 +241,35 @@ def test_the_newest_are_kept_and_what_only_others_listed_is_removed(world: World
     world.wipe()
     world.restore(kept[-1])
     assert world.objects() == objects
+
+
+def test_a_damaged_backup_costs_no_other(world: World, bucket: Bucket) -> None:
+    bucket.put("a.csv", csv(line(1)))
+    made = [world.back_up() for _ in range(4)]
+    listed = made[2].manifest.objects
+    assert listed is not None
+    world.archive.write(listed.name, [b"rotten"])
+    objects = {entry.name for entry in world.archive.entries(manifest.OBJECTS)}
+    for _ in range(2):
+        world.expire(3)
+        assert manifest.finished(world.archive) == [each.name for each in made[1:]]
+    world.archive.write(manifest.path(made[1].name, manifest.MANIFEST), [b"{"])
+    world.expire(3)
+    assert {entry.name for entry in world.archive.entries(manifest.OBJECTS)} == objects
+    world.wipe()
+    world.restore(made[3])
+    assert {version.key for version in world.objects()} == {"a.csv"}
+
+
+def test_backups_of_one_kind_do_not_push_out_the_other(world: World, bucket: Bucket) -> None:
+    bucket.put("a.csv", csv(line(1)))
+    whole = world.back_up()
+    databases = [world.back_up(only="database") for _ in range(3)]
+    world.expire(2)
+    assert manifest.finished(world.archive) == [whole.name, *(each.name for each in databases[1:])]
+    world.wipe()
+    world.restore(whole)
+    assert {version.key for version in world.objects()} == {"a.csv"}
 
 
 def test_what_a_backup_that_is_being_made_has_written_stays(world: World, bucket: Bucket) -> None:
