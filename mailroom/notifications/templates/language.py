@@ -8,7 +8,7 @@ a loop counts its rounds, and what comes out is counted as it comes.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -22,7 +22,7 @@ from mailroom.errors import MailroomError
 
 LONGEST = 100_000  # characters of a template
 MOST_ROUNDS = 10_000  # of all loops in one rendering
-MOST_SECONDS = 1.0  # of the processor, asked in each round
+MOST_SECONDS = 1.0  # of the processor, asked in each round and before each filter
 DEEPEST = 20  # blocks and expressions within each other
 MOST_FILTERS = 5  # one behind the other
 MOST_PARTS = 5_000  # texts, gaps and all else that it consists of
@@ -131,8 +131,13 @@ class _Budget:
 
     def step(self) -> None:
         self._rounds -= 1
-        if self._rounds < 0 or time.thread_time() > self._end:
-            raise CannotRender(f"its loops have more than {MOST_ROUNDS} rounds, or take too long")
+        if self._rounds < 0:
+            raise CannotRender(f"its loops have more than {MOST_ROUNDS} rounds")
+        self.look()
+
+    def look(self) -> None:
+        if time.thread_time() > self._end:
+            raise CannotRender("it takes too long")
 
 
 class _Rounds(list[Any]):
@@ -156,7 +161,9 @@ def _rounds(context: Context, items: Any) -> _Rounds:
 
 
 def _join(items: Any, separator: str = "") -> Any:
-    """Not Jinja2's, whose separator may be long, and would be multiplied."""
+    """Not Jinja2's, whose separator may be long, and would be multiplied: also by joining what was joined."""
+    if isinstance(items, str):
+        raise CannotRender("join needs a list")
     if len(separator) > LONGEST_SEPARATOR:
         raise CannotRender(f"what join puts between has at most {LONGEST_SEPARATOR} characters")
     return separator.join(str(_text(item)) for item in items)
@@ -176,16 +183,27 @@ def _text(value: Any) -> Any:
     raise CannotRender("a list or an object cannot stand in the text: name one of its parts")
 
 
+_PLAIN = _Environment(undefined=_Missing, cache_size=0)
+_PLAIN.filters = {name: FILTERS[name] for name in _FILTERS} | {"items": _items, "join": _join}
+
+
+def _timed(name: str) -> Callable[..., Any]:
+    """The filter of that name, when there is still time. Nor is it applied while a template is read."""
+
+    @pass_context
+    def in_time(context: Context, value: Any, *arguments: Any, **named: Any) -> Any:
+        context[_BUDGET].look()
+        return _PLAIN.call_filter(name, value, arguments, named, context, context.eval_ctx)
+
+    return in_time
+
+
 def _environment(*, html: bool) -> _Environment:
     environment = _Environment(
         autoescape=html, undefined=_Missing, finalize=_text, keep_trailing_newline=True, cache_size=0
     )
     environment.globals = {}
-    environment.filters = {name: FILTERS[name] for name in _FILTERS} | {
-        "items": _items,
-        "join": _join,
-        _ROUNDS: _rounds,
-    }
+    environment.filters = {name: _timed(name) for name in (*_FILTERS, "items", "join")} | {_ROUNDS: _rounds}
     environment.tests = {name: environment.tests[name] for name in _TESTS}
     return environment
 

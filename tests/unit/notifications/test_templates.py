@@ -101,6 +101,8 @@ MANY = list(range(9_000))
         "{% for a in many %}" * 15 + "{% endfor %}" * 15,
         "{{ long|urlencode|urlencode|urlencode|urlencode|urlencode }}",
         "{{ many|join(long) }}",
+        "{{ long|join('x')|length }}",
+        "{{ many|join(', ')|join(', ')|length }}",
         "{{ many }}",
         "{{ huge }}",
         "{% for a in 5 %}{% endfor %}",
@@ -135,3 +137,18 @@ def test_the_subject_is_no_html_and_a_missing_parameter_is_named() -> None:
     with pytest.raises(Problem) as problem:
         filled({}, text="x")
     assert problem.value.field == "parameters.name"
+
+
+def test_filters_take_no_more_time_than_loops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(language, "MOST_SECONDS", 0.05)
+    slow = "{{ p|title|title|title|title|length }}" * 700
+    with pytest.raises(CannotRender, match="too long"):
+        render(slow, p="a-" * 20_000)
+
+
+def test_no_filter_is_applied_while_a_template_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    applied: list[str] = []
+    monkeypatch.setitem(language._PLAIN.filters, "upper", lambda text: applied.append(text) or "A")
+    language.check(source := "{{ 'a'|upper }}", html=True)
+    assert applied == []
+    assert render(source) == "A"
