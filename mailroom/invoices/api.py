@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from bson import ObjectId
 
 from mailroom.invoices import contract, shapes
 from mailroom.invoices.contract import ChangeInvoice, StartImport
 from mailroom.invoices.edits import ChangedMeanwhile, Edits, NoSuchInvoice
-from mailroom.invoices.export import FORMATS, chunks
+from mailroom.invoices.export import FORMATS, chunks, to_csv
 from mailroom.invoices.ledger import Ledger
 from mailroom.invoices.queries import Queries
 from mailroom.invoices.statuses import Statuses
@@ -41,6 +42,7 @@ class InvoicesApi:
     most_seconds: float
     turns: Turns = field(default_factory=lambda: Turns(LONG_ONES_AT_ONCE))
     statuses: Statuses = field(default_factory=Statuses)
+    csv_hints: tuple[str, ...] = ()
 
     def routes(self, authenticate: Authenticate, policy: Policy | None = None) -> Api:
         api = Api(authenticate, contract=contract.CONTRACT, policy=policy)
@@ -66,6 +68,8 @@ class InvoicesApi:
         if name not in FORMATS:
             raise Problem(422, "format.invalid", f"format must be one of {', '.join(FORMATS)}", field="format")
         content_type, parts = FORMATS[name]
+        if name == "csv":
+            parts = partial(to_csv, hints=self.csv_hints)
 
         def stream() -> Iterator[bytes]:
             piece = self.queries.all_invoices(request.query, Budget(self.most_seconds))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import StringIO
 from typing import Protocol
 
@@ -38,15 +38,18 @@ def safe_cell(text: str) -> str:
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
-def to_csv(piece: Piece, *, first: bool) -> Iterator[bytes]:
-    """Ends with an empty line, or with a line of two cells: `nextCursor` and the cursor. No invoice is such a line."""
+def to_csv(piece: Piece, *, first: bool, hints: Sequence[str] = ()) -> Iterator[bytes]:
+    """Ends with an empty line, or with a line of two cells: `nextCursor` and the cursor. No invoice is such a line.
+
+    `hints` are columns without values that tell the importer how the file is written.
+    """
     buffer = StringIO()
     writer = csv.writer(buffer)
     if first:
         buffer.write(_BOM)
-        writer.writerow(COLUMNS)
+        writer.writerow((*COLUMNS, *hints))
     for document in piece:
-        writer.writerow([safe_cell(cell) for cell in _cells(shapes.invoice(document))])
+        writer.writerow([*(safe_cell(cell) for cell in _cells(shapes.invoice(document))), *("" for _ in hints)])
         yield buffer.getvalue().encode()
         buffer.seek(0)
         buffer.truncate()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal, TypeVar
@@ -11,6 +11,7 @@ import msgspec
 
 from mailroom.errors import InvalidSetting
 from mailroom.invoices.parsing import COLUMNS, FileRejected, Rules
+from mailroom.invoices.parsing.rejects import DECIMAL_MARK_NAME
 
 T = TypeVar("T")
 
@@ -55,6 +56,18 @@ def read_profiles(text: str) -> dict[str, Profile]:
         if profile.amount_tolerance is not None and not profile.amount_tolerance >= 0:
             raise InvalidSetting(f"IMPORT_PROFILES, {prefix!r}: amountTolerance must be at least 0")
     return profiles
+
+
+def all_statuses(default: frozenset[str], profiles: Iterable[Profile]) -> frozenset[str]:
+    """What files may say somewhere; empty: anything."""
+    sets = [default, *(profile.statuses for profile in profiles if profile.statuses is not None)]
+    return frozenset().union(*sets) if all(sets) else frozenset()
+
+
+def export_hints(default: str, profiles: Iterable[Profile]) -> tuple[str, ...]:
+    """What an exported CSV, whose decimal mark is the point, says of it where files are taken to have another."""
+    marks = {default, *(profile.decimal_mark for profile in profiles)}
+    return (f"{DECIMAL_MARK_NAME}.",) if "," in marks else ()
 
 
 def read_aliases(text: str) -> dict[str, str]:

@@ -147,9 +147,10 @@ def _open(chunks: Iterator[bytes], rules: Rules) -> tuple[Dialect, Iterator[byte
     if not is_workbook(head):
         dialect = detect(head, rules, complete=complete)
         return dialect, content(chunks, dialect)
-    head, complete, body = _head(sheet_content(chunks))
+    mark = rules.decimal_mark or "."
+    head, complete, body = _head(sheet_content(chunks, mark))
     dialect = detect(head, replace(rules, encoding="utf-8"), complete=complete)
-    return replace(dialect, compression="xlsx"), body
+    return replace(dialect, compression="xlsx", sheet_mark=mark), body
 
 
 def _head(chunks: Iterator[bytes]) -> tuple[bytes, bool, Iterator[bytes]]:

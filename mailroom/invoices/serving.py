@@ -6,6 +6,7 @@ from mailroom.invoices.api import READ, WRITE, InvoicesApi
 from mailroom.invoices.control import Control
 from mailroom.invoices.controls import Controls
 from mailroom.invoices.ledger import Ledger
+from mailroom.invoices.profiles import all_statuses, export_hints, read_profiles
 from mailroom.invoices.queries import Queries
 from mailroom.invoices.statuses import Statuses
 from mailroom.platform.http import Api
@@ -15,8 +16,9 @@ from mailroom.wiring import Services
 
 
 def api(services: Services) -> Api:
-    """What the function serves."""
+    """What the function serves. Raises `InvalidSetting` for profiles that are none."""
     database, settings = services.database, services.settings
+    statuses, profiles = Statuses.parse(settings.import_statuses), read_profiles(settings.import_profiles).values()
     endpoints = InvoicesApi(
         queries=Queries.of(database),
         ledger=Ledger.of(database, settings),
@@ -24,7 +26,8 @@ def api(services: Services) -> Api:
         kicker=services.kicker,
         bucket=settings.invoices_bucket,
         most_seconds=settings.export_seconds,
-        statuses=Statuses.parse(settings.import_statuses),
+        statuses=Statuses(all_statuses(statuses.allowed, profiles)),
+        csv_hints=export_hints(settings.import_decimal_mark, profiles),
     )
     controls = Controls(
         control=Control(database["imports"], database["invoices"], settings.import_lease_seconds),

@@ -24,7 +24,7 @@ def content(chunks: Iterable[bytes], dialect: Dialect) -> Iterator[bytes]:
     if dialect.compression == "gzip":
         chunks = decompress(chunks)
     elif dialect.compression == "xlsx":
-        chunks = sheet_content(chunks)
+        chunks = sheet_content(chunks, dialect.sheet_mark)
     return iter(chunks)
 
 

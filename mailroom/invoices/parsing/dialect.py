@@ -22,6 +22,7 @@ class Dialect:
     `content_start` is the byte of the content where the first data row may begin, after byte order mark, `sep=`
     line and header. `decimal_mark` and `date_order` are `""` where nothing proved them: then only values that can
     be read in one way are accepted. `grouped` says that values were seen which only `decimal_mark` makes clear.
+    `sheet_mark` is the decimal mark with which the numbers of a workbook, which have none, are written.
     """
 
     encoding: str
@@ -37,6 +38,7 @@ class Dialect:
     has_header: bool
     columns: tuple[str, ...]
     names: tuple[str, ...]
+    sheet_mark: DecimalMark = "."
 
     def to_document(self) -> dict[str, Any]:
         """JSON-safe; `from_document` of it is equal to this dialect."""
@@ -54,7 +56,7 @@ class Dialect:
             "hasHeader": self.has_header,
             "columns": list(self.columns),
             "names": list(self.names),
-        }
+        } | ({"sheetMark": self.sheet_mark} if self.sheet_mark != "." else {})
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> "Dialect":
@@ -73,6 +75,7 @@ class Dialect:
             has_header=bool(document["hasHeader"]),
             columns=tuple(document["columns"]),
             names=tuple(document["names"]),
+            sheet_mark=cast(DecimalMark, document.get("sheetMark", ".")),
         )
 
 

@@ -37,8 +37,8 @@ def is_workbook(head: bytes) -> bool:
     return head.startswith(ZIP_MAGIC) and (b"xl/" in head or b"[Content_Types].xml" in head)
 
 
-def sheet_content(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The first sheet as CSV, given all of the object's bytes.
+def sheet_content(chunks: Iterable[bytes], decimal_mark: str = ".") -> Iterator[bytes]:
+    """The first sheet as CSV, given all of the object's bytes; cells that are numbers have that `decimal_mark`.
 
     Raises FileRejected `file.workbook_corrupt`, `file.unsupported_format` or `file.too_large`, also while it is read.
     """
@@ -53,7 +53,7 @@ def sheet_content(chunks: Iterable[bytes]) -> Iterator[bytes]:
             raise FileRejected("file.empty", "The workbook has no sheet with cells.")
         sheet = book.worksheets[0]
         sheet.reset_dimensions()  # what a file says of its size may be wrong
-        yield from _lines(sheet.iter_rows(values_only=True))
+        yield from _lines(sheet.iter_rows(values_only=True), decimal_mark)
     except FileRejected:
         raise
     except Exception as error:  # whatever the reader stumbles over, the file is at fault, and always will be
@@ -70,13 +70,13 @@ def _hold(chunks: Iterable[bytes]) -> io.BytesIO:
     return held
 
 
-def _lines(rows: Iterable[tuple[object, ...]]) -> Iterator[bytes]:
+def _lines(rows: Iterable[tuple[object, ...]], decimal_mark: str) -> Iterator[bytes]:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for row in rows:
         if len(row) > _MAX_CELLS:
             raise _too_large(f"a row has more than {_MAX_CELLS:,} cells")
-        writer.writerow(map(_written, row))
+        writer.writerow([_written(cell, decimal_mark) for cell in row])
         if text.tell() >= _PIECE:
             yield text.getvalue().encode("utf-8", "replace")
             text.seek(0)
@@ -84,14 +84,15 @@ def _lines(rows: Iterable[tuple[object, ...]]) -> Iterator[bytes]:
     yield text.getvalue().encode("utf-8", "replace")
 
 
-def _written(value: object) -> str:
+def _written(value: object, decimal_mark: str) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
         return str(value).upper()
     if isinstance(value, float):
         digits = f"{value:.15g}"
-        return digits if "e" not in digits else f"{float(digits):.10f}".rstrip("0").rstrip(".")
+        plain = digits if "e" not in digits else f"{float(digits):.10f}".rstrip("0").rstrip(".")
+        return plain.replace(".", decimal_mark)
     if isinstance(value, datetime):
         return value.date().isoformat() if value.time() == time() else value.isoformat(" ")
     if isinstance(value, date):

@@ -191,3 +191,41 @@ def test_a_form_uploads_within_its_prefix_and_size(bucket: Bucket, client: Clien
 def test_the_empty_file_to_fill_in_has_the_header(client: Client):
     answer = client.api(Call(path="/template.csv", headers={"Authorization": f"Bearer {client.key}"}))
     assert answer["body"].decode().strip() == HEADER.strip()
+
+
+@pytest.mark.parametrize(
+    "settings", [{"import_decimal_mark": ","}, {"import_profiles": '{"de/": {"decimalMark": ","}}'}, {}]
+)
+def test_an_export_is_imported_as_it_is_whatever_the_decimal_mark(
+    make_services: Callable[..., Services], settings: dict[str, str]
+):
+    bucket = bucket_with(make_services, **settings)
+    kuwait = line(2).replace("EUR", "KWD").replace("119.00,100.00,19.00", "119.500,100.250,19.250")
+    rows = csv(line(1), kuwait).replace(b",status", b",status,_decimal_mark=.").replace(b",open", b",open,")
+    assert counts(bucket.import_("may.csv", rows)) == (2, 2, 0, 0, 0, 0)
+    client = Client(bucket.services)
+    answer = client.api(Call("GET", "/export", headers={"Authorization": f"Bearer {client.key}"}))
+
+    again = bucket.import_("de/again.csv", b"".join(answer["body"]))
+
+    assert counts(again) == (2, 0, 0, 2, 0, 0)
+    assert (b"_decimal_mark=." in bucket.services.objects.client.get_object(bucket.name, "de/again.csv").data) == bool(
+        settings
+    )
+
+
+def test_a_status_of_a_folder_can_be_given_by_hand(make_services: Callable[..., Services]):
+    bucket = bucket_with(
+        make_services, import_statuses="open,paid", import_profiles='{"de/": {"statuses": ["offen", "bezahlt"]}}'
+    )
+    bucket.import_("de/may.csv", csv(line(1, status="offen")))
+    [invoice] = bucket.invoices()
+    client = Client(bucket.services)
+    for status, answered in (("bezahlt", 200), ("paid", 200), ("lost", 422)):
+        call = Call(
+            "PATCH",
+            f"/{invoice['_id']}",
+            json.dumps({"status": status}).encode(),
+            headers={"Authorization": f"Bearer {client.key}", "If-Match": "*"},
+        )
+        assert client.api(call)["statusCode"] == answered, status
