@@ -114,6 +114,16 @@ class Importer:
 
     def _step(self, job: Job, slice_: _Slice) -> Job | None:
         """Imports a batch, or ends the import. The job as it is leased then; None when this worker is done with it."""
+        try:
+            return self._go_on(job, slice_)
+        except Unavailable as error:
+            self._put_aside(job, str(error))
+            raise
+        except MissingSecret:
+            self._put_aside(job, "a secret is missing: the log of invoice-importer names it")
+            raise
+
+    def _go_on(self, job: Job, slice_: _Slice) -> Job | None:
         reading = slice_.reading
         try:
             with unavailable_when_down():
@@ -128,12 +138,6 @@ class Importer:
                 return self._wait(job, job.in_progress)
             self._give_up(job, error)
             return None
-        except Unavailable as error:
-            self._put_aside(job, str(error))
-            raise
-        except MissingSecret:
-            self._put_aside(job, "a secret is missing: the log of invoice-importer names it")
-            raise
 
     def _read(self, job: Job, reading: Reading) -> Batch | None:
         """The next batch, or that of a part which was abandoned."""

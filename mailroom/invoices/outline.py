@@ -67,6 +67,7 @@ class Outlines:
     clock: Callable[[], float] = time.monotonic
     _part: int = _SMALLEST_PART
     _read_at: float = 0.0
+    _tried_at: float = 0.0
     _outline: Outline | None = field(default=None)
 
     def newest(self, *, old_will_do: bool = True) -> Outline:
@@ -74,8 +75,8 @@ class Outlines:
         outline, now = self._outline, self.clock()
         if outline is None or (now - self._read_at > _SECONDS and not old_will_do):
             return self._renew()
-        if now - self._read_at > _SECONDS:
-            self._read_at = now
+        if now - max(self._read_at, self._tried_at) > _SECONDS:
+            self._tried_at = now
             threading.Thread(target=self._renew_meanwhile, name="outline", daemon=True).start()
         return outline
 

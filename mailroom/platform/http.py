@@ -216,17 +216,27 @@ def _audited(route: Route, request: Request) -> Response:
         status = response.status
         if written is None:
             written = response.body.get("id") if isinstance(response.body, dict) else getattr(response.body, "id", None)
-    except Problem as problem:
-        status = problem.status
-        raise
-    except (Unavailable, PyMongoError):
-        status = 503
+    except Exception as error:
+        status = _status_of(error)
         raise
     else:
         return response
     finally:
         who = {"keyId": request.caller.id or request.caller.name, "action": f"{route.method} {route.path}"}
         audit.info("write", extra=who | {"objectId": written, "status": status})
+
+
+def _status_of(error: Exception) -> int:
+    """The status of the answer that `Api` makes of it."""
+    match error:
+        case Problem():
+            return error.status
+        case Unavailable() | MissingSecret() | NotSetUp():
+            return 503
+        case PyMongoError() if mongo.lacks_index(error) or mongo.is_transient(error):
+            return 503
+        case _:
+            return 500
 
 
 def _request_id(headers: Mapping[str, str], call_id: str) -> dict[str, str]:

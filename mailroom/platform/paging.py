@@ -99,7 +99,7 @@ def from_cursor(cursor: str) -> list[Any]:
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         parts = json_util.loads(text, json_options=_CURSOR_OPTIONS)
-    except (binascii.Error, BSONError, ValueError, TypeError, KeyError, RecursionError, OverflowError):
+    except (binascii.Error, BSONError, ValueError, TypeError, KeyError, RecursionError, ArithmeticError):
         raise bad_cursor() from None
     if not isinstance(parts, list):
         raise bad_cursor()

@@ -8,7 +8,10 @@ import logging
 from types import SimpleNamespace
 
 import pytest
+from pymongo.errors import AutoReconnect
 
+from mailroom.errors import MissingSecret, NotSetUp, Unavailable
+from mailroom.invoices.edits import Edits
 from mailroom.platform.cors import Cors
 from mailroom.platform.http import Policy
 from mailroom.platform.ratelimit import RateLimit
@@ -137,3 +140,18 @@ def test_every_write_leaves_a_line_without_its_content(client: Client, put, capl
     ]
     assert "hush-hush" not in json.dumps(lines, default=str)
     assert client.key not in json.dumps(lines, default=str)
+
+
+@pytest.mark.parametrize("error", [Unavailable("x"), MissingSecret("x"), NotSetUp("x"), AutoReconnect("x")])
+def test_the_audit_line_has_the_status_of_the_answer(
+    client: Client, put, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+):
+    [id_] = put(document("1"))
+
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Edits, "set_status", fails)
+    with caplog.at_level(logging.INFO, "audit"):
+        answer = client.call("PATCH", f"/{id_}", {"status": "paid"}, headers={"If-Match": "*"})
+    assert [vars(record)["status"] for record in caplog.records if record.name == "audit"] == [answer.status] == [503]

@@ -81,3 +81,15 @@ def test_days_with_few_are_taken_to_be_like_those_around_them(indexed: Services,
     assert weights["2024-01-20"] == 40
     assert weights["2024-01-12"] == pytest.approx(1, rel=0.2)
     assert len(stops) < 100
+
+
+def test_who_needs_a_new_one_does_not_get_an_old_one_that_is_being_renewed(
+    indexed: Services, put: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+):
+    outlines = Outlines(indexed.database["invoices"], clock := Clock())
+    old = outlines.newest()
+    put(*(document(str(number)) for number in range(3)))
+    monkeypatch.setattr(Outlines, "_renew_meanwhile", lambda _: None)  # it takes its time
+    clock.now = 70
+    assert outlines.newest() is old
+    assert outlines.newest(old_will_do=False).size == 3

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from bson import Decimal128
 
+from mailroom import setup
 from mailroom.invoices import reading, working
 from mailroom.invoices.importer import MOST_ATTEMPTS
 from mailroom.wiring import Services
@@ -228,3 +231,21 @@ def test_without_the_bucket_of_rejects_an_import_waits(bucket: Bucket):
     job = bucket.job(import_id)
     assert (job["state"], counts(job)) == ("done", (2, 1, 0, 0, 0, 1))
     assert bucket.rejects(job["rejects"]["key"])
+
+
+def test_an_import_that_fails_waits_for_the_bucket_of_rejects_too(make_services: Callable[..., Services]):
+    services = make_services(import_max_rejects=0)
+    setup.run(services, lambda _: None)
+    bucket, client, rejects = Bucket(services), services.objects.client, services.settings.rejects_bucket
+    client.remove_bucket(rejects)
+    import_id = bucket.submit("may.csv", csv(line(1), line(2, gross="x")))
+    for _ in range(MOST_ATTEMPTS + 1):
+        assert bucket.run()["statusCode"] == 503
+        waits = bucket.job(import_id)
+        assert (waits["state"], waits["error"]["code"]) == ("pending", "service.unavailable")
+        services.database["imports"].update_one({"_id": waits["_id"]}, {"$set": {"dueAt": waits["createdAt"]}})
+    client.make_bucket(rejects)
+    bucket.run()
+    failed = bucket.job(import_id)
+    assert (failed["state"], failed["error"]["code"]) == ("failed", "rejects.too_many")
+    assert bucket.rejects(failed["rejects"]["key"])
