@@ -125,7 +125,9 @@ class Settings:
     )  # fmt: skip
 
     backup_to: str = _setting("", "Where `python -m mailroom backups` keeps them: a folder, or the URL of a bucket")
-    backup_keep: int = _setting(14, "So many backups of the database are kept, and so many of the buckets; older ones are removed", least=2)
+    backup_keep: int = _setting(
+        14, "So many backups of the database, and of the buckets, are kept, and older ones removed", least=2
+    )
 
     def __post_init__(self) -> None:
         if self.send_lease_seconds <= self.smtp_data_timeout_seconds:
