@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from local.doctor import checks
 from local.doctor.checks import Finding
+from local.verify.__main__ import s3_endpoint
 
 
 def main() -> int:
@@ -42,7 +43,7 @@ def compose(variables: Mapping[str, str]) -> Iterator[Finding]:
     if key and not gateway.mend:
         yield checks.database(url, key)
     if not secrets.mend:
-        endpoint = variables.get("S3_ENDPOINT") or f"http://127.0.0.1:{variables.get('S3_PORT', '9000')}"
+        endpoint = s3_endpoint(variables)
         user, password = _made("minio-root-user"), _made("minio-root-password")
         yield checks.event_rule(endpoint, user, password, variables.get("INVOICES_BUCKET", "invoices"))
 

@@ -30,6 +30,12 @@ CALL_SECONDS = 10.0
 LOOK_AT_EVENTS = "Look at the event rule of the bucket (`setup` makes it), at MinIO's log and that of invoice-events."
 
 
+def s3_endpoint(variables: Mapping[str, str]) -> str:
+    """As people see it; what the functions see may be an address inside of Compose's network."""
+    here = f"http://127.0.0.1:{variables.get('S3_PORT') or 9000}"
+    return variables.get("S3_PUBLIC_ENDPOINT") or variables.get("S3_ENDPOINT") or here
+
+
 class VerifyError(Exception):
     """The deployment does not do what it should. The message says what, and where to look."""
 
@@ -43,7 +49,7 @@ class Deployment:
         self.key = variables.get("API_KEY") or _made("api-key")
         self.bucket = variables.get("INVOICES_BUCKET", "invoices")
         self.email_to = variables.get("EMAIL_TO", "accounts@example.com")
-        self.endpoint = variables.get("S3_ENDPOINT") or f"http://127.0.0.1:{variables.get('S3_PORT', '9000')}"
+        self.endpoint = s3_endpoint(variables)
         url = urlsplit(self.endpoint)
         self._http = urllib3.PoolManager(timeout=CALL_SECONDS, retries=False)
         self._store = Minio(

@@ -48,7 +48,9 @@ def test_settings_of_the_caller_go_before_the_defaults() -> None:
     assert environment["invoice-events"]["KICK_URL"] == "http://{function}:8080/"
 
 
-@pytest.mark.parametrize("text", ["*", '"A, B" <a@example.com>', "A: B <a@example.com>", "A #1 <a@example.com>"])
+@pytest.mark.parametrize(
+    "text", ["*", '"A, B" <a@example.com>', "A: B <a@example.com>", "A #1 <a@example.com>", "O'B <a@example.com>"]
+)
 @pytest.mark.parametrize("name", ["CORS_ORIGINS", "MAIL_FROM", "MAIL_HEADERS", "IMPORT_ALIASES", "IMPORT_STATUSES"])
 def test_what_a_setting_says_comes_through_as_it_is(name: str, text: str) -> None:
     assert {environment.get(name, text) for environment in environments({name: text}).values()} == {text}
