@@ -130,12 +130,12 @@ def _kept(archive: Archive, finished: list[str], keep: int) -> set[str]:
         except Damaged:
             damaged.append(name)
             continue
-        if made.collections:
+        if made.collections or made.objects is None:
             of_database.append(name)
         if made.objects is not None:
             of_buckets.append(name)
-    kept = {*of_database[:keep], *of_buckets[:keep]}
-    return kept | {name for name in damaged if name > min(kept, default="")}
+    oldest = max((names[:keep][-1] for names in (of_database, of_buckets) if names), default="")
+    return {*of_database[:keep], *of_buckets[:keep], *(name for name in damaged if name > oldest)}
 
 
 def _listed(archive: Archive, names: set[str]) -> set[str]:

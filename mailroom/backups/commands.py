@@ -15,7 +15,7 @@ def add_to(commands: Any) -> None:
     own = commands.add_parser("backups", help="backups of the database and the buckets")
     own = own.add_subparsers(required=True, metavar="COMMAND")
 
-    create = own.add_parser("create", help="make one, and remove all but the newest BACKUP_KEEP")
+    create = own.add_parser("create", help="make one, and remove all but the newest BACKUP_KEEP of each kind")
     _add_only(create)
     create.set_defaults(run=_create)
 

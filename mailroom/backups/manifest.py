@@ -94,7 +94,7 @@ def read(archive: Archive, name: str = "") -> Backup:
             manifest = msgspec.json.decode(b"".join(pieces), type=Manifest)
     except NotThere as error:
         raise NoSuchBackup(f"there is no finished backup {name}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Damaged(f"the manifest of the backup {name} is damaged: {error}") from error
     if manifest.format != FORMAT:
         raise Damaged(f"the backup {name} has format {manifest.format}: this version of Mailroom reads {FORMAT}")

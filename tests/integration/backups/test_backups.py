@@ -253,7 +253,7 @@ def test_a_damaged_backup_costs_no_other(world: World, bucket: Bucket) -> None:
     for _ in range(2):
         world.expire(3)
         assert manifest.finished(world.archive) == [each.name for each in made[1:]]
-    world.archive.write(manifest.path(made[1].name, manifest.MANIFEST), [b"{"])
+    world.archive.write(manifest.path(made[1].name, manifest.MANIFEST), [b'{"mailroom": "\xff"}'])
     world.expire(3)
     assert {entry.name for entry in world.archive.entries(manifest.OBJECTS)} == objects
     world.wipe()
