@@ -9,8 +9,9 @@ from datetime import datetime
 from itertools import chain
 
 from mailroom.invoices.fast import Batch, Stamp, read_batches
-from mailroom.invoices.parsing import Dialect, Rules, content, detect, is_workbook, sheet_content
+from mailroom.invoices.parsing import Dialect, Rules, content, detect, held_workbook, is_workbook, sheet_content
 from mailroom.invoices.parsing.lines import without_first
+from mailroom.invoices.parsing.model import DecimalMark
 from mailroom.invoices.profiles import mapped
 from mailroom.platform.objects import ObjectStore, ObjectVersion
 
@@ -147,10 +148,15 @@ def _open(chunks: Iterator[bytes], rules: Rules) -> tuple[Dialect, Iterator[byte
     if not is_workbook(head):
         dialect = detect(head, rules, complete=complete)
         return dialect, content(chunks, dialect)
-    mark = rules.decimal_mark or "."
-    head, complete, body = _head(sheet_content(chunks, mark))
-    dialect = detect(head, replace(rules, encoding="utf-8"), complete=complete)
-    return replace(dialect, compression="xlsx", sheet_mark=mark), body
+    held = held_workbook(chunks)
+    mark: DecimalMark = rules.decimal_mark or "."
+    while True:
+        head, complete, body = _head(sheet_content([held], mark))
+        dialect = detect(head, replace(rules, encoding="utf-8"), complete=complete)
+        if dialect.decimal_mark in (mark, ""):
+            return replace(dialect, compression="xlsx", sheet_mark=mark), body
+        # Numbers have to be written with the mark that they are read by: a hint, or other cells, told it.
+        mark, rules = dialect.decimal_mark, replace(rules, decimal_mark=dialect.decimal_mark)
 
 
 def _head(chunks: Iterator[bytes]) -> tuple[bytes, bool, Iterator[bytes]]:

@@ -12,7 +12,7 @@ from mailroom.platform.problems import Problem
 
 @dataclass(frozen=True)
 class Statuses:
-    """`allowed` are those of IMPORT_STATUSES; empty: any. An invoice may always have none."""
+    """`allowed` are those that a file may have somewhere; empty: any. An invoice may always have none."""
 
     allowed: frozenset[str] = frozenset()
 
@@ -26,9 +26,9 @@ class Statuses:
         status = read_text(text, LIMITS["status"], required=False, multiline=False)
         if isinstance(status, Fault):
             raise Problem(422, "status.invalid", status.message, field="status")
-        if not status or not self.allowed:
+        if not status or not self.allowed or status in self.allowed:
             return status
-        for allowed in self.allowed:
+        for allowed in sorted(self.allowed):
             if status.casefold() == allowed.casefold():
                 return allowed
         raise Problem(422, "status.unknown", f"status must be one of {', '.join(sorted(self.allowed))}", field="status")

@@ -21,7 +21,7 @@ from mailroom.invoices.parsing.model import (
 from mailroom.invoices.parsing.records import read_records
 from mailroom.invoices.parsing.rejects import rejects_header, rejects_line
 from mailroom.invoices.parsing.rows import RowParser
-from mailroom.invoices.parsing.workbooks import is_workbook, sheet_content
+from mailroom.invoices.parsing.workbooks import held_workbook, is_workbook, sheet_content
 
 __all__ = [
     "COLUMNS",
@@ -39,6 +39,7 @@ __all__ = [
     "content",
     "decompress",
     "detect",
+    "held_workbook",
     "is_workbook",
     "read_records",
     "rejects_header",

@@ -37,6 +37,11 @@ def is_workbook(head: bytes) -> bool:
     return head.startswith(ZIP_MAGIC) and (b"xl/" in head or b"[Content_Types].xml" in head)
 
 
+def held_workbook(chunks: Iterable[bytes]) -> bytes:
+    """All of the object. Raises FileRejected `file.too_large`."""
+    return _hold(chunks).getvalue()
+
+
 def sheet_content(chunks: Iterable[bytes], decimal_mark: str = ".") -> Iterator[bytes]:
     """The first sheet as CSV, given all of the object's bytes; cells that are numbers have that `decimal_mark`.
 
@@ -73,10 +78,13 @@ def _hold(chunks: Iterable[bytes]) -> io.BytesIO:
 def _lines(rows: Iterable[tuple[object, ...]], decimal_mark: str) -> Iterator[bytes]:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
+    width = 0
     for row in rows:
         if len(row) > _MAX_CELLS:
             raise _too_large(f"a row has more than {_MAX_CELLS:,} cells")
-        writer.writerow([_written(cell, decimal_mark) for cell in row])
+        width = width or len(row)  # that of the header: empty cells at a row's end are not in the file
+        missing = width - len(row) if row else 0
+        writer.writerow([*(_written(cell, decimal_mark) for cell in row), *[""] * missing])
         if text.tell() >= _PIECE:
             yield text.getvalue().encode("utf-8", "replace")
             text.seek(0)

@@ -79,17 +79,19 @@ def test_the_lease_is_kept_while_what_is_done_is_passed_over(
     assert len(set(renewed)) >= 2  # in each slice but the first
 
 
+@pytest.mark.parametrize("hint", ["", "_decimal_mark=.", "_decimal_mark=,"])
 @pytest.mark.parametrize("mark", ["", ".", ","])
 def test_numbers_of_a_workbook_are_what_they_are_whatever_the_decimal_mark(
-    make_services: Callable[..., Services], mark: str
+    make_services: Callable[..., Services], mark: str, hint: str
 ):
     services = make_services(import_decimal_mark=mark, import_batch_rows=2, work_budget_seconds=0.001)
     setup.run(services, lambda _: None)
     bucket, book, target = Bucket(services), Workbook(), io.BytesIO()
-    book.worksheets[0].append(HEADER.strip().split(","))
+    book.worksheets[0].append([*HEADER.strip().split(","), *([hint] if hint else [])])
     for n in range(7):
         amounts = [1190.5, 1000.5, 190] if n % 2 else [119.125, 100.125, 19]
-        book.worksheets[0].append([n, date(2024, 1, 31), *amounts, "Acme", "Street 1", ("KWD", "EUR")[n % 2], "open"])
+        status = "open" if n else None  # then the row ends before
+        book.worksheets[0].append([n, date(2024, 1, 31), *amounts, "Acme", "Street 1", ("KWD", "EUR")[n % 2], status])
     book.save(target)
     import_id = bucket.submit("may.xlsx", target.getvalue())
     while bucket.job(import_id)["state"] in ("pending", "running"):

@@ -86,7 +86,7 @@ def test_a_cell_is_written_as_excel_shows_it(value, text):
 
 
 def test_the_first_sheet_counts_and_gaps_are_blank():
-    assert read(saved(["a", None, "c"], [], ["d"])) == "a,,c\n\nd\n"
+    assert read(saved(["a", None, "c"], [], ["d"])) == "a,,c\n\nd,,\n"
 
 
 def test_a_wrong_size_in_the_file_is_not_believed():
