@@ -11,7 +11,8 @@ from mailroom.invoices import working
 from mailroom.invoices.ledger import Ledger
 from mailroom.wiring import Services
 
-# As the schedule does it: a server that did not answer for a while leaves an import to be gone on with.
+# As the schedule does it: a server that did not answer for a while leaves an import to be gone on with. So many calls
+# in a row may bring nothing.
 MOST_CALLS, CALLED_AGAIN_SECONDS = 5, 2.0
 UNFINISHED = ("pending", "running")
 
@@ -29,11 +30,13 @@ def prepare(task: Task) -> Callable[[], int]:
     work = working.worker(services)
 
     def run() -> int:
-        for _ in range(MOST_CALLS):
+        calls, read = 0, -1
+        while calls < MOST_CALLS:
             work()
             job = services.database["imports"].find_one({"_id": id_})
             if job is None or job["state"] not in UNFINISHED:
                 break
+            calls, read = (calls + 1 if job["checkpoint"]["offset"] == read else 0), job["checkpoint"]["offset"]
             time.sleep(CALLED_AGAIN_SECONDS)
         if job is None or job["state"] != "done" or job["checkpoint"]["counts"]["rows"] != task.rows:
             raise RuntimeError(f"the import is {job}")
