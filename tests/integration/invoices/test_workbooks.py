@@ -12,6 +12,7 @@ from openpyxl import Workbook
 from mailroom import setup
 from mailroom.invoices import reading
 from mailroom.invoices.ledger import Ledger
+from mailroom.invoices.parsing import workbooks
 from mailroom.wiring import Services
 from tests.integration.invoices.files import HEADER, Bucket, counts, line
 
@@ -66,13 +67,14 @@ def test_a_workbook_goes_on_from_its_checkpoint(make_services: Callable[..., Ser
 def test_the_lease_is_kept_while_what_is_done_is_passed_over(
     make_services: Callable[..., Services], monkeypatch: pytest.MonkeyPatch
 ):
-    services = make_services(import_batch_rows=5_000, work_budget_seconds=0.001)
+    services = make_services(import_batch_rows=300, work_budget_seconds=0.001)
     setup.run(services, lambda _: None)
     bucket = Bucket(services)
-    import_id = bucket.submit("may.xlsx", workbook(15_000))
+    import_id = bucket.submit("may.xlsx", workbook(900))
     renewed: list[int] = []
     renew = Ledger.renew
     monkeypatch.setattr(reading, "_RENEW_SECONDS", 0.0)
+    monkeypatch.setattr(workbooks, "_PIECE", 4096)
     monkeypatch.setattr(Ledger, "renew", lambda ledger, job: renewed.append(job.epoch) or renew(ledger, job))
     while bucket.job(import_id)["state"] != "done":
         bucket.run()
