@@ -9,9 +9,9 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 
+from local import doors
 from local.doctor import checks
 from local.doctor.checks import Finding
-from local.verify.__main__ import s3_endpoint
 
 
 def main() -> int:
@@ -36,14 +36,14 @@ def compose(variables: Mapping[str, str]) -> Iterator[Finding]:
         yield checks.compose()
     secrets = checks.secrets()
     yield secrets
-    url = variables.get("GATEWAY") or f"http://127.0.0.1:{variables.get('GATEWAY_PORT', '8080')}"
+    url = doors.gateway(variables)
     gateway = checks.gateway(url)
     yield gateway
     key = variables.get("API_KEY") or _made("api-key")
     if key and not gateway.mend:
         yield checks.database(url, key)
     if not secrets.mend:
-        endpoint = s3_endpoint(variables)
+        endpoint = doors.s3(variables)
         user, password = _made("minio-root-user"), _made("minio-root-password")
         yield checks.event_rule(endpoint, user, password, variables.get("INVOICES_BUCKET", "invoices"))
 

@@ -21,6 +21,8 @@ import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error, ServerError
 
+from local import doors
+
 SECRETS = Path(__file__).parents[2] / "compose" / "secrets"
 # A lost kick costs a minute, a lost event two or three; a worker may need its lease to run out first.
 WAIT_SECONDS = 240.0
@@ -28,12 +30,6 @@ EVENT_SECONDS = 55.0  # the comparison passes over what is younger than a minute
 POLL_SECONDS = 0.2
 CALL_SECONDS = 10.0
 LOOK_AT_EVENTS = "Look at the event rule of the bucket (`setup` makes it), at MinIO's log and that of invoice-events."
-
-
-def s3_endpoint(variables: Mapping[str, str]) -> str:
-    """As people see it; what the functions see may be an address inside of Compose's network."""
-    here = f"http://127.0.0.1:{variables.get('S3_PORT') or 9000}"
-    return variables.get("S3_PUBLIC_ENDPOINT") or variables.get("S3_ENDPOINT") or here
 
 
 class VerifyError(Exception):
@@ -44,12 +40,11 @@ class Deployment:
     """The two doors: the gateway's functions and the object store."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
-        here = f"http://127.0.0.1:{variables.get('GATEWAY_PORT', '8080')}"
-        self.gateway = (variables.get("GATEWAY") or here).rstrip("/")
+        self.gateway = doors.gateway(variables)
         self.key = variables.get("API_KEY") or _made("api-key")
         self.bucket = variables.get("INVOICES_BUCKET", "invoices")
         self.email_to = variables.get("EMAIL_TO", "accounts@example.com")
-        self.endpoint = s3_endpoint(variables)
+        self.endpoint = doors.s3(variables)
         url = urlsplit(self.endpoint)
         self._http = urllib3.PoolManager(timeout=CALL_SECONDS, retries=False)
         self._store = Minio(
