@@ -151,7 +151,7 @@ def _open(chunks: Iterator[bytes], rules: Rules) -> tuple[Dialect, Iterator[byte
     held = held_workbook(chunks)
     mark: DecimalMark = rules.decimal_mark or "."
     while True:
-        head, complete, body = _head(sheet_content([held], mark))
+        head, complete, body = _head(sheet_content(held, mark))
         dialect = detect(head, replace(rules, encoding="utf-8"), complete=complete)
         if dialect.decimal_mark in (mark, ""):
             return replace(dialect, compression="xlsx", sheet_mark=mark), body

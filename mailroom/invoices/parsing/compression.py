@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from mailroom.invoices.parsing.dialect import Dialect
 from mailroom.invoices.parsing.model import FileRejected
-from mailroom.invoices.parsing.workbooks import sheet_content
+from mailroom.invoices.parsing.workbooks import held_workbook, sheet_content
 
 GZIP_MAGIC = b"\x1f\x8b"
 
@@ -24,7 +24,7 @@ def content(chunks: Iterable[bytes], dialect: Dialect) -> Iterator[bytes]:
     if dialect.compression == "gzip":
         chunks = decompress(chunks)
     elif dialect.compression == "xlsx":
-        chunks = sheet_content(chunks, dialect.sheet_mark)
+        chunks = sheet_content(held_workbook(chunks), dialect.sheet_mark)
     return iter(chunks)
 
 

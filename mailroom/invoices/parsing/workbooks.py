@@ -38,18 +38,23 @@ def is_workbook(head: bytes) -> bool:
 
 
 def held_workbook(chunks: Iterable[bytes]) -> bytes:
-    """All of the object. Raises FileRejected `file.too_large`."""
-    return _hold(chunks).getvalue()
+    """All of the object's bytes, which the reader needs at once. Raises FileRejected `file.too_large`."""
+    held = io.BytesIO()
+    for chunk in chunks:
+        held.write(chunk)
+        if held.tell() > MAX_WORKBOOK_BYTES:
+            raise _too_large(f"it is larger than {MAX_WORKBOOK_BYTES >> 20} MiB")
+    return held.getvalue()
 
 
-def sheet_content(chunks: Iterable[bytes], decimal_mark: str = ".") -> Iterator[bytes]:
-    """The first sheet as CSV, given all of the object's bytes; cells that are numbers have that `decimal_mark`.
+def sheet_content(workbook: bytes, decimal_mark: str = ".") -> Iterator[bytes]:
+    """The first sheet as CSV; cells that are numbers have that `decimal_mark`.
 
     Raises FileRejected `file.workbook_corrupt`, `file.unsupported_format` or `file.too_large`, also while it is read.
     """
     from openpyxl import load_workbook  # type: ignore[import-untyped]  # in 0.2 s: only when there is a workbook
 
-    held = _hold(chunks)
+    held = io.BytesIO(workbook)
     try:
         with zipfile.ZipFile(held) as archive:
             _check_parts(archive)
@@ -64,15 +69,6 @@ def sheet_content(chunks: Iterable[bytes], decimal_mark: str = ".") -> Iterator[
     except Exception as error:  # whatever the reader stumbles over, the file is at fault, and always will be
         message = f"The workbook is damaged ({type(error).__name__}): open it, save it anew, or save it as 'CSV UTF-8'."
         raise FileRejected("file.workbook_corrupt", message) from error
-
-
-def _hold(chunks: Iterable[bytes]) -> io.BytesIO:
-    held = io.BytesIO()
-    for chunk in chunks:
-        held.write(chunk)
-        if held.tell() > MAX_WORKBOOK_BYTES:
-            raise _too_large(f"it is larger than {MAX_WORKBOOK_BYTES >> 20} MiB")
-    return held
 
 
 def _lines(rows: Iterable[tuple[object, ...]], decimal_mark: str) -> Iterator[bytes]:

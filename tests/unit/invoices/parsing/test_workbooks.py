@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from mailroom.invoices.parsing import FileRejected, is_workbook, sheet_content
+from mailroom.invoices.parsing import FileRejected, held_workbook, is_workbook, sheet_content
 from mailroom.invoices.parsing.workbooks import MAX_WORKBOOK_BYTES
 
 PARTS = {
@@ -57,7 +57,7 @@ def sheet(rows: str) -> str:
 
 def read(data: bytes) -> str:
     assert is_workbook(data[:4096])
-    return b"".join(sheet_content(iter([data[:100], data[100:]]))).decode()
+    return b"".join(sheet_content(held_workbook(iter([data[:100], data[100:]])))).decode()
 
 
 @pytest.mark.parametrize(
@@ -139,4 +139,4 @@ WORKBOOK = saved(["invoiceNumber", "invoiceDate"], ["A-1", date(2024, 1, 31)], [
 def test_damaged_workbooks_are_read_or_refused(at: int, noise: bytes, cut: bool):
     data = WORKBOOK[:at] + noise + (b"" if cut else WORKBOOK[at + len(noise) :])
     with suppress(FileRejected):  # and nothing else
-        b"".join(sheet_content(iter([data])))
+        b"".join(sheet_content(held_workbook(iter([data]))))
