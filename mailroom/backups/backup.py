@@ -100,7 +100,8 @@ def expire(archive: Archive, keep: int, say: Say, *, now: datetime) -> None:
     read, no object is removed.
     """
     finished = manifest.finished(archive)
-    kept = _kept(archive, finished, keep)
+    backups = _readable(archive, finished)
+    kept = _kept(finished, backups, keep)
     long_ago = now - _UNFINISHED
     for name in finished:
         # Its manifest first: half a backup must not look like a whole one.
@@ -112,7 +113,7 @@ def expire(archive: Archive, keep: int, say: Say, *, now: datetime) -> None:
         if name not in kept and (name in finished or entry.written < long_ago):
             archive.remove(entry.name)
     try:
-        listed = _listed(archive, kept)
+        listed = _listed(archive, kept, backups)
     except Damaged as error:
         say(f"no object is removed: {error}")
         return
@@ -121,29 +122,31 @@ def expire(archive: Archive, keep: int, say: Say, *, now: datetime) -> None:
             archive.remove(entry.name)
 
 
-def _kept(archive: Archive, finished: list[str], keep: int) -> set[str]:
-    """Of one whose manifest is damaged nobody knows what it holds: it stays among those that stay."""
-    of_database, of_buckets, damaged = [], [], []
-    for name in reversed(finished):
-        try:
-            made = manifest.read(archive, name).manifest
-        except Damaged:
-            damaged.append(name)
-            continue
-        if made.collections or made.objects is None:
-            of_database.append(name)
-        if made.objects is not None:
-            of_buckets.append(name)
-    oldest = max((names[:keep][-1] for names in (of_database, of_buckets) if names), default="")
-    return {*of_database[:keep], *of_buckets[:keep], *(name for name in damaged if name > oldest)}
+def _readable(archive: Archive, names: list[str]) -> dict[str, Backup]:
+    found = {}
+    for name in names:
+        with suppress(Damaged):
+            found[name] = manifest.read(archive, name)
+    return found
 
 
-def _listed(archive: Archive, names: set[str]) -> set[str]:
+def _kept(finished: list[str], backups: dict[str, Backup], keep: int) -> set[str]:
+    """Of one that is damaged nobody knows what it holds: it stays among those that stay."""
+    made = {name: backup.manifest for name, backup in backups.items()}
+    of_database = [name for name in made if made[name].collections or made[name].objects is None][-keep:]
+    of_buckets = [name for name in made if made[name].objects is not None][-keep:]
+    oldest = max((names[0] for names in (of_database, of_buckets) if names), default="")
+    damaged = {name for name in finished if name not in backups and name > oldest}
+    return {*of_database, *of_buckets} | damaged
+
+
+def _listed(archive: Archive, names: set[str], backups: dict[str, Backup]) -> set[str]:
     """The names in the archive of all objects of these backups. Raises Damaged."""
     found: set[str] = set()
     for name in names:
-        backup = manifest.read(archive, name)
-        if listed := backup.manifest.objects:
+        if name not in backups:
+            raise Damaged(f"the manifest of the backup {name} is damaged")
+        if listed := backups[name].manifest.objects:
             check_file(archive, listed.name, listed.size, listed.sha256)
-            found.update(stored.name for stored in buckets.lines(archive, backup))
+            found.update(stored.name for stored in buckets.lines(archive, backups[name]))
     return found
