@@ -143,7 +143,7 @@ class Control:
         found = self.imports.find_one({"_id": id_})
         if found is None:
             raise NoSuchImport(f"there is no import {id_}")
-        if found["dryRun"] and (more or {}).get("dryRun") is False:
+        if found["dryRun"] and "dryRun" in (more or {}):
             raise NotInThisState("a dry run has written nothing")
         raise NotInThisState(f"the import is {found['state']}, and must be {' or '.join(states)}")
 

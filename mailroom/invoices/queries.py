@@ -137,7 +137,7 @@ class Queries:
 
     def totals(self, query: Mapping[str, str], budget: Budget, turns: Turns) -> TotalPage:
         """Sums of the invoices of a filter."""
-        return totals(self.invoices, list(self._parts(self.select(query))), query, budget, turns)
+        return totals(self.invoices, self._parts(self.select(query)), query, budget, turns)
 
     def invoice(self, id_: str) -> Document | None:
         return self.invoices.find_one({"_id": paging.object_id(id_, "id")})

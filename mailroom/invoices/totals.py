@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext, suppress
 from decimal import localcontext
 from typing import Annotated, Any
@@ -60,7 +60,7 @@ class TotalPage(Shape):
 
 
 def totals(
-    invoices: Documents, parts: Sequence[Document], query: Mapping[str, str], budget: Budget, turns: Turns
+    invoices: Documents, parts: Iterable[Document], query: Mapping[str, str], budget: Budget, turns: Turns
 ) -> TotalPage:
     """A page of totals of the invoices that match one of `parts`, in the order of what they are grouped by.
 
@@ -78,8 +78,9 @@ def totals(
         pipeline.append({"$match": _after(names, query["cursor"])})
     pipeline += [{"$sort": {f"_id.{name}": 1 for name in names}}, {"$limit": limit + 1}]
     groups: Groups = {}
-    with nullcontext() if len(parts) == 1 else turns.turn():
-        for number, part in enumerate(parts):
+    all_parts = list(parts)
+    with nullcontext() if len(all_parts) == 1 else turns.turn():
+        for number, part in enumerate(all_parts):
             left = budget.remaining() if number else _MOST_SECONDS  # what one command can tell is always told
             groups = _lowest(limit + 1, groups, _read(invoices, [{"$match": part}, *pipeline], left))
     page = list(groups.items())[:limit]

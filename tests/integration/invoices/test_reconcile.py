@@ -34,6 +34,12 @@ class Clock:
         return self.now
 
 
+def upload(bucket: Bucket, files: int) -> None:
+    """Nobody is told of them."""
+    for n in range(files):
+        bucket.put(f"{n}.csv", csv(line(n)))
+
+
 def seconds_until_the_next(bucket: Bucket) -> float:
     database = bucket.services.database
     due: datetime = database["cursors"].find_one({"_id": CURSOR_ID})["dueAt"]  # type: ignore[index]
@@ -41,8 +47,7 @@ def seconds_until_the_next(bucket: Bucket) -> float:
 
 
 def test_lost_notifications_are_found(bucket: Bucket):
-    for n in range(5):
-        bucket.put(f"{n}.csv", csv(line(n)))
+    upload(bucket, 5)
     bucket.run()
     assert bucket.invoices() == []
 
@@ -65,9 +70,8 @@ def test_a_bucket_that_is_quickly_compared_is_compared_again_soon(bucket: Bucket
 
 @pytest.mark.usefixtures("later")
 def test_a_walk_in_several_slices_counts_them_all(bucket: Bucket, monkeypatch: pytest.MonkeyPatch):
+    upload(bucket, 5)
     monkeypatch.setattr(reconcile, "_KEYS_AT_ONCE", 2)
-    for n in range(5):
-        bucket.put(f"{n}.csv", csv(line(n)))
     bucket.reconcile_at(LONG_AGO)
     walk = replace(working._reconciler(bucket.services), clock=Clock(1))
     assert [walk.run(Budget(0)) for _ in range(4)] == [2, 2, 1, 0]
@@ -86,9 +90,8 @@ def test_a_notification_has_a_minute_to_come(bucket: Bucket, caplog: pytest.LogC
 
 @pytest.mark.usefixtures("later")
 def test_who_walks_behind_the_end_changes_nothing(bucket: Bucket, monkeypatch: pytest.MonkeyPatch):
+    upload(bucket, 3)
     monkeypatch.setattr(reconcile, "_KEYS_AT_ONCE", 1)
-    for n in range(3):
-        bucket.put(f"{n}.csv", csv(line(n)))
     bucket.reconcile_at(LONG_AGO)
     slow = working._reconciler(bucket.services)
 
