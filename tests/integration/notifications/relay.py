@@ -69,15 +69,10 @@ async def disconnect(peer: Peer) -> str | None:
     return None
 
 
-def hang(seconds: float) -> Fault:
-    """Answers nothing for so long, then closes."""
-
-    async def fault(peer: Peer) -> str | None:
-        await asyncio.sleep(seconds)
-        peer.transport.abort()
-        return None
-
-    return fault
+async def hang(peer: Peer) -> str | None:
+    """Answers nothing, as long as the relay runs."""
+    await asyncio.Event().wait()
+    return None
 
 
 def slow(until: threading.Event) -> Fault:

@@ -11,7 +11,7 @@ from pymongo.errors import AutoReconnect
 
 from mailroom.notifications import serving, working
 from mailroom.notifications.outbox import Outbox
-from tests.integration.notifications.conftest import FAST, Client, Mail, eventually
+from tests.integration.notifications.conftest import SETTINGS, Client, Mail, eventually
 from tests.integration.notifications.relay import Relay, slow
 
 HELLO = {"emailTo": "a@example.com", "subject": "Hello", "message": "<p>x</p>"}
@@ -76,7 +76,7 @@ def test_what_was_sent_is_noted_once_mongodb_is_back(
 
 def test_mongodb_is_away_before_it_is_stored(make_services: Any, mail: Mail, relay: Relay) -> None:
     (mail.services.settings.secrets_dir / "mailroom-mongodb-uri").write_text("mongodb://127.0.0.1:1/")
-    services = make_services(**FAST, smtp_port=relay.port, mongodb_timeout_seconds=0.5)
+    services = make_services(**SETTINGS, smtp_port=relay.port, mongodb_timeout_seconds=0.5)
     key = mail.client.key
 
     answer = Client(serving.api(services), key).post(HELLO)
