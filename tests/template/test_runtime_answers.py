@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 HANDLER = """
-import flask
-from flask import Response, jsonify
+import dataclasses, datetime, decimal, uuid
+from werkzeug import Response
 
 def stream():
     yield b"one,"
@@ -25,6 +25,13 @@ def never():
     yield b""
 
 class Unprintable: pass
+
+@dataclasses.dataclass
+class Point:
+    x: int
+
+VALUES = [datetime.date(2026, 1, 5), datetime.datetime(2026, 1, 5, 6, 7, 8), decimal.Decimal("1.10"), uuid.UUID(int=7),
+          Point(3)]
 
 PROBLEM = {"content-type": "application/problem+json"}
 
@@ -46,9 +53,8 @@ ANSWERS = {
     "/never": never,
     "/tuple2": lambda: ("made", 201),
     "/tuple3": lambda: ({"a": 1}, 202, {"X-A": "b"}),
-    "/flask": lambda: Response("teapot", 418, {"X-Tea": "yes"}),
-    "/jsonify": lambda: jsonify(path=flask.request.path),
-    "/abort": lambda: flask.abort(403),
+    "/values": lambda: VALUES,
+    "/response": lambda: Response("teapot", 418, {"X-Tea": "yes"}),
     "/raise": lambda: 1 / 0,
     "/exit": lambda: exit(3),
     "/unprintable": lambda: {"body": Unprintable()},
@@ -68,9 +74,34 @@ def handle(event, context):
 """
 
 
+IN_FLASK = """
+import flask
+from flask import Response, jsonify
+
+def after(response):
+    response.headers["X-After"] = "yes"
+    return response
+
+ANSWERS = {
+    "/response": lambda: Response("teapot", 418, {"X-Tea": "yes"}),
+    "/jsonify": lambda: jsonify(path=flask.request.path),
+    "/abort": lambda: flask.abort(403),
+    "/after": lambda: flask.after_this_request(after) and "done",
+}
+
+def handle(event, context):
+    return ANSWERS[event.path]()
+"""
+
+
+@pytest.fixture(scope="module", params=["", "import flask"], ids=["werkzeug", "flask"])
+def function(shared_functions, request):
+    return shared_functions.start(f"{request.param}\n{HANDLER}", HOSTNAME="host-1", MAX_BODY_BYTES="1000")
+
+
 @pytest.fixture(scope="module")
-def function(shared_functions):
-    return shared_functions.start(HANDLER, HOSTNAME="host-1", MAX_BODY_BYTES="1000")
+def in_flask(shared_functions):
+    return shared_functions.start(IN_FLASK)
 
 
 @pytest.mark.parametrize(
@@ -89,8 +120,7 @@ def function(shared_functions):
         ("/plain-stream", 200, "application/octet-stream", b"one,two"),
         ("/tuple2", 201, "text/html; charset=utf-8", b"made"),
         ("/tuple3", 202, "application/json", b'{"a":1}'),
-        ("/flask", 418, "text/html; charset=utf-8", b"teapot"),
-        ("/jsonify", 200, "application/json", b'{"path":"/jsonify"}'),
+        ("/response", 418, "text/plain; charset=utf-8", b"teapot"),
     ],
 )
 def test_results(function, path, status, kind, body):
@@ -102,7 +132,7 @@ def test_results(function, path, status, kind, body):
 def test_headers_of_results(function):
     assert function.call("/envelope-list").headers["X-A"] == "b"
     assert function.call("/tuple3").headers["X-A"] == "b"
-    assert function.call("/flask").headers["X-Tea"] == "yes"
+    assert function.call("/response").headers["X-Tea"] == "yes"
     assert function.call("/pairs").headers.get_all("Set-Cookie") == ["a=1", "b=2"]
 
 
@@ -111,8 +141,18 @@ def test_no_content(function):
     assert (answer.status, answer.body, answer.headers["Content-Length"]) == (204, b"", None)
 
 
-def test_flask_abort_is_an_answer(function):
-    assert function.call("/abort").status == 403
+def test_values_that_json_has_no_type_for_are_written_as_flask_does(function):
+    monday, six = "Mon, 05 Jan 2026 00:00:00 GMT", "Mon, 05 Jan 2026 06:07:08 GMT"
+    assert function.call("/values").json() == [monday, six, "1.10", "00000000-0000-0000-0000-000000000007", {"x": 3}]
+
+
+def test_what_flask_offers_works_in_a_handler_that_imports_it(in_flask):
+    answer = in_flask.call("/response")
+    assert (answer.status, answer.headers["Content-Type"]) == (418, "text/html; charset=utf-8")
+    assert (answer.body, answer.headers["X-Tea"]) == (b"teapot", "yes")
+    assert in_flask.call("/jsonify").json() == {"path": "/jsonify"}
+    assert in_flask.call("/abort").status == 403
+    assert in_flask.call("/after").headers["X-After"] == "yes"
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST", "PATCH", "DELETE", "OPTIONS", "PURGE"])

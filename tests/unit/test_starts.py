@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-LATER = ("aiosmtplib", "dkim", "jinja2.sandbox", "minio", "openpyxl", "pyarrow", "urllib3")
+LATER = ("aiosmtplib", "click", "dkim", "flask", "jinja2", "minio", "openpyxl", "pyarrow", "urllib3")
 IMPORTER = ("mailroom.invoices.importer", "mailroom.invoices.fast")
 API = ("mailroom.invoices.api", "mailroom.invoices.queries", "mailroom.invoices.contract")
 
@@ -16,11 +16,12 @@ API = ("mailroom.invoices.api", "mailroom.invoices.queries", "mailroom.invoices.
 def loaded_by(function: str) -> set[str]:
     """The modules that a new process has after it loaded that function's handler as the function runtime does."""
     program = (
-        "import sys; from types import SimpleNamespace; import mailroom.function;"
+        "import sys; from types import SimpleNamespace;"
+        "import function_runtime.calls, function_runtime.server, mailroom.function;"
         "mailroom.function.Function = lambda *_: SimpleNamespace(close=None);"  # not wired: there are no secrets here
         "import handler; print(*sys.modules)"
     )
-    path = f"{ROOT}:{ROOT / 'functions' / function}"
+    path = f"{ROOT}:{ROOT / 'template/python3-http'}:{ROOT / 'functions' / function}"
     run = [sys.executable, "-c", program]
     return set(subprocess.run(run, env={"PYTHONPATH": path}, capture_output=True, text=True, check=True).stdout.split())
 

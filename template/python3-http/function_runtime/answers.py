@@ -1,21 +1,24 @@
 """From what a handler returns to an HTTP response."""
 
+import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
-from flask import Response
-from flask.json.provider import DefaultJSONProvider
+from werkzeug import Response
+from werkzeug.http import http_date
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 ENVELOPE = frozenset({"statusCode", "body", "headers"})
+HTML = "text/html; charset=utf-8"
 JSON = "application/json"
-
-
-class Json(DefaultJSONProvider):
-    """JSON as handlers mean it: keys in their order, text as it is."""
-
-    sort_keys = False
-    ensure_ascii = False
 
 
 class Stream:
@@ -41,7 +44,7 @@ class Stream:
             close()
 
 
-def to_response(result: Any, json: DefaultJSONProvider) -> Response:
+def to_response(result: Any) -> Response:
     """The response a handler's result means. Raises TypeError or ValueError where it means none.
 
     A dict is an envelope when it has `statusCode` or nothing but `statusCode`, `body` and `headers`; otherwise it is
@@ -50,10 +53,10 @@ def to_response(result: Any, json: DefaultJSONProvider) -> Response:
     if isinstance(result, Response):
         return result
     if isinstance(result, dict) and result and ("statusCode" in result or result.keys() <= ENVELOPE):
-        return _response(result.get("body"), result.get("statusCode", 200), result.get("headers"), json)
+        return _response(result.get("body"), result.get("statusCode", 200), result.get("headers"))
     if isinstance(result, tuple):
-        return _response(*_parts(result), json)
-    return _response(result, 200, None, json)
+        return _response(*_parts(result))
+    return _response(result, 200, None)
 
 
 def _parts(result: tuple[Any, ...]) -> tuple[Any, Any, Any]:
@@ -67,33 +70,44 @@ def _parts(result: tuple[Any, ...]) -> tuple[Any, Any, Any]:
     raise TypeError("a tuple is (body, status), (body, headers) or (body, status, headers)")
 
 
-def _response(body: Any, status: Any, headers: Any, json: DefaultJSONProvider) -> Response:
+def _response(body: Any, status: Any, headers: Any) -> Response:
     if not 200 <= int(status) <= 599:
         raise ValueError(f"{status} is no status of an answer")
     if isinstance(body, Response):
         body.status_code = int(status)
         body.headers.extend(_pairs(headers))
         return body
-    content, kind = _content(body, json)
-    response = Response(content, int(status), _pairs(headers))
-    if kind and not any(name.lower() == "content-type" for name, _ in _pairs(headers)):
-        response.headers["Content-Type"] = kind
-    return response
+    content, kind = _content(body)
+    pairs = _pairs(headers)
+    given = any(name.lower() == "content-type" for name, _ in pairs)
+    return Response(content, int(status), pairs, content_type=None if given else kind)
 
 
-def _content(body: Any, json: DefaultJSONProvider) -> tuple[Any, str | None]:
-    """The body for Flask, and its content type where Flask's own (HTML) would be wrong."""
+def _content(body: Any) -> tuple[Any, str]:
+    """The body for Werkzeug, and its content type: for text HTML, as in Flask and OpenFaaS's own template."""
     match body:
         case None:
-            return b"", None
+            return b"", HTML
         case str():
-            return body, None
+            return body, HTML
         case bytes() | bytearray() | memoryview():
             return bytes(body), "application/octet-stream"
         case Iterator():
             return Stream(body), "application/octet-stream"
         case _:
-            return json.dumps(body, allow_nan=False, separators=(",", ":")), JSON
+            return json.dumps(body, default=_plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")), JSON
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no type for, as `flask.jsonify` writes it."""
+    match value:
+        case date():
+            return http_date(value)
+        case Decimal() | UUID():
+            return str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    raise TypeError(f"a {type(value).__name__} is nothing that JSON can say")
 
 
 def _pairs(headers: Mapping[str, Any] | Iterable[tuple[str, Any]] | None) -> list[tuple[str, str]]:

@@ -2,20 +2,20 @@
 
 import logging
 import re
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, request
+from werkzeug import Request, Response
 from werkzeug.datastructures import Headers, MultiDict
 from werkzeug.exceptions import HTTPException
 
 from function_runtime import problems
-from function_runtime.answers import Json, to_response
+from function_runtime.answers import Application, Environ, StartResponse, to_response
 from function_runtime.drain import Traffic
 from function_runtime.handler import Handler
 from function_runtime.logs import call_id
@@ -23,10 +23,6 @@ from function_runtime.settings import hostname
 
 log = logging.getLogger("function")
 access = logging.getLogger("access")
-
-Environ = dict[str, Any]
-StartResponse = Callable[..., Any]
-Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 CALL_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -113,7 +109,7 @@ def application(handler: Handler, max_body_bytes: int, traffic: Traffic, accepti
 
     Readiness is refused as soon as `accepting()` is false; calls are served until the server stops.
     """
-    function = _limited(_flask(handler), max_body_bytes)
+    function = _limited(_function(handler), max_body_bytes)
 
     def serve(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         match environ["PATH_INFO"]:
@@ -128,18 +124,12 @@ def application(handler: Handler, max_body_bytes: int, traffic: Traffic, accepti
     return serve
 
 
-def _flask(handler: Handler) -> Application:
-    """A Flask application without routes: the function gets every path and every method.
+def _function(handler: Handler) -> Application:
+    """The function alone. A handler that has loaded Flask gets its calls in a Flask application."""
 
-    It is Flask's so that `flask.request`, `jsonify` and the like work in a handler.
-    """
-    app = Flask("function", static_folder=None, root_path=str(Path.cwd()))  # it has no files of its own
-    app.json = json = Json(app)
-
-    def call() -> Response:
+    def call(request: Request) -> Response:
         try:
-            result = handler.handle(_event(), Context(hostname(), call_id.get() or ""))
-            return to_response(result, json)
+            return to_response(handler.handle(_event(request), Context(hostname(), call_id.get() or "")))
         except HTTPException:
             raise  # flask.abort(): an answer, not a failure
         except BaseException:  # sys.exit() too: it would end the thread and leave the caller waiting
@@ -152,12 +142,15 @@ def _flask(handler: Handler) -> Application:
             )
             return Response(content, HTTPStatus.INTERNAL_SERVER_ERROR, content_type=problems.CONTENT_TYPE)
 
-    # What runs before a request may answer it, and then no route is looked up.
-    app.before_request(call)
-    return app
+    if "flask" in sys.modules:
+        from function_runtime import in_flask
+
+        return in_flask.application(call)
+    application: Application = Request.application(call)
+    return application
 
 
-def _event() -> Event:
+def _event(request: Request) -> Event:
     return Event(request.get_data(), request.headers, request.method, request.args, request.path)
 
 
