@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hmac
 import logging
-from dataclasses import dataclass
+
+import msgspec
 
 from mailroom.events.decode import Ignored, NotAnEvent, decode
 from mailroom.invoices.ledger import Ledger
@@ -19,8 +20,7 @@ log = logging.getLogger(__name__)
 _SCOPE = "webhook"
 
 
-@dataclass(frozen=True)
-class Webhook:
+class Webhook(msgspec.Struct, frozen=True):
     """Writes a job for every object version it is told of, before it answers.
 
     Only what MinIO should repeat gets an answer that is not 2xx: MinIO repeats the same event for ever, and all events

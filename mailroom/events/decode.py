@@ -7,10 +7,11 @@ object's modification time in hexadecimal nanoseconds, and `s3:ObjectCreated:*` 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote_plus
+
+import msgspec
 
 from mailroom.errors import MailroomError
 from mailroom.platform.clock import to_milliseconds
@@ -25,8 +26,7 @@ class NotAnEvent(MailroomError):
     """The body is not a bucket notification."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(msgspec.Struct, frozen=True):
     """A record that asks for no import, and why."""
 
     reason: str

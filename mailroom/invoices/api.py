@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import partial
 
+import msgspec
 from bson import ObjectId
 
 from mailroom.invoices import contract, shapes
@@ -30,8 +30,7 @@ READ, WRITE = "invoices:read", "invoices:write"
 LONG_ONES_AT_ONCE = 4
 
 
-@dataclass(frozen=True)
-class InvoicesApi:
+class InvoicesApi(msgspec.Struct, frozen=True):
     """Translates between HTTP and the importer's domain."""
 
     queries: Queries
@@ -40,8 +39,8 @@ class InvoicesApi:
     kicker: Kicker
     bucket: str
     most_seconds: float
-    turns: Turns = field(default_factory=lambda: Turns(LONG_ONES_AT_ONCE))
-    statuses: Statuses = field(default_factory=Statuses)
+    turns: Turns = msgspec.field(default_factory=lambda: Turns(LONG_ONES_AT_ONCE))
+    statuses: Statuses = msgspec.field(default_factory=Statuses)
     csv_hints: tuple[str, ...] = ()
 
     def routes(self, authenticate: Authenticate, policy: Policy | None = None) -> Api:

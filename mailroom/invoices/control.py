@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 from bson import ObjectId
 from pymongo import ReturnDocument
 
@@ -28,8 +28,7 @@ class StillStopping(MailroomError):
     """A worker may still be writing the last batch of the cancelled import. Ask again later."""
 
 
-@dataclass(frozen=True)
-class Undone:
+class Undone(msgspec.Struct, frozen=True):
     """What undoing came to. `complete`: nothing is left to delete; else call again."""
 
     deleted: int
@@ -37,8 +36,7 @@ class Undone:
     complete: bool
 
 
-@dataclass(frozen=True)
-class Control:
+class Control(msgspec.Struct, frozen=True):
     """Changes imports on behalf of people. Every method blocks for a few answers of MongoDB."""
 
     imports: Documents

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, TypeVar
 from urllib.parse import quote
@@ -71,8 +70,7 @@ UPLOAD = Operation("A form for an upload without credentials", {201: Upload}, bo
 TEMPLATE = Operation("An empty file to fill in", {200: {"text/csv": str}})
 
 
-@dataclass(frozen=True)
-class Controls:
+class Controls(msgspec.Struct, frozen=True):
     """Translates between HTTP and `Control`."""
 
     control: Control

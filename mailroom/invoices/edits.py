@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from bson import ObjectId
 from pymongo import ReturnDocument
 
@@ -24,8 +24,7 @@ class ChangedMeanwhile(MailroomError):
     """The invoice is not what the caller saw. Nothing was written."""
 
 
-@dataclass(frozen=True)
-class Edits:
+class Edits(msgspec.Struct, frozen=True):
     """Writes to the collection `invoices`. Each call blocks for three answers of MongoDB."""
 
     invoices: Documents

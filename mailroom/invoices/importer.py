@@ -10,10 +10,11 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
 
+import msgspec
 from bson import ObjectId
+from msgspec.structs import replace
 from pymongo.errors import PyMongoError
 
 from mailroom.errors import LeaseLost, MailroomError, MissingSecret, Unavailable
@@ -51,8 +52,7 @@ _POLL_SECONDS = 0.02
 _POLLS = 50
 
 
-@dataclass(frozen=True)
-class Importer:
+class Importer(msgspec.Struct, frozen=True):
     """Imports object versions. All state is in the ledger and the collections it is given.
 
     `call_help` is called when there is more to do than one worker does in a moment.
@@ -284,8 +284,7 @@ def _no_progress(attempts: int) -> FileRejected:
     return FileRejected("import.no_progress", f"given up after {attempts} attempts without progress")
 
 
-@dataclass
-class _Slice:
+class _Slice(msgspec.Struct):
     """What a worker does to one import at a stretch."""
 
     reading: Reading

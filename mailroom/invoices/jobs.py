@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from bson import ObjectId
 
 from mailroom.invoices.parts import Part, parts_of
@@ -14,8 +14,7 @@ from mailroom.platform.objects import ObjectVersion
 COUNTS = ("rows", "inserted", "updated", "unchanged", "stale", "rejected")
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(msgspec.Struct, frozen=True):
     """How far an import has got: everything before `offset` (bytes of content) is written and counted, but open parts.
 
     `rejected` counts the bad rows before `offset`, those of open parts too.
@@ -34,8 +33,7 @@ class Checkpoint:
         return {"offset": self.offset, "row": self.row, "rejected": self.rejected, "counts": self.counts}
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(msgspec.Struct, frozen=True):
     """A claimed import, as it was when its lease began or was renewed, at `leased_at`.
 
     `epoch` is the lease's: pass the job to every later write. `parts` are the open ones, in the order of the file.

@@ -16,10 +16,10 @@ All times come from the database server's clock.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bson import ObjectId
+from msgspec.structs import replace
 from pymongo import ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError

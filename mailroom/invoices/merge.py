@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from bson import ObjectId
 
 from mailroom.invoices.parsing import COLUMNS
@@ -17,8 +17,7 @@ INSERTED, UPDATED, UNCHANGED, STALE = "inserted", "updated", "unchanged", "stale
 CONTENT = (*COLUMNS, "supplierKey", "extra", "lookups")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """A valid row: where it stands in the file, its order among all sources, and its content for the database."""
 
     offset: int
@@ -27,8 +26,7 @@ class Row:
     content: Document
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
+class Merged(msgspec.Struct, frozen=True):
     """The invoice as it is to be stored (None: leave it alone), and what each row did, by offset."""
 
     document: Document | None

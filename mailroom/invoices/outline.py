@@ -11,10 +11,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
@@ -41,8 +41,7 @@ _UNSEEN = 0.5  # so many of the sample are taken to have what none has, or one
 _SECONDS = 60.0  # so long an outline is used
 
 
-@dataclass(frozen=True)
-class Outline:
+class Outline(msgspec.Struct, frozen=True):
     """`each`: the invoices that one of the sample stands for. A `Stop` weighs those of the sample."""
 
     each: float
@@ -59,8 +58,7 @@ class Outline:
         return self.found(entries) / max(self.size, 1)
 
 
-@dataclass
-class Outlines:
+class Outlines(msgspec.Struct):
     """The newest outline. Blocks for a few answers the first time; then an old one may do while a new one is read."""
 
     invoices: Documents
@@ -68,7 +66,7 @@ class Outlines:
     _part: int = _SMALLEST_PART
     _read_at: float = 0.0
     _tried_at: float = 0.0
-    _outline: Outline | None = field(default=None)
+    _outline: Outline | None = None
 
     def newest(self, *, old_will_do: bool = True) -> Outline:
         """Raises `NotSetUp`, and the driver's errors."""

@@ -15,16 +15,16 @@ invoices. So the result is that of one worker, batch after batch, down to the co
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from mailroom.platform.mongo import Document
 
 _ID_BYTES, _KEPT_BYTES = 12, 4
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """The bytes of content from `offset` to `end`, behind the row `row`, leased until `due_at` by whoever has `epoch`.
 
     `rejected` is how many rows before it were rejected, `attempts` how often it was begun. `ids` are its invoices, each

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from mailroom.errors import InvalidSetting
 from mailroom.invoices.parsing import COLUMNS, FileRejected, Rules
@@ -31,8 +31,7 @@ class Profile(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen
     aliases: dict[str, str] = {}
 
 
-@dataclass(frozen=True)
-class Profiles:
+class Profiles(msgspec.Struct, frozen=True):
     """`default` holds for all objects, `by_prefix` changes them; of several prefixes the longest counts."""
 
     default: Rules

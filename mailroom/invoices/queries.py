@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 
+import msgspec
 from bson import CodecOptions, ObjectId
+from msgspec.structs import replace
 from pymongo.database import Database
 
 from mailroom.invoices.content import lookup
@@ -59,8 +60,7 @@ _COMMON = 1 / 4
 _OF_ONE_IMPORT = 50.0
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(msgspec.Struct, frozen=True):
     """Which invoices, and in which order: those within `bounds` of the order's field that meet all conditions.
 
     An index has those that are meant `through` one behind the other; of these, nearly all meet what is `checked`.
@@ -69,10 +69,10 @@ class Selection:
 
     sort: str
     descending: bool
-    bounds: Document = field(default_factory=dict)
-    through: Document = field(default_factory=dict)
-    checked: Document = field(default_factory=dict)
-    meant: Document = field(default_factory=dict)
+    bounds: Document = msgspec.field(default_factory=dict)
+    through: Document = msgspec.field(default_factory=dict)
+    checked: Document = msgspec.field(default_factory=dict)
+    meant: Document = msgspec.field(default_factory=dict)
     entries: tuple[str, ...] = ()
 
     def filter(self, conditions: Document) -> Document:
@@ -94,8 +94,7 @@ class Selection:
         return place < after if self.descending else place > after
 
 
-@dataclass(frozen=True)
-class Queries:
+class Queries(msgspec.Struct, frozen=True):
     """Reads `invoices` and `imports` for the API. Every list is served by an index, or refused with 422."""
 
     invoices: Documents

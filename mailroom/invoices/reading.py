@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import replace
 from datetime import datetime
 from itertools import chain
+
+from msgspec.structs import replace
 
 from mailroom.invoices.fast import Batch, Stamp, read_batches
 from mailroom.invoices.parsing import Dialect, Rules, content, detect, held_workbook, is_workbook, sheet_content

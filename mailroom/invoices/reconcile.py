@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby, islice
+
+import msgspec
 
 from mailroom.invoices.identity import import_id
 from mailroom.invoices.ledger import Ledger
@@ -32,8 +33,7 @@ _LEAST_SECONDS = 50.0  # so that a schedule that comes each minute finds it due
 _UNDER_WAY = timedelta(minutes=1)
 
 
-@dataclass(frozen=True)
-class Reconciler:
+class Reconciler(msgspec.Struct, frozen=True):
     """Walks through `bucket` at least once every `interval` seconds, from a cursor saved in the collection `cursors`.
 
     A walk that is short is soon made again. Two replicas may walk at once: submitting a job twice changes nothing, and

@@ -10,9 +10,9 @@ import codecs
 import hashlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from bson import ObjectId
 from pymongo import ReplaceOne
 
@@ -30,8 +30,7 @@ _RENEW_ROWS = 1000
 _LONGEST_KEY, _LONGEST_NAME = 1024, 255
 
 
-@dataclass(frozen=True)
-class RejectLimit:
+class RejectLimit(msgspec.Struct, frozen=True):
     """With more rejected rows than `rows` (negative: any number), or than `percent` of all, an import fails."""
 
     rows: int

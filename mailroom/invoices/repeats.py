@@ -7,10 +7,10 @@ content differs, or the same import wrote it before) is left to `merge`, which i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from struct import Struct
 from typing import Any
 
+import msgspec
 from bson import ObjectId
 
 from mailroom.invoices.fast import Ready
@@ -25,14 +25,13 @@ _ID_FROM, _ID_TO = 4 + len(_ID), 4 + len(_ID) + 12
 _TOGETHER = 10
 
 
-@dataclass
-class Repeats:
+class Repeats(msgspec.Struct):
     """What becomes of ready rows whose invoices are stored, by their index. `updates` are statements for `updated`."""
 
     stale: int = 0
-    updated: list[int] = field(default_factory=list)
-    updates: list[Document] = field(default_factory=list)
-    others: list[int] = field(default_factory=list)
+    updated: list[int] = msgspec.field(default_factory=list)
+    updates: list[Document] = msgspec.field(default_factory=list)
+    others: list[int] = msgspec.field(default_factory=list)
     missing: int = 0
 
 

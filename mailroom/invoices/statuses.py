@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from mailroom.invoices.parsing.amounts import Fault
 from mailroom.invoices.parsing.rows import LIMITS
@@ -10,8 +10,7 @@ from mailroom.invoices.parsing.texts import read_text
 from mailroom.platform.problems import Problem
 
 
-@dataclass(frozen=True)
-class Statuses:
+class Statuses(msgspec.Struct, frozen=True):
     """`allowed` are those that a file may have somewhere; empty: any. An invoice may always have none."""
 
     allowed: frozenset[str] = frozenset()

@@ -9,7 +9,7 @@ from typing import Any
 
 from mailroom.errors import InvalidSetting
 from mailroom.notifications.model import Address, Sender
-from mailroom.platform.http import Problem
+from mailroom.platform.problems import Problem
 
 LONGEST = 254  # RFC 5321: a path has 256 octets, with its angle brackets
 

@@ -10,7 +10,7 @@ import msgspec
 from mailroom.notifications import addresses
 from mailroom.notifications.files import Pin
 from mailroom.notifications.model import Attachment
-from mailroom.platform.http import Problem
+from mailroom.platform.problems import Problem
 
 MOST_ATTACHMENTS = 20
 LARGEST_ATTACHMENTS = 7_500_000  # bytes: as base64 in a request of 10 MiB, and well within MongoDB's 16 MB

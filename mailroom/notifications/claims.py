@@ -16,10 +16,10 @@ barred. That is one write to one document, so of a hand-over and whatever would 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+import msgspec
 from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.database import Database
@@ -41,8 +41,7 @@ class Due(NamedTuple):
     epoch: int
 
 
-@dataclass(eq=False)
-class Group:
+class Group(msgspec.Struct, eq=False):
     """Messages that were claimed together. `left` of them are not done with.
 
     One that `failed` has no result: the claim is kept until its time is over, so that it is not tried again at once.
@@ -59,8 +58,7 @@ class Group:
         return self.left == 0 and not self.failed
 
 
-@dataclass(eq=False)
-class Claim:
+class Claim(msgspec.Struct, eq=False):
     """A message that this process may send until the lease ends. The contents of its attachments are left out.
 
     `epoch` is the one that its result names. `at` is when it was claimed; `attempts` is how many there are since the
@@ -84,8 +82,7 @@ class Claim:
         return found
 
 
-@dataclass(frozen=True)
-class Lost:
+class Lost(msgspec.Struct, frozen=True):
     """A claim whose sender was lost: the messages that it had handed over, and the others, as they were then."""
 
     id: ObjectId

@@ -7,8 +7,8 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 from pymongo.errors import PyMongoError
 
 from mailroom.notifications import documents
@@ -30,8 +30,7 @@ _SOON_SECONDS = 0.5
 _STALE_SECONDS = 1.0
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(msgspec.Struct, frozen=True):
     """A claimed message, the recipients as they stand, and which of their addresses on the wire are suppressed."""
 
     claim: Claim

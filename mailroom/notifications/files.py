@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from mailroom.errors import MissingSecret
 from mailroom.notifications.model import StoredFile
-from mailroom.platform.http import Problem
 from mailroom.platform.objects import ObjectGone, ObjectStore, ObjectVersion
+from mailroom.platform.problems import Problem
 
 _LONGEST_KEY = 1024  # bytes, S3's own limit
 
@@ -18,8 +19,7 @@ class Pin(Protocol):
         """The version of an object, by default the newest, and its size in bytes. Raises `Problem` naming `field`."""
 
 
-@dataclass(frozen=True)
-class Files:
+class Files(msgspec.Struct, frozen=True):
     """`store` reads with credentials of its own, which open no other bucket. Blocks for its answers."""
 
     store: ObjectStore

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from mailroom.errors import InvalidSetting
-from mailroom.platform.http import Problem
+from mailroom.platform.problems import Problem
 
 MOST_HEADERS = 20
 LONGEST_NAME = 76
@@ -22,8 +23,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9-]*\*?")
 
 
-@dataclass(frozen=True)
-class AllowedHeaders:
+class AllowedHeaders(msgspec.Struct, frozen=True):
     """Names in lower case; `prefixes` stand for every name that begins so."""
 
     names: frozenset[str]

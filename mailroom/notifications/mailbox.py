@@ -11,8 +11,8 @@ from mailroom.notifications.claims import Due
 from mailroom.notifications.model import State
 from mailroom.notifications.outbox import Outbox
 from mailroom.platform import paging
-from mailroom.platform.http import Problem
 from mailroom.platform.mongo import Document, Documents
+from mailroom.platform.problems import Problem
 
 # A message's bodies and transcript are not part of a list.
 _LISTED = {"text": 0, "html": 0, "attachments": 0, "attempts": 0, "idempotency": 0}

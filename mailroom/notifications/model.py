@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
+
+import msgspec
 
 
 class State(StrEnum):
@@ -57,16 +58,14 @@ class Kind(StrEnum):
     BCC = "bcc"
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(msgspec.Struct, frozen=True):
     """An address as it is shown, and as it is written on the wire: ASCII, unless only SMTPUTF8 can carry it."""
 
     shown: str
     wire: str
 
 
-@dataclass(frozen=True)
-class Recipient:
+class Recipient(msgspec.Struct, frozen=True):
     address: Address
     kind: Kind = Kind.TO
     fate: Fate = Fate.PENDING
@@ -74,8 +73,7 @@ class Recipient:
     text: str = ""
 
 
-@dataclass(frozen=True)
-class StoredFile:
+class StoredFile(msgspec.Struct, frozen=True):
     """One version of an object of the attachments' bucket. Without versions (an empty id) its etag pins it."""
 
     key: str
@@ -83,8 +81,7 @@ class StoredFile:
     etag: str
 
 
-@dataclass(frozen=True)
-class Attachment:
+class Attachment(msgspec.Struct, frozen=True):
     """A file. `name` and `content_type` were checked: they can stand in a header.
 
     One that is `stored` has no content until it is read; `size` is in bytes.
@@ -97,8 +94,7 @@ class Attachment:
     stored: StoredFile | None = None
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """What is sent. It does not change between attempts, so every attempt sends the same bytes to the letter."""
 
     message_id: str
@@ -116,8 +112,7 @@ class Message:
         return tuple(recipient.address for recipient in self.recipients if recipient.kind is kind)
 
 
-@dataclass(frozen=True)
-class Sender:
+class Sender(msgspec.Struct, frozen=True):
     """Who the mail is from: `name <address>`."""
 
     name: str
@@ -146,13 +141,12 @@ class Verdict(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """What an attempt came to: a verdict for each recipient it was for, by its address on the wire.
 
     `relay_down` says that the relay, not the message, was the trouble: the next message would fare no better now.
     """
 
     verdicts: dict[str, Verdict]
-    steps: list[Step] = field(default_factory=list)
+    steps: list[Step] = msgspec.field(default_factory=list)
     relay_down: bool = False

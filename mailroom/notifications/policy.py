@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from mailroom.notifications.retries import Retries
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True):
     """`connections` is how many messages are in delivery at once, `per_second` how many are begun in a second (0: any
     number); `hold`: an unknown outcome waits for a person."""
 

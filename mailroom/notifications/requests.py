@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -17,7 +16,7 @@ from mailroom.notifications.headers import NO_HEADERS, AllowedHeaders
 from mailroom.notifications.model import Address, Attachment, Kind, Priority, Recipient
 from mailroom.notifications.templates.rendering import Rendered, Use
 from mailroom.platform import paging
-from mailroom.platform.http import Problem
+from mailroom.platform.problems import Problem
 
 MOST_RECIPIENTS = 50
 LONGEST_SUBJECT = 500  # characters
@@ -51,8 +50,7 @@ class Send(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=Tr
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
 
 
-@dataclass(frozen=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True):
     """A request that was found good: what is to be sent, not yet whose and when. `send_at` is None for now."""
 
     email_to: str | list[str]
@@ -74,8 +72,7 @@ def no_templates(use: Use) -> Rendered:
     raise Problem(422, "template.unknown", "there are no templates here", field="template")
 
 
-@dataclass(frozen=True)
-class Extras:
+class Extras(msgspec.Struct, frozen=True):
     """What a deployment lets requests use beyond themselves; by default nothing."""
 
     headers: AllowedHeaders = NO_HEADERS

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 # A relay that does not answer is no verdict on the message: once it is back, the mail should not wait for hours.
 RELAY_DOWN_LONGEST = 300.0
 
 
-@dataclass(frozen=True)
-class Retries:
+class Retries(msgspec.Struct, frozen=True):
     """Exponential backoff with jitter. Seconds.
 
     The wait before attempt n+1 lies between half and the whole of `first * 2**(n-1)`, at most `longest`. Half of it is

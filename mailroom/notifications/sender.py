@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import logging
 from concurrent.futures import wait as wait_for
-from dataclasses import replace
 from functools import partial
 
 from bson import ObjectId
+from msgspec.structs import replace
 from pymongo.errors import PyMongoError
 
 from mailroom.errors import LeaseLost

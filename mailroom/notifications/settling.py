@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import msgspec
+from msgspec.structs import replace
 
 from mailroom.notifications.model import Fate, Outcome, Recipient, Result, State, Verdict
 from mailroom.notifications.retries import Retries
@@ -15,8 +16,7 @@ _FATES = {
 }
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """`wait` is the seconds until the next attempt, None when there is none; `error` is empty when all got it."""
 
     state: State

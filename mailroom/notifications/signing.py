@@ -6,7 +6,8 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from mailroom.errors import InvalidSetting, MailroomError
 
@@ -35,8 +36,7 @@ class SigningFailed(MailroomError):
     """The key is missing or is none. The message waits: it must not go without a signature."""
 
 
-@dataclass(frozen=True)
-class Signer:
+class Signer(msgspec.Struct, frozen=True):
     """`key` gives the private key as PEM (RSA or Ed25519), and is asked for each message: it may be replaced."""
 
     domain: str

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 from bson import ObjectId
 from pymongo.errors import BulkWriteError
 
@@ -12,32 +12,29 @@ from mailroom.notifications import documents
 from mailroom.notifications.clock import ServerClock
 from mailroom.notifications.model import Sender
 from mailroom.notifications.requests import Draft
-from mailroom.platform.http import Problem
 from mailroom.platform.mongo import Document, Documents
+from mailroom.platform.problems import Problem
 
 _DUPLICATE_KEY = 11000
 
 REMEMBERED = timedelta(hours=24)
 
 
-@dataclass(frozen=True)
-class Idempotency:
+class Idempotency(msgspec.Struct, frozen=True):
     """A caller's key: `key` is unique among all callers, `digest` stands for the request's body."""
 
     key: str
     digest: str
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(msgspec.Struct, frozen=True):
     """A message to be accepted."""
 
     draft: Draft
     idempotency: Idempotency | None = None
 
 
-@dataclass(frozen=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """`repeated`: the document is that of an earlier call with the same key, as it is now."""
 
     document: Document

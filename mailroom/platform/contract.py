@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta
 
 # Types of JSON values, as msgspec understands them. They stand in shapes, so that a schema says more than "string".
@@ -16,8 +16,7 @@ Money = Annotated[str, Meta(pattern=r"^-?\d+(\.\d+)?$", examples=["1190.00"])]
 Cursor = Annotated[str, Meta(description="Give it as `cursor` to get the next page; null after the last one.")]
 
 
-@dataclass(frozen=True)
-class Parameter:
+class Parameter(msgspec.Struct, frozen=True):
     """A parameter of the query, or with `where="header"` a header. `kind` is a type for msgspec."""
 
     name: str
@@ -27,8 +26,7 @@ class Parameter:
     required: bool = False
 
 
-@dataclass(frozen=True)
-class Operation:
+class Operation(msgspec.Struct, frozen=True):
     """One route, as its callers see it.
 
     `answers` gives for each status the type of the JSON that is sent, or types by media type, or None for no content.
@@ -47,8 +45,7 @@ class Operation:
         return frozenset(each.name for each in self.parameters if each.where == "query")
 
 
-@dataclass(frozen=True)
-class Contract:
+class Contract(msgspec.Struct, frozen=True):
     """An API as a whole. `function` is the function's name behind the gateway.
 
     `problem_members` are the JSON schemas of what its problem documents hold beside the standard's members.
@@ -57,7 +54,7 @@ class Contract:
     function: str
     title: str
     text: str
-    problem_members: Mapping[str, Any] = field(default_factory=dict)
+    problem_members: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
 PAGE = (

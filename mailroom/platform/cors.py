@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 _ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer, X-Request-Id"
 _EXPOSED_HEADERS = "ETag, Idempotency-Replayed, Preference-Applied, Retry-After, X-Call-Id, X-Request-Id"
@@ -11,8 +12,7 @@ _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _PREFLIGHT_SECONDS = 600
 
 
-@dataclass(frozen=True)
-class Cors:
+class Cors(msgspec.Struct, frozen=True):
     """`origins` such as `https://books.example.com`, or `*` for any. Empty: no page of another origin gets through.
 
     Callers show a key and never a cookie, so `Access-Control-Allow-Credentials` is not sent: `*` is no open door.

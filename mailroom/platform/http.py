@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
+from msgspec.structs import replace
 from pymongo.errors import PyMongoError
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import Map, RequestRedirect, Rule
@@ -48,8 +48,7 @@ class Event(Protocol):
     path: str
 
 
-@dataclass(frozen=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """Whose key it was. `scopes` such as `invoices:read`."""
 
     id: str
@@ -65,8 +64,7 @@ class Authenticate(Protocol):
         """The caller of that `Authorization` header; raises `Problem` 401."""
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """A call. Header names are lower case; of a repeated query parameter the repetition is refused."""
 
     method: str
@@ -74,7 +72,7 @@ class Request:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
-    parameters: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = msgspec.field(default_factory=dict)
     caller: Caller = NOBODY
 
     def decode(self, kind: type[T]) -> T:
@@ -95,8 +93,7 @@ class Request:
 Endpoint = Callable[[Request], Response]
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """`path` is in werkzeug's rule syntax. Without an `operation` the contract says only that the route is there."""
 
     method: str

@@ -10,9 +10,9 @@ import hmac
 import secrets
 import threading
 import time
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 from bson import ObjectId
 from bson.errors import InvalidId
 
@@ -31,8 +31,7 @@ _CACHE_SIZE = 1000
 _NO_HASH = bytes(32)
 
 
-@dataclass(frozen=True)
-class NewKey:
+class NewKey(msgspec.Struct, frozen=True):
     """A key just made. `text` is what the caller keeps; it cannot be had again."""
 
     id: str

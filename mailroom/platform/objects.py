@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
-from xml.etree.ElementTree import ParseError  # nosec B405 - only the error that minio raises
+
+import msgspec
 
 from mailroom.errors import InvalidSetting, MailroomError, Unavailable
 from mailroom.platform.clock import to_milliseconds
@@ -51,8 +51,7 @@ class ObjectGone(MailroomError):
     """The object, or that version of it, does not exist. Permanent."""
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectVersion:
+class ObjectVersion(msgspec.Struct, frozen=True):
     """One version of an object. `version_id` is empty in a bucket without versions; times are Unix milliseconds."""
 
     bucket: str
@@ -231,10 +230,11 @@ def connect(endpoint: str, region: str | None, keys: Callable[[], tuple[str, str
 @contextmanager
 def translated_errors() -> Iterator[None]:
     """Turns the client's errors into `ObjectGone` and `Unavailable`; those of which nothing is known pass."""
+    from xml.etree.ElementTree import ParseError  # nosec B405 - only the error, of a listing that is cut off
+
     from minio.error import InvalidResponseError, S3Error, ServerError
     from urllib3.exceptions import HTTPError
 
-    # A listing that is cut off is no XML.
     try:
         yield
     except S3Error as error:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from mailroom.platform.cors import Cors
 from mailroom.platform.ratelimit import RateLimit
 from mailroom.platform.settings import Settings
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True):
     """By default no page of another origin, and no limit."""
 
-    cors: Cors = field(default_factory=Cors)
-    rate_limit: RateLimit = field(default_factory=RateLimit)
+    cors: Cors = msgspec.field(default_factory=Cors)
+    rate_limit: RateLimit = msgspec.field(default_factory=RateLimit)
 
     @classmethod
     def of(cls, settings: Settings) -> Policy:

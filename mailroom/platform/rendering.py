@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -19,13 +18,12 @@ _COMPRESSED = "-gzip"  # the two codings of one answer are two representations, 
 _NO_CONTENT = (204, 304)
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """An answer. `body` is sent as JSON, unless it is bytes or an iterator of bytes, which `content_type` describes."""
 
     body: Any
     status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     content_type: str = "application/json"
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from mailroom.errors import MissingSecret
 
@@ -21,8 +22,7 @@ BACKUP_SECRET_KEY = "mailroom-backup-secret-key"  # noqa: S105  # pragma: allowl
 DKIM_KEY = "mailroom-dkim-key"
 
 
-@dataclass(frozen=True)
-class Secrets:
+class Secrets(msgspec.Struct, frozen=True):
     """Reads secrets from the files of one folder. The files are small, and reading one costs microseconds."""
 
     folder: Path

@@ -11,10 +11,10 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+import msgspec
 from bson import ObjectId
 from pymongo.cursor import Cursor
 
@@ -38,8 +38,7 @@ _MOST_SLICES = 10_000  # of one value; with more, the next bound might not lie b
 Found = Cursor[Document]
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(msgspec.Struct, frozen=True):
     """A value of the field, and how many documents have about this value or the ones before it, in any unit.
 
     `own` of them are known to have this very value.
@@ -50,8 +49,7 @@ class Stop:
     own: float
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """Conditions on the field and on `_id`, and the weight of what lies between them."""
 
     conditions: Document

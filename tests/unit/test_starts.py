@@ -10,7 +10,8 @@ ROOT = Path(__file__).parents[2]
 
 LATER = ("aiosmtplib", "click", "dkim", "flask", "jinja2", "minio", "openpyxl", "pyarrow", "urllib3")
 IMPORTER = ("mailroom.invoices.importer", "mailroom.invoices.fast")
-API = ("mailroom.invoices.api", "mailroom.invoices.queries", "mailroom.invoices.contract")
+API = ("mailroom.platform.http", "mailroom.platform.contract", "werkzeug.routing")
+INVOICES_API = ("mailroom.invoices.api", "mailroom.invoices.queries", "mailroom.invoices.contract")
 
 
 def loaded_by(function: str) -> set[str]:
@@ -29,11 +30,11 @@ def loaded_by(function: str) -> set[str]:
 @pytest.mark.parametrize(
     ("function", "others"),
     [
-        ("invoice-events", (*IMPORTER, *API, "mailroom.invoices.parsing", "mailroom.notifications")),
-        ("invoice-importer", (*API, "mailroom.notifications")),
+        ("invoice-events", (*IMPORTER, *INVOICES_API, "mailroom.invoices.parsing", "mailroom.notifications")),
+        ("invoice-importer", (*API, *INVOICES_API, "mailroom.notifications")),
         ("invoices", (*IMPORTER, "mailroom.notifications")),
         ("notifications", ("mailroom.invoices",)),
-        ("notification-sender", ("mailroom.notifications.endpoints", "mailroom.notifications.contract")),
+        ("notification-sender", (*API, "mailroom.notifications.endpoints", "mailroom.notifications.contract")),
     ],
 )
 def test_a_function_loads_at_its_start_only_what_it_answers_with(function: str, others: tuple[str, ...]) -> None:

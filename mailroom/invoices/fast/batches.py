@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from mailroom.invoices.content import content_of
 from mailroom.invoices.fast.blocks import Blocks
@@ -23,8 +24,7 @@ FEW_ROWS = 64
 """The last block of a file, when it is smaller, goes row by row: a small file is done sooner than pyarrow is loaded."""
 
 
-@dataclass
-class Batch:
+class Batch(msgspec.Struct):
     """Consecutive rows of a file: each is in one of the three lists. `end` is a byte to go on from, `row` the last."""
 
     offset: int
@@ -33,8 +33,8 @@ class Batch:
     stamp: Stamp
     count: int = 0
     ready: Ready | None = None
-    rows: list[Row] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
+    rows: list[Row] = msgspec.field(default_factory=list)
+    rejected: list[Rejected] = msgspec.field(default_factory=list)
 
     @property
     def distinct(self) -> bool:

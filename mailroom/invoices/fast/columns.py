@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
 from functools import partial, reduce
 from typing import Any, NamedTuple, TypeVar
 
+import msgspec
 import pyarrow as pa
 from pyarrow import csv
 
@@ -75,8 +75,7 @@ class Line(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """What whole lines hold. `longest` is the size of the longest of the `count` lines, in bytes with its end."""
 
     plain: Pieces

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from datetime import date
 from hashlib import blake2b
 from struct import Struct
 from typing import Any, NamedTuple
 
 import bson
+import msgspec
 import pyarrow as pa
 
 from mailroom.invoices.content import lookup
@@ -73,8 +73,7 @@ class Word(NamedTuple):
     lookup: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Pieces:
+class Pieces(msgspec.Struct, frozen=True):
     """Columns of equal length, one value a row: amounts in hundredths and places as integers, all else as bytes."""
 
     number: pa.Array
@@ -97,8 +96,7 @@ class Pieces:
 
     def filter(self, mask: pa.Array) -> Pieces:
         """The rows for which `mask` is true."""
-        columns = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Pieces(**{name: _filtered(column, mask) for name, column in columns.items()})
+        return Pieces(*(_filtered(getattr(self, name), mask) for name in self.__struct_fields__))
 
 
 def supplier(name: str) -> Supplier:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache, reduce
 from itertools import chain
 from struct import Struct
 from typing import TypeAlias
 
+import msgspec
 import pyarrow as pa
+from msgspec.structs import replace
 
 from mailroom.invoices.fast import kernels
 
@@ -20,8 +21,7 @@ _INT32 = Struct("<i").pack
 _DOCUMENT_BYTES = 5  # around its elements: the size, which counts itself, and the end
 
 
-@dataclass(frozen=True, slots=True)
-class Repeated:
+class Repeated(msgspec.Struct, frozen=True):
     """A column of few different values: that of a row is the one at its index, between `before` and `behind`.
 
     None stands for a value that needs a closer look.
@@ -49,8 +49,7 @@ class Repeated:
         return kernels.take(pa.array(values, BINARY), self.indices)
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(msgspec.Struct, frozen=True):
     """One value a row, all of the same size, each between `before` and `behind`."""
 
     values: Sequence[bytes]
@@ -67,8 +66,7 @@ Piece: TypeAlias = "bytes | pa.Array | Repeated | Listed"
 """The same bytes in each row, or one value a row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Embedded:
+class Embedded(msgspec.Struct, frozen=True):
     """A BSON document in each row: its pieces, and its size, the same in all rows or one for each."""
 
     pieces: Sequence[Piece]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import bson
+import msgspec
 from bson import ObjectId
 
 from mailroom.invoices.merge import Row
@@ -20,8 +20,7 @@ INT32_MAX = 2**31 - 1
 _WITH_TIME_ZONE: bson.CodecOptions[dict[str, Any]] = bson.CodecOptions(tz_aware=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(msgspec.Struct, frozen=True):
     """What the new invoices of a batch have in common. `order_prefix` is their `order` without the offset."""
 
     import_id: ObjectId
@@ -29,8 +28,7 @@ class Stamp:
     now: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(msgspec.Struct, frozen=True):
     """Valid rows as the documents that are inserted if the invoices are new, in their order in the file.
 
     The last `tail` bytes of each, from `order` on, do not come from the row's content.

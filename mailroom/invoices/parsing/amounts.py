@@ -5,8 +5,9 @@ number = 1-15 digits, or 1-3 digits and groups of three behind one kind of separ
 """
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
 
 from mailroom.invoices.parsing.model import DecimalMark
 
@@ -51,8 +52,7 @@ _SYMBOLS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True):
     """Why a value is refused; the caller knows the column."""
 
     code: str

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
 from typing import cast
+
+import msgspec
+from msgspec.structs import replace
 
 from mailroom.invoices.parsing.amounts import evidence, is_amount
 from mailroom.invoices.parsing.columns import known_names, match_header, normalised
@@ -26,8 +28,7 @@ _LONE_BACKSLASH = re.compile(r"(?<!\\)(?:\\\\)*\\(?![\"\\])")
 _AMOUNTS = ("grossAmount", "netAmount", "vatAmount")
 
 
-@dataclass(frozen=True, slots=True)
-class _Head:
+class _Head(msgspec.Struct, frozen=True):
     """The beginning of the content; `complete` when it is all of it."""
 
     content: bytes

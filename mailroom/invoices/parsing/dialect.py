@@ -1,7 +1,8 @@
 """How a file is written: found once from its beginning, then stored, shown and used to read the rest."""
 
-from dataclasses import dataclass
 from typing import Any, Literal, cast
+
+import msgspec
 
 from mailroom.invoices.parsing.model import DateOrder, DecimalMark
 
@@ -15,8 +16,7 @@ ISO_DATE, DOTTED_DATE, SLASHED_DATE = "YYYY-MM-DD", "DD.MM.YYYY", "slashed"
 _SLASHED_NAMES = {"dmy": "DD/MM/YYYY", "mdy": "MM/DD/YYYY", "": "slashed"}
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(msgspec.Struct, frozen=True):
     """`columns` has one entry for each column: one of COLUMNS, `""` (dropped) or `extra:Name`; `names` as written.
 
     `content_start` is the byte of the content where the first data row may begin, after byte order mark, `sep=`

@@ -2,7 +2,8 @@
 
 import codecs
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 PREFIX_BYTES = 4096
 """What is kept of a line that is too long: enough to recognise it."""
@@ -11,8 +12,7 @@ _TORN = b"\xff"
 """Stands for the odd last byte of a UTF-16 stream. Never part of valid UTF-8, so the line is refused as undecodable."""
 
 
-@dataclass(frozen=True, slots=True)
-class Oversize:
+class Oversize(msgspec.Struct, frozen=True):
     """A line longer than the limit: its beginning, and its length in bytes of the content."""
 
     prefix: bytes

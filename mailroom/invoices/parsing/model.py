@@ -1,10 +1,11 @@
 """The values that reading an invoice file takes and gives. All are plain and know nothing of storage."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Literal
+
+import msgspec
 
 COLUMNS = (
     "invoiceNumber",
@@ -38,8 +39,7 @@ class FileRejected(Exception):
         self.column = column
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(msgspec.Struct, frozen=True):
     """What a deployment may set. An empty value means: detect it, and refuse what stays ambiguous."""
 
     date_order: DateOrder = ""  # IMPORT_DATE_ORDER
@@ -49,13 +49,12 @@ class Rules:
         "0.02"
     )  # IMPORT_AMOUNT_TOLERANCE: |gross - net - vat|, in the invoice's currency
     extra_columns: Literal["reject", "keep"] = "keep"  # IMPORT_EXTRA_COLUMNS
-    aliases: Mapping[str, str] = field(default_factory=dict)  # header name -> one of COLUMNS
+    aliases: Mapping[str, str] = msgspec.field(default_factory=dict)  # header name -> one of COLUMNS
     max_record_bytes: int = 1 << 20
     encoding: str = ""  # IMPORT_ENCODING
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """One reason against one row. `column` is one of COLUMNS, or None when the row as a whole is at fault."""
 
     column: str | None
@@ -63,8 +62,7 @@ class Problem:
     message: str
 
 
-@dataclass(slots=True)
-class Record:
+class Record(msgspec.Struct):
     """One row of the file, split into fields but not yet understood.
 
     `row` counts from 1 and leaves out the header and blank lines. `offset` and `end` are bytes of the content;
@@ -78,8 +76,7 @@ class Record:
     fields: list[str]
 
 
-@dataclass(slots=True)
-class Malformed:
+class Malformed(msgspec.Struct):
     """A stretch of the file that is not a row: broken quotes, too long, undecodable. It counts as one row."""
 
     row: int
@@ -89,8 +86,7 @@ class Malformed:
     problem: Problem
 
 
-@dataclass(frozen=True, slots=True)
-class Invoice:
+class Invoice(msgspec.Struct, frozen=True):
     """A valid row. Amounts carry exactly the digits of their currency (EUR 2, JPY 0, KWD 3)."""
 
     invoice_number: str
@@ -105,8 +101,7 @@ class Invoice:
     extra: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True):
     """A bad row with everything that is wrong with it: at least one problem."""
 
     row: int

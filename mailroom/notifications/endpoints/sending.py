@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Protocol
 
 import msgspec
 from bson import ObjectId
+from msgspec.structs import replace
 from pymongo.errors import PyMongoError
 
 from mailroom.errors import Unavailable

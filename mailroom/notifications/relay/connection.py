@@ -7,8 +7,9 @@ import contextlib
 import re
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from mailroom.notifications.model import Step
 from mailroom.notifications.relay.channel import Channel
@@ -18,8 +19,7 @@ _LONGEST_TEXT = 500  # characters of an answer that are kept
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 
-@dataclass(frozen=True)
-class RelaySettings:
+class RelaySettings(msgspec.Struct, frozen=True):
     """Where the relay is and how it is spoken to. Seconds; `tls` as the setting SMTP_TLS.
 
     `credentials` gives user name and password for each new connection, both empty when none are needed.

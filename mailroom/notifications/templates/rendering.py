@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from mailroom.notifications.templates.store import Content, Template, Templates, to_template
-from mailroom.platform.http import Problem
+from mailroom.platform.problems import Problem
 
 Version = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
@@ -29,8 +28,7 @@ class Use(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=Tru
     parameters: dict[str, Any] = {}
 
 
-@dataclass(frozen=True)
-class Rendered:
+class Rendered(msgspec.Struct, frozen=True):
     """What came of a template; `html` and `text` are None where it has none."""
 
     name: str
@@ -40,8 +38,7 @@ class Rendered:
     text: str | None
 
 
-@dataclass(frozen=True)
-class Renderer:
+class Renderer(msgspec.Struct, frozen=True):
     templates: Templates
 
     def render(self, use: Use) -> Rendered:

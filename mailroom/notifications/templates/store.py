@@ -7,22 +7,21 @@ too, one without content; a template of that name can be made again, and its num
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from mailroom.notifications.clock import ServerClock
 from mailroom.platform import paging
-from mailroom.platform.http import Problem
 from mailroom.platform.mongo import Document, Documents
+from mailroom.platform.problems import Problem
 
 _MOST = 2**62  # MongoDB's integers have 8 bytes
 
 
-@dataclass(frozen=True)
-class Content:
+class Content(msgspec.Struct, frozen=True):
     """The sources. Without `text`, the text part is made from the HTML; without `html` there is only text."""
 
     subject: str
@@ -30,8 +29,7 @@ class Content:
     text: str | None
 
 
-@dataclass(frozen=True)
-class Template:
+class Template(msgspec.Struct, frozen=True):
     name: str
     version: int
     content: Content

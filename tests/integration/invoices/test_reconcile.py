@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import pytest
 from bson import ObjectId
+from msgspec.structs import replace
 
 from mailroom.invoices import reconcile, working
 from mailroom.invoices.reconcile import CURSOR_ID

@@ -1,8 +1,7 @@
 """What makes two rows the same invoice, and two deliveries the same import."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from mailroom.invoices.identity import import_id, invoice_id, supplier_key
 from mailroom.platform.objects import ObjectVersion

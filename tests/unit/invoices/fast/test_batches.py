@@ -1,7 +1,6 @@
 """The fast path gives what the row-wise path gives: the same documents, byte for byte, and the same rejects."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -10,6 +9,7 @@ import pytest
 from bson import Decimal128, ObjectId
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mailroom.invoices.content import content_of
 from mailroom.invoices.fast import Batch, Stamp, read_batches

@@ -1,11 +1,11 @@
 import gzip
 import tracemalloc
 from contextlib import suppress
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mailroom.invoices.parsing import (
     COLUMNS,
