@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
+from msgspec.structs import asdict
 
 from mailroom.notifications import addresses
 from mailroom.notifications.model import (
@@ -54,7 +55,7 @@ def from_draft(draft: Draft, message_id: ObjectId, sender: Sender, key_id: str, 
                 "contentType": each.content_type,
                 "size": each.size,
                 "content": each.content,
-                "object": vars(each.stored) if each.stored else None,
+                "object": asdict(each.stored) if each.stored else None,
             }
             for each in draft.attachments
         ],

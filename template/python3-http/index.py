@@ -1,4 +1,4 @@
-"""Serves one OpenFaaS function: Flask behind Waitress, behind of-watchdog.
+"""Serves one OpenFaaS function: its handler in Werkzeug or Flask, behind Waitress, behind of-watchdog.
 
 The environment: HOST, PORT, THREADS, MAX_BODY_BYTES, DRAIN_SECONDS, LOG_LEVEL, FUNCTION_DIR, and of-watchdog's
 healthcheck_interval, read_timeout, write_timeout and suppress_lock. Their meaning and defaults are in
@@ -27,7 +27,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     options = settings.read(os.environ, Path(__file__).parent)
 
-    # With the port open, calls that come early wait instead of failing; so Flask and the rest are imported then.
+    # With the port open, calls that come early wait instead of failing; so Werkzeug and the rest are imported then.
     listener = socket.create_server((options.host, options.port), backlog=1024)
     if options.lock_file:
         options.lock_file.touch()

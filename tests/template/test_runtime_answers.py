@@ -30,8 +30,11 @@ class Unprintable: pass
 class Point:
     x: int
 
+class Html:
+    def __html__(self): return "<b>"
+
 VALUES = [datetime.date(2026, 1, 5), datetime.datetime(2026, 1, 5, 6, 7, 8), decimal.Decimal("1.10"), uuid.UUID(int=7),
-          Point(3)]
+          Point(3), Html()]
 
 PROBLEM = {"content-type": "application/problem+json"}
 
@@ -143,7 +146,8 @@ def test_no_content(function):
 
 def test_values_that_json_has_no_type_for_are_written_as_flask_does(function):
     monday, six = "Mon, 05 Jan 2026 00:00:00 GMT", "Mon, 05 Jan 2026 06:07:08 GMT"
-    assert function.call("/values").json() == [monday, six, "1.10", "00000000-0000-0000-0000-000000000007", {"x": 3}]
+    seven = "00000000-0000-0000-0000-000000000007"
+    assert function.call("/values").json() == [monday, six, "1.10", seven, {"x": 3}, "<b>"]
 
 
 def test_what_flask_offers_works_in_a_handler_that_imports_it(in_flask):

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import asdict
 
 from mailroom.notifications.templates.store import Content, Template, Templates, to_template
 from mailroom.platform.problems import Problem
@@ -87,7 +88,7 @@ def check(name: str, content: Content) -> None:
         raise Problem(422, "template.invalid", "subject must be one line of text", field="subject")
     if not (content.html or content.text):
         raise Problem(422, "template.invalid", "a template has html, or text, or both", field="html")
-    for field, source in vars(content).items():
+    for field, source in asdict(content).items():
         try:
             language.check(source or "", html=field == "html")
         except language.InvalidTemplate as error:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 from bson import ObjectId
+from msgspec.structs import asdict
 from pymongo.errors import DuplicateKeyError
 
 from mailroom.notifications.clock import ServerClock
@@ -46,9 +47,9 @@ class Templates:
         """Makes it the newest version, and says whether there was none before. What is the newest already stays it."""
         while True:
             newest = self._newest(name)
-            if newest is not None and newest["content"] == vars(content):
+            if newest is not None and newest["content"] == asdict(content):
                 return newest, False
-            made = self._insert(name, newest, vars(content), key_id)
+            made = self._insert(name, newest, asdict(content), key_id)
             if made is not None:
                 return made, newest is None or newest["content"] is None
 

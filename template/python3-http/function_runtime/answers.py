@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -11,10 +11,6 @@ from uuid import UUID
 
 from werkzeug import Response
 from werkzeug.http import http_date
-
-Environ = dict[str, Any]
-StartResponse = Callable[..., Any]
-Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 ENVELOPE = frozenset({"statusCode", "body", "headers"})
 HTML = "text/html; charset=utf-8"
@@ -95,10 +91,10 @@ def _content(body: Any) -> tuple[Any, str]:
         case Iterator():
             return Stream(body), "application/octet-stream"
         case _:
-            return json.dumps(body, default=_plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")), JSON
+            return json.dumps(body, default=_as_json, ensure_ascii=False, allow_nan=False, separators=(",", ":")), JSON
 
 
-def _plain(value: Any) -> Any:
+def _as_json(value: Any) -> Any:
     """What JSON has no type for, as `flask.jsonify` writes it."""
     match value:
         case date():
@@ -107,6 +103,8 @@ def _plain(value: Any) -> Any:
             return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
+    if hasattr(value, "__html__"):
+        return str(value.__html__())
     raise TypeError(f"a {type(value).__name__} is nothing that JSON can say")
 
 

@@ -8,18 +8,19 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from werkzeug import Request, Response
 from werkzeug.datastructures import Headers, MultiDict
 from werkzeug.exceptions import HTTPException
 
 from function_runtime import problems
-from function_runtime.answers import Application, Environ, StartResponse, to_response
+from function_runtime.answers import to_response
 from function_runtime.drain import Traffic
 from function_runtime.handler import Handler
 from function_runtime.logs import call_id
 from function_runtime.settings import hostname
+from function_runtime.wsgi import Application, Environ, StartResponse
 
 log = logging.getLogger("function")
 access = logging.getLogger("access")
@@ -131,7 +132,7 @@ def _function(handler: Handler) -> Application:
         try:
             return to_response(handler.handle(_event(request), Context(hostname(), call_id.get() or "")))
         except HTTPException:
-            raise  # flask.abort(): an answer, not a failure
+            raise  # abort(): an answer, not a failure
         except BaseException:  # sys.exit() too: it would end the thread and leave the caller waiting
             log.exception("the handler failed")
             content = problems.document(
@@ -146,8 +147,7 @@ def _function(handler: Handler) -> Application:
         from function_runtime import in_flask
 
         return in_flask.application(call)
-    application: Application = Request.application(call)
-    return application
+    return cast(Application, Request.application(call))
 
 
 def _event(request: Request) -> Event:

@@ -17,9 +17,9 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask
 
 from function_runtime import problems
-from function_runtime.calls import Application
 from function_runtime.drain import Drain
 from function_runtime.settings import Settings
+from function_runtime.wsgi import Application
 
 log = logging.getLogger("function")
 
