@@ -24,7 +24,10 @@ def _setting(default: Any, text: str, *, choices: tuple[str, ...] = (), least: f
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings with their defaults. `text` is the line in README.md's table."""
+    """All settings with their defaults. `text` is the line in README.md's table.
+
+    A dataclass, unlike other values of ours: what its fields say of themselves is read from it.
+    """
 
     log_level: str = _setting("info", "Lowest level that is logged", choices=("debug", "info", "warning", "error"))
     secrets_dir: Path = _setting(Path("/var/openfaas/secrets"), "Folder with one file per secret")
