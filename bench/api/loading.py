@@ -47,5 +47,5 @@ def sample_of(invoices: Documents, size: int) -> list[Document]:
     found = list(invoices.find({"_id": {"$lt": ObjectId("00" + "f" * 22)}}, limit=size - rare))
     for number, entry in enumerate(RARE):
         some = (number + 1) * rare // len(RARE) - number * rare // len(RARE)
-        found += list(invoices.find({"lookups": entry}, limit=some))
+        found += list(invoices.find({"lookups": entry}, limit=some)) if some else []  # a limit of 0 is none
     return found
