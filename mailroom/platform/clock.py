@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
 class Budget:
@@ -27,6 +28,7 @@ def to_milliseconds(time_: datetime) -> int:
     return int(time_.timestamp() * 1000 + 0.0005)
 
 
+@lru_cache(maxsize=4096)  # what was imported together has the same times
 def rfc3339(time_: datetime) -> str:
     """`2024-01-31T12:00:00.000Z`. A time without a zone is in UTC, as the driver has it."""
     utc = time_.astimezone(UTC).replace(tzinfo=None) if time_.tzinfo else time_
