@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -32,26 +32,32 @@ _ENOUGH = 1200
 _TOO_MANY = _ENOUGH * _STEP
 _BATCH = 200  # so many are decoded in one go, in which no other thread runs
 _SMALLEST_PART = 4**9
-_SURELY = 3  # so many of the sample with one value are no accident
-_TOGETHER = 8  # of those with other dates, neighbours
+_ALIKE = 24  # so many days of the sample, one behind the other, are levelled
+_DEVIATIONS = 3  # what differs by more standard deviations from what is usual is no accident
+_SURELY_OF_A_DAY = 32  # nor are so many of the sample on one day
+_SURELY = 3  # nor, at one time of change
+_TOGETHER = 8  # between two such times
 _MOST_DAYS = 1000
 _DAY = timedelta(days=1)
-_SOME_DAY = datetime(2000, 1, 1, tzinfo=UTC)
-_UNSEEN = 0.5  # so many of the sample are taken to have what none has, or one
+_UNSEEN = 1  # so many more are taken to have an entry than have it in the sample: what is rare may have been missed
 _SECONDS = 60.0  # so long an outline is used
 
 
 class Outline(msgspec.Struct, frozen=True):
-    """`each`: the invoices that one of the sample stands for. A `Stop` weighs those of the sample."""
+    """`each`: the invoices that one of the sample stands for. A `Stop` weighs those of the sample.
+
+    `reads_any_of`: the server reads an `$or` of ranges as well as each of them.
+    """
 
     each: float
     size: int
     stops: Mapping[str, Sequence[Stop]]
     lookups: Mapping[tuple[str, ...], int]
+    reads_any_of: bool
 
-    def found(self, entries: tuple[str, ...]) -> float:
-        """How many of the sample have this entry in `lookups`, or these of its supplier and its status. More than 0."""
-        return self.lookups.get(entries, _UNSEEN)
+    def found(self, entries: tuple[str, ...]) -> int:
+        """How many of the sample may have this entry in `lookups`, or these of its supplier and its status."""
+        return self.lookups.get(entries, 0) + _UNSEEN
 
     def share(self, entries: tuple[str, ...]) -> float:
         """What part of all invoices that is."""
@@ -100,10 +106,29 @@ class Outlines(msgspec.Struct):
     def _sample(self) -> Outline:
         while len(found := self._lowest(self._part)) < _ENOUGH and self._part > 1:
             self._part //= _STEP
-        outline = _outline(found, self._part)
+        outline = _outline(found, self._part, self._outside(found), self._reads_any_of())
         if len(found) > _TOO_MANY:
             self._part *= _STEP  # the next time
         return outline
+
+    def _outside(self, sample: list[dict[str, Any]]) -> Counter[datetime]:
+        """How many invoices each day has that is before the first of the sample or behind its last.
+
+        They are few: before the first are as many as one of the sample stands for, more or less.
+        """
+        days = [one["invoiceDate"] for one in sample]
+        outside = [{"$lte": min(days) - _DAY}, {"$gte": max(days) + _DAY}] if days else []
+        found = (self.invoices.find({"invoiceDate": bounds}, {"invoiceDate": 1, "_id": 0}) for bounds in outside)
+        return Counter(one["invoiceDate"] for some in found for one in some)
+
+    def _reads_any_of(self) -> bool:
+        """SecantusDB's Python server does not: it reads everything.
+
+        Asked of a small collection, for its Rust server counts all documents before it explains how it reads them.
+        """
+        find = {"find": "apiKeys", "filter": {"$or": [{"_id": 1}, {"_id": 2}]}}
+        plan = self.invoices.database.command("explain", find, verbosity="queryPlanner")
+        return "COLLSCAN" not in str(plan["queryPlanner"]["winningPlan"])
 
     def _lowest(self, part: int) -> list[dict[str, Any]]:
         """That part of all invoices, as one of `part`, which has the lowest `_id`s."""
@@ -112,40 +137,44 @@ class Outlines(msgspec.Struct):
         return list(self.invoices.find({"_id": {"$lte": last}}, fields, batch_size=_BATCH))
 
 
-def _outline(sample: list[dict[str, Any]], each: int) -> Outline:
+def _outline(sample: list[dict[str, Any]], each: int, outside: Mapping[datetime, int], reads_any_of: bool) -> Outline:
     dates, changes = (Counter(one[name] for one in sample) for name in _FIELDS)
     lookups: Counter[tuple[str, ...]] = Counter((entry,) for one in sample for entry in one["lookups"])
     lookups.update((lookup("supplier", one["supplierKey"]), lookup("status", one["status"])) for one in sample)
     stops = {
-        "invoiceDate": _by_day(dates),
+        "invoiceDate": _by_day(dates, {day: count / each for day, count in outside.items()}),
         "updatedAt": _by_time(changes),
     }
-    return Outline(float(each), len(sample), stops, {entry: count for entry, count in lookups.items() if count > 1})
+    known = {entry: count for entry, count in lookups.items() if count > 1}
+    return Outline(float(each), len(sample), stops, known, reads_any_of)
 
 
-def _by_day(dates: Counter[datetime]) -> list[Stop]:
-    """A stop for each day. Days with few of the sample are taken to have as many as those around them.
+def _by_day(dates: Counter[datetime], outside: Mapping[datetime, float]) -> list[Stop]:
+    """A stop for each day from the first to the last of the sample, and for those outside."""
+    days = sorted(dates)
+    weights = dict(outside)
+    for at in range(0, len(days), _ALIKE):
+        some = days[at : at + _ALIKE]
+        begin = days[at - 1] + _DAY if at else days[0]
+        weights |= _levelled({day: dates[day] for day in some}, begin)
+    return [Stop(day, weight, weight) for day, weight in sorted(weights.items())]
 
-    So are some before the first and behind the last, as far away as the others are apart.
+
+def _levelled(counts: Mapping[datetime, int], begin: datetime) -> dict[datetime, float]:
+    """The days from `begin` to the last. Those are alike whose counts may differ by accident: one has the mean of them.
+
+    What is usual is the median, on which the few days with many have no influence.
     """
-    weights = {day: float(count) for day, count in dates.items() if count >= _SURELY}
-    few = sorted(day for day in dates.elements() if dates[day] < _SURELY)
-    first, last = min(dates, default=_SOME_DAY), max(dates, default=_SOME_DAY)
-    begin = few[0] - _apart(few[:_TOGETHER]) if few else first
-    few += [few[-1] + _apart(few[-_TOGETHER:])] if few else []
-    for at in range(0, len(few), _TOGETHER):
-        some = few[at : at + _TOGETHER]
-        length = (some[-1] - begin).days + 1
-        between = [begin + _DAY * day for day in range(length)] if length <= _MOST_DAYS else some
-        days = [day for day in between if dates[day] < _SURELY] or some
-        for day in days:
-            weights[day] = weights.get(day, 0) + len(some) / len(days)
-        begin = some[-1] + _DAY
-    return [Stop(day, weight, weight if first <= day <= last else 0) for day, weight in sorted(weights.items())]
-
-
-def _apart(some: list[datetime]) -> timedelta:
-    return timedelta(days=math.ceil((some[-1] - some[0]).days / len(some)))
+    length = (max(counts) - begin).days + 1
+    days = [begin + _DAY * day for day in range(length)] if length <= _MOST_DAYS else list(counts)
+    median = sorted(counts.values())[len(counts) // 2]
+    usual = median * len(counts) / length
+    unusual = min(usual + _DEVIATIONS * math.sqrt(usual + 0.5), _SURELY_OF_A_DAY)
+    weights = {day: float(count) for day, count in counts.items() if count > unusual}
+    others = [day for day in days if day not in weights]
+    if alike := sum(counts.values()) - sum(weights.values()):
+        weights |= dict.fromkeys(others, alike / len(others))
+    return weights
 
 
 def _by_time(times: Counter[datetime]) -> list[Stop]:

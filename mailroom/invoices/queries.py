@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+import math
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, time, timedelta
 
@@ -75,18 +76,21 @@ class Selection(msgspec.Struct, frozen=True):
     meant: Document = msgspec.field(default_factory=dict)
     entries: tuple[str, ...] = ()
 
-    def filter(self, conditions: Document) -> Document:
-        """With these conditions on the field of the order.
+    def filter(self, ranges: Sequence[Document]) -> Document:
+        """With the conditions of any of these on the field of the order. There is at least one.
 
-        What no index is wanted for stands apart: not every server finds the index for a part of what stands together.
+        Each names all that its index is wanted for, and what no index is wanted for stands apart: not every server
+        finds the index for a part of what stands together.
         """
         if self.through:
-            conditions = _by_day(conditions, spelled_out="lookups" in self.through)
-        return self.through | conditions | ({"$and": [{"$or": [self.checked]}]} if self.checked else {})
+            ranges = [_by_day(conditions, spelled_out="lookups" in self.through) for conditions in ranges]
+        each = [self.through | conditions for conditions in ranges]
+        apart = {"$and": [{"$or": [self.checked]}]} if self.checked else {}
+        return ({"$or": each} if len(each) > 1 else each[0]) | apart
 
     def everything(self) -> Document:
         """The filter for all of it at once."""
-        return self.filter({self.sort: self.bounds} if self.bounds else {})
+        return self.filter([{self.sort: self.bounds} if self.bounds else {}])
 
     def is_behind(self, document: Document, after: tuple[datetime, ObjectId]) -> bool:
         """Whether it comes later in this order."""
@@ -163,8 +167,8 @@ class Queries(msgspec.Struct, frozen=True):
         # Times without a zone, which are in UTC: with one, decoding an invoice takes two thirds longer.
         invoices = self.invoices.with_options(CodecOptions[Document]())
 
-        def ordered(conditions: Document) -> Found:
-            found = invoices.find(chosen.filter(conditions), batch_size=EXPORT_BATCH if all_ else 0)
+        def ordered(ranges: list[Document]) -> Found:
+            found = invoices.find(chosen.filter(ranges), batch_size=EXPORT_BATCH if all_ else 0)
             return found.sort(paging.order(chosen.sort, chosen.descending))
 
         yield from read(ordered, course, expected, wanted, trust=trust, all_=all_)
@@ -179,7 +183,7 @@ class Queries(msgspec.Struct, frozen=True):
         if not chosen.through:  # those that are left out one by one are read, too
             expected = outline.each
         while not course.done:
-            yield chosen.filter(course.take(READ_AT_ONCE / expected).conditions)
+            yield chosen.filter([range_.conditions for range_ in course.take(READ_AT_ONCE / expected)])
 
     def _read_few(self, chosen: Selection, after: tuple[datetime, ObjectId] | None) -> Generator[Document]:
         with self.invoices.find(chosen.everything()).sort(paging.order(chosen.sort, chosen.descending)) as found:
@@ -225,6 +229,7 @@ def _planned(
         step=_DAY if chosen.sort == "invoiceDate" else paging.MILLISECOND,
         stops=outline.stops[chosen.sort],
         after=after,
+        at_once=math.inf if outline.reads_any_of else 1,
     )
     if not chosen.entries:
         return chosen, course, outline.each, _OF_ONE_IMPORT if chosen.checked else max(outline.size, 1)

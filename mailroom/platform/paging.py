@@ -50,9 +50,11 @@ def page(
     """
     others = {name: value for name, value in filters.items() if name != sort}
     bounds = filters.get(sort, {})
-    course = Course(sort, descending=descending, bounds=bounds, step=MILLISECOND, after=behind(query, sort))
+    after = behind(query, sort)
+    course = Course(sort, descending=descending, bounds=bounds, step=MILLISECOND, after=after, at_once=1)
 
-    def ordered(conditions: Document) -> Found:
+    def ordered(ranges: list[Document]) -> Found:
+        [conditions] = ranges
         found = collection.find(others | conditions, projection).sort(order(sort, descending))
         return found.hint(index) if index and (others or conditions) else found
 

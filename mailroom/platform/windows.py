@@ -1,6 +1,7 @@
 """Reads a collection in the order of a field and `_id`, window by window.
 
-A window is bounded on both sides and should hold what is asked for. A server that stops at a limit needs no far bound
+A window is a few ranges, one behind the other: what is left of a value, the values behind it, and a part of the next.
+It should hold what is asked for, and all of it is asked for at once. A server that stops at a limit needs no far bound
 and loses nothing by it; one that collects and sorts all that matches before it looks at the limit reads a window
 instead of the collection. Windows follow one another without a gap and without an overlap, so what is read does not
 depend on how well they were cut: a bad cut costs time.
@@ -24,8 +25,11 @@ from mailroom.platform.mongo import Document
 _SPARE = 20
 _GROWTH = 16.0
 
-# A value with more than so many times what a window should hold is read in several, cut by `_id`.
+# A value with more than so many times what a window should still hold is read in several, cut by `_id`.
 _HEAVY = 1.5
+
+# A window that has this part of what it should hold is not worth another range.
+_ENOUGH = 0.9
 
 # So much a value is taken to have of which no stop tells.
 _UNKNOWN = 1.0
@@ -49,7 +53,7 @@ class Stop(msgspec.Struct, frozen=True):
     own: float
 
 
-class Window(msgspec.Struct, frozen=True):
+class Range(msgspec.Struct, frozen=True):
     """Conditions on the field and on `_id`, and the weight of what lies between them."""
 
     conditions: Document
@@ -61,7 +65,8 @@ class Course:
 
     Between two values of the field is at least a `step`, so that what a window ends with can belong to it: not every
     server leaves out what is equal to a bound before it has read it, and that may be much. `stops` are in the order of
-    the field, whole steps apart from all values, and `_id` is taken to be a hash.
+    the field, whole steps apart from all values, and `_id` is taken to be a hash. `at_once` is how many ranges a window
+    may have.
     """
 
     def __init__(
@@ -73,8 +78,9 @@ class Course:
         step: Any,
         stops: Sequence[Stop] = (),
         after: tuple[Any, ObjectId] | None = None,
+        at_once: float = math.inf,
     ) -> None:
-        self._field, self._descending, self._step = field, descending, step
+        self._field, self._descending, self._step, self._at_once = field, descending, step, at_once
         low, high = _ends(bounds, step)
         self._near, self._far = (high, low) if descending else (low, high)
         self._value: Any = None  # the value that is being read, behind `_id`
@@ -92,8 +98,17 @@ class Course:
         self._stops = stops
         self._ahead = range(end - 1, begin - 1, -1) if descending else range(begin, end)
 
-    def take(self, weight: float) -> Window:
-        """The next window, of about that weight: more where one value has more, less where a heavy one begins."""
+    def take(self, weight: float) -> list[Range]:
+        """The next window, of about that weight."""
+        ranges = [self._next(weight)]
+        missing = weight - ranges[0].weight
+        while not self.done and len(ranges) < self._at_once and missing >= (1 - _ENOUGH) * weight:
+            ranges.append(self._next(missing))
+            missing -= ranges[-1].weight
+        return ranges
+
+    def _next(self, weight: float) -> Range:
+        """A range of about that weight: more where one value has more, less where a heavy one begins."""
         if self._value is not None:
             return self._slice(weight)
         taken, last = 0.0, None
@@ -109,22 +124,22 @@ class Course:
             last = stop
             taken += stop.weight
         self.done = True
-        return Window(self._on_field(self._near, self._far), taken)
+        return Range(self._on_field(self._near, self._far), taken)
 
-    def _up_to(self, last: Stop, taken: float) -> Window:
-        window = Window(self._on_field(self._near, last.value), taken)
+    def _up_to(self, last: Stop, taken: float) -> Range:
+        values = self._on_field(self._near, last.value)
         self._pass(last.value)
-        return window
+        return Range(values, taken)
 
-    def _enter(self, stop: Stop, weight: float) -> Window:
+    def _enter(self, stop: Stop, weight: float) -> Range:
         """What there may be before a heavy value, which comes next."""
         self._value, self._id, self._within = stop.value, None, stop.own
         if self._near == stop.value:
             return self._slice(weight)  # there is nothing before it
         before = stop.value + self._step if self._descending else stop.value - self._step
-        return Window(self._on_field(self._near, before), stop.weight - stop.own)
+        return Range(self._on_field(self._near, before), stop.weight - stop.own)
 
-    def _slice(self, weight: float) -> Window:
+    def _slice(self, weight: float) -> Range:
         """What is left of one value, or a part of that."""
         begin = 0.0 if self._id is None else int(str(self._id), 16) / _IDS
         if self._id is not None and self._descending:
@@ -136,12 +151,14 @@ class Course:
         if left > _NEARLY_ALL * weight:
             part = begin + weight / self._within
             self._id = _id_at(1 - part if self._descending else part)
-            behind[until] = self._id
-            return Window({self._field: self._value, "_id": behind}, weight)
-        window = Window({self._field: self._value} | ({"_id": behind} if behind else {}), left)
+            # Not every server cuts an index over an array on both sides: then it does where the first of them is.
+            bound: Document = {until: self._id}
+            behind = bound | behind if part < 1 - begin else behind | bound
+            return Range({self._field: self._value, "_id": behind}, weight)
+        rest = {self._field: self._value} | ({"_id": behind} if behind else {})
         self._pass(self._value)
         self._value, self._id = None, None
-        return window
+        return Range(rest, left)
 
     def _pass(self, value: Any) -> None:
         """All that comes now lies behind that value."""
@@ -162,7 +179,7 @@ class Course:
 
 
 def read(
-    ordered: Callable[[Document], Found],
+    ordered: Callable[[list[Document]], Found],
     course: Course,
     expected: float,
     wanted: int,
@@ -170,7 +187,7 @@ def read(
     trust: float = 1.0,
     all_: bool = False,
 ) -> Generator[Document]:
-    """The documents of a course. `ordered` finds what meets the conditions of a window, in order.
+    """The documents of a course. `ordered` finds what meets the conditions of any range of a window, in order.
 
     The windows are to hold the `wanted` documents, or with `all_` so many each, where `expected` is how many of them a
     weight of 1 should bring. That counts as much as `trust` of them that were found. Blocks for an answer at each
@@ -180,8 +197,8 @@ def read(
     while not course.done and (all_ or seen < wanted):
         missing = wanted if all_ else wanted - seen
         window = course.take(_weight(missing, expected, trust, seen, weighed))
-        weighed += window.weight
-        with ordered(window.conditions) as found:
+        weighed += sum(range_.weight for range_ in window)
+        with ordered([range_.conditions for range_ in window]) as found:
             for document in found if all_ else found.limit(missing):
                 seen += 1
                 yield document
