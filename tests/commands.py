@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from pymongo import monitoring
 
@@ -17,22 +18,29 @@ class Recorder(monitoring.CommandListener):
 
     def __init__(self) -> None:
         self._used: set[tuple[str, str]] | None = None
+        self._unknown: set[str] = set()
 
     @contextmanager
     def of(self, function: str) -> Iterator[set[tuple[str, str]]]:
         """What is done within is that function's: all of it is among its rights. Yields what it has used so far."""
-        self._used = used = set()
+        self._used, self._unknown = used, unknown = set(), set()
         try:
             yield used
         finally:
             self._used = None
+        assert not unknown, f"which rights do these need? {sorted(unknown)}"
         rights = {(collection, action) for collection, actions in MONGODB[function].items() for action in actions}
         assert used <= rights, f"{function} lacks rights: {sorted(used - rights)}"
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         if self._used is not None and event.command_name not in _NEED_NONE:
-            collection = event.command[event.command_name]
-            self._used |= {(collection, action) for action in _actions(event)}
+            # To have a command explained needs what the command needs.
+            command = event.command["explain"] if event.command_name == "explain" else event.command
+            name = next(iter(command))
+            if (actions := _actions(name, command)) is None:
+                self._unknown.add(name)  # what a listener raises is only printed
+            else:
+                self._used |= {(command[name], action) for action in actions}
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
         pass
@@ -41,18 +49,16 @@ class Recorder(monitoring.CommandListener):
         pass
 
 
-def _actions(event: monitoring.CommandStartedEvent) -> set[str]:
-    command = event.command
-    match event.command_name:
+def _actions(name: str, command: Mapping[str, Any]) -> set[str] | None:
+    """None for a command that is not known here."""
+    match name:
         case "find":
             return {"find"}
         case "aggregate":
-            assert not {"$merge", "$out", "$lookup", "$unionWith"} & {
-                name for step in command["pipeline"] for name in step
-            }
-            return {"find"}
+            elsewhere = {"$merge", "$out", "$lookup", "$unionWith"}
+            return None if elsewhere & {stage for step in command["pipeline"] for stage in step} else {"find"}
         case "insert" | "listIndexes":
-            return {event.command_name}
+            return {name}
         case "update":
             upserts = any(each.get("upsert") for each in command.get("updates", ()))
             return {"update", "insert"} if upserts else {"update"}
@@ -60,8 +66,8 @@ def _actions(event: monitoring.CommandStartedEvent) -> set[str]:
             return {"remove"}
         case "findAndModify":
             return {"find", "remove"} if command.get("remove") else {"find", "update"}
-        case other:
-            raise AssertionError(f"which right does {other} need?")
+        case _:
+            return None
 
 
 RECORDER = Recorder()

@@ -17,7 +17,7 @@ _CENTS = (_ONE - 2) << (_EXPONENT_AT - 64)  # the upper half of a usual amount: 
 def plain_text(amount: Decimal128) -> str:
     """All its digits, without an exponent: `-1190.00`.
 
-    Read from its bits: a page of invoices has three hundred, and by way of `Decimal` each takes ten times as long.
+    Read from its bits: a page of invoices has three hundred, and by way of `Decimal` each takes eight times as long.
     """
     low, high = _HALVES.unpack(amount.bid)
     if high == _CENTS and low > 99:

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 from bson import ObjectId
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 
 from mailroom.errors import NotSetUp
 from mailroom.invoices.content import lookup
@@ -39,7 +39,7 @@ _SURELY = 3  # nor, at one time of change
 _TOGETHER = 8  # between two such times
 _MOST_DAYS = 1000
 _DAY = timedelta(days=1)
-_UNSEEN = 1  # so many more are taken to have an entry than have it in the sample: what is rare may have been missed
+_UNSEEN = 1  # what none or one of the sample has counts as much, and all else as so many more: what is rare is missed
 _SECONDS = 60.0  # so long an outline is used
 
 
@@ -61,7 +61,7 @@ class Outline(msgspec.Struct, frozen=True):
 
     def share(self, entries: tuple[str, ...]) -> float:
         """What part of all invoices that is."""
-        return self.found(entries) / max(self.size, 1)
+        return min(1.0, self.found(entries) / max(self.size, 1))
 
 
 class Outlines(msgspec.Struct):
@@ -69,6 +69,7 @@ class Outlines(msgspec.Struct):
 
     invoices: Documents
     clock: Callable[[], float] = time.monotonic
+    _lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
     _part: int = _SMALLEST_PART
     _read_at: float = 0.0
     _tried_at: float = 0.0
@@ -78,23 +79,27 @@ class Outlines(msgspec.Struct):
         """Raises `NotSetUp`, and the driver's errors."""
         outline, now = self._outline, self.clock()
         if outline is None or (now - self._read_at > _SECONDS and not old_will_do):
-            return self._renew()
+            return self._renew(outline)
         if now - max(self._read_at, self._tried_at) > _SECONDS:
             self._tried_at = now
-            threading.Thread(target=self._renew_meanwhile, name="outline", daemon=True).start()
+            threading.Thread(target=self._renew_meanwhile, args=(outline,), name="outline", daemon=True).start()
         return outline
 
-    def _renew_meanwhile(self) -> None:
+    def _renew_meanwhile(self, old: Outline) -> None:
         try:
-            self._renew()
+            self._renew(old)
         except (PyMongoError, NotSetUp):
             self._outline = None  # the next call meets the error
 
-    def _renew(self) -> Outline:
-        self._require_indexes()
-        outline = self._sample()
-        self._outline, self._read_at = outline, self.clock()
-        return outline
+    def _renew(self, old: Outline | None) -> Outline:
+        """What follows `old`: read once, whoever else asks for it meanwhile."""
+        with self._lock:
+            if self._outline is not None and self._outline is not old:
+                return self._outline
+            self._require_indexes()
+            outline = self._sample()
+            self._outline, self._read_at = outline, self.clock()
+            return outline
 
     def _require_indexes(self) -> None:
         """No query names its index. Without them, each would read everything."""
@@ -114,11 +119,12 @@ class Outlines(msgspec.Struct):
     def _outside(self, sample: list[dict[str, Any]]) -> Counter[datetime]:
         """How many invoices each day has that is before the first of the sample or behind its last.
 
-        They are few: before the first are as many as one of the sample stands for, more or less.
+        Before the first are as many as one of the sample stands for, more or less; so behind the last.
         """
         days = [one["invoiceDate"] for one in sample]
+        fields = {"invoiceDate": 1, "_id": 0}
         outside = [{"$lte": min(days) - _DAY}, {"$gte": max(days) + _DAY}] if days else []
-        found = (self.invoices.find({"invoiceDate": bounds}, {"invoiceDate": 1, "_id": 0}) for bounds in outside)
+        found = (self.invoices.find({"invoiceDate": bounds}, fields, batch_size=_BATCH) for bounds in outside)
         return Counter(one["invoiceDate"] for some in found for one in some)
 
     def _reads_any_of(self) -> bool:
@@ -127,8 +133,11 @@ class Outlines(msgspec.Struct):
         Asked of a small collection, for its Rust server counts all documents before it explains how it reads them.
         """
         find = {"find": "apiKeys", "filter": {"$or": [{"_id": 1}, {"_id": 2}]}}
-        plan = self.invoices.database.command("explain", find, verbosity="queryPlanner")
-        return "COLLSCAN" not in str(plan["queryPlanner"]["winningPlan"])
+        try:
+            answer = self.invoices.database.command("explain", find, verbosity="queryPlanner")
+        except OperationFailure:
+            return False
+        return "COLLSCAN" not in str(answer.get("queryPlanner", {}).get("winningPlan", "COLLSCAN"))
 
     def _lowest(self, part: int) -> list[dict[str, Any]]:
         """That part of all invoices, as one of `part`, which has the lowest `_id`s."""
@@ -166,15 +175,14 @@ def _levelled(counts: Mapping[datetime, int], begin: datetime) -> dict[datetime,
     What is usual is the median, on which the few days with many have no influence.
     """
     length = (max(counts) - begin).days + 1
-    days = [begin + _DAY * day for day in range(length)] if length <= _MOST_DAYS else list(counts)
-    median = sorted(counts.values())[len(counts) // 2]
-    usual = median * len(counts) / length
-    unusual = min(usual + _DEVIATIONS * math.sqrt(usual + 0.5), _SURELY_OF_A_DAY)
-    weights = {day: float(count) for day, count in counts.items() if count > unusual}
-    others = [day for day in days if day not in weights]
-    if alike := sum(counts.values()) - sum(weights.values()):
-        weights |= dict.fromkeys(others, alike / len(others))
-    return weights
+    days = [begin + _DAY * day for day in range(length)] if 0 < length <= _MOST_DAYS else counts
+    weights = {day: float(counts.get(day, 0)) for day in days}
+    usual = sorted(weights.values())[len(weights) // 2]
+    by_accident = _DEVIATIONS * math.sqrt(usual + 0.5)
+    most = min(usual + by_accident, _SURELY_OF_A_DAY)
+    alike = [day for day, count in weights.items() if usual - by_accident <= count <= most]
+    mean = sum(weights[day] for day in alike) / max(len(alike), 1)
+    return weights | dict.fromkeys(alike, mean)
 
 
 def _by_time(times: Counter[datetime]) -> list[Stop]:

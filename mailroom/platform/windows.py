@@ -1,10 +1,10 @@
 """Reads a collection in the order of a field and `_id`, window by window.
 
-A window is a few ranges, one behind the other: what is left of a value, the values behind it, and a part of the next.
-It should hold what is asked for, and all of it is asked for at once. A server that stops at a limit needs no far bound
-and loses nothing by it; one that collects and sorts all that matches before it looks at the limit reads a window
-instead of the collection. Windows follow one another without a gap and without an overlap, so what is read does not
-depend on how well they were cut: a bad cut costs time.
+A window is a few ranges, one behind the other: what is left of a value, the values behind it, and a part of the next,
+asked for at once where the server can; elsewhere one of them. It should hold what is asked for. A server that stops at
+a limit needs no far bound and loses nothing by it; one that collects and sorts all that matches before it looks at the
+limit reads a window instead of the collection. Windows follow one another without a gap and without an overlap, so what
+is read does not depend on how well they were cut: a bad cut costs time.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from mailroom.platform.mongo import Document
 # A window is asked to hold somewhat more than is wanted: one that is a little short costs another call.
 _SPARE = 20
 _GROWTH = 16.0
+_AFTER_NOTHING = 4.0  # what brought nothing is followed by so many times as much: there may be nothing for long
 
 # A value with more than so many times what a window should still hold is read in several, cut by `_id`.
 _HEAVY = 1.5
@@ -45,7 +46,7 @@ Found = Cursor[Document]
 class Stop(msgspec.Struct, frozen=True):
     """A value of the field, and how many documents have about this value or the ones before it, in any unit.
 
-    `own` of them are known to have this very value.
+    `own` of them are taken to have this very value.
     """
 
     value: Any
@@ -193,15 +194,17 @@ def read(
     weight of 1 should bring. That counts as much as `trust` of them that were found. Blocks for an answer at each
     window.
     """
-    seen, weighed = 0, 0.0
+    seen, weighed, least = 0, 0.0, 0.0
     while not course.done and (all_ or seen < wanted):
-        missing = wanted if all_ else wanted - seen
-        window = course.take(_weight(missing, expected, trust, seen, weighed))
+        missing, seen_before = wanted if all_ else wanted - seen, seen
+        weight = max(least, _weight(missing, expected, trust, seen, weighed))
+        window = course.take(weight)
         weighed += sum(range_.weight for range_ in window)
         with ordered([range_.conditions for range_ in window]) as found:
             for document in found if all_ else found.limit(missing):
                 seen += 1
                 yield document
+        least = 0.0 if seen > seen_before else _AFTER_NOTHING * weight
 
 
 def _weight(missing: int, expected: float, trust: float, seen: int, weighed: float) -> float:

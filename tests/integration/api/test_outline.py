@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -46,6 +48,28 @@ def test_an_old_one_serves_until_the_next_is_read(indexed: Services, put: Callab
     assert (first.size, second.size) == (3, 10)
     assert second.share(("status:paid",)) == pytest.approx(0.7, abs=0.15)
     assert second.share(("supplier:acme gmbh", "status:open")) == pytest.approx(0.3, abs=0.15)
+
+
+def test_those_who_ask_first_at_once_get_the_same(indexed: Services, put: Callable[..., list[str]]):
+    put(*(document(str(number)) for number in range(10)))
+    outlines, barrier = Outlines(indexed.database["invoices"]), threading.Barrier(8)
+
+    def ask() -> Outline:
+        barrier.wait(30)
+        return outlines.newest()
+
+    with ThreadPoolExecutor(8) as pool:
+        found = {id(one.result()) for one in [pool.submit(ask) for _ in range(8)]}
+    assert len(found) == 1
+
+
+def test_days_without_invoices_among_days_with_many_are_known(indexed: Services, put: Callable[..., list[str]]):
+    weekdays = [day for day in range(1, 27) if day % 7 not in (6, 0)]
+    put(*(document(f"{day} {n}", day=f"2024-01-{day:02}") for day in weekdays for n in range(10 + day % 3)))
+    stops = Outlines(indexed.database["invoices"]).newest().stops["invoiceDate"]
+    weights = {stop.value.day: stop.weight for stop in stops}
+    assert all(weights[day] == pytest.approx(11, rel=0.1) for day in weekdays)
+    assert sum(weights[day] for day in range(1, 27) if day not in weekdays) == 0
 
 
 def test_that_indexes_are_gone_is_noticed(indexed: Services, put: Callable[..., list[str]]):
@@ -112,7 +136,7 @@ def test_who_needs_a_new_one_does_not_get_an_old_one_that_is_being_renewed(
     outlines = Outlines(indexed.database["invoices"], clock := Clock())
     old = outlines.newest()
     put(*(document(str(number)) for number in range(3)))
-    monkeypatch.setattr(Outlines, "_renew_meanwhile", lambda _: None)  # it takes its time
+    monkeypatch.setattr(Outlines, "_renew_meanwhile", lambda *_: None)  # it takes its time
     clock.now = 70
     assert outlines.newest() is old
     assert outlines.newest(old_will_do=False).size == 3
