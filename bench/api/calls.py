@@ -4,7 +4,6 @@ import http.client
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import quantiles
 from urllib.parse import urlencode
 
 from bench.api.combinations import Query
@@ -42,12 +41,6 @@ class Caller:
         answer.read()
         clock = (time.perf_counter() - begin) * 1e3
         return Call(answer.status, clock, _used(self.function) - function, _used(self.mongodb) - mongodb)
-
-
-def percentiles(values: list[float]) -> tuple[float, float]:
-    """p50 and p99."""
-    cuts = quantiles(values, n=100, method="inclusive")
-    return cuts[49], cuts[98]
 
 
 def _used(pid: int) -> float:

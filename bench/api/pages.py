@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from statistics import quantiles
 
-from bench.api.calls import Call, Caller, percentiles
+from bench.api.calls import Call, Caller
 from bench.api.combinations import Query, served, values_of
 from mailroom.invoices.queries import INVOICE_FILTERS, Queries
 from mailroom.platform.mongo import Document
@@ -62,6 +63,12 @@ def table(combinations: list[Combination]) -> str:
         lines.append(_line(family, [each for each in combinations if each.family == family]))
     lines.append(_line("**all**", combinations))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def percentiles(values: list[float]) -> tuple[float, float]:
+    """p50 and p99."""
+    cuts = quantiles(values, n=100, method="inclusive")
+    return cuts[49], cuts[98]
 
 
 def _page(caller: Caller, query: Query) -> Call:
