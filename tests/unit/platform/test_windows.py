@@ -97,9 +97,7 @@ def test_every_document_is_read_once_in_order(
     descending: bool, wanted: int, expected: float, trust: float, all_: bool, at_once: float,
 ) -> None:  # fmt: skip
     server = Server(stored, descending=descending)
-    course = Course(
-        "value", descending=descending, bounds=within, step=1, stops=stops, after=after, at_once=at_once
-    )  # fmt: skip
+    course = Course("value", descending=descending, bounds=within, step=1, stops=stops, after=after, at_once=at_once)
 
     found = list(read(server.ordered, course, expected, wanted, trust=trust, all_=all_))
 
