@@ -175,6 +175,13 @@ def test_event(function, method):
     }
 
 
+def test_the_head_of_an_answer_comes_with_its_body(function):
+    with socket.create_connection(("127.0.0.1", function.port), timeout=10) as client:
+        for _ in range(20):
+            client.sendall(b"GET /list HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.recv(1 << 16).endswith('\r\n\r\n[1,{"a":"ü"}]'.encode())
+
+
 def test_head_has_no_body(function):
     answer = function.call("/list", "HEAD")
     assert (answer.status, answer.body) == (200, b"")
