@@ -8,7 +8,7 @@ from functools import partial
 import msgspec
 from bson import ObjectId
 
-from mailroom.invoices import contract, shapes
+from mailroom.invoices import contract, layout, shapes
 from mailroom.invoices.contract import ChangeInvoice, StartImport
 from mailroom.invoices.edits import ChangedMeanwhile, Edits, NoSuchInvoice
 from mailroom.invoices.export import FORMATS, chunks, to_csv
@@ -57,7 +57,7 @@ class InvoicesApi(msgspec.Struct, frozen=True):
 
     def list_invoices(self, request: Request) -> Response:
         items, cursor = self.queries.list_invoices(request.query)
-        return Response(shapes.InvoicePage(items=[shapes.invoice(item) for item in items], next_cursor=cursor))
+        return Response(shapes.InvoicePage(items=[layout.invoice(item) for item in items], next_cursor=cursor))
 
     def totals(self, request: Request) -> Response:
         return Response(self.queries.totals(request.query, Budget(self.most_seconds), self.turns))

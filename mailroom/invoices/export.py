@@ -18,7 +18,7 @@ from typing import Protocol
 
 import msgspec
 
-from mailroom.invoices import shapes
+from mailroom.invoices import layout
 from mailroom.invoices.parsing.model import COLUMNS
 from mailroom.invoices.piece import Piece
 from mailroom.invoices.shapes import Invoice
@@ -49,7 +49,7 @@ def to_csv(piece: Piece, *, first: bool, hints: Sequence[str] = ()) -> Iterator[
         buffer.write(_BOM)
         writer.writerow((*COLUMNS, *hints))
     for document in piece:
-        writer.writerow([*(safe_cell(cell) for cell in _cells(shapes.invoice(document))), *("" for _ in hints)])
+        writer.writerow([*(safe_cell(cell) for cell in _cells(layout.invoice(document))), *("" for _ in hints)])
         yield buffer.getvalue().encode()
         buffer.seek(0)
         buffer.truncate()
@@ -60,7 +60,7 @@ def to_csv(piece: Piece, *, first: bool, hints: Sequence[str] = ()) -> Iterator[
 def to_ndjson(piece: Piece, *, first: bool) -> Iterator[bytes]:
     """An invoice in each line, and in the last one `{"nextCursor": …}`."""
     for document in piece:
-        yield _encode(shapes.invoice(document)) + b"\n"
+        yield _encode(layout.invoice(document)) + b"\n"
     yield _encode({"nextCursor": piece.next_cursor}) + b"\n"
 
 
@@ -68,7 +68,7 @@ def to_json(piece: Piece, *, first: bool) -> Iterator[bytes]:
     """The shape of a list, with everything on one page."""
     before = b'{"items":['
     for document in piece:
-        yield before + _encode(shapes.invoice(document))
+        yield before + _encode(layout.invoice(document))
         before = b","
     yield (b"" if before == b"," else before) + b'],"nextCursor":' + _encode(piece.next_cursor) + b"}"
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 
+from bson.raw_bson import RawBSONDocument
+
 from mailroom.platform.clock import Budget
-from mailroom.platform.mongo import Document
 
 
 class Piece:
@@ -16,9 +17,9 @@ class Piece:
 
     def __init__(
         self,
-        documents: Generator[Document],
+        documents: Generator[RawBSONDocument],
         budget: Budget,
-        cursor_behind: Callable[[Document], str],
+        cursor_behind: Callable[[RawBSONDocument], str],
         at_once: int,
     ) -> None:
         self._documents = documents
@@ -27,8 +28,8 @@ class Piece:
         self._at_once = at_once
         self.next_cursor: str | None = None
 
-    def __iter__(self) -> Iterator[Document]:
-        last: Document | None = None
+    def __iter__(self) -> Iterator[RawBSONDocument]:
+        last: RawBSONDocument | None = None
         try:
             for count, document in enumerate(self._documents):
                 if last is not None and count % self._at_once == 0 and self._budget.spent():

@@ -10,11 +10,12 @@ from typing import Any
 
 from bson import ObjectId, json_util
 from bson.errors import BSONError, InvalidId
+from pymongo.cursor import Cursor
 
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.problems import Problem
-from mailroom.platform.windows import Course, Found, read
+from mailroom.platform.windows import Course, Read, read
 
 DEFAULT_LIMIT = 100
 MOST = 1000
@@ -22,7 +23,7 @@ MOST = 1000
 # MongoDB knows no times in between.
 MILLISECOND = timedelta(milliseconds=1)
 
-Page = tuple[list[Document], str | None]
+Page = tuple[list[Read], str | None]
 
 _CURSOR_OPTIONS = json_util.JSONOptions(json_mode=json_util.JSONMode.CANONICAL, tz_aware=True, tzinfo=UTC)
 
@@ -42,7 +43,7 @@ def page(
     query: Mapping[str, str],
     projection: Document | None = None,
     index: str | None = None,
-) -> Page:
+) -> Page[Document]:
     """One page of `collection` in the order of (`sort`, `_id`), and the cursor of the next one.
 
     The caller sees to it that an index serves `filters` with this order, and may name it: a server's own choice can be
@@ -53,7 +54,7 @@ def page(
     after = behind(query, sort)
     course = Course(sort, descending=descending, bounds=bounds, step=MILLISECOND, after=after, at_once=1)
 
-    def ordered(ranges: list[Document]) -> Found:
+    def ordered(ranges: list[Document]) -> Cursor[Document]:
         [conditions] = ranges
         found = collection.find(others | conditions, projection).sort(order(sort, descending))
         return found.hint(index) if index and (others or conditions) else found
@@ -67,14 +68,14 @@ def order(sort: str, descending: bool) -> list[tuple[str, int]]:
     return [(sort, direction), ("_id", direction)]
 
 
-def page_of(documents: Iterable[Document], limit: int, sort: str) -> Page:
+def page_of(documents: Iterable[Read], limit: int, sort: str) -> Page[Read]:
     """The first `limit` documents, and the cursor of the page behind them if there is one document more."""
     found = list(documents)
     items = found[:limit]
     return items, cursor_behind(sort, items[-1]) if len(found) > limit else None
 
 
-def cursor_behind(sort: str, last: Document) -> str:
+def cursor_behind(sort: str, last: Mapping[str, Any]) -> str:
     """The cursor of what comes after `last` in the order of (`sort`, `_id`)."""
     return to_cursor([sort, last[sort], last["_id"]])
 

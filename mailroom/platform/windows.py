@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from bson import ObjectId
@@ -40,7 +40,7 @@ _NEARLY_ALL = 1.5  # what is left of a value is read at once if it is no more th
 _MOST_SLICES = 10_000  # of one value; with more, the next bound might not lie behind the last one
 
 
-Found = Cursor[Document]
+Read = TypeVar("Read", bound=Mapping[str, Any])
 
 
 class Stop(msgspec.Struct, frozen=True):
@@ -180,14 +180,14 @@ class Course:
 
 
 def read(
-    ordered: Callable[[list[Document]], Found],
+    ordered: Callable[[list[Document]], Cursor[Read]],
     course: Course,
     expected: float,
     wanted: int,
     *,
     trust: float = 1.0,
     all_: bool = False,
-) -> Generator[Document]:
+) -> Generator[Read]:
     """The documents of a course. `ordered` finds what meets the conditions of any range of a window, in order.
 
     The windows are to hold the `wanted` documents, or with `all_` so many each, where `expected` is how many of them a
@@ -201,7 +201,7 @@ def read(
         window = course.take(weight)
         weighed += sum(range_.weight for range_ in window)
         with ordered([range_.conditions for range_ in window]) as found:
-            for document in found if all_ else found.limit(missing):
+            for document in found if all_ else found.limit(missing).to_list():
                 seen += 1
                 yield document
         least = 0.0 if seen > seen_before else _AFTER_NOTHING * weight

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from bson import ObjectId
 
+from mailroom.invoices import shapes
 from mailroom.invoices.edits import edit
 from mailroom.invoices.identity import order
 from mailroom.invoices.merge import Row, merge
@@ -34,7 +35,9 @@ def test_what_was_read_can_be_changed_once(client: Client, put):
     assert client.get(f"/{id_}").json()["status"] == "paid"
 
 
-def test_the_change_is_found_and_says_whose_it_is(client: Client, put, indexed: Services):
+def test_the_change_is_found_and_says_whose_it_is(
+    client: Client, put, indexed: Services, monkeypatch: pytest.MonkeyPatch
+):
     [id_] = put(document("1"))
     indexed.database["imports"].insert_one({"_id": IMPORT, "startedAt": CREATED})
     assert [each["id"] for each in client.get("/", importId=str(IMPORT)).json()["items"]] == [id_]
@@ -44,6 +47,10 @@ def test_the_change_is_found_and_says_whose_it_is(client: Client, put, indexed: 
     assert (invoice["changedBy"], invoice["edited"]["keyId"]) == (client.key_id, client.key_id)
     assert invoice["insertedBy"] == invoice["source"]["importId"] == str(IMPORT)
     assert invoice["updatedAt"] == invoice["edited"]["at"] > invoice["createdAt"]
+    # A list reads it from its bytes, as the server keeps them, and not by decoding it.
+    by_id = client.get(f"/{id_}").json()
+    monkeypatch.setattr(shapes, "invoice", None)
+    assert client.get("/", status="paid").json()["items"] == [by_id]
     # It is no longer only the import's, so undoing the import leaves it.
     assert client.get("/", importId=str(IMPORT)).json()["items"] == []
 

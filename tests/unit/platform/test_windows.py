@@ -31,8 +31,11 @@ class Found:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def limit(self, count: int) -> Documents:
-        return self.documents[:count]
+    def limit(self, count: int) -> Found:
+        return Found(self.documents[:count])
+
+    def to_list(self) -> Documents:
+        return self.documents
 
     def __iter__(self) -> Any:
         return iter(self.documents)
