@@ -67,6 +67,9 @@ _COMMON = 1 / 4
 # That an import's invoices lie together counts as much as so many that were found: others may have run beside it.
 _OF_ONE_IMPORT = 50.0
 
+# That those with an entry lie evenly among all counts no more than so many: open invoices are mostly new ones.
+_OF_ONE_ENTRY = 20.0
+
 
 class Selection(msgspec.Struct, frozen=True):
     """Which invoices, and in which order: those within `bounds` of the order's field that meet all conditions.
@@ -129,7 +132,10 @@ class Queries(msgspec.Struct, frozen=True):
         """A page of invoices."""
         chosen, limit = self.select(query), paging.limit_of(query)
         after = paging.behind(query, chosen.sort)
-        return paging.page_of(self._read(chosen, after, limit + 1), limit, chosen.sort)
+        page, cursor = paging.page_of(self._read(chosen, after, limit + 1), limit, chosen.sort)
+        if chosen.entries:
+            self.outlines.newest().learn(chosen.entries, page)
+        return page, cursor
 
     def all_invoices(self, query: Mapping[str, str], budget: Budget) -> Piece:
         """The invoices of a filter, as they are read. The first are asked for now, so that an error comes now."""
@@ -245,7 +251,7 @@ def _planned(
     share = outline.share(chosen.entries)
     if "lookups" in chosen.through and share >= _COMMON:
         chosen = replace(chosen, through={}, checked=chosen.meant)
-    return chosen, course, outline.each * share, outline.found(chosen.entries)
+    return chosen, course, outline.each * share, min(outline.found(chosen.entries), _OF_ONE_ENTRY)
 
 
 def _by_date(query: Mapping[str, str], given: tuple[str, ...], chosen: Selection) -> Selection:
