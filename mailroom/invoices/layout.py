@@ -8,7 +8,7 @@ decoded.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from struct import Struct
 
@@ -20,12 +20,12 @@ from mailroom.invoices.amounts import plain_text_of_bits
 from mailroom.invoices.shapes import Edit, Invoice, Source
 from mailroom.platform.clock import rfc3339
 
-_1970 = datetime(1970, 1, 1)  # noqa: DTZ001 - in UTC, as a time is that the driver decodes
-_MILLISECONDS = Struct("<q").unpack
+_1970 = datetime(1970, 1, 1, tzinfo=UTC)
+_unpack = Struct("<q").unpack
 
 
 def invoice(document: RawBSONDocument) -> Invoice:
-    """The same as `shapes.invoice` of the decoded document."""
+    """The same as `shapes.invoice` of the document decoded, if it can be."""
     match = _LAYOUT.fullmatch(document.raw)
     if match is None:
         return shapes.invoice(bson.decode(document.raw))
@@ -45,8 +45,8 @@ def invoice(document: RawBSONDocument) -> Invoice:
         extra={} if extra is None else bson.decode(extra),
         source=Source(
             import_id=import_id.hex(),
-            row=int.from_bytes(row, "little"),
-            offset=int.from_bytes(offset, "little"),
+            row=int.from_bytes(row, "little", signed=True),
+            offset=int.from_bytes(offset, "little", signed=True),
             outcome=outcome.decode(),
         ),
         edited=None if key_id is None else Edit(key_id=key_id.hex(), at=_time(edited)),
@@ -59,13 +59,14 @@ def invoice(document: RawBSONDocument) -> Invoice:
 
 @lru_cache(maxsize=4096)  # what was imported together has the same times
 def _time(milliseconds: bytes) -> str:
-    return rfc3339(_1970 + timedelta(milliseconds=_MILLISECONDS(milliseconds)[0]))
+    [count] = _unpack(milliseconds)
+    return rfc3339(_1970 + timedelta(milliseconds=count))
 
 
 # Elements of a document (https://bsonspec.org/spec.html), the value of each a group. A text has its length before it;
 # one with a zero byte within, which no importer lets through, fits nowhere.
-def _text(name: bytes) -> bytes:
-    return rb"\x02%b\0.{4}([^\0]*)\0" % name
+def _text(name: bytes, group: bytes = b"(") -> bytes:
+    return rb"\x02%b\0.{4}%b[^\0]*)\0" % (name, group)
 
 
 def _id(name: bytes) -> bytes:
@@ -85,8 +86,8 @@ def _whole(name: bytes) -> bytes:
     return rb"[\x10\x12]%b\0((?<=\x12%b\0).{8}|.{4})" % (name, name)
 
 
-def _not_shown(element: bytes) -> bytes:
-    return element.replace(b"(", b"(?:")
+def _not_shown(name: bytes) -> bytes:
+    return _text(name, b"(?:")
 
 
 def _nested(mark: bytes, name: bytes, *elements: bytes) -> bytes:
@@ -105,11 +106,11 @@ _LAYOUT = re.compile(
             _date(b"invoiceDate"),
             *map(_amount, (b"grossAmount", b"netAmount", b"vatAmount")),
             _text(b"supplierName"),
-            _not_shown(_text(b"supplierKey")),
+            _not_shown(b"supplierKey"),
             *map(_text, (b"supplierAddress", b"currency", b"status")),
-            _nested(_ARRAY, b"lookups", *(_not_shown(_text(b"%d" % place)) for place in range(4))),
-            rb"(?:\x03extra\0(.{4}(?:%b)*\0))?" % _not_shown(_text(rb"[^\0]*")),
-            _not_shown(_text(b"order")),
+            _nested(_ARRAY, b"lookups", *(_not_shown(b"%d" % place) for place in range(4))),
+            rb"(?:\x03extra\0(.{4}(?:%b)*\0))?" % _not_shown(rb"[^\0]*"),
+            _not_shown(b"order"),
             _nested(_DOCUMENT, b"source", _id(b"importId"), _whole(b"offset"), _whole(b"row"), _text(b"outcome")),
             *map(_id, (b"insertedBy", b"changedBy")),
             *map(_date, (b"createdAt", b"updatedAt")),

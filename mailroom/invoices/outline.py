@@ -9,11 +9,9 @@ from __future__ import annotations
 import math
 import threading
 import time
-from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -43,22 +41,12 @@ _MOST_DAYS = 1000
 _DAY = timedelta(days=1)
 _UNSEEN = 1  # what none or one of the sample has counts as much, and all else as so many more: what is rare is missed
 _SECONDS = 60.0  # so long an outline is used
-_FEW = 16  # of what the sample has fewer of, pages that were read tell more
-_LEARNT = 300.0  # invoices on pages of one entry: with more, the older ones count less
-_MOST_LEARNT = 1000  # entries
-
-
-class Pages(msgspec.Struct):
-    """How many invoices with some entry were on pages that were read, and among how many invoices they lay."""
-
-    found: float = 0.0
-    among: float = 0.0
 
 
 class Outline(msgspec.Struct, frozen=True):
     """`each`: the invoices that one of the sample stands for. A `Stop` weighs those of the sample.
 
-    `reads_any_of`: the server reads an `$or` of ranges as well as each of them. `pages` outlive it.
+    `reads_any_of`: the server reads an `$or` of ranges as well as each of them.
     """
 
     each: float
@@ -66,7 +54,6 @@ class Outline(msgspec.Struct, frozen=True):
     stops: Mapping[str, Sequence[Stop]]
     lookups: Mapping[tuple[str, ...], int]
     reads_any_of: bool
-    pages: dict[tuple[str, ...], Pages]
 
     def found(self, entries: tuple[str, ...]) -> int:
         """How many of the sample may have this entry in `lookups`, or these of its supplier and its status."""
@@ -74,26 +61,7 @@ class Outline(msgspec.Struct, frozen=True):
 
     def share(self, entries: tuple[str, ...]) -> float:
         """What part of all invoices that is."""
-        pages = self.pages.get(entries, Pages())
-        return min(1.0, (self.found(entries) + pages.found) / max(self.size + pages.among, 1))
-
-    def learn(self, entries: tuple[str, ...], page: Sequence[Mapping[str, Any]]) -> None:
-        """From a page of all with these entries between the first and the last of it, by date."""
-        if self.each == 1 or self.lookups.get(entries, 0) >= _FEW or len(page) < _FEW:
-            return
-        first, last = sorted((page[0]["invoiceDate"], page[-1]["invoiceDate"]))
-        stops = self.stops["invoiceDate"]
-        begin, end = bisect_left(stops, first, key=_value), bisect_right(stops, last, key=_value)
-        # Of the first day and the last, the page has a part.
-        weights = [stop.weight for stop in stops[begin:end]]
-        among = self.each * (sum(weights) - (weights[0] + weights[-1]) / 2) if len(weights) > 1 else 0.0
-        if not among:
-            return
-        before = self.pages.get(entries, Pages())
-        fading = min(1.0, _LEARNT / (before.found + len(page)))
-        if len(self.pages) >= _MOST_LEARNT:
-            self.pages.clear()
-        self.pages[entries] = Pages((before.found + len(page)) * fading, (before.among + among) * fading)
+        return min(1.0, self.found(entries) / max(self.size, 1))
 
 
 class Outlines(msgspec.Struct):
@@ -106,7 +74,6 @@ class Outlines(msgspec.Struct):
     _read_at: float = 0.0
     _tried_at: float = 0.0
     _any_of: bool | None = None
-    _pages: dict[tuple[str, ...], Pages] = msgspec.field(default_factory=dict)
     _outline: Outline | None = None
 
     def newest(self, *, old_will_do: bool = True) -> Outline:
@@ -147,7 +114,7 @@ class Outlines(msgspec.Struct):
             self._part //= _STEP
         if self._any_of is None:
             self._any_of = self._reads_any_of()
-        outline = _outline(found, self._part, self._outside(found), self._any_of, self._pages)
+        outline = _outline(found, self._part, self._outside(found), self._any_of)
         if len(found) > _TOO_MANY:
             self._part *= _STEP  # the next time
         return outline
@@ -182,16 +149,7 @@ class Outlines(msgspec.Struct):
         return list(self.invoices.find({"_id": {"$lte": last}}, fields, batch_size=_BATCH))
 
 
-_value = attrgetter("value")
-
-
-def _outline(
-    sample: list[dict[str, Any]],
-    each: int,
-    outside: Mapping[datetime, int],
-    reads_any_of: bool,
-    pages: dict[tuple[str, ...], Pages],
-) -> Outline:
+def _outline(sample: list[dict[str, Any]], each: int, outside: Mapping[datetime, int], reads_any_of: bool) -> Outline:
     dates, changes = (Counter(one[name] for one in sample) for name in _FIELDS)
     lookups: Counter[tuple[str, ...]] = Counter((entry,) for one in sample for entry in one["lookups"])
     lookups.update((lookup("supplier", one["supplierKey"]), lookup("status", one["status"])) for one in sample)
@@ -200,7 +158,7 @@ def _outline(
         "updatedAt": _by_time(changes),
     }
     known = {entry: count for entry, count in lookups.items() if count > 1}
-    return Outline(float(each), len(sample), stops, known, reads_any_of, pages)
+    return Outline(float(each), len(sample), stops, known, reads_any_of)
 
 
 def _by_day(dates: Counter[datetime], outside: Mapping[datetime, float]) -> list[Stop]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, time, timedelta
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from pymongo.database import Database
 
 from mailroom.invoices.content import lookup
 from mailroom.invoices.identity import invoice_id, supplier_key
+from mailroom.invoices.learnt import Learnt
 from mailroom.invoices.ledger import STATES
 from mailroom.invoices.outline import Outline, Outlines
 from mailroom.invoices.parsing.dates import FIRST_YEAR, LAST_YEAR
@@ -114,6 +116,7 @@ class Queries(msgspec.Struct, frozen=True):
     invoices: Documents
     imports: Documents
     outlines: Outlines
+    learnt: Learnt = msgspec.field(default_factory=Learnt)
 
     @classmethod
     def of(cls, database: Database[Document]) -> Queries:
@@ -132,22 +135,20 @@ class Queries(msgspec.Struct, frozen=True):
         """A page of invoices."""
         chosen, limit = self.select(query), paging.limit_of(query)
         after = paging.behind(query, chosen.sort)
-        page, cursor = paging.page_of(self._read(chosen, after, limit + 1), limit, chosen.sort)
-        if chosen.entries:
-            self.outlines.newest().learn(chosen.entries, page)
-        return page, cursor
+        return paging.page_of(self._read(chosen, after, limit + 1), limit, chosen.sort)
 
     def all_invoices(self, query: Mapping[str, str], budget: Budget) -> Piece:
         """The invoices of a filter, as they are read. The first are asked for now, so that an error comes now."""
         chosen = self.select(query)
-        read_on = self._read(chosen, paging.behind(query, chosen.sort), EXPORT_BATCH, all_=True)
-        first = next(read_on, None)
+        after = paging.behind(query, chosen.sort)
+        read_on = self._read(chosen, after, EXPORT_BATCH, all_=True)
+        first = list(islice(read_on, 1))
 
         def documents() -> Generator[RawBSONDocument]:
             with closing(read_on):
-                if first is not None:
-                    yield first
-                    yield from read_on
+                while first:
+                    yield first.pop()
+                yield from read_on
 
         return Piece(documents(), budget, lambda last: paging.cursor_behind(chosen.sort, last), EXPORT_BATCH)
 
@@ -176,14 +177,28 @@ class Queries(msgspec.Struct, frozen=True):
         if "_id" in chosen.through:
             yield from self._read_few(chosen, after)
             return
-        chosen, course, expected, trust = _planned(chosen, self.outlines.newest(), after)
-        invoices = self._raw()
+        outline, invoices = self.outlines.newest(), self._raw()
+        chosen, course = _planned(chosen, outline, after)
+        share, trust = self._estimate(chosen, outline)
 
         def ordered(ranges: list[Document]) -> Cursor[RawBSONDocument]:
             found = invoices.find(chosen.filter(ranges), batch_size=EXPORT_BATCH if all_ else 0)
             return found.sort(paging.order(chosen.sort, chosen.descending))
 
-        yield from read(ordered, course, expected, wanted, trust=trust, all_=all_)
+        found = read(ordered, course, outline.each * share, wanted, trust=trust, all_=all_)
+        if chosen.entries and not all_:
+            page = list(found)
+            self.learnt.learn(outline, chosen.entries, page)
+            yield from page
+        else:
+            yield from found
+
+    def _estimate(self, chosen: Selection, outline: Outline) -> tuple[float, float]:
+        """What part of the invoices on its way it is, and how far that is to be trusted."""
+        if not chosen.entries:
+            return 1.0, _OF_ONE_IMPORT if chosen.checked else max(outline.size, 1)
+        share, found = self.learnt.estimate(outline, chosen.entries)
+        return share, min(found, _OF_ONE_ENTRY)
 
     def _parts(self, chosen: Selection) -> Iterator[Document]:
         """Filters that no two invoices meet both, and all of the selection meet one."""
@@ -191,11 +206,11 @@ class Queries(msgspec.Struct, frozen=True):
             yield chosen.everything()
             return
         outline = self.outlines.newest(old_will_do=False)  # how much one command reads depends on it alone
-        chosen, course, expected, _ = _planned(chosen, outline, None)
-        if not chosen.through:  # those that are left out one by one are read, too
-            expected = outline.each
+        chosen, course = _planned(chosen, outline, None)
+        share = outline.share(chosen.entries) if chosen.through else 1.0  # what is left out one by one is read, too
         while not course.done:
-            yield chosen.filter([range_.conditions for range_ in course.take(READ_AT_ONCE / expected)])
+            window = course.take(READ_AT_ONCE / (outline.each * share))
+            yield chosen.filter([range_.conditions for range_ in window])
 
     def _read_few(self, chosen: Selection, after: tuple[datetime, ObjectId] | None) -> Generator[RawBSONDocument]:
         with self._raw().find(chosen.everything()).sort(paging.order(chosen.sort, chosen.descending)) as found:
@@ -229,10 +244,8 @@ class Queries(msgspec.Struct, frozen=True):
         return {"$gte": found["startedAt"]} | ({"$lte": max(ends)} if ends else {})
 
 
-def _planned(
-    chosen: Selection, outline: Outline, after: tuple[datetime, ObjectId] | None
-) -> tuple[Selection, Course, float, float]:
-    """How they are read, along which way, how many a weight of 1 should bring, and how far that is to be trusted.
+def _planned(chosen: Selection, outline: Outline, after: tuple[datetime, ObjectId] | None) -> tuple[Selection, Course]:
+    """How they are read, and along which way.
 
     What is common is read in the order of the date alone, and the others left out one by one: within one day, not every
     server cuts `lookups` on both sides.
@@ -246,12 +259,9 @@ def _planned(
         after=after,
         at_once=math.inf if outline.reads_any_of else 1,
     )
-    if not chosen.entries:
-        return chosen, course, outline.each, _OF_ONE_IMPORT if chosen.checked else max(outline.size, 1)
-    share = outline.share(chosen.entries)
-    if "lookups" in chosen.through and share >= _COMMON:
+    if "lookups" in chosen.through and outline.share(chosen.entries) >= _COMMON:
         chosen = replace(chosen, through={}, checked=chosen.meant)
-    return chosen, course, outline.each * share, min(outline.found(chosen.entries), _OF_ONE_ENTRY)
+    return chosen, course
 
 
 def _by_date(query: Mapping[str, str], given: tuple[str, ...], chosen: Selection) -> Selection:

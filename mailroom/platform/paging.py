@@ -15,7 +15,7 @@ from pymongo.cursor import Cursor
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.problems import Problem
-from mailroom.platform.windows import Course, Read, read
+from mailroom.platform.windows import Course, Item, read
 
 DEFAULT_LIMIT = 100
 MOST = 1000
@@ -23,7 +23,7 @@ MOST = 1000
 # MongoDB knows no times in between.
 MILLISECOND = timedelta(milliseconds=1)
 
-Page = tuple[list[Read], str | None]
+Page = tuple[list[Item], str | None]
 
 _CURSOR_OPTIONS = json_util.JSONOptions(json_mode=json_util.JSONMode.CANONICAL, tz_aware=True, tzinfo=UTC)
 
@@ -68,7 +68,7 @@ def order(sort: str, descending: bool) -> list[tuple[str, int]]:
     return [(sort, direction), ("_id", direction)]
 
 
-def page_of(documents: Iterable[Read], limit: int, sort: str) -> Page[Read]:
+def page_of(documents: Iterable[Item], limit: int, sort: str) -> Page[Item]:
     """The first `limit` documents, and the cursor of the page behind them if there is one document more."""
     found = list(documents)
     items = found[:limit]

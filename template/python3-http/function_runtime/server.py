@@ -76,16 +76,22 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
             self.body_rcv.buf = BoundedBody(self.adj.inbuf_overflow)
 
 
-class Task(WSGITask):  # type: ignore[misc]
-    def write(self, data: bytes) -> None:
+class Together:
+    """Writes the head of an answer with its first bytes."""
+
+    def write(self: Any, data: bytes) -> None:
         if self.wrote_header or len(data) > TOGETHER_BYTES:
-            super().write(data)
+            super().write(data)  # type: ignore[misc]
         else:
             with self.channel.at_once():
-                super().write(data)
+                super().write(data)  # type: ignore[misc]
 
 
-class ProblemTask(ErrorTask):  # type: ignore[misc]
+class Task(Together, WSGITask):  # type: ignore[misc]
+    """A call."""
+
+
+class ProblemTask(Together, ErrorTask):  # type: ignore[misc]
     """What Waitress refuses itself, before it is a call."""
 
     def execute(self) -> None:

@@ -6,14 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from bson import ObjectId
 
 from mailroom.errors import NotSetUp
 from mailroom.invoices.outline import Outline, Outlines
-from mailroom.platform.windows import Stop
 from mailroom.wiring import Services
 from tests.integration.api.conftest import CREATED, document
 
@@ -71,52 +70,6 @@ def test_days_without_invoices_among_days_with_many_are_known(indexed: Services,
     weights = {stop.value.day: stop.weight for stop in stops}
     assert all(weights[day] == pytest.approx(11, rel=0.1) for day in weekdays)
     assert sum(weights[day] for day in range(1, 27) if day not in weekdays) == 0
-
-
-def pages_of(day: int, days: int, count: int) -> list[dict[str, datetime]]:
-    """A page with so many invoices, spread evenly over days of the outline below."""
-    return [{"invoiceDate": DAYS[day] + timedelta(days=number * days // count)} for number in range(count)]
-
-
-DAYS = [datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(300)]
-RARE = ("supplier:rare ltd",)
-
-
-def outline_of_a_million() -> Outline:
-    """Of each of 300 days it has 10 invoices, and stands for 100 times as many; none is the rare supplier's."""
-    stops = [Stop(day, 10.0, 10.0) for day in DAYS]
-    return Outline(100.0, 3000, {"invoiceDate": stops}, {("status:open",): 2000}, reads_any_of=True, pages={})
-
-
-def test_what_the_sample_has_not_is_learnt_from_pages():
-    outline = outline_of_a_million()
-    assert outline.share(RARE) == pytest.approx(1 / 3000)
-
-    outline.learn(RARE, pages_of(100, 20, 100))  # 100 among 20,000
-    assert outline.share(RARE) == pytest.approx(0.005, rel=0.15)
-    outline.learn(RARE, pages_of(100, 20, 100)[::-1])
-    assert outline.share(RARE) == pytest.approx(0.005, rel=0.1)
-
-    for _ in range(8):  # there are twice as many now
-        outline.learn(RARE, pages_of(50, 10, 100))
-    assert outline.share(RARE) == pytest.approx(0.01, rel=0.15)
-
-
-@pytest.mark.parametrize(
-    ("entries", "page"),
-    [
-        (("status:open",), pages_of(0, 200, 100)),  # of which the sample has enough
-        (RARE, []),
-        (RARE, pages_of(0, 200, 3)),
-        (RARE, pages_of(7, 1, 100)),  # a part of one day, who knows which
-        (RARE, [{"invoiceDate": day - timedelta(days=5000)} for day in DAYS]),  # of which the outline knows nothing
-    ],
-)
-def test_what_tells_nothing_is_not_learnt_from(entries: tuple[str, ...], page: list[dict[str, datetime]]):
-    outline = outline_of_a_million()
-    before = outline.share(entries)
-    outline.learn(entries, page)
-    assert outline.share(entries) == before
 
 
 def test_that_indexes_are_gone_is_noticed(indexed: Services, put: Callable[..., list[str]]):

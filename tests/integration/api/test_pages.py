@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
+from mailroom.invoices.learnt import Learnt
+from mailroom.invoices.outline import Outline
+from mailroom.invoices.queries import Queries
 from mailroom.wiring import Services
 from tests.integration.api.conftest import CREATED, IMPORT, Client, document
 
@@ -79,6 +83,34 @@ def test_every_invoice_is_on_one_page(stored: Documents, client: Client) -> None
         for sort in ("invoiceDate", "-invoiceDate"):
             assert pages(client, sort=sort, **query) == ids(wanted, sort), query
             assert pages(client, sort=sort, **query, **dates) == ids(within, sort), query
+
+
+class Told(Learnt, kw_only=True):
+    """Believes what it was told, and keeps the pages that it is to learn from."""
+
+    told: tuple[float, float]
+    pages: list[list[str]] = msgspec.field(default_factory=list)
+
+    def estimate(self, *_: object) -> tuple[float, float]:
+        return self.told
+
+    def learn(self, outline: Outline, entries: tuple[str, ...], page: Sequence[Mapping[str, Any]]) -> None:
+        self.pages.append([str(each["_id"]) for each in page])
+
+
+@pytest.mark.parametrize("told", [(1e-9, 1.0), (1e-9, 1e9), (1.0, 1.0), (1.0, 1e9)])
+def test_so_it_is_whatever_is_thought_to_lie_there(
+    stored: Documents, indexed: Services, told: tuple[float, float]
+) -> None:
+    own, learnt = Queries.of(indexed.database), Told(told=told)
+    queries = Queries(own.invoices, own.imports, own.outlines, learnt)
+    for query, values in FILTERED[1:]:
+        wanted, seen, cursor = ids(having(stored, values), "-invoiceDate"), [], ""
+        while cursor is not None:
+            page, cursor = queries.list_invoices({"limit": "12"} | query | ({"cursor": cursor} if cursor else {}))
+            seen += [str(each["_id"]) for each in page]
+            assert learnt.pages[-1][:12] == seen[-len(page) :]
+        assert seen == wanted, query
 
 
 def test_so_it_is_in_the_order_of_change(stored: Documents, client: Client) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import bson
 import pytest
-from bson import ObjectId
+from bson import Int64, ObjectId
 from bson.raw_bson import RawBSONDocument
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,12 +91,29 @@ def test_what_was_imported(first: Invoice, offset: int):
 def test_what_was_changed_by_a_file_and_by_a_person(first: Invoice, second: Invoice, offset: int):
     stored = imported(first)
     again = Row(offset, 7, order(2**40, "version", offset), content_of(second) | {"_id": stored["_id"]})
-    changed = merge(stored, [again], OTHER, 0, NOW).document or stored
+    changed = merge(stored, [again], OTHER, 0, NOW).document
+    assert changed is not None
     changed |= edit(changed, "paid", KEY, NOW)
     document = raw(changed)
     assert layout.invoice(document) == decoded(document)
     assert_not_decoded(document)
     assert layout.invoice(document).edited == shapes.Edit(key_id=str(KEY), at="2026-11-26T10:30:00.123Z")
+
+
+@given(invoices, st.integers(-(2**63), 2**63 - 1), st.integers(-(2**63), 2**63 - 1))
+def test_places_of_any_size(first: Invoice, offset: int, row: int):
+    stored = imported(first)
+    document = raw(stored | {"source": stored["source"] | {"offset": Int64(offset), "row": Int64(row)}})
+    assert layout.invoice(document) == decoded(document)
+    assert_not_decoded(document)
+
+
+def test_long_ones_as_the_driver_finds_them_in_a_reply():
+    long = [imported(invoice(supplier_address="x" * 20_000, extra=extra)) for extra in ({}, {"Cost Centre": "47"})]
+    reply = RawBSONDocument(bson.encode({"firstBatch": [*long, long[0] | {"further": 1}]}))
+    documents = reply["firstBatch"]
+    assert [type(each.raw) for each in documents] == [memoryview] * 3
+    assert [layout.invoice(each) for each in documents] == [decoded(each) for each in documents]
 
 
 def test_two_rows_of_one_batch_are_shown_too():
