@@ -5,6 +5,7 @@ Like an outline, it steers how lists are read, never what is read.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,6 +36,7 @@ class Learnt(msgspec.Struct):
 
     _densities: dict[Entries, Density] = msgspec.field(default_factory=dict)
     _outline: Outline | None = None
+    _lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
 
     def estimate(self, outline: Outline, entries: Entries) -> tuple[float, float]:
         """What part of all invoices has these entries, and how many were found that tell so."""
@@ -44,23 +46,25 @@ class Learnt(msgspec.Struct):
 
     def learn(self, outline: Outline, entries: Entries, page: Sequence[Mapping[str, Any]]) -> None:
         """From a page in the order of the date: all with these entries between its first invoice and its last."""
-        self._fade(outline)
-        if _is_known(outline, entries) or len(page) < _FEW:
-            return
-        first, last = sorted((page[0]["invoiceDate"], page[-1]["invoiceDate"]))
-        weight = weight_between(outline.stops["invoiceDate"], first, last)
-        if not weight:
-            return
+        with self._lock:
+            self._fade(outline)
+            if _is_known(outline, entries) or len(page) < _FEW:
+                return
+            first, last = sorted((page[0]["invoiceDate"], page[-1]["invoiceDate"]))
+            if weight := weight_between(outline.stops["invoiceDate"], first, last):
+                self._add(entries, len(page), max(weight * outline.each, len(page)))
+
+    def _add(self, entries: Entries, found: float, among: float) -> None:
         before = self._densities.pop(entries, Density())
-        found, among = before.found + len(page), before.among + max(weight * outline.each, len(page))
         if len(self._densities) >= _MOST_ENTRIES:
-            self._densities.pop(next(iter(self._densities)), None)
-        self._densities[entries] = Density(found, among).times(min(1.0, _MOST_FOUND / found))
+            del self._densities[next(iter(self._densities))]
+        now = Density(before.found + found, before.among + among)
+        self._densities[entries] = now.times(min(1.0, _MOST_FOUND / now.found))
 
     def _fade(self, outline: Outline) -> None:
         if outline is not self._outline:
             self._outline = outline
-            halves = ((entries, density.times(0.5)) for entries, density in list(self._densities.items()))
+            halves = ((entries, density.times(0.5)) for entries, density in self._densities.items())
             self._densities = {entries: half for entries, half in halves if half.found >= 1}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -91,6 +93,22 @@ def test_a_page_lies_among_at_least_itself():
     learnt, of = Learnt(), outline(each=0.001)
     learnt.learn(of, RARE, page(0, 2, 1000))
     assert share(learnt, of) <= 1000 / 3000
+
+
+def test_many_learn_at_once():
+    learnt, of, few = Learnt(), outline(), page(0, 20, 20)
+
+    def learn(first: int) -> None:
+        for number in range(first, first + 3000):
+            learnt.learn(of, (f"supplier:{number}",), few)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(learn, range(0, 80_000, 10_000)))
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_a_stranger_who_asks_for_everything_fills_no_memory():
