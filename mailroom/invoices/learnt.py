@@ -11,14 +11,12 @@ from typing import Any
 
 import msgspec
 
-from mailroom.invoices.outline import Outline
+from mailroom.invoices.outline import Entries, Outline
+from mailroom.invoices.spread import ENOUGH
 from mailroom.platform.windows import weight_between
 
-_FEW = 16  # of what the sample has more of, it tells enough; and so few on a page tell little
 _MOST_FOUND = 300.0  # of one entry, on all its pages: with more, the older pages count less
 _MOST_ENTRIES = 1000
-
-Entries = tuple[str, ...]
 
 
 class Density(msgspec.Struct, frozen=True):
@@ -48,7 +46,7 @@ class Learnt(msgspec.Struct):
         """From a page in the order of the date: all with these entries between its first invoice and its last."""
         with self._lock:
             self._fade(outline)
-            if _is_known(outline, entries) or len(page) < _FEW:
+            if _is_known(outline, entries) or len(page) < ENOUGH:
                 return
             first, last = sorted((page[0]["invoiceDate"], page[-1]["invoiceDate"]))
             if weight := weight_between(outline.stops["invoiceDate"], first, last):
@@ -69,4 +67,4 @@ class Learnt(msgspec.Struct):
 
 
 def _is_known(outline: Outline, entries: Entries) -> bool:
-    return outline.each == 1 or outline.found(entries) > _FEW
+    return outline.each == 1 or outline.lookups.get(entries, 0) >= ENOUGH

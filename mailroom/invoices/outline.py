@@ -21,6 +21,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from mailroom.errors import NotSetUp
 from mailroom.invoices.content import lookup
 from mailroom.invoices.indexes import INDEXES
+from mailroom.invoices.spread import ENOUGH, spread
 from mailroom.platform.mongo import Documents
 from mailroom.platform.paging import MILLISECOND
 from mailroom.platform.windows import Stop
@@ -43,23 +44,39 @@ _UNSEEN = 1  # what none or one of the sample has counts as much, and all else a
 _SECONDS = 60.0  # so long an outline is used
 
 
+# Of `lookups`, one; or that of a supplier and that of a status.
+Entries = tuple[str, ...]
+
+
 class Outline(msgspec.Struct, frozen=True):
     """`each`: the invoices that one of the sample stands for. A `Stop` weighs those of the sample.
 
-    `reads_any_of`: the server reads an `$or` of ranges as well as each of them.
+    `days`: how many with an entry are of each day, where there are enough. `reads_any_of`: the server reads an `$or` of
+    ranges as well as each of them.
     """
 
     each: float
     size: int
     stops: Mapping[str, Sequence[Stop]]
-    lookups: Mapping[tuple[str, ...], int]
+    lookups: Mapping[Entries, int]
     reads_any_of: bool
+    days: Mapping[Entries, Mapping[datetime, int]] = msgspec.field(default_factory=dict)
+    _spread: dict[Entries, Sequence[Stop]] = msgspec.field(default_factory=dict)
 
-    def found(self, entries: tuple[str, ...]) -> int:
+    def along(self, field: str, entries: Entries) -> Sequence[Stop]:
+        """The stops, weighed as those with these entries are spread, as far as the sample tells."""
+        stops = self.stops[field]
+        if field != "invoiceDate" or entries not in self.days:
+            return stops
+        if entries not in self._spread:
+            self._spread[entries] = spread(stops, self.days[entries], self.lookups[entries] / self.size)
+        return self._spread[entries]
+
+    def found(self, entries: Entries) -> int:
         """How many of the sample may have this entry in `lookups`, or these of its supplier and its status."""
         return self.lookups.get(entries, 0) + _UNSEEN
 
-    def share(self, entries: tuple[str, ...]) -> float:
+    def share(self, entries: Entries) -> float:
         """What part of all invoices that is."""
         return min(1.0, self.found(entries) / max(self.size, 1))
 
@@ -151,14 +168,22 @@ class Outlines(msgspec.Struct):
 
 def _outline(sample: list[dict[str, Any]], each: int, outside: Mapping[datetime, int], reads_any_of: bool) -> Outline:
     dates, changes = (Counter(one[name] for one in sample) for name in _FIELDS)
-    lookups: Counter[tuple[str, ...]] = Counter((entry,) for one in sample for entry in one["lookups"])
-    lookups.update((lookup("supplier", one["supplierKey"]), lookup("status", one["status"])) for one in sample)
+    lookups = Counter(entries for one in sample for entries in _entries(one))
+    days: dict[Entries, Counter[datetime]] = {entries: Counter() for entries, n in lookups.items() if n >= ENOUGH}
+    for one in sample:
+        for entries in days.keys() & _entries(one):
+            days[entries][one["invoiceDate"]] += 1
     stops = {
         "invoiceDate": _by_day(dates, {day: count / each for day, count in outside.items()}),
         "updatedAt": _by_time(changes),
     }
-    known = {entry: count for entry, count in lookups.items() if count > 1}
-    return Outline(float(each), len(sample), stops, known, reads_any_of)
+    known = {entries: count for entries, count in lookups.items() if count > 1}
+    return Outline(float(each), len(sample), stops, known, reads_any_of, days)
+
+
+def _entries(one: Mapping[str, Any]) -> set[Entries]:
+    of_supplier = lookup("supplier", one["supplierKey"]), lookup("status", one["status"])
+    return {of_supplier, *((entry,) for entry in one["lookups"])}
 
 
 def _by_day(dates: Counter[datetime], outside: Mapping[datetime, float]) -> list[Stop]:

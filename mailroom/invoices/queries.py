@@ -30,7 +30,7 @@ from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.problems import Problem
 from mailroom.platform.turns import Turns
-from mailroom.platform.windows import Course, read
+from mailroom.platform.windows import Course, Stop, read
 
 SORTS = ("invoiceDate", "-invoiceDate", "updatedAt", "-updatedAt")
 
@@ -178,7 +178,8 @@ class Queries(msgspec.Struct, frozen=True):
             yield from self._read_few(chosen, after)
             return
         outline, invoices = self.outlines.newest(), self._raw()
-        chosen, course = _planned(chosen, outline, after)
+        chosen = _planned(chosen, outline)
+        course = _course(chosen, outline, outline.along(chosen.sort, chosen.entries), after)
         share, trust = self._estimate(chosen, outline)
 
         def ordered(ranges: list[Document]) -> Cursor[RawBSONDocument]:
@@ -206,8 +207,10 @@ class Queries(msgspec.Struct, frozen=True):
             yield chosen.everything()
             return
         outline = self.outlines.newest(old_will_do=False)  # how much one command reads depends on it alone
-        chosen, course = _planned(chosen, outline, None)
-        share = outline.share(chosen.entries) if chosen.through else 1.0  # what is left out one by one is read, too
+        chosen = _planned(chosen, outline)
+        entries = chosen.entries if chosen.through else ()  # what is left out one by one is read, too
+        course = _course(chosen, outline, outline.along(chosen.sort, entries), None)
+        share = outline.share(entries) if entries else 1.0
         while not course.done:
             window = course.take(READ_AT_ONCE / (outline.each * share))
             yield chosen.filter([range_.conditions for range_ in window])
@@ -244,24 +247,28 @@ class Queries(msgspec.Struct, frozen=True):
         return {"$gte": found["startedAt"]} | ({"$lte": max(ends)} if ends else {})
 
 
-def _planned(chosen: Selection, outline: Outline, after: tuple[datetime, ObjectId] | None) -> tuple[Selection, Course]:
-    """How they are read, and along which way.
+def _planned(chosen: Selection, outline: Outline) -> Selection:
+    """The same. If it is common it is read in the order of the date alone, and the others are left out one by one.
 
-    What is common is read in the order of the date alone, and the others left out one by one: within one day, not every
-    server cuts `lookups` on both sides.
+    Within one day, not every server cuts `lookups` on both sides.
     """
-    course = Course(
+    if "lookups" in chosen.through and outline.share(chosen.entries) >= _COMMON:
+        return replace(chosen, through={}, checked=chosen.meant)
+    return chosen
+
+
+def _course(
+    chosen: Selection, outline: Outline, stops: Sequence[Stop], after: tuple[datetime, ObjectId] | None
+) -> Course:
+    return Course(
         chosen.sort,
         descending=chosen.descending,
         bounds=chosen.bounds,
         step=_DAY if chosen.sort == "invoiceDate" else paging.MILLISECOND,
-        stops=outline.stops[chosen.sort],
+        stops=stops,
         after=after,
         at_once=math.inf if outline.reads_any_of else 1,
     )
-    if "lookups" in chosen.through and outline.share(chosen.entries) >= _COMMON:
-        chosen = replace(chosen, through={}, checked=chosen.meant)
-    return chosen, course
 
 
 def _by_date(query: Mapping[str, str], given: tuple[str, ...], chosen: Selection) -> Selection:
