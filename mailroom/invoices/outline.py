@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -21,7 +22,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from mailroom.errors import NotSetUp
 from mailroom.invoices.content import lookup
 from mailroom.invoices.indexes import INDEXES
-from mailroom.invoices.spread import ENOUGH, spread
+from mailroom.invoices.spread import ENOUGH_TO_TELL, spread
 from mailroom.platform.mongo import Documents
 from mailroom.platform.paging import MILLISECOND
 from mailroom.platform.windows import Stop
@@ -29,8 +30,8 @@ from mailroom.platform.windows import Stop
 _FIELDS = ("invoiceDate", "updatedAt")
 
 _STEP = 4  # between the parts of all invoices that are tried until there are enough
-_ENOUGH = 1200
-_TOO_MANY = _ENOUGH * _STEP
+_SAMPLE_SIZE = 1200
+_TOO_MANY = _SAMPLE_SIZE * _STEP
 _BATCH = 200  # so many are decoded in one go, in which no other thread runs
 _SMALLEST_PART = 4**9
 _ALIKE = 24  # so many days of the sample, one behind the other, are levelled
@@ -42,6 +43,7 @@ _MOST_DAYS = 1000
 _DAY = timedelta(days=1)
 _UNSEEN = 1  # what none or one of the sample has counts as much, and all else as so many more: what is rare is missed
 _SECONDS = 60.0  # so long an outline is used
+_MOST_SPREAD = 40  # entries: for each, all days are kept
 
 
 # Of `lookups`, one; or that of a supplier and that of a status.
@@ -68,9 +70,13 @@ class Outline(msgspec.Struct, frozen=True):
         stops = self.stops[field]
         if field != "invoiceDate" or entries not in self.days:
             return stops
-        if entries not in self._spread:
-            self._spread[entries] = spread(stops, self.days[entries], self.lookups[entries] / self.size)
-        return self._spread[entries]
+        found = self._spread.get(entries)
+        if found is None:  # or two threads make the same
+            found = spread(stops, self.days[entries], self.lookups[entries] / self.size)
+            if len(self._spread) >= _MOST_SPREAD:
+                self._spread.clear()
+            self._spread[entries] = found
+        return found
 
     def found(self, entries: Entries) -> int:
         """How many of the sample may have this entry in `lookups`, or these of its supplier and its status."""
@@ -127,7 +133,7 @@ class Outlines(msgspec.Struct):
             raise NotSetUp(f"invoices has no index {min(missing)}")
 
     def _sample(self) -> Outline:
-        while len(found := self._lowest(self._part)) < _ENOUGH and self._part > 1:
+        while len(found := self._lowest(self._part)) < _SAMPLE_SIZE and self._part > 1:
             self._part //= _STEP
         if self._any_of is None:
             self._any_of = self._reads_any_of()
@@ -168,11 +174,15 @@ class Outlines(msgspec.Struct):
 
 def _outline(sample: list[dict[str, Any]], each: int, outside: Mapping[datetime, int], reads_any_of: bool) -> Outline:
     dates, changes = (Counter(one[name] for one in sample) for name in _FIELDS)
-    lookups = Counter(entries for one in sample for entries in _entries(one))
-    days: dict[Entries, Counter[datetime]] = {entries: Counter() for entries, n in lookups.items() if n >= ENOUGH}
-    for one in sample:
-        for entries in days.keys() & _entries(one):
-            days[entries][one["invoiceDate"]] += 1
+    of = [_entries(one) for one in sample]
+    lookups = Counter(chain.from_iterable(of))
+    days: dict[Entries, dict[datetime, int]] = {
+        each_: defaultdict(int) for each_, count in lookups.items() if count >= ENOUGH_TO_TELL
+    }
+    for one, entries in zip(sample, of, strict=True):
+        for each_ in entries:
+            if each_ in days:
+                days[each_][one["invoiceDate"]] += 1
     stops = {
         "invoiceDate": _by_day(dates, {day: count / each for day, count in outside.items()}),
         "updatedAt": _by_time(changes),
@@ -181,9 +191,9 @@ def _outline(sample: list[dict[str, Any]], each: int, outside: Mapping[datetime,
     return Outline(float(each), len(sample), stops, known, reads_any_of, days)
 
 
-def _entries(one: Mapping[str, Any]) -> set[Entries]:
+def _entries(one: Mapping[str, Any]) -> tuple[Entries, ...]:
     of_supplier = lookup("supplier", one["supplierKey"]), lookup("status", one["status"])
-    return {of_supplier, *((entry,) for entry in one["lookups"])}
+    return of_supplier, *((entry,) for entry in one["lookups"])
 
 
 def _by_day(dates: Counter[datetime], outside: Mapping[datetime, float]) -> list[Stop]:

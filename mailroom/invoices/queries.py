@@ -248,7 +248,7 @@ class Queries(msgspec.Struct, frozen=True):
 
 
 def _planned(chosen: Selection, outline: Outline) -> Selection:
-    """The same. If it is common it is read in the order of the date alone, and the others are left out one by one.
+    """As it is to be read: what is common in the order of the date alone, and the others are left out one by one.
 
     Within one day, not every server cuts `lookups` on both sides.
     """

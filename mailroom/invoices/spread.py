@@ -9,7 +9,7 @@ from datetime import datetime
 from mailroom.platform.windows import Stop
 
 # So many of a sample, found or expected, tell whether a time has more of them than others.
-ENOUGH = 16
+ENOUGH_TO_TELL = 16
 
 _DEVIATIONS = 3  # what differs by more standard deviations from what is expected is no accident
 _UNSEEN = 1  # to what is found and what is expected: that a sample has none does not mean that there is none
@@ -27,7 +27,7 @@ def spread(stops: Sequence[Stop], found: Mapping[datetime, int], share: float) -
         block.append(stop)
         count += found.get(stop.value, 0)
         expected += share * stop.weight
-        if max(count, expected) >= ENOUGH:
+        if max(count, expected) >= ENOUGH_TO_TELL:
             weighed += _weighed(block, count, expected)
             block, count, expected = [], 0, 0.0
     return weighed + _weighed(block, count, expected)

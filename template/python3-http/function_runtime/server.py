@@ -76,8 +76,8 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
             self.body_rcv.buf = BoundedBody(self.adj.inbuf_overflow)
 
 
-class Together:
-    """Writes the head of an answer with its first bytes."""
+class HeadWithBody:
+    """Before a task of Waitress: the head of an answer is written with its first bytes."""
 
     def write(self: Any, data: bytes) -> None:
         if self.wrote_header or len(data) > TOGETHER_BYTES:
@@ -87,11 +87,11 @@ class Together:
                 super().write(data)  # type: ignore[misc]
 
 
-class Task(Together, WSGITask):  # type: ignore[misc]
+class Task(HeadWithBody, WSGITask):  # type: ignore[misc]
     """A call."""
 
 
-class ProblemTask(Together, ErrorTask):  # type: ignore[misc]
+class ProblemTask(HeadWithBody, ErrorTask):  # type: ignore[misc]
     """What Waitress refuses itself, before it is a call."""
 
     def execute(self) -> None:

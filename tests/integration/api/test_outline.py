@@ -72,6 +72,24 @@ def test_days_without_invoices_among_days_with_many_are_known(indexed: Services,
     assert sum(weights[day] for day in range(1, 27) if day not in weekdays) == 0
 
 
+def test_where_those_with_one_status_lie_is_known(indexed: Services, put: Callable[..., list[str]]):
+    days = [f"2024-{month:02}-{day:02}" for month in range(1, 5) for day in range(1, 29)]
+    new = days[-10:]
+    put(*(document(f"{day} {n}", day=day, status="open" if day in new else "paid") for day in days for n in range(5)))
+    outline = Outlines(indexed.database["invoices"]).newest()
+
+    def weight(entries: tuple[str, ...], field: str = "invoiceDate") -> tuple[float, float]:
+        stops = outline.along(field, entries)
+        recent = sum(stop.weight for stop in stops if f"{stop.value:%Y-%m-%d}" in new)
+        return recent, sum(stop.weight for stop in stops) - recent
+
+    (recent, older), even = weight(("status:open",)), weight(())
+    assert recent > 3 * even[0]
+    assert older < 0.5 * even[1]
+    assert weight(("supplier:acme gmbh",)) == weight(("supplier:unknown",)) == even
+    assert outline.along("updatedAt", ("status:open",)) == outline.stops["updatedAt"]
+
+
 def test_that_indexes_are_gone_is_noticed(indexed: Services, put: Callable[..., list[str]]):
     put(document("1"))
     outlines = Outlines(indexed.database["invoices"], clock := Clock())

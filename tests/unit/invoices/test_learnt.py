@@ -17,6 +17,13 @@ RARE, COMMON = ("supplier:rare ltd",), ("status:open",)
 Page = list[dict[str, datetime]]
 
 
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 def page(day: int, days: int, count: int) -> Page:
     """So many invoices, spread evenly over days."""
     return [{"invoiceDate": DAYS[day] + timedelta(days=number * days // count)} for number in range(count)]
@@ -82,17 +89,18 @@ def test_a_sample_of_everything_knows_best():
 
 
 def test_what_is_learnt_of_invoices_that_are_gone_is_forgotten():
-    learnt, of = Learnt(), outline()
-    learnt.learn(of, RARE, page(0, 20, 100))
-    for _ in range(10):
-        learnt.learn(of := outline(), COMMON, page(0, 20, 100))
-    assert share(learnt, of) == of.share(RARE)
+    learnt, of = Learnt(clock := Clock()), outline()
+    learnt.learn(of, RARE, page(100, 20, 100))
+    at_first = share(learnt, of)
+    clock.now = 3600
+    assert at_first > 10 * of.share(RARE)
+    assert share(learnt, of) == pytest.approx(of.share(RARE), rel=0.01)
 
 
 def test_a_page_lies_among_at_least_itself():
-    learnt, of = Learnt(), outline(each=0.001)
-    learnt.learn(of, RARE, page(0, 2, 1000))
-    assert share(learnt, of) <= 1000 / 3000
+    learnt, of = Learnt(Clock()), outline(each=0.001)
+    learnt.learn(of, RARE, page(0, 2, 200))
+    assert share(learnt, of) == pytest.approx((1 + 200) / (3000 + 200))
 
 
 def test_many_learn_at_once():
@@ -109,6 +117,8 @@ def test_many_learn_at_once():
             list(pool.map(learn, range(0, 80_000, 10_000)))
     finally:
         sys.setswitchinterval(before)
+    learnt_of = [number for number in range(80_000) if share(learnt, of, (f"supplier:{number}",)) > of.share(RARE)]
+    assert len(learnt_of) == 1000
 
 
 def test_a_stranger_who_asks_for_everything_fills_no_memory():
