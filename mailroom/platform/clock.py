@@ -30,6 +30,6 @@ def to_milliseconds(time_: datetime) -> int:
 
 @lru_cache(maxsize=4096)  # what was imported together has the same times
 def rfc3339(time_: datetime) -> str:
-    """`2024-01-31T12:00:00.000Z`. A time without a zone is in UTC, as the driver has it."""
+    """`2024-01-31T12:00:00.000Z`. A time without a zone is in UTC, as `bson.decode` has it."""
     utc = time_.astimezone(UTC).replace(tzinfo=None) if time_.tzinfo else time_
     return f"{utc.isoformat(timespec='milliseconds')}Z"

@@ -77,7 +77,7 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
 
 
 class HeadWithBody:
-    """Before a task of Waitress: the head of an answer is written with its first bytes."""
+    """For a task of Waitress, named before its class: it writes the head of an answer with the first bytes."""
 
     def write(self: Any, data: bytes) -> None:
         if self.wrote_header or len(data) > TOGETHER_BYTES:
