@@ -6,13 +6,11 @@ read.
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import chain
 from typing import Any
 
 import msgspec
@@ -22,7 +20,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from mailroom.errors import NotSetUp
 from mailroom.invoices.content import lookup
 from mailroom.invoices.indexes import INDEXES
-from mailroom.invoices.spread import ENOUGH_TO_TELL, spread
+from mailroom.invoices.spread import ENOUGH_TO_TELL, by_accident, spread
 from mailroom.platform.mongo import Documents
 from mailroom.platform.paging import MILLISECOND
 from mailroom.platform.windows import Stop
@@ -35,9 +33,8 @@ _TOO_MANY = _SAMPLE_SIZE * _STEP
 _BATCH = 200  # so many are decoded in one go, in which no other thread runs
 _SMALLEST_PART = 4**9
 _ALIKE = 24  # so many days of the sample, one behind the other, are levelled
-_DEVIATIONS = 3  # what differs by more standard deviations from what is usual is no accident
-_SURELY_OF_A_DAY = 32  # nor are so many of the sample on one day
-_SURELY = 3  # nor, at one time of change
+_SURELY_OF_A_DAY = 32  # so many of the sample on one day are no accident
+_SURELY = 3  # nor so many at one time of change
 _TOGETHER = 8  # between two such times
 _MOST_DAYS = 1000
 _DAY = timedelta(days=1)
@@ -174,15 +171,14 @@ class Outlines(msgspec.Struct):
 
 def _outline(sample: list[dict[str, Any]], each: int, outside: Mapping[datetime, int], reads_any_of: bool) -> Outline:
     dates, changes = (Counter(one[name] for one in sample) for name in _FIELDS)
-    of = [_entries(one) for one in sample]
-    lookups = Counter(chain.from_iterable(of))
+    dated = [(one["invoiceDate"], entries) for one in sample for entries in _entries(one)]
+    lookups = Counter(entries for _, entries in dated)
     days: dict[Entries, dict[datetime, int]] = {
-        each_: defaultdict(int) for each_, count in lookups.items() if count >= ENOUGH_TO_TELL
+        entries: defaultdict(int) for entries, count in lookups.items() if count >= ENOUGH_TO_TELL
     }
-    for one, entries in zip(sample, of, strict=True):
-        for each_ in entries:
-            if each_ in days:
-                days[each_][one["invoiceDate"]] += 1
+    for day, entries in dated:
+        if entries in days:
+            days[entries][day] += 1
     stops = {
         "invoiceDate": _by_day(dates, {day: count / each for day, count in outside.items()}),
         "updatedAt": _by_time(changes),
@@ -216,9 +212,9 @@ def _levelled(counts: Mapping[datetime, int], begin: datetime) -> dict[datetime,
     days = [begin + _DAY * day for day in range(length)] if 0 < length <= _MOST_DAYS else counts
     weights = {day: float(counts.get(day, 0)) for day in days}
     usual = sorted(weights.values())[len(weights) // 2]
-    by_accident = _DEVIATIONS * math.sqrt(usual + 0.5)
-    most = min(usual + by_accident, _SURELY_OF_A_DAY)
-    alike = [day for day, count in weights.items() if usual - by_accident <= count <= most]
+    apart = by_accident(usual)
+    most = min(usual + apart, _SURELY_OF_A_DAY)
+    alike = [day for day, count in weights.items() if usual - apart <= count <= most]
     mean = sum(weights[day] for day in alike) / max(len(alike), 1)
     return weights | dict.fromkeys(alike, mean)
 

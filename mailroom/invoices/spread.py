@@ -11,8 +11,13 @@ from mailroom.platform.windows import Stop
 # So many of a sample, found or expected, tell whether a time has more of them than others.
 ENOUGH_TO_TELL = 16
 
-_DEVIATIONS = 3  # what differs by more standard deviations from what is expected is no accident
+_DEVIATIONS = 3  # standard deviations
 _UNSEEN = 1  # to what is found and what is expected: that a sample has none does not mean that there is none
+
+
+def by_accident(expected: float) -> float:
+    """By so much a count may differ from the one expected, and nothing follows from it."""
+    return _DEVIATIONS * math.sqrt(expected + 0.5)
 
 
 def spread(stops: Sequence[Stop], found: Mapping[datetime, int], share: float) -> list[Stop]:
@@ -34,7 +39,7 @@ def spread(stops: Sequence[Stop], found: Mapping[datetime, int], share: float) -
 
 
 def _weighed(block: list[Stop], count: int, expected: float) -> list[Stop]:
-    if abs(count - expected) <= _DEVIATIONS * math.sqrt(expected + 0.5):
+    if abs(count - expected) <= by_accident(expected):
         return block
     factor = (count + _UNSEEN) / (expected + _UNSEEN)
     return [Stop(stop.value, stop.weight * factor, stop.own * factor) for stop in block]
