@@ -10,9 +10,12 @@ from datetime import timedelta
 
 import pytest
 from bson import ObjectId
+from msgspec.structs import replace
+from pymongo.errors import AutoReconnect
 
 from mailroom.errors import NotSetUp
 from mailroom.invoices.outline import Outline, Outlines
+from mailroom.invoices.queries import Queries
 from mailroom.wiring import Services
 from tests.integration.api.conftest import CREATED, document
 
@@ -88,6 +91,24 @@ def test_where_those_with_one_status_lie_is_known(indexed: Services, put: Callab
     assert older < 0.5 * even[1]
     assert weight(("supplier:acme gmbh",)) == weight(("supplier:unknown",)) == even
     assert outline.along("updatedAt", ("status:open",)) == outline.stops["updatedAt"]
+
+
+class Lost(Outlines):
+    """Is there once, and then no more: as when the renewal fails that a first call began."""
+
+    asked: int = 0
+
+    def newest(self, *, old_will_do: bool = True) -> Outline:
+        self.asked += 1
+        if self.asked > 1:
+            raise AutoReconnect
+        return super().newest(old_will_do=old_will_do)
+
+
+def test_a_page_that_was_read_does_not_fail_for_the_outline(indexed: Services, put: Callable[..., list[str]]):
+    put(*(document(str(number)) for number in range(30)))
+    reads = replace(Queries.of(indexed.database), outlines=Lost(indexed.database["invoices"]))
+    assert len(reads.list_invoices({"supplier": "Acme GmbH"})[0]) == 30
 
 
 def test_that_indexes_are_gone_is_noticed(indexed: Services, put: Callable[..., list[str]]):

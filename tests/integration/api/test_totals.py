@@ -185,6 +185,24 @@ def test_what_was_imported_since_the_last_call_is_summed_in_parts(
     assert len(list(reads._parts(reads.select({})))) > 5
 
 
+def test_the_others_are_counted_where_they_are_left_out_one_by_one(
+    put: Callable[..., list[str]], indexed: Services, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(queries, "READ_AT_ONCE", 20)
+    days = [f"2024-{month:02}-{day:02}" for month in range(1, 6) for day in range(1, 21)]
+    put(
+        *(document(f"{day} {n}", day=day, status="paid" if day < "2024-04" else "open") for day in days for n in (1, 2))
+    )
+    reads = Queries.of(indexed.database)
+    parts = [
+        {name: value for name, value in part.items() if name != "$and"}  # what is left out
+        for part in reads._parts(reads.select({"status": "paid"}))
+    ]
+    read = [indexed.database["invoices"].count_documents(part) for part in parts]
+    assert sum(read) == 200
+    assert max(read) <= 30
+
+
 def test_totals_that_take_too_long_say_what_to_do(many: Client, make_client: Callable[..., Client]):
     slow = make_client(most_seconds=0.0)
     refused = slow.get("/totals")
