@@ -10,9 +10,9 @@ from bench.secantus import rust_server
 from local import tools
 from local.process import Program
 from local.run import Servers, Stack
-from mailroom import setup
+from mailroom.deploy import setup
 from mailroom.platform import settings
-from mailroom.wiring import Services
+from mailroom.services import Services
 
 
 class BenchServers(Servers):

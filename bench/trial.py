@@ -16,7 +16,7 @@ from bench.servers import BenchServers
 from bench.table import Line
 from bench.ways import Task
 from local.tools import say
-from mailroom.wiring import Services
+from mailroom.services import Services
 
 
 @dataclass

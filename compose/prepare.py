@@ -1,8 +1,8 @@
 """Makes the servers of a new deployment ready for `python -m mailroom setup`. Idempotent; blocks up to a minute or two.
 
-MongoDB becomes a replica set of one. It gets a user for set-up and for keys, who may read and write our database, and
-MongoDB and MinIO one for each function, with the rights in `mailroom.rights`; MinIO also one for people. A user for
-backups may read all of it.
+MongoDB becomes a replica set of one. It gets a user for set-up and for keys, who may read and write our database.
+MongoDB and MinIO get one user for each function, with the rights in `mailroom.deploy.permissions`; MinIO also one for
+people. A user for backups may read all of it.
 """
 
 import os
@@ -20,7 +20,7 @@ from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 from urllib3.exceptions import HTTPError
 
-from mailroom import rights
+from mailroom.deploy import permissions as rights
 
 SECRETS = Path(os.environ.get("SECRETS_DIR", "/var/openfaas/secrets"))
 READY_SECONDS = 90.0

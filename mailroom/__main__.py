@@ -17,9 +17,9 @@ from mailroom.errors import MailroomError
 from mailroom.notifications.templates import commands as templates
 from mailroom.platform import settings
 from mailroom.platform.clock import rfc3339
-from mailroom.platform.keys import SCOPES
-from mailroom.platform.paging import optional_time
-from mailroom.wiring import Services
+from mailroom.services import Services
+from mailroom.web.keys import SCOPES
+from mailroom.web.paging import optional_time
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _setup(services: Services, _: argparse.Namespace) -> int:
-    from mailroom import setup  # the object store's client, which keys do not need
+    from mailroom.deploy import setup  # the object store's client, which keys do not need
 
     setup.run(services, lambda line: print(line, file=sys.stderr))
     return 0

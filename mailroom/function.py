@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mailroom.errors import MailroomError
-from mailroom.wiring import Services
+from mailroom.services import Services
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pymongo import monitoring
 
-from mailroom.rights import MONGODB
+from mailroom.deploy.permissions import MONGODB
 
 _NEED_NONE = {"hello", "ping", "endSessions", "getMore", "killCursors"}  # the last two on cursors of one's own
 

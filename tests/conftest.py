@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from mailroom import setup
+from mailroom.deploy import setup
 from mailroom.platform.settings import Settings
-from mailroom.wiring import Services
+from mailroom.services import Services
 from tests import containers
 
 ROOT = Path(__file__).parents[1]

@@ -20,11 +20,11 @@ from bench.processes import ROOT
 from bench.servers import BenchServers, BenchStack
 from local.process import StartError
 from local.tools import ToolError, say
-from mailroom.invoices.export import FORMATS
-from mailroom.invoices.queries import Queries
-from mailroom.invoices.totals import DIMENSIONS
+from mailroom.invoices.views.export import FORMATS
+from mailroom.invoices.views.lists import Queries
+from mailroom.invoices.views.totals import DIMENSIONS
 from mailroom.platform.settings import load
-from mailroom.wiring import Services
+from mailroom.services import Services
 
 INVOICES, SAMPLE, ROUNDS = 1_000_000, 30, 3
 PARTS = ("pages", "totals", "exports")

@@ -5,9 +5,9 @@ from contextlib import suppress
 from datetime import UTC, timedelta
 from itertools import combinations
 
-from mailroom.invoices.queries import INVOICE_FILTERS, SORTS, Queries
+from mailroom.invoices.views.lists import INVOICE_FILTERS, SORTS, Queries
 from mailroom.platform.mongo import Document
-from mailroom.platform.problems import Problem
+from mailroom.web.problems import Problem
 
 Query = dict[str, str]
 

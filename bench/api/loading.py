@@ -8,11 +8,11 @@ from bson import ObjectId
 
 from bench.api import rows
 from local.tools import say
-from mailroom import setup
-from mailroom.invoices import working
-from mailroom.invoices.ledger import Ledger
+from mailroom.deploy import setup
+from mailroom.invoices import worker as working
+from mailroom.invoices.imports.ledger import Ledger
 from mailroom.platform.mongo import Document, Documents
-from mailroom.wiring import Services
+from mailroom.services import Services
 
 A_FILE = 100_000
 YEAR_1 = datetime(1, 1, 1, tzinfo=UTC)

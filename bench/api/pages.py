@@ -6,9 +6,9 @@ from statistics import quantiles
 
 from bench.api.calls import Call, Caller
 from bench.api.combinations import Query, served, values_of
-from mailroom.invoices.queries import INVOICE_FILTERS, Queries
+from mailroom.invoices.views.lists import INVOICE_FILTERS, Queries
 from mailroom.platform.mongo import Document
-from mailroom.platform.paging import to_cursor
+from mailroom.web.paging import to_cursor
 
 COLUMNS = (
     *("filters", "calls", "first pages: p50", "p99", "pages inside: p50", "p99"),

@@ -9,8 +9,8 @@ from bench.mail.contest import Place, Sent, send
 from bench.mail.messages import Plain
 from bench.mail.ways import Child, Ours
 from bench.servers import BenchServers
-from mailroom.notifications.attachments import LARGEST_ATTACHMENTS, Attach
-from mailroom.notifications.requests import Send
+from mailroom.notifications.message.attachments import LARGEST_ATTACHMENTS, Attach
+from mailroom.notifications.message.request import Send
 
 FILES = 5  # of one message, in all as large as is allowed
 

@@ -8,8 +8,8 @@ import sys
 from dataclasses import asdict
 
 from bench.measure import measured
-from mailroom.notifications import working
-from mailroom.wiring import Services
+from mailroom.notifications import worker as working
+from mailroom.services import Services
 
 
 def main() -> None:

@@ -17,11 +17,12 @@ from bench.mail.messages import SENDER, messages, write
 from bench.mail.postgres import Postgres
 from bench.servers import BenchServers
 from local.servers import base_environment
-from mailroom.notifications import addresses, requests
-from mailroom.notifications.clock import ServerClock
-from mailroom.notifications.requests import Send
-from mailroom.notifications.store import Order, Store
-from mailroom.wiring import Services
+from mailroom.notifications.message import request as requests
+from mailroom.notifications.message.request import Send
+from mailroom.notifications.model import addresses
+from mailroom.notifications.outbox.accept import Order, Store
+from mailroom.platform.server_clock import ServerClock
+from mailroom.services import Services
 
 CONNECTIONS = 10
 MOST_IN_A_BATCH = 100  # as the API takes them

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from bson import ObjectId
 
 from bench.ways import Task
-from mailroom.invoices import working
-from mailroom.invoices.ledger import Ledger
-from mailroom.wiring import Services
+from mailroom.invoices import worker as working
+from mailroom.invoices.imports.ledger import Ledger
+from mailroom.services import Services
 
 # As the schedule does it: a server that did not answer for a while leaves an import to be gone on with. So many calls
 # in a row may bring nothing.

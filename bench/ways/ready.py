@@ -13,10 +13,10 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 
 from bench.ways import Task
-from mailroom.invoices.content import content_of
-from mailroom.invoices.identity import order
-from mailroom.invoices.merge import Row, merge
-from mailroom.invoices.parsing import Invoice, Record, RowParser, Rules, detect, read_records
+from mailroom.invoices.files import Invoice, Record, RowParser, Rules, detect, read_records
+from mailroom.invoices.model.document import content_of
+from mailroom.invoices.model.identity import order
+from mailroom.invoices.model.merge import Row, merge
 
 BATCH_ROWS = 1000
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from bench.ways import Task
 from bench.ways.ours import UNFINISHED, submitted
-from mailroom.invoices import working
+from mailroom.invoices import worker as working
 
 CALLED_EVERY_SECONDS = 0.05
 

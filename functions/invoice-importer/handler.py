@@ -1,8 +1,8 @@
 """Runs due imports, one time-budgeted slice a call."""
 
 from mailroom.function import Function
-from mailroom.invoices import working
-from mailroom.wiring import Services
+from mailroom.invoices import worker as working
+from mailroom.services import Services
 
 function = Function(working.worker, Services.from_environment)
 handle = function

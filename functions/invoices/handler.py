@@ -1,8 +1,8 @@
 """The API of invoices and imports."""
 
 from mailroom.function import Function
-from mailroom.invoices import serving
-from mailroom.wiring import Services
+from mailroom.invoices import app as serving
+from mailroom.services import Services
 
 function = Function(serving.api, Services.from_environment)
 handle = function

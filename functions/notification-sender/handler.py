@@ -1,8 +1,8 @@
 """Drains the outbox of notifications."""
 
 from mailroom.function import Function
-from mailroom.notifications import working
-from mailroom.wiring import Services
+from mailroom.notifications import worker as working
+from mailroom.services import Services
 
 function = Function(working.worker, Services.from_environment)
 handle = function

@@ -13,7 +13,7 @@ from mailroom.backups.manifest import Backup, Damaged, check_file
 from mailroom.errors import InvalidSetting
 from mailroom.platform import objects, secrets
 from mailroom.platform.objects import ObjectStore
-from mailroom.wiring import Services
+from mailroom.services import Services
 
 Say = Callable[[str], None]
 Part = Literal["", "database", "buckets"]

@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from mailroom.wiring import Services
+from mailroom.services import Services
 
 
 def add_to(commands: Any) -> None:

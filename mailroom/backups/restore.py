@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from mailroom import setup
 from mailroom.backups import buckets, database, manifest
 from mailroom.backups.archive import Archive
 from mailroom.backups.backup import Part, Say, bucket_names
 from mailroom.backups.manifest import Backup, check_file
+from mailroom.deploy import setup
 from mailroom.errors import MailroomError
-from mailroom.invoices.reconcile import CURSOR_ID
-from mailroom.notifications.clock import ServerClock
-from mailroom.notifications.outbox import Outbox
+from mailroom.invoices.imports.reconcile import CURSOR_ID
+from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.platform.mongo import server_time
-from mailroom.wiring import Services
+from mailroom.platform.server_clock import ServerClock
+from mailroom.services import Services
 
 
 class NotEmpty(MailroomError):

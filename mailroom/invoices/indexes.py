@@ -1,4 +1,4 @@
-"""The indexes of the importer's collections. `mailroom.setup` makes them."""
+"""The indexes of the importer's collections. `mailroom.deploy.setup` makes them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pymongo import ASCENDING as UP
 from pymongo import DESCENDING as DOWN
 from pymongo import IndexModel
 
-from mailroom.invoices.ledger import UNANNOUNCED
+from mailroom.invoices.imports.ledger import UNANNOUNCED
 
 _REJECTS_DAYS = 30
 _PREDICTIONS_DAYS = 1

@@ -111,7 +111,7 @@ def test_an_image_is_built_from_template_function_and_shared_code(name: str, tmp
     build = next(each for each in read_builds(ROOT / "stack.yml", {}) if each.function == name)
     assemble(build, tmp_path / "context")
     files = {path.relative_to(tmp_path / "context").as_posix() for path in (tmp_path / "context").rglob("*")}
-    assert {"Dockerfile", "index.py", "function/handler.py", "function/mailroom/wiring.py"} <= files
+    assert {"Dockerfile", "index.py", "function/handler.py", "function/mailroom/services.py"} <= files
     assert (tmp_path / "context/function/handler.py").read_text() == (build.handler / "handler.py").read_text()
     assert not [file for file in files if "__pycache__" in file]
 

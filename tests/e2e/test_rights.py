@@ -1,4 +1,4 @@
-"""Each function's users of the servers may do what `mailroom.rights` says, and nothing else."""
+"""Each function's users of the servers may do what `mailroom.deploy.permissions` says, and nothing else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from local.run import Stack
-from mailroom.rights import MONGODB
+from mailroom.deploy.permissions import MONGODB
 
 UNAUTHORIZED = 13
 NOTHING = {"_id": "of test_rights"}

@@ -17,13 +17,13 @@ import bson
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 
-import mailroom.invoices.fast.columns  # noqa: F401  # in tenths of a second: before the short lives begin
-from mailroom.invoices import working
-from mailroom.invoices.ledger import Ledger
-from mailroom.invoices.rejects import Rejects
-from mailroom.invoices.store import InvoiceStore
+import mailroom.invoices.columnar.columns  # noqa: F401  # in tenths of a second: before the short lives begin
+from mailroom.invoices import worker as working
+from mailroom.invoices.imports.ledger import Ledger
+from mailroom.invoices.imports.rejects import Rejects
+from mailroom.invoices.imports.writer import InvoiceStore
 from mailroom.platform.settings import Settings
-from mailroom.wiring import Services
+from mailroom.services import Services
 
 POLL_SECONDS = 0.02
 GIVE_UP_SECONDS = 60.0

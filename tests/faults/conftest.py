@@ -2,8 +2,8 @@ from collections.abc import Callable
 
 import pytest
 
-from mailroom import setup
-from mailroom.wiring import Services
+from mailroom.deploy import setup
+from mailroom.services import Services
 from tests.faults.world import World
 from tests.integration.invoices.files import Bucket
 

@@ -9,9 +9,9 @@ from io import BytesIO
 
 import pytest
 
-from mailroom import setup
+from mailroom.deploy import setup
 from mailroom.platform.mongo import Document
-from mailroom.wiring import Services
+from mailroom.services import Services
 from tests.faults import child
 from tests.integration.invoices.files import HEADER, Bucket, counts, line
 

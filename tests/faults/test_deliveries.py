@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mailroom.invoices.merge import CONTENT
+from mailroom.invoices.model.merge import CONTENT
 from tests.faults.child import Fault
 from tests.faults.world import KEY, World
 from tests.integration.invoices.files import Bucket, counts, csv, line

@@ -16,7 +16,7 @@ import pytest
 
 from mailroom.errors import Unavailable
 from mailroom.platform.settings import Settings
-from mailroom.wiring import Services
+from mailroom.services import Services
 from tests.faults.proxy import Proxy
 from tests.faults.world import World
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from mailroom.invoices.control import Control
+from mailroom.invoices.imports.actions import Control
 from mailroom.platform.mongo import Document
 from mailroom.platform.objects import ObjectVersion
 from mailroom.platform.settings import Settings

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from mailroom.invoices import serving
-from mailroom.platform.http import Problem
-from mailroom.platform.keys import ApiKeys
-from mailroom.wiring import Services
+from mailroom.invoices import app as serving
+from mailroom.services import Services
+from mailroom.web.api import Problem
+from mailroom.web.keys import ApiKeys
 from tests.integration.invoices.files import Call
 
 
@@ -51,7 +51,7 @@ def test_a_revocation_reaches_a_replica_that_trusts_the_key(services: Services, 
     key = services.keys.create("ci", ["invoices:read"])
     replica.authenticate(f"Bearer {key.text}")
     services.keys.revoke(key.id)
-    monkeypatch.setattr("mailroom.platform.keys.CACHE_SECONDS", 0.0)  # the time is over
+    monkeypatch.setattr("mailroom.web.keys.CACHE_SECONDS", 0.0)  # the time is over
     with pytest.raises(Problem):
         replica.authenticate(f"Bearer {key.text}")
 

@@ -10,9 +10,9 @@ import pytest
 from mailroom import function
 from mailroom.errors import InvalidSetting, Unavailable
 from mailroom.function import Function
-from mailroom.invoices import serving
+from mailroom.invoices import app as serving
 from mailroom.platform import mongo
-from mailroom.wiring import Services
+from mailroom.services import Services
 from tests.faults.proxy import Proxy
 from tests.integration.invoices.files import Call
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from mailroom import setup
+from mailroom.deploy import setup
 from mailroom.errors import InvalidSetting, MissingSecret
-from mailroom.wiring import Services
+from mailroom.services import Services
 from tests.ports import free_port
 
 Make = Callable[..., Services]

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from local.doctor import checks
-from mailroom.wiring import Services
+from mailroom.services import Services
 from tests.conftest import Addresses
 from tests.ports import free_port
 

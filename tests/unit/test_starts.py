@@ -9,9 +9,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 LATER = ("aiosmtplib", "click", "dkim", "flask", "jinja2", "minio", "openpyxl", "pyarrow", "urllib3")
-IMPORTER = ("mailroom.invoices.importer", "mailroom.invoices.fast")
-API = ("mailroom.platform.http", "mailroom.platform.contract", "werkzeug.routing")
-INVOICES_API = ("mailroom.invoices.api", "mailroom.invoices.queries", "mailroom.invoices.contract")
+IMPORTER = ("mailroom.invoices.imports.importer", "mailroom.invoices.columnar")
+API = ("mailroom.web.api", "mailroom.web.operations", "werkzeug.routing")
+INVOICES_API = ("mailroom.invoices.api.invoices", "mailroom.invoices.views.lists", "mailroom.invoices.api.operations")
 
 
 def loaded_by(function: str) -> set[str]:
@@ -30,14 +30,14 @@ def loaded_by(function: str) -> set[str]:
 @pytest.mark.parametrize(
     ("function", "others"),
     [
-        ("invoice-events", (*IMPORTER, *INVOICES_API, "mailroom.invoices.parsing", "mailroom.notifications")),
+        ("invoice-events", (*IMPORTER, *INVOICES_API, "mailroom.invoices.files", "mailroom.notifications")),
         ("invoice-importer", (*API, *INVOICES_API, "mailroom.notifications")),
         ("invoices", (*IMPORTER, "mailroom.notifications")),
         ("notifications", ("mailroom.invoices",)),
-        ("notification-sender", (*API, "mailroom.notifications.endpoints", "mailroom.notifications.contract")),
+        ("notification-sender", (*API, "mailroom.notifications.api", "mailroom.notifications.api.operations")),
     ],
 )
 def test_a_function_loads_at_its_start_only_what_it_answers_with(function: str, others: tuple[str, ...]) -> None:
     modules = loaded_by(function)
-    assert "mailroom.wiring" in modules
+    assert "mailroom.services" in modules
     assert not modules & {*LATER, *others}

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from mailroom.errors import MailroomError
-from mailroom.notifications.clock import ServerClock
 from mailroom.notifications.templates import rendering
 from mailroom.notifications.templates.store import Content, Templates
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.mongo import Document
-from mailroom.wiring import Services
+from mailroom.platform.server_clock import ServerClock
+from mailroom.services import Services
 
 BY_COMMAND = "command"  # stands where a version made by the API has its key's id
 

@@ -11,7 +11,7 @@ from msgspec import Meta
 from msgspec.structs import asdict
 
 from mailroom.notifications.templates.store import Content, Template, Templates, to_template
-from mailroom.platform.problems import Problem
+from mailroom.web.problems import Problem
 
 Version = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 NAME = r"[a-z0-9][a-z0-9._-]{0,63}"

@@ -14,10 +14,10 @@ from bson import ObjectId
 from msgspec.structs import asdict
 from pymongo.errors import DuplicateKeyError
 
-from mailroom.notifications.clock import ServerClock
-from mailroom.platform import paging
 from mailroom.platform.mongo import Document, Documents
-from mailroom.platform.problems import Problem
+from mailroom.platform.server_clock import ServerClock
+from mailroom.web import paging
+from mailroom.web.problems import Problem
 
 _MOST = 2**62  # MongoDB's integers have 8 bytes
 

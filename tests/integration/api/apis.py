@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from mailroom.invoices import serving as invoices
-from mailroom.notifications import serving as notifications
-from mailroom.platform.http import Api, Route
-from mailroom.wiring import Services
+from mailroom.invoices import app as invoices
+from mailroom.notifications import app as notifications
+from mailroom.services import Services
+from mailroom.web.api import Api, Route
 
 NAMES = ("invoices", "notifications")
 

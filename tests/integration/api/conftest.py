@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from mailroom.invoices.api import InvoicesApi
-from mailroom.invoices.content import content_of
-from mailroom.invoices.identity import order
-from mailroom.invoices.ledger import Ledger
-from mailroom.invoices.parsing import Invoice
-from mailroom.invoices.queries import Queries
-from mailroom.invoices.statuses import Statuses
-from mailroom.platform.http import Api, Policy
-from mailroom.setup import INDEXES
-from mailroom.wiring import Services
+from mailroom.deploy.setup import INDEXES
+from mailroom.invoices.api.invoices import InvoicesApi
+from mailroom.invoices.files import Invoice
+from mailroom.invoices.imports.ledger import Ledger
+from mailroom.invoices.model.document import content_of
+from mailroom.invoices.model.identity import order
+from mailroom.invoices.model.statuses import Statuses
+from mailroom.invoices.views.lists import Queries
+from mailroom.services import Services
+from mailroom.web.api import Api, Policy
 from tests.integration.invoices.files import Call
 
 IMPORT = ObjectId("a" * 24)

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from local.stack import read_stack
-from mailroom.events import app as events
-from mailroom.platform.keys import SCOPES
-from mailroom.wiring import Services
+from mailroom.events import webhook as events
+from mailroom.services import Services
+from mailroom.web.keys import SCOPES
 from tests.integration.api.apis import NAMES, api, path_of
 from tests.integration.api.conftest import Client
 from tests.integration.invoices.files import Call
@@ -121,8 +121,8 @@ def test_without_a_token_the_webhook_serves_nobody(indexed: Services, content: s
 
 
 def test_workers_do_what_is_due_whoever_calls_and_tell_a_count(indexed: Services):
-    from mailroom.invoices import working as importer
-    from mailroom.notifications import working as mail
+    from mailroom.invoices import worker as importer
+    from mailroom.notifications import worker as mail
 
     for worker in (importer.worker(indexed), mail.worker(indexed)):
         for body in (b"", b'{"done": 9}', b"\x00" * 1000, b"[" * 10_000):

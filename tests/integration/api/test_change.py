@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 import pytest
 from bson import ObjectId
 
-from mailroom.invoices import shapes
-from mailroom.invoices.edits import edit
-from mailroom.invoices.identity import order
-from mailroom.invoices.merge import Row, merge
+from mailroom.invoices.api import schemas as shapes
+from mailroom.invoices.model.edits import edit
+from mailroom.invoices.model.identity import order
+from mailroom.invoices.model.merge import Row, merge
 from mailroom.platform.clock import to_milliseconds
-from mailroom.wiring import Services
+from mailroom.services import Services
 from tests.integration.api.conftest import CREATED, IMPORT, UPLOADED_MS, Answer, Client, document
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from mailroom.invoices import contract
-from mailroom.invoices.ledger import Ledger
-from mailroom.platform.http import Route
+from mailroom.invoices.api import operations as contract
+from mailroom.invoices.imports.ledger import Ledger
 from mailroom.platform.objects import ObjectVersion
-from mailroom.wiring import Services
+from mailroom.services import Services
+from mailroom.web.api import Route
 from tests.integration.api.apis import NAMES, api, path_of
 from tests.integration.api.conftest import Client, document
 

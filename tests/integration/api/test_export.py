@@ -14,13 +14,13 @@ import bson
 import pytest
 from bson.raw_bson import RawBSONDocument
 
-from mailroom.invoices import queries
-from mailroom.invoices.api import LONG_ONES_AT_ONCE
-from mailroom.invoices.export import FORMATS, chunks, safe_cell
-from mailroom.invoices.parsing import Rules, content, detect, read_records
-from mailroom.invoices.parsing.model import COLUMNS
-from mailroom.invoices.piece import Piece
-from mailroom.invoices.queries import SORTS
+from mailroom.invoices.api.invoices import LONG_ONES_AT_ONCE
+from mailroom.invoices.files import Rules, content, detect, read_records
+from mailroom.invoices.files.model import COLUMNS
+from mailroom.invoices.views import lists as queries
+from mailroom.invoices.views.export import FORMATS, chunks, safe_cell
+from mailroom.invoices.views.lists import SORTS
+from mailroom.invoices.views.piece import Piece
 from mailroom.platform.clock import Budget
 from tests.integration.api.conftest import Client, document
 from tests.integration.invoices.files import Call

@@ -11,11 +11,11 @@ import pytest
 from pymongo.errors import AutoReconnect
 
 from mailroom.errors import MissingSecret, NotSetUp, Unavailable
-from mailroom.invoices.edits import Edits
-from mailroom.platform.cors import Cors
-from mailroom.platform.http import Policy
-from mailroom.platform.ratelimit import RateLimit
-from mailroom.wiring import Services
+from mailroom.invoices.model.edits import Edits
+from mailroom.services import Services
+from mailroom.web.api import Policy
+from mailroom.web.cors import Cors
+from mailroom.web.rate_limit import RateLimit
 from tests.integration.api.apis import NAMES, api
 from tests.integration.api.conftest import Client, document
 

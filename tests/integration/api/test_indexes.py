@@ -14,11 +14,11 @@ from bench.api.combinations import served
 from bench.secantus import built
 from bench.servers import BenchServers
 from local.tools import mongod
-from mailroom.invoices.content import lookup
 from mailroom.invoices.indexes import INDEXES
-from mailroom.invoices.queries import Queries
+from mailroom.invoices.model.document import lookup
+from mailroom.invoices.views.lists import Queries
 from mailroom.platform.clock import Budget
-from mailroom.platform.turns import Turns
+from mailroom.web.concurrency import Turns
 from tests.conftest import ROOT, Addresses
 from tests.integration.api.conftest import CREATED, IMPORT, document
 

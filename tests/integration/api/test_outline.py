@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from pymongo.errors import AutoReconnect
 
 from mailroom.errors import NotSetUp
-from mailroom.invoices.outline import Outline, Outlines
-from mailroom.invoices.queries import Queries
-from mailroom.wiring import Services
+from mailroom.invoices.views.lists import Queries
+from mailroom.invoices.views.outline import Outline, Outlines
+from mailroom.services import Services
 from tests.integration.api.conftest import CREATED, document
 
 

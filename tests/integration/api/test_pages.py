@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from mailroom.invoices.learnt import Learnt
-from mailroom.invoices.outline import Outline
-from mailroom.invoices.queries import Queries
-from mailroom.wiring import Services
+from mailroom.invoices.views.learnt import Learnt
+from mailroom.invoices.views.lists import Queries
+from mailroom.invoices.views.outline import Outline
+from mailroom.services import Services
 from tests.integration.api.conftest import CREATED, IMPORT, Client, document
 
 Documents = list[dict[str, Any]]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mailroom.wiring import Services
+from mailroom.services import Services
 from tests.integration.api.conftest import document
 
 ROOT = Path(__file__).parents[3]

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from mailroom.platform.keys import SCOPES
-from mailroom.setup import INDEXES
-from mailroom.wiring import Services
+from mailroom.deploy.setup import INDEXES
+from mailroom.services import Services
+from mailroom.web.keys import SCOPES
 from tests.integration.api.apis import NAMES, api
 from tests.integration.api.conftest import Client, document
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from mailroom.invoices import queries
-from mailroom.invoices.api import LONG_ONES_AT_ONCE
-from mailroom.invoices.outline import Outlines
-from mailroom.invoices.queries import Queries
-from mailroom.wiring import Services
+from mailroom.invoices.api.invoices import LONG_ONES_AT_ONCE
+from mailroom.invoices.views import lists as queries
+from mailroom.invoices.views.lists import Queries
+from mailroom.invoices.views.outline import Outlines
+from mailroom.services import Services
 from tests.integration.api.conftest import CREATED, IMPORT, Client, document
 from tests.integration.api.test_outline import Clock
 from tests.integration.invoices.files import Call

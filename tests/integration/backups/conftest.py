@@ -13,12 +13,12 @@ import pytest
 from bson.raw_bson import RawBSONDocument
 from minio.deleteobjects import DeleteObject
 
-from mailroom import setup
 from mailroom.backups import backup, restore
 from mailroom.backups.archive import Archive
 from mailroom.backups.manifest import Backup
+from mailroom.deploy import setup
 from mailroom.platform.objects import ObjectVersion
-from mailroom.wiring import Services
+from mailroom.services import Services
 
 
 def quiet(_: str) -> None:

@@ -9,14 +9,14 @@ from types import SimpleNamespace
 import pytest
 from bson import ObjectId
 
-from mailroom import setup
 from mailroom.backups import manifest
 from mailroom.backups.archive import ArchiveUnusable
 from mailroom.backups.backup import open_archive
 from mailroom.backups.manifest import Damaged, NoSuchBackup
 from mailroom.backups.restore import DoesNotFit, NotEmpty
+from mailroom.deploy import setup
 from mailroom.errors import InvalidSetting
-from mailroom.notifications.serving import api
+from mailroom.notifications.app import api
 from tests.integration.backups.conftest import World
 from tests.integration.invoices.files import Bucket, a_minute_later, csv, line
 

@@ -1,6 +1,6 @@
 import pytest
 
-from mailroom.wiring import Services
+from mailroom.services import Services
 from tests.integration.invoices.files import Bucket
 
 

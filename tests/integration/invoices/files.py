@@ -10,12 +10,13 @@ from io import BytesIO
 from typing import Any
 from unittest.mock import patch
 
-from mailroom.events import app as events
-from mailroom.invoices import reconcile, working
-from mailroom.invoices.ledger import Ledger
-from mailroom.invoices.reconcile import CURSOR_ID
+from mailroom.events import webhook as events
+from mailroom.invoices import worker as working
+from mailroom.invoices.imports import reconcile
+from mailroom.invoices.imports.ledger import Ledger
+from mailroom.invoices.imports.reconcile import CURSOR_ID
 from mailroom.platform.mongo import Document
-from mailroom.wiring import Services
+from mailroom.services import Services
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 

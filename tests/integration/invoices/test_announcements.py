@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from mailroom import setup
+from mailroom.deploy import setup
 from mailroom.errors import InvalidSetting
-from mailroom.invoices import working
-from mailroom.wiring import Services
+from mailroom.invoices import worker as working
+from mailroom.services import Services
 from tests.integration.invoices.files import Bucket, csv, line
 
 
@@ -31,7 +31,7 @@ def test_each_end_of_an_import_is_one_queued_mail(told: Bucket):
 
 
 def test_a_mail_that_cannot_be_kept_does_not_touch_the_import(told: Bucket, monkeypatch: pytest.MonkeyPatch):
-    from mailroom.notifications.store import Store
+    from mailroom.notifications.outbox.accept import Store
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("no outbox")

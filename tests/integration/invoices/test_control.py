@@ -10,11 +10,11 @@ import pytest
 import urllib3
 from bson import ObjectId
 
-from mailroom import setup
+from mailroom.deploy import setup
 from mailroom.errors import LeaseLost
-from mailroom.invoices import serving
-from mailroom.platform.keys import SCOPES
-from mailroom.wiring import Services
+from mailroom.invoices import app as serving
+from mailroom.services import Services
+from mailroom.web.keys import SCOPES
 from tests.integration.invoices.files import HEADER, Bucket, Call, counts, csv, line
 
 

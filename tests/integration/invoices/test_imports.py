@@ -7,10 +7,11 @@ from collections.abc import Callable
 import pytest
 from bson import Decimal128
 
-from mailroom import setup
-from mailroom.invoices import reading, working
-from mailroom.invoices.importer import MOST_ATTEMPTS
-from mailroom.wiring import Services
+from mailroom.deploy import setup
+from mailroom.invoices import worker as working
+from mailroom.invoices.imports import source as reading
+from mailroom.invoices.imports.importer import MOST_ATTEMPTS
+from mailroom.services import Services
 from tests.integration.invoices.files import HEADER, Bucket, counts, csv, line
 
 

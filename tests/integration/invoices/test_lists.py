@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mailroom.invoices import serving
+from mailroom.invoices import app as serving
 from tests.integration.invoices.files import Bucket, Call, csv, line
 
 

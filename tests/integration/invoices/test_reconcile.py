@@ -10,8 +10,9 @@ import pytest
 from bson import ObjectId
 from msgspec.structs import replace
 
-from mailroom.invoices import reconcile, working
-from mailroom.invoices.reconcile import CURSOR_ID
+from mailroom.invoices import worker as working
+from mailroom.invoices.imports import reconcile
+from mailroom.invoices.imports.reconcile import CURSOR_ID
 from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import server_time
 from tests.integration.invoices.files import LONG_AGO, Bucket, a_minute_later, csv, line

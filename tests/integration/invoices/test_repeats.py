@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from mailroom.invoices.fast import Stamp, read_batches
-from mailroom.invoices.identity import order_prefix
-from mailroom.invoices.parsing import COLUMNS, Dialect, Rules
-from mailroom.invoices.repeats import Repeats
-from mailroom.invoices.store import InvoiceStore
-from mailroom.wiring import Services
+from mailroom.invoices.columnar import Stamp, read_batches
+from mailroom.invoices.files import COLUMNS, Dialect, Rules
+from mailroom.invoices.imports.repeats import Repeats
+from mailroom.invoices.imports.writer import InvoiceStore
+from mailroom.invoices.model.identity import order_prefix
+from mailroom.services import Services
 
 DIALECT = Dialect("utf-8", "none", 0, ",", "doubled", "\n", ".", False, "", (), False, COLUMNS, COLUMNS)
 BATCH_ROWS = 20

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from mailroom import setup
-from mailroom.invoices import serving
-from mailroom.invoices.ledger import Ledger
-from mailroom.wiring import Services
+from mailroom.deploy import setup
+from mailroom.invoices import app as serving
+from mailroom.invoices.imports.ledger import Ledger
+from mailroom.services import Services
 from tests.commands import RECORDER
 from tests.integration.api.conftest import Client
 from tests.integration.invoices.files import Bucket, counts, csv, line

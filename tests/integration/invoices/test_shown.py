@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from mailroom.invoices import layout, shapes
-from mailroom.invoices.queries import Queries
-from mailroom.wiring import Services
+from mailroom.invoices.api import schemas as shapes
+from mailroom.invoices.views import layout
+from mailroom.invoices.views.lists import Queries
+from mailroom.services import Services
 from tests.integration.invoices.files import HEADER, Bucket, csv, line
 
 

@@ -8,14 +8,14 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from mailroom import setup
+from mailroom.deploy import setup
 from mailroom.errors import LeaseLost
-from mailroom.invoices import working
-from mailroom.invoices.control import Control
-from mailroom.invoices.importer import MOST_ATTEMPTS, MOST_PART_ATTEMPTS
-from mailroom.invoices.jobs import COUNTS, Checkpoint
-from mailroom.invoices.parts import Part
-from mailroom.wiring import Services
+from mailroom.invoices import worker as working
+from mailroom.invoices.imports.actions import Control
+from mailroom.invoices.imports.chunks import Part
+from mailroom.invoices.imports.importer import MOST_ATTEMPTS, MOST_PART_ATTEMPTS
+from mailroom.invoices.imports.job import COUNTS, Checkpoint
+from mailroom.services import Services
 from tests.integration.invoices.files import Bucket, counts, csv, line
 
 LINES = [line(n, gross="bad" if n % 7 == 0 else "119.00") for n in range(50)]

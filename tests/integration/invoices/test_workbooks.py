@@ -9,11 +9,11 @@ from datetime import date
 import pytest
 from openpyxl import Workbook
 
-from mailroom import setup
-from mailroom.invoices import reading
-from mailroom.invoices.ledger import Ledger
-from mailroom.invoices.parsing import workbooks
-from mailroom.wiring import Services
+from mailroom.deploy import setup
+from mailroom.invoices.files import workbooks
+from mailroom.invoices.imports import source as reading
+from mailroom.invoices.imports.ledger import Ledger
+from mailroom.services import Services
 from tests.integration.invoices.files import HEADER, Bucket, counts, line
 
 

@@ -14,9 +14,10 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from mailroom.notifications import serving, working
-from mailroom.notifications.outbox import Outbox
-from mailroom.wiring import Services
+from mailroom.notifications import app as serving
+from mailroom.notifications import worker as working
+from mailroom.notifications.outbox.outbox import Outbox
+from mailroom.services import Services
 
 
 def die(*_: object) -> None:

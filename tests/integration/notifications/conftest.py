@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from mailroom.notifications import serving, working
+from mailroom.notifications import app as serving
+from mailroom.notifications import worker as working
 from mailroom.notifications.indexes import INDEXES
-from mailroom.platform.http import Api
 from mailroom.platform.mongo import Documents
 from mailroom.platform.worker import Worker
-from mailroom.wiring import Services
+from mailroom.services import Services
+from mailroom.web.api import Api
 from tests.integration.notifications.relay import Relay
 
 # Nothing waits for these limits to pass: a test that is about one sets it.

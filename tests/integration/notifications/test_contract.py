@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from mailroom.notifications.shapes import Accepted, RefusedEntry
-from mailroom.platform.contract import Operation
-from mailroom.platform.http import Route
+from mailroom.notifications.api.schemas import Accepted, RefusedEntry
+from mailroom.web.api import Route
+from mailroom.web.operations import Operation
 from tests.integration.notifications.conftest import Answer, Mail
 from tests.integration.notifications.relay import Relay, reply
 

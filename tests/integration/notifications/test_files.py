@@ -13,9 +13,9 @@ from minio.credentials import StaticProvider
 from minio.error import S3Error
 from minio.versioningconfig import VersioningConfig
 
-from mailroom import rights
+from mailroom.deploy import permissions as rights
 from mailroom.errors import InvalidSetting
-from mailroom.notifications.attachments import LARGEST_ATTACHMENTS
+from mailroom.notifications.message.attachments import LARGEST_ATTACHMENTS
 from mailroom.platform.settings import Settings
 from tests.integration.notifications.conftest import Answer, Mail
 from tests.integration.notifications.relay import Received, Relay

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mailroom.notifications.attachments import LARGEST_ATTACHMENTS
+from mailroom.notifications.message.attachments import LARGEST_ATTACHMENTS
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.mongo import server_time
 from tests.integration.notifications.conftest import Mail

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from pymongo.errors import AutoReconnect
 
-from mailroom.notifications import serving, working
-from mailroom.notifications.outbox import Outbox
+from mailroom.notifications import app as serving
+from mailroom.notifications import worker as working
+from mailroom.notifications.outbox.outbox import Outbox
 from tests.integration.notifications.conftest import SETTINGS, Client, Mail, eventually
 from tests.integration.notifications.relay import Relay, slow
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailroom.notifications import addresses
+from mailroom.notifications.model import addresses
 from tests.integration.notifications.conftest import Mail
 from tests.integration.notifications.relay import Received, Relay
 from tests.integration.notifications.test_signing import in_dns, openssl, put_key

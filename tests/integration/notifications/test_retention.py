@@ -6,9 +6,9 @@ import base64
 from datetime import timedelta
 from typing import Any
 
-from mailroom.notifications.clock import ServerClock
-from mailroom.notifications.outbox import Outbox
-from mailroom.notifications.retention import SWEEP_ID
+from mailroom.notifications.outbox.outbox import Outbox
+from mailroom.notifications.outbox.retention import SWEEP_ID
+from mailroom.platform.server_clock import ServerClock
 from tests.integration.notifications.conftest import Mail
 from tests.integration.notifications.relay import Relay, call
 

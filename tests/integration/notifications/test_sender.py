@@ -13,13 +13,13 @@ import pytest
 from pymongo import MongoClient
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from mailroom.notifications.changes import Settlement
-from mailroom.notifications.claims import Claim
-from mailroom.notifications.clock import ServerClock
-from mailroom.notifications.model import Fate, Result, State
-from mailroom.notifications.outbox import Outbox
-from mailroom.notifications.settling import Decision
+from mailroom.notifications.model.messages import Fate, Result, State
+from mailroom.notifications.outbox.changes import Settlement
+from mailroom.notifications.outbox.claims import Claim
+from mailroom.notifications.outbox.outbox import Outbox
+from mailroom.notifications.outbox.outcomes import Decision
 from mailroom.platform import mongo
+from mailroom.platform.server_clock import ServerClock
 from tests.integration.api.test_indexes import named
 from tests.integration.notifications.conftest import Mail, eventually
 from tests.integration.notifications.relay import Peer, Relay, reply, slow

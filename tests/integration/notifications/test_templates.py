@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mailroom.platform import paging
+from mailroom.web import paging
 from tests.integration.notifications.conftest import Answer, Mail
 from tests.integration.notifications.relay import Relay
 

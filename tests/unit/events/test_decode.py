@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mailroom.events.decode import Ignored, NotAnEvent, decode
+from mailroom.events.s3_event import Ignored, NotAnEvent, decode
 from mailroom.platform.objects import ObjectVersion
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -9,7 +9,7 @@ from bson import Decimal128
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailroom.invoices.amounts import plain_text
+from mailroom.invoices.model.decimals import plain_text
 
 
 @pytest.mark.parametrize("text", ["1190.00", "-0.05", "0.00", "-0.00", "7", "12.345", "-1000000000000.01"])

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from mailroom.invoices.identity import import_id, invoice_id, supplier_key
+from mailroom.invoices.model.identity import import_id, invoice_id, supplier_key
 from mailroom.platform.objects import ObjectVersion
 
 VERSION = ObjectVersion("invoices", "may.csv", "v1", "e1", 10, 1_700_000_000_123)

@@ -13,12 +13,13 @@ from bson.raw_bson import RawBSONDocument
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailroom.invoices import layout, shapes
-from mailroom.invoices.content import content_of
-from mailroom.invoices.edits import edit
-from mailroom.invoices.identity import order
-from mailroom.invoices.merge import UPDATED, Row, merge
-from mailroom.invoices.parsing import Invoice
+from mailroom.invoices.api import schemas as shapes
+from mailroom.invoices.files import Invoice
+from mailroom.invoices.model.document import content_of
+from mailroom.invoices.model.edits import edit
+from mailroom.invoices.model.identity import order
+from mailroom.invoices.model.merge import UPDATED, Row, merge
+from mailroom.invoices.views import layout
 
 NOW = datetime(2026, 11, 26, 10, 30, 0, 123000, tzinfo=UTC)
 THIS, OTHER, KEY = ObjectId("a" * 24), ObjectId("b" * 24), ObjectId("c" * 24)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mailroom.invoices.learnt import Entries, Learnt
-from mailroom.invoices.outline import Outline
+from mailroom.invoices.views.learnt import Entries, Learnt
+from mailroom.invoices.views.outline import Outline
 from mailroom.platform.windows import Stop
 
 DAYS = [datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(300)]

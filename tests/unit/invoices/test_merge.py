@@ -6,8 +6,8 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailroom.invoices.identity import order
-from mailroom.invoices.merge import INSERTED, STALE, UNCHANGED, UPDATED, Row, merge
+from mailroom.invoices.model.identity import order
+from mailroom.invoices.model.merge import INSERTED, STALE, UNCHANGED, UPDATED, Row, merge
 
 THIS, OTHER = ObjectId("a" * 24), ObjectId("b" * 24)
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailroom.invoices.spread import spread
+from mailroom.invoices.views.spread import spread
 from mailroom.platform.windows import Stop
 
 DAYS = [datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(400)]

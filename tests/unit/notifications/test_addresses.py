@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
-from mailroom.notifications import addresses
+from mailroom.notifications.model import addresses
 
 
 def test_first_calls_that_come_at_once_all_work():

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailroom.notifications.relay.channel import Channel
+from mailroom.notifications.smtp.channel import Channel
 
 ANSWERS = b"250-first\r\n250 second\r\n354 go\r\n550 5.1.1 not here\r\n250\r\n"
 PARSED = [(250, "first\nsecond"), (354, "go"), (550, "5.1.1 not here"), (250, "")]

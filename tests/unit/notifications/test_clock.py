@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from mailroom.notifications import clock
-from mailroom.notifications.clock import ServerClock
+from mailroom.platform import server_clock as clock
+from mailroom.platform.server_clock import ServerClock
 
 BEGIN = datetime(2024, 1, 31, 12, 0, tzinfo=UTC)
 

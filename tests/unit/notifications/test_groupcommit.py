@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from mailroom.notifications.groupcommit import GroupCommit
+from mailroom.notifications.sending.group_commit import GroupCommit
 
 GATHER = 0.001
 ENOUGH = 1000

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailroom.errors import InvalidSetting
-from mailroom.notifications import mime
-from mailroom.notifications.headers import LONGEST_VALUE, AllowedHeaders
-from mailroom.platform.http import Problem
+from mailroom.notifications.message import mime
+from mailroom.notifications.message.headers import LONGEST_VALUE, AllowedHeaders
 from mailroom.platform.settings import Settings
+from mailroom.web.api import Problem
 from tests.unit.notifications.test_mime import HEADERS, decoded, message
 
 ALLOWED = AllowedHeaders.parse(Settings().mail_headers)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailroom.notifications import mime
-from mailroom.notifications.model import Address, Kind, Message, Recipient, Sender
+from mailroom.notifications.message import mime
+from mailroom.notifications.model.messages import Address, Kind, Message, Recipient, Sender
 
 HEADERS = ["Message-ID", "Date", "From", "To", "Cc", "Reply-To", "Subject", "MIME-Version", "Content-Type"]
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mailroom.notifications.relay.pace import Pace
+from mailroom.notifications.smtp.send_rate import Pace
 
 
 class Time:

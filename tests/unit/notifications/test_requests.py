@@ -12,12 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailroom.errors import InvalidSetting
-from mailroom.notifications import addresses, documents, mime, requests
-from mailroom.notifications.headers import AllowedHeaders
-from mailroom.notifications.model import Sender
-from mailroom.notifications.requests import Extras, Send
-from mailroom.platform.http import Problem
+from mailroom.notifications.message import mime
+from mailroom.notifications.message import request as requests
+from mailroom.notifications.message.headers import AllowedHeaders
+from mailroom.notifications.message.request import Extras, Send
+from mailroom.notifications.model import addresses
+from mailroom.notifications.model.messages import Sender
+from mailroom.notifications.outbox import documents
 from mailroom.platform.settings import Settings
+from mailroom.web.api import Problem
 
 OURS = Sender("Mailroom", "mail@example.com")
 EXTRAS = Extras(AllowedHeaders.parse(Settings().mail_headers))

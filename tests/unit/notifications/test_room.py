@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mailroom.notifications.room import Room
+from mailroom.notifications.sending.byte_budget import Room
 
 
 class Guests:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mailroom.notifications.model import Address, Fate, Outcome, Recipient, Result, State, Verdict
-from mailroom.notifications.retries import RELAY_DOWN_LONGEST, Retries
-from mailroom.notifications.settling import decide
+from mailroom.notifications.model.messages import Address, Fate, Outcome, Recipient, Result, State, Verdict
+from mailroom.notifications.outbox.outcomes import decide
+from mailroom.notifications.outbox.retries import RELAY_DOWN_LONGEST, Retries
 
 RETRIES = Retries(first=60, longest=14_400, give_up=1000, random=lambda: 1.0)
 

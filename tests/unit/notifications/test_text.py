@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailroom.notifications.text import from_html
+from mailroom.notifications.message.html_to_text import from_html
 
 LONG = "y" * 5_000
 

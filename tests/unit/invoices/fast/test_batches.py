@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mailroom.invoices.content import content_of
-from mailroom.invoices.fast import Batch, Stamp, read_batches
-from mailroom.invoices.fast.ready import INT32_MAX
-from mailroom.invoices.merge import Row, merge
-from mailroom.invoices.parsing import COLUMNS, Dialect, Rejected, RowParser, Rules, read_records
+from mailroom.invoices.columnar import Batch, Stamp, read_batches
+from mailroom.invoices.columnar.ready import INT32_MAX
+from mailroom.invoices.files import COLUMNS, Dialect, Rejected, RowParser, Rules, read_records
+from mailroom.invoices.model.document import content_of
+from mailroom.invoices.model.merge import Row, merge
 
 STAMP = Stamp(ObjectId(), "0189abcdef01 00000000-v%b-1 ", datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC))
 DIALECT = Dialect("utf-8", "none", 0, ",", "doubled", "\n", ".", False, "dmy", (), False, COLUMNS, COLUMNS)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailroom.invoices.fast.blocks import Blocks
+from mailroom.invoices.columnar.blocks import Blocks
 
 lengths = st.one_of(st.integers(0, 5), st.integers(0, 300), st.just(5000))
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailroom.invoices.fast import Batch, read_batches
-from mailroom.invoices.parsing import Dialect, Rejected, Rules
+from mailroom.invoices.columnar import Batch, read_batches
+from mailroom.invoices.files import Dialect, Rejected, Rules
 from tests.unit.invoices.fast.test_batches import STAMP, dialects, files, outcomes, rule_sets
 
 

@@ -10,8 +10,8 @@ READ = """
 import sys
 from datetime import UTC, datetime
 from bson import ObjectId
-from mailroom.invoices.fast import Stamp, read_batches
-from mailroom.invoices.parsing import Rules, detect
+from mailroom.invoices.columnar import Stamp, read_batches
+from mailroom.invoices.files import Rules, detect
 from samples.generate import HEADER, rows
 content = (HEADER + "".join(rows(100))).encode()
 dialect = detect(content, Rules(), complete=True)

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from bson import ObjectId
 
-import mailroom.invoices.fast.columns  # noqa: F401  # in the child too: what it takes to load is no batch's
-from mailroom.invoices.fast import Stamp, read_batches
-from mailroom.invoices.parsing import COLUMNS, Dialect, Rules
-from mailroom.invoices.reading import BATCH_BYTES
+import mailroom.invoices.columnar.columns  # noqa: F401  # in the child too: what it takes to load is no batch's
+from mailroom.invoices.columnar import Stamp, read_batches
+from mailroom.invoices.files import COLUMNS, Dialect, Rules
+from mailroom.invoices.imports.source import BATCH_BYTES
 from mailroom.platform.settings import Settings
 
 MEBIBYTE = 1 << 20

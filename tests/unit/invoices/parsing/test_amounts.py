@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from mailroom.invoices.parsing.amounts import Fault, decimal_mark, read_amount
+from mailroom.invoices.files.amounts import Fault, decimal_mark, read_amount
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@ from datetime import date
 
 import pytest
 
-from mailroom.invoices.parsing.amounts import Fault
-from mailroom.invoices.parsing.dates import read_date
+from mailroom.invoices.files.amounts import Fault
+from mailroom.invoices.files.dates import read_date
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mailroom.invoices.parsing import (
+from mailroom.invoices.files import (
     COLUMNS,
     Dialect,
     FileRejected,
@@ -23,7 +23,7 @@ from mailroom.invoices.parsing import (
     read_records,
     records,
 )
-from mailroom.invoices.parsing.lines import without_first
+from mailroom.invoices.files.lines import without_first
 
 RULES = Rules()
 PLAIN = Dialect("utf-8", "none", 0, ",", "doubled", "\n", ".", False, "", (), False, COLUMNS, COLUMNS)

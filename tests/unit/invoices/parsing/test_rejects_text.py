@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mailroom.invoices.parsing import (
+from mailroom.invoices.files import (
     COLUMNS,
     Dialect,
     Invoice,

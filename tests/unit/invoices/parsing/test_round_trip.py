@@ -10,7 +10,7 @@ from decimal import Decimal
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mailroom.invoices.parsing import (
+from mailroom.invoices.files import (
     COLUMNS,
     FileRejected,
     Invoice,

@@ -13,8 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from mailroom.invoices.parsing import FileRejected, held_workbook, is_workbook, sheet_content
-from mailroom.invoices.parsing.workbooks import MAX_WORKBOOK_BYTES
+from mailroom.invoices.files import FileRejected, held_workbook, is_workbook, sheet_content
+from mailroom.invoices.files.workbooks import MAX_WORKBOOK_BYTES
 
 PARTS = {
     "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'

@@ -1,0 +1,1 @@
+"""Set-up of the servers, and what each function may do there."""

@@ -1,0 +1,132 @@
+"""Set-up: indexes, buckets with versions, event rules. Idempotent: run it at every deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from minio import Minio
+from minio.commonconfig import ENABLED
+from minio.error import S3Error
+from minio.notificationconfig import NotificationConfig, QueueConfig
+from minio.versioningconfig import VersioningConfig
+from pymongo import IndexModel
+from pymongo.errors import ConnectionFailure, OperationFailure
+
+from mailroom.errors import MailroomError, Unavailable
+from mailroom.invoices import indexes as invoices
+from mailroom.invoices.imports.reconcile import CURSOR_ID
+from mailroom.notifications import indexes as notifications
+from mailroom.platform.objects import translated_errors
+from mailroom.platform.secrets import S3_ACCESS_KEY, S3_SECRET_KEY
+from mailroom.services import Services
+
+INDEXES: dict[str, list[IndexModel]] = invoices.INDEXES | notifications.INDEXES
+
+# Tags and retention are "created" events too, but bring no new bytes.
+EVENTS = [
+    "s3:ObjectCreated:Put",
+    "s3:ObjectCreated:Post",
+    "s3:ObjectCreated:Copy",
+    "s3:ObjectCreated:CompleteMultipartUpload",
+]
+
+
+class SetupFailed(MailroomError):
+    """A step was refused. The message names it and says what to do."""
+
+
+def run(services: Services, say: Callable[[str], None]) -> None:
+    """Does every step, telling `say` about each.
+
+    Raises:
+        SetupFailed, MissingSecret, InvalidSetting: what was done until then stays; run it again.
+    """
+    with _told_of_mongodb(services.settings.mongodb_secret):
+        for line in _database(services):
+            say(line)
+    with _told_of_s3(services.settings.s3_endpoint):
+        for line in _buckets(services):
+            say(line)
+
+
+@contextmanager
+def _told_of_mongodb(secret: str) -> Iterator[None]:
+    try:
+        yield
+    except ConnectionFailure as error:
+        # Only its first words: a description of the whole topology follows them.
+        reason = str(error).partition(", Timeout:")[0].partition(" (configured")[0]
+        raise SetupFailed(
+            f"MongoDB does not answer: {reason}. Is it up, and is the address in the secret {secret} right?"
+        ) from error
+    except OperationFailure as error:
+        text = (error.details or {}).get("errmsg", str(error))
+        raise SetupFailed(
+            f"MongoDB refuses: {text} (code {error.code}). Has the user of the secret {secret} its rights?"
+        ) from (error)
+
+
+@contextmanager
+def _told_of_s3(endpoint: str) -> Iterator[None]:
+    try:
+        with translated_errors():
+            yield
+    except Unavailable as error:
+        raise SetupFailed(
+            f"{error}: {endpoint}. Is it up, is S3_ENDPOINT right, and are the secrets {S3_ACCESS_KEY} and "
+            f"{S3_SECRET_KEY} those of its administrator?"
+        ) from error
+
+
+def _database(services: Services) -> Iterator[str]:
+    for name, wanted in INDEXES.items():
+        collection = services.database[name]
+        ours = {model.document["name"] for model in wanted} | {"_id_"}
+        made = collection.create_indexes(wanted)
+        foreign = sorted(set(collection.index_information()) - ours)
+        yield f"indexes of {name}: {', '.join(made)}" + (f" (also found: {', '.join(foreign)})" if foreign else "")
+    services.database["cursors"].update_one(
+        {"_id": CURSOR_ID}, {"$setOnInsert": {"startAfter": "", "dueAt": datetime.now(UTC)}}, upsert=True
+    )
+
+
+def _buckets(services: Services) -> Iterator[str]:
+    settings, client = services.settings, services.objects.client
+    for bucket in (settings.invoices_bucket, settings.rejects_bucket, settings.attachments_bucket):
+        _make_bucket(client, bucket, settings.s3_region)
+        yield f"bucket {bucket}"
+    for bucket in (settings.invoices_bucket, settings.attachments_bucket):
+        client.set_bucket_versioning(bucket, VersioningConfig(ENABLED))
+        yield f"versions of {bucket}: on"
+    _set_event_rule(client, settings.invoices_bucket, settings.webhook_arn)
+    yield f"events of {settings.invoices_bucket}: to {settings.webhook_arn}"
+
+
+def _make_bucket(client: Minio, bucket: str, region: str) -> None:
+    try:
+        client.make_bucket(bucket, location=region)
+    except S3Error as error:
+        if error.code in ("InvalidAccessKeyId", "SignatureDoesNotMatch"):
+            raise  # nothing is wrong with the bucket
+        if error.code != "BucketAlreadyOwnedByYou":
+            raise SetupFailed(f"the bucket {bucket} cannot be made: {error.code} {error.message}") from error
+
+
+def _set_event_rule(client: Minio, bucket: str, arn: str) -> None:
+    """Replaces the rule for our target, and keeps those for others."""
+    found = client.get_bucket_notification(bucket)
+    others = [rule for rule in found.queue_config_list or [] if rule.queue != arn]
+    config = NotificationConfig(
+        cloud_func_config_list=found.cloud_func_config_list,
+        queue_config_list=[*others, QueueConfig(queue=arn, events=EVENTS)],
+        topic_config_list=found.topic_config_list,
+    )
+    try:
+        client.set_bucket_notification(bucket, config)
+    except S3Error as error:
+        raise SetupFailed(
+            f"the events of the bucket {bucket} cannot be sent to {arn}: {error.code} {error.message} "
+            "Does the S3 server have that webhook target (MINIO_NOTIFY_WEBHOOK_ENABLE_MAILROOM=on)?"
+        ) from error

@@ -1,0 +1,132 @@
+"""The contract of the function `invoices`: what each route takes and answers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from mailroom.invoices.api.schemas import Accepted, ImportPage, InvoicePage, State
+from mailroom.invoices.api.schemas import Import as ImportShape
+from mailroom.invoices.api.schemas import Invoice as InvoiceShape
+from mailroom.invoices.views.export import FORMATS
+from mailroom.invoices.views.lists import SORTS
+from mailroom.invoices.views.totals import DIMENSIONS, TotalPage
+from mailroom.web.operations import PAGE, Contract, Date, Id, Operation, Parameter, Time
+
+CONTRACT = Contract(
+    "invoices",
+    "Mailroom: invoices",
+    "Invoices that were imported from CSV files, and the imports. Money is text (`1190.00`), a date is `2024-01-31`, a "
+    "time is in UTC. Lists are in pages: give `nextCursor` as `cursor`. Which filters may stand together is said with "
+    "each list; other combinations are refused with 422, for no index would serve them.\n\n"
+    "Every answer has an `X-Call-Id`, under which the logs have more, and an `X-Request-Id`: the caller's own, if it "
+    "sent one. Reads have an `ETag` and understand `If-None-Match`. Answers are compressed where gzip is accepted.",
+)
+
+
+class StartImport(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The body of `POST /imports`. Without `versionId`, the newest version is imported."""
+
+    bucket: str
+    key: str
+    version_id: str = ""
+    force: bool = False
+    dry_run: bool = False
+
+
+class ChangeInvoice(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The body of `PATCH /{id}`."""
+
+    status: Annotated[str, Meta(max_length=50)]
+
+
+_FILTERS = (
+    Parameter("supplier", "The supplier's name; case and repeated spaces do not matter."),
+    Parameter("status", "The status, to the letter."),
+    Parameter("currency", "ISO 4217."),
+    Parameter("invoiceNumber", "The number, to the letter."),
+    Parameter("importId", "Created or changed by this import.", Id),
+    Parameter("dateFrom", "`invoiceDate` on this day or later.", Date),
+    Parameter("dateTo", "`invoiceDate` on this day or earlier.", Date),
+    Parameter("updatedSince", "`updatedAt` at this time or later; give the offset (`Z`).", Time),
+)
+_SORT = Parameter(
+    "sort",
+    "`updatedAt` goes with `importId` and `updatedSince`, `invoiceDate` with the other filters, each with none.",
+    Annotated[str, Meta(extra_json_schema={"enum": list(SORTS)})],
+)
+_COMBINATIONS = (
+    "Filters that may stand together: `supplier` with `status` or with `invoiceNumber`; any one of `supplier`, "
+    "`status`, `currency` and `invoiceNumber`; each of these with `dateFrom` and `dateTo`. Apart from them, "
+    "`importId` and `updatedSince`, also together."
+)
+
+LIST_INVOICES = Operation(
+    "A page of invoices",
+    {200: InvoicePage},
+    parameters=(*_FILTERS, _SORT, *PAGE),
+    text=f"{_COMBINATIONS} Newest invoice date first, or with `importId` or `updatedSince` in the order of change.",
+)
+TOTALS = Operation(
+    "Sums of invoices",
+    {200: TotalPage},
+    parameters=(
+        Parameter(
+            "by",
+            f"What to group by: one or more of {', '.join(f'`{name}`' for name in DIMENSIONS)}, separated by commas; "
+            "by default the currency alone. Different currencies are never added up, whatever is given.",
+        ),
+        *_FILTERS,
+        *PAGE,
+    ),
+    text=_COMBINATIONS,
+)
+EXPORT = Operation(
+    "All invoices of a filter as a file",
+    {200: {media.partition(";")[0]: InvoicePage if name == "json" else str for name, (media, _) in FORMATS.items()}},
+    parameters=(
+        Parameter("format", "By default `csv`.", Annotated[str, Meta(extra_json_schema={"enum": list(FORMATS)})]),
+        *_FILTERS,
+        _SORT,
+        Parameter("cursor", "Where the piece before ended; with the same filters and sort."),
+    ),
+    text=f"{_COMBINATIONS}\n\nThe file is sent while it is read. A CSV has the columns of an import, so it can be "
+    "uploaded again; text that a spreadsheet would run as a formula gets an apostrophe in front.\n\nThe end says "
+    "whether all is there. JSON and the last line of NDJSON have `nextCursor`: null, or where the next piece begins. A "
+    "CSV ends with an empty line, or with the line `nextCursor,…`; of its pieces only the first has a header. A file "
+    "with neither at its end was cut off: ask again.",
+)
+GET_INVOICE = Operation("One invoice, with its provenance", {200: InvoiceShape}, problems=(404,))
+CHANGE_INVOICE = Operation(
+    "Change the status of an invoice",
+    {200: InvoiceShape},
+    body=ChangeInvoice,
+    parameters=(
+        Parameter("If-Match", "The `ETag` of the invoice as it was read, or `*`.", where="header", required=True),
+    ),
+    problems=(404, 412, 428),
+    text="412 when it has changed since it was read: read it again. The change counts as newer than every file that "
+    "was uploaded before it; a file uploaded later may set the status anew.",
+)
+LIST_IMPORTS = Operation(
+    "A page of imports, newest first",
+    {200: ImportPage},
+    parameters=(
+        Parameter("bucket", "The bucket."),
+        Parameter("key", "The object's name."),
+        Parameter("versionId", "The object's version; needs `key`."),
+        Parameter("state", "Where the import stands.", State),
+        *PAGE,
+    ),
+)
+GET_IMPORT = Operation("One import, with its progress", {200: ImportShape}, problems=(404,))
+START_IMPORT = Operation(
+    "Import an object of the bucket now",
+    {202: Accepted},
+    body=StartImport,
+    text="The same version gives the same import, however often it is asked for. With `force` it is imported once "
+    "more, and counts as newer than all that was imported until now. "
+    "With `dryRun` nothing is written, but everything counted as if it were.",
+)

@@ -1,0 +1,180 @@
+"""Invoices and imports as the API shows them: money and dates as text, ids as hexadecimal digits."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from mailroom.invoices.imports.chunks import bytes_in, parts_of
+from mailroom.invoices.imports.ledger import DONE, STATES
+from mailroom.invoices.model.decimals import plain_text
+from mailroom.platform.clock import rfc3339
+from mailroom.platform.mongo import Document
+from mailroom.web.operations import Cursor, Date, Id, Money, Time
+from mailroom.web.paging import optional_time
+
+State = Annotated[str, Meta(extra_json_schema={"enum": list(STATES)})]
+
+
+class Shape(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """The base of what the API sends."""
+
+
+class Source(Shape):
+    """Where an invoice's content comes from. `row` counts from 1 and is a line of data, `offset` is in bytes."""
+
+    import_id: Id
+    row: int
+    offset: int
+    outcome: str
+
+
+class Edit(Shape):
+    """The last change through this API."""
+
+    key_id: Id
+    at: Time
+
+
+class Invoice(Shape):
+    """`changedBy` is the id of the import, or of the API key, that changed it last."""
+
+    id: Id
+    invoice_number: str
+    invoice_date: Date
+    gross_amount: Money
+    net_amount: Money
+    vat_amount: Money
+    supplier_name: str
+    supplier_address: str
+    currency: str
+    status: str
+    extra: dict[str, str]
+    source: Source
+    edited: Edit | None
+    inserted_by: Id
+    changed_by: Id
+    created_at: Time
+    updated_at: Time
+
+
+class InvoicePage(Shape):
+    items: list[Invoice]
+    next_cursor: Cursor | None
+
+
+class Counts(Shape):
+    """`rows` is the sum of the others."""
+
+    rows: int
+    inserted: int
+    updated: int
+    unchanged: int
+    stale: int
+    rejected: int
+
+
+class Progress(Shape):
+    bytes_read: int
+    bytes_total: int
+
+
+class Fault(Shape):
+    code: str
+    message: str
+
+
+class ObjectName(Shape):
+    bucket: str
+    key: str
+
+
+class RejectsFile(ObjectName):
+    """`omitted` rows were rejected after the file had grown to its limit."""
+
+    omitted: int
+
+
+class Import(Shape):
+    """One version of an object, and what became of its rows. A dry run has written nothing."""
+
+    id: Id
+    state: State
+    bucket: str
+    key: str
+    version_id: str
+    counts: Counts
+    progress: Progress
+    error: Fault | None
+    rejects: RejectsFile | None
+    dry_run: bool
+    dialect: dict[str, Any] | None
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+    updated_at: Time
+
+
+class ImportPage(Shape):
+    items: list[Import]
+    next_cursor: Cursor | None
+
+
+class Accepted(Shape):
+    """The id of the import."""
+
+    id: Id
+
+
+def invoice(document: Document) -> Invoice:
+    """An invoice as MongoDB keeps it."""
+    source, edited = document["source"], document.get("edited")
+    return Invoice(
+        id=str(document["_id"]),
+        invoice_number=document["invoiceNumber"],
+        invoice_date=document["invoiceDate"].date().isoformat(),
+        gross_amount=plain_text(document["grossAmount"]),
+        net_amount=plain_text(document["netAmount"]),
+        vat_amount=plain_text(document["vatAmount"]),
+        supplier_name=document["supplierName"],
+        supplier_address=document["supplierAddress"],
+        currency=document["currency"],
+        status=document["status"],
+        extra=document.get("extra", {}),
+        source=Source(
+            import_id=str(source["importId"]), row=source["row"], offset=source["offset"], outcome=source["outcome"]
+        ),
+        edited=Edit(key_id=str(edited["keyId"]), at=rfc3339(edited["at"])) if edited else None,
+        inserted_by=str(document["insertedBy"]),
+        changed_by=str(document["changedBy"]),
+        created_at=rfc3339(document["createdAt"]),
+        updated_at=rfc3339(document["updatedAt"]),
+    )
+
+
+def import_(document: Document) -> Import:
+    """An import as MongoDB keeps it."""
+    checkpoint, total, error, rejects = (document[name] for name in ("checkpoint", "size", "error", "rejects"))
+    # Of a compressed object the offset is one of its content, which may be longer than the object.
+    read = checkpoint["offset"] - bytes_in(parts_of(document))
+    return Import(
+        id=str(document["_id"]),
+        state=document["state"],
+        bucket=document["bucket"],
+        key=document["key"],
+        version_id=document["versionId"],
+        counts=Counts(**checkpoint["counts"]),
+        progress=Progress(bytes_read=total if document["state"] == DONE else min(read, total), bytes_total=total),
+        error=Fault(code=error["code"], message=error["message"]) if error else None,
+        rejects=RejectsFile(bucket=rejects["bucket"], key=rejects["key"], omitted=rejects["omitted"])
+        if rejects
+        else None,
+        dry_run=document["dryRun"],
+        dialect=document["dialect"],
+        created_at=rfc3339(document["createdAt"]),
+        started_at=optional_time(document, "startedAt"),
+        finished_at=optional_time(document, "finishedAt"),
+        updated_at=rfc3339(document["updatedAt"]),
+    )

@@ -1,0 +1,256 @@
+"""Checks whole columns of plain rows and turns them into pieces of documents. Null stands for a value that needs a
+closer look.
+
+What is accepted here is a part of what `RowParser` accepts, with the same result; the rest is left to it.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Callable
+from datetime import date
+from functools import partial, reduce
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+import pyarrow as pa
+from pyarrow import csv
+
+from mailroom.invoices.columnar import documents, kernels
+from mailroom.invoices.columnar.bson_columns import BINARY, Repeated
+from mailroom.invoices.columnar.documents import Day, Pieces, Supplier, Word
+from mailroom.invoices.columnar.ready import Ready, Stamp
+from mailroom.invoices.files import COLUMNS, Dialect, Rules
+from mailroom.invoices.files.amounts import Fault
+from mailroom.invoices.files.currencies import decimals
+from mailroom.invoices.files.dates import read_date
+from mailroom.invoices.files.dialect import EXTRA
+from mailroom.invoices.files.rows import EXTRA_LIMIT, LIMITS
+from mailroom.invoices.files.texts import read_text
+
+# One thread: a function has a fraction of a core, and the processor time is what counts. The pool of the system gives
+# memory back, so that a worker stays as small as its batches.
+pa.set_cpu_count(1)
+pa.set_memory_pool(pa.system_memory_pool())
+
+DIGITS = 2
+"""The decimals that nearly all currencies have. Rows in others take the row-wise path."""
+
+_CACHED = 4096
+_LONGEST_CACHED = 1000
+_AMOUNTS = ("grossAmount", "netAmount", "vatAmount")
+_MOST_DIGITS = 13  # before the mark: a float still tells the hundredths of such amounts
+_MOST_TOLERANCE = 10**18  # more than any sum of amounts
+
+# All columns but these have few different values, so that each is looked at once a block.
+_REPEATED = pa.dictionary(pa.int32(), pa.string())
+_TYPES = {"invoiceNumber": pa.string(), **dict.fromkeys(_AMOUNTS, pa.float64())}
+
+V = TypeVar("V")
+
+
+class Remembered(dict[str, V | None]):
+    """Values that repeat, made once each. Bounded, so that a file without repetitions costs no memory."""
+
+    def __init__(self, make: Callable[[str], V | None]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: str) -> V | None:
+        value = self._make(key)
+        if len(self) >= _CACHED:
+            self.clear()
+        if len(key) <= _LONGEST_CACHED:
+            self[key] = value
+        return value
+
+
+class Line(NamedTuple):
+    """A line that is no plain row. `offset` and `end` are bytes of the content."""
+
+    row: int
+    offset: int
+    end: int
+    text: str
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What whole lines hold. `longest` is the size of the longest of the `count` lines, in bytes with its end."""
+
+    plain: Pieces
+    others: list[Line]
+    count: int
+    longest: int
+
+    def documents(self, stamp: Stamp, *, far: bool) -> Ready | None:
+        """The plain rows as documents."""
+        return documents.documents(self.plain, stamp, far=far) if len(self.plain.row) else None
+
+
+class Columns:
+    """The columns of one file, by the same grammars as the row-wise path."""
+
+    def __init__(self, dialect: Dialect, rules: Rules) -> None:
+        self._utf8 = dialect.encoding in ("utf-8", "ascii")
+        self._line = _line(dialect)
+        self._at = {column: str(index) for index, column in enumerate(dialect.columns) if column}
+        self._order = dialect.date_order
+        self._statuses = {status.casefold(): status for status in rules.statuses}
+        self._tolerance = min(int(rules.amount_tolerance * 10**DIGITS), _MOST_TOLERANCE)
+        self._days = Remembered(self._day)
+        self._suppliers = Remembered(_supplier)
+        self._addresses = Remembered(_address)
+        self._states = Remembered(self._status)
+        self._currencies = Remembered(_currency)
+        self._extra = {
+            column: Remembered(partial(_extra, column.removeprefix(EXTRA)))
+            for column in self._at
+            if column.startswith(EXTRA)
+        }
+        self._reading = csv.ReadOptions(
+            use_threads=False, column_names=[str(index) for index in range(len(dialect.columns))]
+        )
+        self._parsing = csv.ParseOptions(
+            delimiter=dialect.delimiter, double_quote=dialect.quoting == "doubled", ignore_empty_lines=False
+        )
+        self._converting = csv.ConvertOptions(
+            check_utf8=False,  # the caller did
+            column_types={at: _TYPES.get(column, _REPEATED) for column, at in self._at.items()},
+            decimal_point=dialect.decimal_mark or ".",
+            include_columns=list(self._at.values()),
+            strings_can_be_null=False,
+            quoted_strings_can_be_null=False,
+        )
+
+    def read(self, block: bytes, text: str, offset: int, row: int) -> Found:
+        """What is in whole lines: `block` begins at byte `offset`, behind the row `row`, and decodes to `text`."""
+        utf8 = block if self._utf8 else text.encode()
+        lines = _split(utf8, pa.string())
+        raw = lines if self._utf8 else _split(block, BINARY)
+        sizes = kernels.cast(kernels.add(kernels.binary_length(raw), 1), pa.int64())
+        ends = kernels.cumulative_sum(sizes, offset)
+        offsets, rows = kernels.subtract(ends, sizes), pa.arange(row + 1, row + 1 + len(lines))
+        plain = self._pieces(utf8, lines, offsets, rows)
+        others: list[Line] = []
+        if len(plain.row) < len(lines):
+            rest = kernels.invert(kernels.is_in(rows, plain.row))
+            columns = (kernels.filter_(each, rest).to_pylist() for each in (rows, offsets, ends, lines))
+            others = [Line(*each) for each in zip(*columns, strict=True)]
+        return Found(plain, others, len(lines), kernels.maximum(sizes).as_py())
+
+    def _pieces(self, utf8: bytes, lines: pa.Array, offsets: pa.Array, rows: pa.Array) -> Pieces:
+        """Those of the plain rows among the `lines` of `utf8`, which begin at `offsets` and have the numbers `rows`."""
+        whole = kernels.match_substring_regex(lines, self._line)
+        content = pa.py_buffer(utf8)
+        if whole.false_count:
+            lines, offsets, rows = (kernels.filter_(each, whole) for each in (lines, offsets, rows))
+            content = kernels.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "\n")[0].as_buffer()
+        texts = self._texts(content, len(lines))
+        gross, net, vat = (_hundredths(texts[name]) for name in _AMOUNTS)
+        day, year = _pieces(texts["invoiceDate"], self._days, 2)
+        supplier, by_supplier, identity = _pieces(texts["supplierName"], self._suppliers, 3)
+        (address,) = _pieces(texts["supplierAddress"], self._addresses, 1)
+        currency, by_currency = _pieces(texts["currency"], self._currencies, 2)
+        status, by_status = _pieces(texts["status"], self._states, 2)
+        extra = [_pieces(texts[column], of, 1)[0] for column, of in self._extra.items()]
+        number = kernels.cast(texts["invoiceNumber"], BINARY)
+        off = kernels.absolute(kernels.subtract(kernels.subtract(gross, net), vat))
+        checks = [
+            kernels.less_equal(kernels.binary_length(number), LIMITS["invoiceNumber"]),
+            kernels.less_equal(off, self._tolerance),
+            *(of.known for of in (day, supplier, address, currency, status, *extra)),
+        ]
+        plain = reduce(kernels.and_, (each for each in checks if each is not None))
+        found = Pieces(
+            number, day, year, gross, net, vat, supplier, by_supplier, identity, address,
+            currency, by_currency, status, by_status, extra, offsets, rows,
+        )  # fmt: skip
+        return found.filter(plain) if plain.false_count else found
+
+    def _texts(self, content: pa.Buffer, count: int) -> dict[str, pa.Array]:
+        """The columns of `count` whole lines: amounts as floats, else texts; one that the file lacks is empty."""
+        columns: dict[str, pa.Array] = {}
+        if count:
+            self._reading.block_size = content.size + 1
+            table = csv.read_csv(pa.BufferReader(content), self._reading, self._parsing, self._converting)
+            if table.num_rows != count:
+                raise AssertionError("lines that were found whole are not one row each")
+            columns = {column: table[at].combine_chunks() for column, at in self._at.items()}
+        for column in {*COLUMNS, *self._extra} - columns.keys():
+            columns[column] = kernels.cast(pa.repeat("", count), _TYPES.get(column, _REPEATED))
+        return columns
+
+    def _day(self, text: str) -> Day | None:
+        value = read_date(text, self._order)
+        return documents.day(value) if isinstance(value, date) else None
+
+    def _status(self, text: str) -> Word | None:
+        value = read_text(text, LIMITS["status"], required=False, multiline=False)
+        if isinstance(value, Fault) or (value and self._statuses and value.casefold() not in self._statuses):
+            return None
+        return documents.status(self._statuses.get(value.casefold(), value))
+
+
+def _split(text: bytes, type_: pa.DataType) -> pa.Array:
+    """The lines of `text`, which ends with a line end, without theirs."""
+    ends = pa.py_buffer(array("i", (0, len(text) - 1)))
+    whole = pa.Array.from_buffers(type_, 1, [None, ends, pa.py_buffer(text)])
+    return kernels.split_pattern(whole, "\n").values
+
+
+def _line(dialect: Dialect) -> str:
+    """A line that every reader of CSV takes for the same fields: each is quoted as a whole or has no quote at all.
+
+    Its amounts and its number are plain too, which is cheaper to see here than in each column.
+    """
+    delimiter = f"\\x{ord(dialect.delimiter):02x}"
+    if dialect.quoting == "doubled":
+        field = rf'(?:"(?:[^"\x00]|"")*"|[^"{delimiter}\x00\r]*)'
+    else:
+        field = rf'(?:"[^"\\\x00]*"|[^"\\{delimiter}\x00\r]*)'
+    mark = dialect.decimal_mark or "."
+    amount = rf"-?[0-9]{{1,{_MOST_DIGITS}}}{re.escape(mark)}[0-9]{{{DIGITS}}}"
+    fields = {
+        "invoiceNumber": f'(?:"{_number(but="")}"|{_number(but=dialect.delimiter)})',
+        **dict.fromkeys(_AMOUNTS, f'"{amount}"' if mark == dialect.delimiter else f'(?:"{amount}"|{amount})'),
+    }
+    return f"^{delimiter.join(fields.get(column, field) for column in dialect.columns)}\r?$"
+
+
+def _number(but: str) -> str:
+    """A number in ASCII without quotes, backslashes and the character `but`, and without spaces around it."""
+    visible = "".join(f"\\x{code:02x}" for code in range(0x21, 0x7F) if chr(code) not in ('"', "\\", but))
+    space = "" if but == " " else " "
+    return f"[{visible}](?:[{space}{visible}]*[{visible}])?"
+
+
+def _hundredths(amounts: pa.Array) -> pa.Array:
+    """As integers, from the floats next to them."""
+    return kernels.cast(kernels.round_(kernels.multiply(amounts, float(10**DIGITS))), pa.int64())
+
+
+def _pieces(texts: pa.Array, remembered: Remembered[Any], count: int) -> list[Repeated]:
+    """The `count` pieces that each text gives, made once for each different text."""
+    made = [remembered[text] or (None,) * count for text in texts.dictionary.to_pylist()]
+    return [Repeated([each[at] for each in made], texts.indices) for at in range(count)]
+
+
+def _supplier(text: str) -> Supplier | None:
+    value = read_text(text, LIMITS["supplierName"], required=True, multiline=False)
+    return None if isinstance(value, Fault) else documents.supplier(value)
+
+
+def _address(text: str) -> tuple[bytes] | None:
+    value = read_text(text, LIMITS["supplierAddress"], required=False, multiline=True)
+    return None if isinstance(value, Fault) else (documents.text("supplierAddress", value),)
+
+
+def _extra(name: str, text: str) -> tuple[bytes] | None:
+    value = read_text(text, EXTRA_LIMIT, required=False, multiline=True)
+    return None if isinstance(value, Fault) else (documents.text(name, value),)
+
+
+def _currency(text: str) -> Word | None:
+    code = text.strip().upper()
+    return documents.currency(code) if decimals().get(code) == DIGITS else None

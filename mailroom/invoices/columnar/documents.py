@@ -1,0 +1,218 @@
+"""Builds the BSON of new invoices from columns of pieces: what `bson.encode` makes of `content_of` and `merge`."""
+
+from __future__ import annotations
+
+from datetime import date
+from hashlib import blake2b
+from struct import Struct
+from typing import Any, NamedTuple
+
+import bson
+import msgspec
+import pyarrow as pa
+
+from mailroom.invoices.columnar import kernels
+from mailroom.invoices.columnar.bson_columns import (
+    BINARY,
+    Embedded,
+    Listed,
+    Piece,
+    Repeated,
+    document,
+    integers,
+    join,
+    longs,
+)
+from mailroom.invoices.columnar.ready import INT32_MAX, Ready, Stamp
+from mailroom.invoices.files.rows import LIMITS
+from mailroom.invoices.model.document import lookup
+from mailroom.invoices.model.identity import supplier_key
+from mailroom.invoices.model.merge import INSERTED
+
+_ID_SIZE = 12
+_OFFSET_DIGITS, _LAST_DIGITS = 12, 3
+
+# The upper half of a Decimal128 with two decimals: the exponent, which is counted from -6176, and the sign.
+_PLUS = ((6176 - 2) << 49).to_bytes(8, "little")
+_MINUS = ((6176 - 2) << 49 | 1 << 63).to_bytes(8, "little")
+
+_INT32, _INT64 = Struct("<i").pack, Struct("<q").pack
+# The offset in the file is an int32 where it fits, as the driver has it; so is the row.
+_OFFSET, _FAR_OFFSET, _ROW = b"\x10offset\0", b"\x12offset\0", b"\x10row\0"
+
+_HEXADECIMAL = pa.array([b"%0*x" % (_LAST_DIGITS, value) for value in range(16**_LAST_DIGITS)], BINARY)
+
+# For each length that an invoice number can have: as it stands before it in what identifies the invoice, and in BSON
+# before the number itself and before the number in its look-up.
+_LOOKUP_NUMBER = b"invoiceNumber:"
+_LENGTHS = range(LIMITS["invoiceNumber"] + 1)
+_LENGTH = [b"%d:" % length for length in _LENGTHS]
+_NUMBER_SIZE = [_INT32(length + 1) for length in _LENGTHS]
+_LOOKUP_SIZE = [_INT32(len(_LOOKUP_NUMBER) + length + 1) for length in _LENGTHS]
+
+
+class Supplier(NamedTuple):
+    """The pieces that a supplier's name gives. `identity` is the beginning of what identifies an invoice."""
+
+    fields: bytes
+    lookup: bytes
+    identity: bytes
+
+
+class Day(NamedTuple):
+    """The pieces that a date gives."""
+
+    field: bytes
+    year: bytes
+
+
+class Word(NamedTuple):
+    """The pieces that a status or a currency gives."""
+
+    field: bytes
+    lookup: bytes
+
+
+class Pieces(msgspec.Struct, frozen=True):
+    """Columns of equal length, one value a row: amounts in hundredths and places as integers, all else as bytes."""
+
+    number: pa.Array
+    day: Repeated
+    year: Repeated
+    gross: pa.Array
+    net: pa.Array
+    vat: pa.Array
+    supplier: Repeated
+    by_supplier: Repeated
+    identity: Repeated
+    address: Repeated
+    currency: Repeated
+    by_currency: Repeated
+    status: Repeated
+    by_status: Repeated
+    extra: list[Repeated]
+    offset: pa.Array
+    row: pa.Array
+
+    def filter(self, mask: pa.Array) -> Pieces:
+        """The rows for which `mask` is true."""
+        return Pieces(*(_filtered(getattr(self, name), mask) for name in self.__struct_fields__))
+
+
+def supplier(name: str) -> Supplier:
+    """For a name that was found valid, as everything here."""
+    key = supplier_key(name)
+    names = text("supplierName", name) + text("supplierKey", key)
+    return Supplier(names, text("1", lookup("supplier", key)), f"{len(key)}:{key}".encode())
+
+
+def day(value: date) -> Day:
+    midnight = (value.toordinal() - date(1970, 1, 1).toordinal()) * 86_400_000
+    return Day(b"\x09invoiceDate\0" + _INT64(midnight), f"4:{value.year}".encode())
+
+
+def status(value: str) -> Word:
+    return Word(text("status", value), text("2", lookup("status", value)))
+
+
+def currency(code: str) -> Word:
+    return Word(text("currency", code), text("3", lookup("currency", code)))
+
+
+def text(name: str, value: str) -> bytes:
+    """A string as an element of a BSON document."""
+    encoded = value.encode()
+    return b"\x02%b\0%b%b\0" % (name.encode(), _INT32(len(encoded) + 1), encoded)
+
+
+def documents(of: Pieces, stamp: Stamp, *, far: bool) -> Ready:
+    """The documents of new invoices. `far`: all offsets are above INT32_MAX; else none is."""
+    length = kernels.binary_length(of.number)
+    ids = _ids(of, length)
+    looked_up = document(
+        b"\x020\0", _by_length(_LOOKUP_SIZE, length), _LOOKUP_NUMBER, of.number, b"\0",
+        of.by_supplier, of.by_status, of.by_currency,
+    )  # fmt: skip
+    order, order_size = _order(stamp)
+    source, tail = _source_and_tail(stamp, far=far)
+    whole = document(
+        b"\x07_id\0", Listed(ids),
+        b"\x02invoiceNumber\0", _by_length(_NUMBER_SIZE, length), of.number, b"\0",
+        of.day,
+        b"\x13grossAmount\0", *_decimal(of.gross),
+        b"\x13netAmount\0", *_decimal(of.net),
+        b"\x13vatAmount\0", *_decimal(of.vat),
+        of.supplier, of.address, of.currency, of.status,
+        b"\x04lookups\0", looked_up,
+        *_extra(of.extra),
+        order, *_hexadecimal(of.offset),
+        source, *((_FAR_OFFSET, longs(of.offset)) if far else (_OFFSET, integers(of.offset))),
+        _ROW, integers(of.row), tail,
+    )  # fmt: skip
+    place = (8 if far else 4) + 4 + len(_OFFSET) + len(_ROW)
+    tail_size = order_size + len(source) + place + len(tail) + 1  # the end of the document
+    return Ready(ids, join(*whole.pieces), tail_size, of.offset, of.row, stamp)
+
+
+def _filtered(column: Any, mask: pa.Array) -> Any:
+    if isinstance(column, list):
+        return [each.filter(mask) for each in column]
+    return column.filter(mask) if isinstance(column, Repeated) else kernels.filter_(column, mask)
+
+
+def _ids(of: Pieces, length: pa.Array) -> list[bytes]:
+    """The `_id` of each row, as `invoice_id` makes it."""
+    identities = join(of.identity, _by_length(_LENGTH, length), of.number, of.year)
+    return [blake2b(each, digest_size=_ID_SIZE).digest() for each in identities.to_pylist()]
+
+
+def _by_length(values: list[bytes], length: pa.Array) -> Piece:
+    """Of `values` that of each row's `length`; in most files all numbers have the same."""
+    first = length[0].as_py()
+    return Repeated(values, length) if kernels.any_(kernels.not_equal(length, first)).as_py() else values[first]
+
+
+def _extra(columns: list[Repeated]) -> list[Piece | Embedded]:
+    if not columns:
+        return []
+    return [b"\x03extra\0", document(*columns)]
+
+
+def _order(stamp: Stamp) -> tuple[bytes, int]:
+    """What stands before the offset in the element `order`, and the size of the element without what is around it."""
+    prefix = stamp.order_prefix.encode()
+    head = b"\x02order\0%b%b" % (_INT32(len(prefix) + _OFFSET_DIGITS + 1), prefix)
+    return head, len(head) + _OFFSET_DIGITS
+
+
+def _hexadecimal(values: pa.Array) -> tuple[Repeated, pa.Array]:
+    """As `%012x`. The last digits come from a table; those before them are the same for many rows."""
+    bits = 4 * _LAST_DIGITS
+    high = kernels.dictionary_encode(kernels.shift_right(values, bits))
+    digits = [b"%0*x" % (_OFFSET_DIGITS - _LAST_DIGITS, value) for value in high.dictionary.to_pylist()]
+    low = kernels.bit_wise_and(values, 16**_LAST_DIGITS - 1)
+    return Repeated(digits, high.indices), kernels.take(_HEXADECIMAL, low)
+
+
+def _decimal(hundredths: pa.Array) -> tuple[Piece, Piece]:
+    negative = kernels.less(hundredths, 0)
+    if not negative.true_count:
+        return longs(hundredths), _PLUS
+    return longs(kernels.absolute(hundredths)), Repeated((_PLUS, _MINUS), kernels.cast(negative, pa.int8()))
+
+
+def _source_and_tail(stamp: Stamp, *, far: bool) -> tuple[bytes, bytes]:
+    """What stands before and behind the place of a row in its document, made by the driver itself."""
+    place: dict[str, Any] = {"offset": INT32_MAX + 1 if far else 0, "row": 0}
+    source = bson.encode({"importId": stamp.import_id, **place, "outcome": INSERTED})
+    head, found, rest = source.partition(_FAR_OFFSET if far else _OFFSET)
+    if not found:
+        raise AssertionError("the driver writes integers otherwise than is expected here")
+    size = (8 if far else 4) + len(_ROW) + 4
+    common = {
+        "insertedBy": stamp.import_id,
+        "changedBy": stamp.import_id,
+        "createdAt": stamp.now,
+        "updatedAt": stamp.now,
+    }
+    return b"\0\x03source\0" + head, rest[size:] + bson.encode(common)[4:-1]

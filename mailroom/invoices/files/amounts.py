@@ -1,0 +1,150 @@
+"""The grammar of an amount of money. Everything it does not name is refused; nothing is guessed.
+
+amount = [unit] [sign] number [unit]  |  "(" amount without sign ")"  |  number "-"
+number = 1-15 digits, or 1-3 digits and groups of three behind one kind of separator; then mark and digits
+"""
+
+import re
+from decimal import Decimal
+
+import msgspec
+
+from mailroom.invoices.files.model import DecimalMark
+
+MAX_INTEGER_DIGITS = 15
+_LONGEST = 64
+"""Characters of the longest amount that could be valid, and then some."""
+_PLAIN = {
+    ".": re.compile(r"-?[0-9]{1,15}(?:\.([0-9]+))?"),
+    ",": re.compile(r"-?[0-9]{1,15}(?:,([0-9]+))?"),
+    # Without a proven mark, three decimals could as well be a group of thousands.
+    "": re.compile(r"-?[0-9]{1,15}(?:\.([0-9]{1,2}))?"),
+}
+_UNIT = r"[^\d\s()+\-\u2212.,'\u2019]{1,3}\.?"
+_SHAPE = re.compile(
+    rf"(?P<u1>{_UNIT})?\s?(?P<open>\()?(?P<sign>[+\-\u2212])?\s?(?P<u2>{_UNIT})?\s?"
+    r"(?P<number>[0-9](?:[0-9.,'\u2019 \u00a0\u202f\u2009]*[0-9])?)"
+    rf"\s?(?P<after>[\-\u2212])?\s?(?P<u3>{_UNIT})?(?P<close>\))?\s?(?P<u4>{_UNIT})?"
+)
+_GROUPS = re.compile(r"[0-9]{1,3}(?:([.,'\u2019 \u00a0\u202f\u2009])[0-9]{3})(?:\1[0-9]{3})*")
+_MARKS = ".,"
+_CODE = re.compile(r"[A-Za-z]{3}")
+
+_SYMBOLS = {
+    "€": {"EUR"},
+    "$": {"USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN", "ARS", "CLP", "COP", "BRL"},
+    "US$": {"USD"},
+    "R$": {"BRL"},
+    "£": {"GBP", "EGP", "GIP", "FKP", "SHP"},
+    "¥": {"JPY", "CNY"},
+    "Fr.": {"CHF"},
+    "kr": {"SEK", "NOK", "DKK", "ISK"},
+    "kr.": {"SEK", "NOK", "DKK", "ISK"},
+    "zł": {"PLN"},
+    "Kč": {"CZK"},
+    "Ft": {"HUF"},
+    "₹": {"INR"},
+    "₺": {"TRY"},
+    "₽": {"RUB"},
+    "₴": {"UAH"},
+    "₩": {"KRW"},
+    "₪": {"ILS"},
+}
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """Why a value is refused; the caller knows the column."""
+
+    code: str
+    message: str
+
+
+def read_amount(text: str, mark: DecimalMark, currency: str, digits: int | None) -> Decimal | Fault:
+    """The amount with exactly `digits` decimals. `digits` None: the currency is not known, only the form is judged."""
+    plain = _PLAIN[mark].fullmatch(text)
+    if plain is not None:
+        fraction = plain[1] or ""
+        return _scaled(text.replace(",", "."), len(fraction), digits)
+    text = text.strip()
+    if not text:
+        return Fault("amount.empty", "The amount is missing.")
+    shape = _SHAPE.fullmatch(text) if len(text) <= _LONGEST else None
+    if shape is None:
+        return _not_a_number(text)
+    number = shape["number"]
+    units = [unit for unit in (shape["u1"], shape["u2"], shape["u3"], shape["u4"]) if unit]
+    signs = [sign for sign in (shape["open"], shape["sign"], shape["after"]) if sign]
+    if len(units) > 1 or len(signs) > 1 or bool(shape["open"]) != bool(shape["close"]):
+        return _not_a_number(text)
+    if units and units[0] not in _SYMBOLS and not _CODE.fullmatch(units[0]):
+        return _not_a_number(text)
+    if units and digits is not None and units[0].upper() != currency and currency not in _SYMBOLS.get(units[0], ()):
+        return Fault("amount.currency", f"{units[0]!r} beside the amount is not the invoice's currency {currency}.")
+    used = mark or decimal_mark(number)
+    if used == "?":
+        message = f"{number!r} may be a decimal or thousands: set IMPORT_DECIMAL_MARK to '.' or ','."
+        return Fault("amount.ambiguous", message)
+    integer, _, fraction = number.partition(used) if used else (number, "", "")
+    separated = _GROUPS.fullmatch(integer)
+    if separated is not None and separated[1] != used:
+        integer = integer.replace(separated[1], "")
+    if not _ascii_digits(integer) or (fraction and not _ascii_digits(fraction)):
+        return _not_a_number(text)
+    if len(integer) > MAX_INTEGER_DIGITS:
+        return Fault("amount.too_large", f"More than {MAX_INTEGER_DIGITS} digits before the decimal mark.")
+    minus = "-" if signs and signs[0] != "+" else ""
+    return _scaled(f"{minus}{integer}.{fraction}" if fraction else f"{minus}{integer}", len(fraction), digits)
+
+
+def decimal_mark(number: str) -> str:
+    """The mark that a bare number proves by itself: `.`, `,`, `""` (nothing to prove) or `?` (either would do)."""
+    present = [mark for mark in _MARKS if mark in number]
+    if len(present) == 2:
+        last = max(present, key=number.rindex)
+        return last if number.count(last) == 1 else ""
+    if not present:
+        return ""
+    mark = present[0]
+    if number.count(mark) > 1:
+        return "," if mark == "." else "."  # it groups thousands, so the other one is the decimal mark
+    integer, _, fraction = number.partition(mark)
+    if len(fraction) == 3 and _ascii_digits(integer) and len(integer) <= 3 and not integer.startswith("0"):
+        return "?"
+    return mark
+
+
+def evidence(text: str) -> str:
+    """What an amount as written says about the decimal mark: as `decimal_mark`, and `""` for what is no amount."""
+    text = text.strip()
+    shape = _SHAPE.fullmatch(text) if len(text) <= _LONGEST else None
+    if shape is None:
+        return ""
+    number = shape["number"]
+    mark = decimal_mark(number)
+    if mark in _MARKS and mark:
+        integer = number.partition(mark)[0]
+        if not _ascii_digits(integer) and _GROUPS.fullmatch(integer) is None:
+            return ""
+    return mark
+
+
+def is_amount(text: str) -> bool:
+    """Whether it has the form of an amount, whatever its mark and unit."""
+    return len(text) <= _LONGEST and _SHAPE.fullmatch(text.strip()) is not None
+
+
+def _ascii_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _scaled(number: str, decimals: int, digits: int | None) -> Decimal | Fault:
+    if digits is not None and decimals != digits:
+        if decimals > digits:
+            return Fault("amount.too_many_digits", f"{decimals} decimals, but the currency has {digits}.")
+        number += ("." if decimals == 0 else "") + "0" * (digits - decimals)
+    amount = Decimal(number)
+    return amount if amount else abs(amount)  # no negative zero
+
+
+def _not_a_number(text: str) -> Fault:
+    return Fault("amount.not_a_number", f"{text[:40]!r} is not an amount such as 1190.00, 1.190,00 or -12.50.")

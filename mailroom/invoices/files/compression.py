@@ -1,0 +1,73 @@
+"""From the bytes of an object to its content: gzip is unfolded, and a workbook's first sheet written as CSV."""
+
+import zlib
+from collections.abc import Iterable, Iterator
+
+from mailroom.invoices.files.dialect import Dialect
+from mailroom.invoices.files.model import FileRejected
+from mailroom.invoices.files.workbooks import held_workbook, sheet_content
+
+GZIP_MAGIC = b"\x1f\x8b"
+
+_PIECE = 256 * 1024
+_FREE_BYTES = 64 << 20
+"""Content below this size is never called a bomb."""
+_MAX_RATIO = 250
+"""Invoice files shrink 5 to 20 times, made-up ones up to 100; a bomb about 1,000 times."""
+
+
+def content(chunks: Iterable[bytes], dialect: Dialect) -> Iterator[bytes]:
+    """The file's content, given all of the object's bytes.
+
+    Raises FileRejected `file.gzip_corrupt`, `file.workbook_corrupt` or `file.too_large` while it is read.
+    """
+    if dialect.compression == "gzip":
+        chunks = decompress(chunks)
+    elif dialect.compression == "xlsx":
+        chunks = sheet_content(held_workbook(chunks), dialect.sheet_mark)
+    return iter(chunks)
+
+
+def decompress(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Unfold gzip data of one or more members, in pieces of at most 256 KiB and to at most 250 times its size."""
+    engine = zlib.decompressobj(wbits=31)
+    taken = given = 0
+    for chunk in chunks:
+        taken += len(chunk)
+        data, full = chunk, False
+        while data or full:
+            if engine.eof:
+                if not data.strip(b"\0"):  # padding after the last member is allowed
+                    break
+                engine = zlib.decompressobj(wbits=31)
+            try:
+                piece = engine.decompress(data, _PIECE)
+            except zlib.error as error:
+                raise FileRejected("file.gzip_corrupt", f"The gzip data is damaged ({error}).") from error
+            data = engine.unconsumed_tail or engine.unused_data
+            full = len(piece) == _PIECE  # more may wait inside although all input is taken
+            given += len(piece)
+            if given > _FREE_BYTES and given > _MAX_RATIO * taken:
+                raise FileRejected("file.too_large", f"The gzip file unfolds to more than {_MAX_RATIO} times its size.")
+            if piece:
+                yield piece
+    if not engine.eof:
+        raise FileRejected("file.gzip_corrupt", "The gzip data ends too early: upload the file again.")
+
+
+def decompressed_head(head: bytes, limit: int, *, complete: bool) -> tuple[bytes, bool]:
+    """The first `limit` bytes of the content, and whether that is all of it."""
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        for piece in decompress([head]):
+            pieces.append(piece)
+            size += len(piece)
+            if size > limit:
+                return b"".join(pieces)[:limit], False
+    except FileRejected:
+        # A head that is cut off always ends too early. Damage further on is found when all is read.
+        if complete or not pieces:
+            raise
+        return b"".join(pieces), False
+    return b"".join(pieces), complete

@@ -1,0 +1,228 @@
+"""Finds a file's dialect from its first bytes. What stays ambiguous and could alter money or dates is refused."""
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import cast
+
+import msgspec
+from msgspec.structs import replace
+
+from mailroom.invoices.files.amounts import evidence, is_amount
+from mailroom.invoices.files.columns import known_names, match_header, normalised
+from mailroom.invoices.files.compression import GZIP_MAGIC, decompressed_head
+from mailroom.invoices.files.dates import date_format, date_order
+from mailroom.invoices.files.dialect import SLASHED_DATE, Dialect
+from mailroom.invoices.files.encodings import find_encoding, refuse_other_formats
+from mailroom.invoices.files.model import COLUMNS, DateOrder, DecimalMark, FileRejected, Malformed, Record, Rules
+from mailroom.invoices.files.records import read_records
+from mailroom.invoices.files.rejects import DATE_ORDER_NAME, DECIMAL_MARK_NAME
+
+HEAD_BYTES = 256 * 1024
+"""How much of the beginning is looked at."""
+
+DELIMITERS = ",;\t|"
+_TRIED_ROWS = 50
+_SEP_LINE = re.compile(r'"?sep=([,;\t|])"?(?:\r\n|\r|\n|$)', re.IGNORECASE)
+_LONE_BACKSLASH = re.compile(r"(?<!\\)(?:\\\\)*\\(?![\"\\])")
+_AMOUNTS = ("grossAmount", "netAmount", "vatAmount")
+
+
+class _Head(msgspec.Struct, frozen=True):
+    """The beginning of the content; `complete` when it is all of it."""
+
+    content: bytes
+    complete: bool
+    rules: Rules
+
+    def rows(self, dialect: Dialect, most: int | None = None) -> list[Record | Malformed]:
+        """Rows from `content_start` on, without a last one that may be cut off."""
+        start = dialect.content_start
+        rows = read_records([self.content[start:]], dialect, self.rules, offset=start, row=0)
+        found = list(islice(rows, most))
+        if found and not self.complete and found[-1].end >= len(self.content):
+            found.pop()
+        return found
+
+
+def detect(head: bytes, rules: Rules, *, complete: bool) -> Dialect:
+    """The dialect of a file, from the first bytes of the object (still compressed, if it is).
+
+    `complete` says that `head` is the whole object. Takes up to some tens of milliseconds for 256 KiB.
+    Raises FileRejected when the file is not one that can be imported; the codes are in docs/importing-codes.md.
+    """
+    gzipped = head.startswith(GZIP_MAGIC)
+    if gzipped:
+        head, complete = decompressed_head(head, HEAD_BYTES, complete=complete)
+    if not head:
+        raise FileRejected("file.empty", "The file is empty.")
+    refuse_other_formats(head)
+    encoding, start = find_encoding(head, rules.encoding, complete=complete)
+    if not head[start:].decode(encoding, "replace").strip():
+        raise FileRejected("file.empty", "The file has no content.")
+    start, delimiter = _after_sep_line(head, encoding, start)
+    looked_at = _Head(head, complete, rules)
+    dialect = Dialect(
+        encoding=encoding,
+        compression="gzip" if gzipped else "none",
+        content_start=start,
+        delimiter=delimiter or ",",
+        quoting="doubled",
+        line_end=_line_end(head, encoding),
+        decimal_mark="",
+        grouped=False,
+        date_order="",
+        date_formats=(),
+        has_header=False,
+        columns=COLUMNS,
+        names=COLUMNS,
+    )
+    if not delimiter:
+        dialect = replace(dialect, delimiter=_find_delimiter(looked_at, dialect))
+    dialect = _with_quoting(looked_at, dialect)
+    dialect = _with_columns(looked_at, dialect)
+    rows = [row.fields for row in looked_at.rows(dialect) if isinstance(row, Record)]
+    rows = [fields for fields in rows if len(fields) == len(dialect.columns)]
+    return _with_dates(_with_decimal_mark(dialect, rows, rules), rows, rules)
+
+
+def _after_sep_line(head: bytes, encoding: str, start: int) -> tuple[int, str]:
+    """Where the rows begin, and the delimiter that a first line `sep=;` names."""
+    line = _SEP_LINE.match(head[start : start + 64].decode(encoding, "replace"))
+    if line is None:
+        return start, ""
+    return start + len(line[0].encode(encoding)), line[1]
+
+
+def _line_end(head: bytes, encoding: str) -> str:
+    text = head.decode(encoding, "replace")
+    found = re.search("\r\n|\r|\n", text)
+    return found[0] if found else "\n"
+
+
+def _find_delimiter(head: _Head, dialect: Dialect) -> str:
+    """The delimiter whose header is known best or, without a header, that gives most rows nine fields."""
+    known = known_names(head.rules)
+    ways = [dialect, replace(dialect, quoting="backslash")] if _has_escaped_quotes(head, dialect) else [dialect]
+
+    def rows_of(mark: str) -> list[Record | Malformed]:
+        read = [head.rows(replace(way, delimiter=mark), _TRIED_ROWS) for way in ways]
+        return max(read, key=lambda rows: (_known_fields(rows, known), sum(map(_is_data, rows))))
+
+    tried = {mark: rows_of(mark) for mark in DELIMITERS}
+    named = {mark: _known_fields(rows, known) for mark, rows in tried.items()}
+    fitting = {mark: sum(_is_data(row) for row in rows) for mark, rows in tried.items()}
+    widths = {mark: len(rows[0].fields) if rows and isinstance(rows[0], Record) else 0 for mark, rows in tried.items()}
+    for scores, least in ((named, 2), (fitting, 1), (named, 1), (widths, 2)):
+        best = max(scores.values())
+        marks = [mark for mark in DELIMITERS if scores[mark] == best]
+        if best >= least and len(marks) == 1:
+            return marks[0]
+        if best >= least and scores is not named:
+            either = " or ".join(map(repr, marks))
+            message = f"The columns may be separated by {either}: add a first line such as 'sep={marks[0]}'."
+            raise FileRejected("dialect.ambiguous_delimiter", message)
+    message = "No columns were found: the fields of a line must be separated by a comma, semicolon, tab or '|'."
+    raise FileRejected("file.not_csv", message)
+
+
+def _known_fields(rows: Sequence[Record | Malformed], known: Mapping[str, str]) -> int:
+    first = rows[0] if rows else None
+    return sum(normalised(name) in known for name in first.fields) if isinstance(first, Record) else 0
+
+
+def _is_data(row: Record | Malformed) -> bool:
+    """Whether a row looks like one in the fixed order: a date and an amount where they belong."""
+    if isinstance(row, Malformed) or len(row.fields) != len(COLUMNS):
+        return False
+    return bool(date_format(row.fields[1])) and any(is_amount(text) for text in row.fields[2:5])
+
+
+def _has_escaped_quotes(head: _Head, dialect: Dialect) -> bool:
+    return '\\"'.encode(dialect.encoding) in head.content
+
+
+def _with_quoting(head: _Head, dialect: Dialect) -> Dialect:
+    """Backslashes escape quotes where that reads more rows, or where all backslashes can be read so."""
+    if not _has_escaped_quotes(head, dialect):
+        return dialect
+    escaped = replace(dialect, quoting="backslash")
+    gained = _misfits(head.rows(dialect)) - _misfits(head.rows(escaped))
+    if gained == 0 and not _LONE_BACKSLASH.search(head.content.decode(dialect.encoding, "replace")):
+        return escaped
+    return escaped if gained > 0 else dialect
+
+
+def _misfits(rows: Sequence[Record | Malformed]) -> int:
+    width = len(rows[0].fields) if rows and isinstance(rows[0], Record) else len(COLUMNS)
+    return sum(isinstance(row, Malformed) or len(row.fields) != width for row in rows)
+
+
+def _with_columns(head: _Head, dialect: Dialect) -> Dialect:
+    rows = head.rows(dialect, _TRIED_ROWS)
+    if not rows:
+        raise FileRejected("header.malformed", "The first row is longer than what is looked at.")
+    first = rows[0]
+    if isinstance(first, Malformed):
+        raise FileRejected("header.malformed", f"The first row cannot be read. {first.problem.message}")
+    known = _known_fields(rows, known_names(head.rules))
+    if _is_data(first) or (known == 0 and any(map(_is_data, rows))):
+        return dialect
+    if known == 0 and any(map(is_amount, first.fields)):
+        order = ", ".join(COLUMNS)
+        message = (
+            f"There is no header, and the first row has {len(first.fields)} fields. Without one they must be: {order}."
+        )
+        raise FileRejected("header.missing", message)
+    columns = match_header(first.fields, head.rules)
+    names = tuple(name.strip() for name in first.fields)
+    return replace(dialect, has_header=True, columns=columns, names=names, content_start=first.end)
+
+
+def _with_decimal_mark(dialect: Dialect, rows: Sequence[list[str]], rules: Rules) -> Dialect:
+    """A mark that some amounts prove and none contradicts. With a contradiction, each amount speaks for itself."""
+    at = [index for index, column in enumerate(dialect.columns) if column in _AMOUNTS]
+    found = {evidence(fields[index]) for fields in rows for index in at}
+    hinted = _hint(dialect, DECIMAL_MARK_NAME)
+    mark: DecimalMark = rules.decimal_mark
+    for candidate, other in ((".", ","), (",", ".")):
+        if hinted == candidate or (not mark and not hinted and candidate in found and other not in found):
+            mark = cast(DecimalMark, candidate)
+    return replace(dialect, decimal_mark=mark, grouped=bool(mark) and "?" in found)
+
+
+def _with_dates(dialect: Dialect, rows: Sequence[list[str]], rules: Rules) -> Dialect:
+    at = dialect.columns.index("invoiceDate")
+    dates = [fields[at] for fields in rows]
+    formats = {date_format(text) for text in dates} - {""}
+    order: DateOrder = rules.date_order
+    hinted = _hint(dialect, DATE_ORDER_NAME)
+    if hinted in ("dmy", "mdy"):
+        order = cast(DateOrder, hinted)
+    elif not order and SLASHED_DATE in formats:
+        order = _proven_order(dates)
+    return replace(dialect, date_order=order, date_formats=tuple(sorted(formats)))
+
+
+def _proven_order(dates: Sequence[str]) -> DateOrder:
+    """The order of day and month that the slashed dates prove.
+
+    Raises FileRejected `dialect.ambiguous_date` when they prove both, or when most dates would be ambiguous.
+    """
+    example = {date_order(text): text for text in dates}
+    if "dmy" in example and "mdy" in example:
+        message = f"{example['dmy']!r} has the day first and {example['mdy']!r} the month: set IMPORT_DATE_ORDER."
+        raise FileRejected("dialect.ambiguous_date", message, "invoiceDate")
+    for order in ("dmy", "mdy"):
+        if order in example:
+            return cast(DateOrder, order)
+    unclear = sum(date_order(text) == "?" for text in dates)
+    if 2 * unclear > len(dates):
+        message = f"{example['?']!r} may be day/month or month/day: set IMPORT_DATE_ORDER to 'dmy' or 'mdy'."
+        raise FileRejected("dialect.ambiguous_date", message, "invoiceDate")
+    return ""
+
+
+def _hint(dialect: Dialect, prefix: str) -> str:
+    """What the rejects file of an earlier import says about the file it came from."""
+    return next((name.removeprefix(prefix) for name in dialect.names if name.startswith(prefix)), "")

@@ -1,0 +1,1 @@
+"""Imports: jobs, their leases, and the work of a slice."""

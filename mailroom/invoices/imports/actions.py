@@ -1,0 +1,152 @@
+"""What people do to imports: cancel, retry, undo. The states and their diagram are in `ledger.py`."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+from bson import ObjectId
+from pymongo import ReturnDocument
+
+from mailroom.errors import MailroomError
+from mailroom.invoices.imports.ledger import CANCELLED, DONE, FAILED, PENDING, RUNNING, SUPERSEDED, UNDONE
+from mailroom.platform.clock import Budget
+from mailroom.platform.mongo import Document, Documents, server_time
+
+_PIECE = 1000
+
+
+class NoSuchImport(MailroomError):
+    """There is no import with that id."""
+
+
+class NotInThisState(MailroomError):
+    """The import is not in a state in which that can be done. Nothing was changed."""
+
+
+class StillStopping(MailroomError):
+    """A worker may still be writing the last batch of the cancelled import. Ask again later."""
+
+
+class Undone(msgspec.Struct, frozen=True):
+    """What undoing came to. `complete`: nothing is left to delete; else call again."""
+
+    deleted: int
+    left: int
+    complete: bool
+
+
+class Control(msgspec.Struct, frozen=True):
+    """Changes imports on behalf of people. Every method blocks for a few answers of MongoDB."""
+
+    imports: Documents
+    invoices: Documents
+    lease_seconds: float
+
+    def cancel(self, id_: ObjectId) -> Document:
+        """Ends a pending or running import. Its worker is fenced: of its batch in flight rows may still land.
+
+        Raises:
+            NoSuchImport, NotInThisState
+        """
+        now = server_time(self.imports.database)
+        fence = {"state": CANCELLED, "finishedAt": now, "updatedAt": now, "error": None}
+        return self._change(
+            id_,
+            (PENDING, RUNNING),
+            {
+                "$set": fence | {"quietAt": now + timedelta(seconds=self.lease_seconds)},
+                "$inc": {"epoch": 1},
+                "$unset": {"dueAt": ""},
+            },
+        )
+
+    def retry(self, id_: ObjectId) -> Document:
+        """Makes a failed or cancelled import due again. It goes on from its checkpoint, with its dialect and order.
+
+        Raises:
+            NoSuchImport, NotInThisState
+        """
+        now = server_time(self.imports.database)
+        due = {"state": PENDING, "dueAt": now, "updatedAt": now, "attempts": 0, "error": None, "rejects": None}
+        # Of an import that ended, nobody changes the parts.
+        parts = (self.imports.find_one({"_id": id_}, {"parts": 1}) or {}).get("parts", {})
+        begun_anew = {f"parts.{key}.attempts": 0 for key in parts}
+        still = {f"parts.{key}": {"$exists": True} for key in parts}
+        changes = {"$set": due | begun_anew, "$unset": {"finishedAt": "", "quietAt": ""}}
+        return self._change(id_, (FAILED, CANCELLED), changes, still)
+
+    def undo(self, id_: ObjectId, budget: Budget) -> Undone:
+        """Deletes the invoices that the import inserted and nobody changed since, until done or the budget is spent.
+
+        What it changed in invoices of other imports stays, and so does what others changed since: `left` counts them.
+        An undone import never runs again; `force` imports its object anew. Call again to go on after an interruption:
+        the counts go on too.
+
+        Raises:
+            NoSuchImport, NotInThisState
+            StillStopping: it was cancelled less than a lease ago.
+        """
+        now = server_time(self.imports.database)
+        found = self.imports.find_one({"_id": id_})
+        if found is not None and found.get("quietAt", now) > now:
+            raise StillStopping("a worker may still write the last batch of this import")
+        marked = {"state": UNDONE, "updatedAt": now}
+        ended = (DONE, FAILED, CANCELLED, SUPERSEDED, UNDONE)
+        job = self._change(id_, ended, {"$set": marked, "$inc": {"epoch": 1}}, {"dryRun": False})
+        undo = job.get("undo") or {"deleted": 0, "piece": [], "endedBy": found["state"] if found else DONE}
+        mine = self._mine(job, undo["endedBy"])
+        undo = self._delete_piece(job, undo)
+        while piece := self._piece(mine):
+            if budget.spent():
+                return Undone(undo["deleted"], 0, complete=False)
+            undo = self._delete_piece(job, self._save(job, undo | {"piece": piece}))
+        left = self.invoices.count_documents(self._touched(job, undo["endedBy"]))
+        left += max(0, job["checkpoint"]["counts"]["inserted"] - undo["deleted"])
+        self._save(job, undo | {"left": left})
+        return Undone(undo["deleted"], left, complete=True)
+
+    def _delete_piece(self, job: Document, undo: Document) -> Document:
+        """Deletes what was noted beforehand, so that a crash between deleting and counting loses no count."""
+        if not undo["piece"]:
+            return undo
+        noted = {"_id": {"$in": undo["piece"]}, "insertedBy": job["_id"], "changedBy": job["_id"]}
+        self.invoices.delete_many(noted)
+        there = self.invoices.count_documents({"_id": {"$in": undo["piece"]}})
+        return self._save(job, undo | {"deleted": undo["deleted"] + len(undo["piece"]) - there, "piece": []})
+
+    def _piece(self, mine: Document) -> list[ObjectId]:
+        return [document["_id"] for document in self.invoices.find(mine, {"_id": 1}).limit(_PIECE)]
+
+    def _mine(self, job: Document, ended_by: str) -> Document:
+        return {"insertedBy": job["_id"], "changedBy": job["_id"], "updatedAt": _during(job, ended_by)}
+
+    def _touched(self, job: Document, ended_by: str) -> Document:
+        others = {"$ne": job["_id"]}
+        return {"insertedBy": others, "changedBy": job["_id"], "updatedAt": _during(job, ended_by)}
+
+    def _save(self, job: Document, undo: Document) -> Document:
+        mine = {"_id": job["_id"], "epoch": job["epoch"], "state": UNDONE}
+        if self.imports.update_one(mine, {"$set": {"undo": undo}}).matched_count == 0:
+            raise NotInThisState("another call is undoing this import")
+        return undo
+
+    def _change(
+        self, id_: ObjectId, states: tuple[str, ...], update: Document, more: Document | None = None
+    ) -> Document:
+        which = {"_id": id_, "state": {"$in": states}, **(more or {})}
+        changed = self.imports.find_one_and_update(which, update, return_document=ReturnDocument.AFTER)
+        if changed is not None:
+            return changed
+        found = self.imports.find_one({"_id": id_})
+        if found is None:
+            raise NoSuchImport(f"there is no import {id_}")
+        if found["dryRun"] and "dryRun" in (more or {}):
+            raise NotInThisState("a dry run has written nothing")
+        raise NotInThisState(f"the import is {found['state']}, and must be {' or '.join(states)}")
+
+
+def _during(job: Document, ended_by: str) -> Document:
+    """When the import wrote. An end by force may have let a last batch land after it."""
+    started: datetime = job.get("startedAt") or job["createdAt"]
+    return {"$gte": started} | ({"$lte": job["finishedAt"]} if ended_by == DONE else {})

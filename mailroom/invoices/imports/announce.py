@@ -1,0 +1,86 @@
+"""A mail when an import ends, through the outbox of the notifications. Its failure never touches the import."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from html import escape
+from typing import TYPE_CHECKING
+
+from mailroom.errors import InvalidSetting
+from mailroom.invoices.imports.ledger import DONE, FAILED, UNANNOUNCED
+from mailroom.platform.kick import IMPORTER, SENDER
+from mailroom.platform.mongo import Document
+from mailroom.services import Services
+from mailroom.web.problems import Problem
+
+if TYPE_CHECKING:
+    from mailroom.notifications.message.request import Send
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 100
+
+
+def announcer(services: Services) -> Callable[[], None]:
+    """Puts a mail into the outbox for each import that ended and was not told of yet. To be called after each slice.
+
+    A crash before the mark is taken away brings the same mail once more, and its Idempotency-Key lets no second one in.
+
+    Raises:
+        InvalidSetting: IMPORT_NOTIFY or MAIL_FROM is no address.
+    """
+    to = services.settings.import_notify
+    if not to:
+        return lambda: None
+    # What mails need takes time to import, and memory: only where they are wanted.
+    from mailroom.notifications.message.request import check
+    from mailroom.notifications.model import addresses
+    from mailroom.notifications.outbox.accept import Idempotency, Order, Store
+    from mailroom.platform.server_clock import ServerClock
+
+    try:
+        check(_message(to, "-", {"state": "-", "key": "-", "checkpoint": {"counts": {}}, "error": None}))
+    except Problem as problem:
+        raise InvalidSetting(f"IMPORT_NOTIFY is {to!r}: {problem.detail}") from problem
+    sender = addresses.sender(services.settings.mail_from)
+    imports = services.database["imports"]
+
+    def tell(document: Document) -> None:
+        message = _message(to, str(document["_id"]), document)
+        # The same import ends once more after a retry: the epoch tells the two ends apart.
+        once = Idempotency(f"import:{document['_id']}:{document['epoch']}", message.digest())
+        store = Store(services.database["notifications"], ServerClock(services.database), sender)
+        store.accept([Order(check(message), once)], IMPORTER, answered=True)
+        imports.update_one({"_id": document["_id"], "epoch": document["epoch"]}, {"$unset": {UNANNOUNCED: ""}})
+
+    def announce() -> None:
+        told = 0
+        try:
+            waiting = imports.find({UNANNOUNCED: True}).hint("unannounced").limit(_AT_ONCE)
+            for document in waiting:
+                if document["state"] in (DONE, FAILED):  # else it was retried or undone meanwhile
+                    tell(document)
+                    told += 1
+        except Exception:  # whatever it is: the imports have ended and stay so, and the next slice tries again
+            log.exception("no mail tells of the end of an import")
+        if told:
+            services.kicker.kick(SENDER)
+
+    return announce
+
+
+def _message(to: str, import_id: str, document: Document) -> Send:
+    from mailroom.notifications.message.request import Send
+
+    key, state, error = document["key"], document["state"], document["error"]
+    lines = [f"The import of {key!a} is {state}."]
+    lines += [f"{error['message']} ({error['code']})"] if error else []
+    lines += [f"{name}: {count}" for name, count in document["checkpoint"]["counts"].items()]
+    lines += [f"Import {import_id}"]
+    name = "".join(character for character in key if character.isprintable())[:200]
+    return Send(
+        email_to=to,
+        subject=f"Import {state}: {name}",
+        message="".join(f"<p>{escape(each)}</p>" for each in lines if each.isprintable()),
+    )

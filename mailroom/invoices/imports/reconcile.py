@@ -1,0 +1,88 @@
+"""Finds objects whose notification was lost: compares the bucket with the ledger, a part at a time.
+
+MinIO loses notifications: it serves uploads a moment before it has read the buckets' rules when it is started (so in
+`cmd/server-main.go`; https://github.com/minio/minio/issues/18404, "working as intended").
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import groupby, islice
+
+import msgspec
+
+from mailroom.invoices.imports.ledger import Ledger
+from mailroom.invoices.model.identity import import_id
+from mailroom.platform.clock import Budget, to_milliseconds
+from mailroom.platform.mongo import Documents, server_time
+from mailroom.platform.objects import ObjectStore, ObjectVersion
+
+log = logging.getLogger(__name__)
+
+CURSOR_ID = "reconcile"
+_KEYS_AT_ONCE = 200
+
+# A walk may take this part of the time: a bucket of some thousand objects is compared each minute.
+_PART_OF_TIME = 1 / 100
+_LEAST_SECONDS = 50.0  # so that a schedule that comes each minute finds it due
+
+# For so long a notification may just be under way: what is younger is left to the next walk.
+_UNDER_WAY = timedelta(minutes=1)
+
+
+class Reconciler(msgspec.Struct, frozen=True):
+    """Walks through `bucket` at least once every `interval` seconds, from a cursor saved in the collection `cursors`.
+
+    A walk that is short is soon made again. Two replicas may walk at once: submitting a job twice changes nothing, and
+    who is behind the one that came to the end saves nothing.
+    """
+
+    cursors: Documents
+    ledger: Ledger
+    objects: ObjectStore
+    bucket: str
+    interval: float
+    clock: Callable[[], float] = time.monotonic
+
+    def run(self, budget: Budget) -> int:
+        """Submits imports that are missing, if a walk is due, until it ends or the budget is spent; how many.
+
+        Raises:
+            Unavailable: it goes on from the saved cursor next time.
+        """
+        now = server_time(self.cursors.database)
+        cursor = self.cursors.find_one({"_id": CURSOR_ID, "dueAt": {"$lte": now}})
+        if cursor is None:
+            return 0
+        this_walk = {"_id": CURSOR_ID, "dueAt": cursor["dueAt"]}
+        began = self.clock() - cursor.get("seconds", 0.0)
+        found, before = 0, to_milliseconds(now - _UNDER_WAY)
+        try:
+            for versions in _pages(self.objects.versions(self.bucket, start_after=cursor["startAfter"])):
+                found += self._submit_missing([each for each in versions if each.modified_ms < before])
+                progress = {"startAfter": versions[-1].key, "seconds": self.clock() - began}
+                self.cursors.update_one(this_walk, {"$set": progress})
+                if budget.spent():
+                    return found
+        finally:
+            if found:
+                log.warning("found %d objects whose notification did not come within a minute", found)
+        pause = max(_LEAST_SECONDS, (self.clock() - began) / _PART_OF_TIME)
+        due_at = server_time(self.cursors.database) + timedelta(seconds=min(pause, self.interval))
+        self.cursors.update_one(this_walk, {"$set": {"startAfter": "", "seconds": 0.0, "dueAt": due_at}})
+        return found
+
+    def _submit_missing(self, versions: list[ObjectVersion]) -> int:
+        jobs = {import_id(version): version for version in versions}
+        missing = jobs.keys() - self.ledger.known(list(jobs))
+        return sum(self.ledger.submit(jobs[id_])[1] for id_ in missing)
+
+
+def _pages(versions: Iterator[ObjectVersion]) -> Iterator[list[ObjectVersion]]:
+    """Pages that never end within the versions of one key, since the cursor is a key."""
+    by_key = (list(group) for _, group in groupby(versions, key=lambda version: version.key))
+    while groups := list(islice(by_key, _KEYS_AT_ONCE)):
+        yield [version for group in groups for version in group]

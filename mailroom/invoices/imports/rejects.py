@@ -1,0 +1,134 @@
+"""Rejected rows: kept in MongoDB while an import runs, written to a file in another bucket when it ends.
+
+The rows stay in MongoDB for a while (an index lets them expire): a worker that lost its lease and writes the file late
+then writes the same bytes once more.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+from bson import ObjectId
+from pymongo import ReplaceOne
+
+from mailroom.invoices.files import Dialect, FileRejected, Problem, Rejected, rejects_header, rejects_line
+from mailroom.invoices.imports.job import Checkpoint, Job
+from mailroom.platform.mongo import Document, Documents
+from mailroom.platform.objects import ObjectStore, ObjectVersion
+
+CONTENT_TYPE = "text/csv; charset=utf-8"
+
+# The file may take longer to write than a lease lasts: the lease is renewed after so many rows.
+_RENEW_ROWS = 1000
+
+# Of S3: all of a key. Of MinIO, which keeps objects as files: what stands between two slashes. In bytes.
+_LONGEST_KEY, _LONGEST_NAME = 1024, 255
+
+
+class RejectLimit(msgspec.Struct, frozen=True):
+    """With more rejected rows than `rows` (negative: any number), or than `percent` of all, an import fails."""
+
+    rows: int
+    percent: float
+
+    def check(self, rejected: int) -> None:
+        """Before each batch. Raises `FileRejected` `rejects.too_many`."""
+        if 0 <= self.rows < rejected:
+            message = f"{rejected} rows are rejected, more than {self.rows} (IMPORT_MAX_REJECTS)."
+            raise FileRejected("rejects.too_many", message)
+
+    def check_all(self, counts: Mapping[str, int]) -> None:
+        """At the end of the file: before, a percentage means nothing. Raises as `check`."""
+        if counts["rejected"] * 100 > counts["rows"] * self.percent:
+            message = f"{counts['rejected']} of {counts['rows']} rows are rejected, more than {self.percent:g} percent"
+            raise FileRejected("rejects.too_many", f"{message} (IMPORT_MAX_REJECTS_PERCENT).")
+
+
+class Rejects:
+    """The collection `rejects` and the bucket of rejects files."""
+
+    def __init__(self, collection: Documents, objects: ObjectStore, bucket: str, most: int) -> None:
+        """Of each import, the first `most` rejected rows are kept."""
+        self._collection = collection
+        self._objects = objects
+        self._bucket = bucket
+        self._most = most
+
+    def add(self, import_id: ObjectId, rejected: Sequence[Rejected], before: int, now: datetime) -> None:
+        """Keeps the rows with majority; `before` is how many the import has rejected before them.
+
+        Their ids are made of import and offset: adding again changes nothing.
+        """
+        rejected = rejected[: max(0, self._most - before)]
+        if rejected:
+            self._collection.bulk_write(
+                [ReplaceOne({"_id": (doc := _document(import_id, each, now))["_id"]}, doc, True) for each in rejected],
+                ordered=False,
+            )
+
+    def write_file(self, job: Job, checkpoint: Checkpoint, dialect: Dialect, renew: Callable[[], None]) -> Document:
+        """Writes the rejected rows of the job, in their order, into one object; where it is, and how many it left out.
+
+        The name follows from the version imported, so that writing again replaces the file by the same bytes. Uses a
+        temporary file, not memory, for the size. Calls `renew` now and then.
+        """
+        version = job.version
+        key = _name(version)
+        # A worker that was cancelled or lost its lease may have kept rows of a batch that does not count.
+        counted: Document = {"importId": job.id, "offset": {"$lt": checkpoint.offset}}
+        if job.parts:
+            counted["$nor"] = [{"offset": {"$gte": part.offset, "$lt": part.end}} for part in job.parts]
+        with tempfile.TemporaryFile() as file:
+            file.write(codecs.BOM_UTF8 + rejects_header(dialect).encode())  # else Excel takes it for cp1252
+            rows = self._collection.find(counted).sort([("importId", 1), ("offset", 1)])
+            for number, document in enumerate(rows, 1):
+                file.write(rejects_line(dialect, _rejected(document)).encode())
+                if number % _RENEW_ROWS == 0:
+                    renew()
+            size = file.tell()
+            file.seek(0)
+            self._objects.write(self._bucket, key, file, size, CONTENT_TYPE)
+        return {
+            "bucket": self._bucket,
+            "key": key,
+            "omitted": max(0, checkpoint.counts["rejected"] - self._most),
+        }
+
+
+def _name(version: ObjectVersion) -> str:
+    """Where the file goes. A name that would be longer than a store takes is cut, and has a hash instead of its end."""
+    ending = f".{version.version_id or f'{version.modified_ms:x}'}.rejects.csv"
+    folder, slash, name = version.key.rpartition("/")
+    room = min(_LONGEST_NAME, _LONGEST_KEY - len(f"{folder}{slash}".encode())) - len(ending)
+    if len(name.encode()) <= room:
+        return version.key + ending
+    mark = "~" + hashlib.sha256(version.key.encode()).hexdigest()[:16]
+    if room < len(mark):  # the folder leaves no room
+        folder, slash, room = "", "", _LONGEST_NAME - len(ending)
+    return folder + slash + name.encode()[: room - len(mark)].decode(errors="ignore") + mark + ending
+
+
+def _document(import_id: ObjectId, rejected: Rejected, now: datetime) -> Document:
+    return {
+        "_id": f"{import_id}:{rejected.offset:012x}",
+        "importId": import_id,
+        "row": rejected.row,
+        "offset": rejected.offset,
+        "raw": rejected.raw,
+        "problems": [{"column": p.column, "code": p.code, "message": p.message} for p in rejected.problems],
+        "createdAt": now,
+    }
+
+
+def _rejected(document: Document) -> Rejected:
+    return Rejected(
+        row=document["row"],
+        offset=document["offset"],
+        raw=document["raw"],
+        problems=tuple(Problem(p["column"], p["code"], p["message"]) for p in document["problems"]),
+    )

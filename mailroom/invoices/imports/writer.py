@@ -1,0 +1,207 @@
+"""Writes batches of invoices, so that repeating a batch changes nothing and counts the same."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import bson
+from bson import ObjectId
+from bson.raw_bson import RawBSONDocument
+from pymongo import InsertOne, ReplaceOne
+from pymongo.errors import BulkWriteError
+
+from mailroom.errors import Unavailable
+from mailroom.invoices.columnar import Ready
+from mailroom.invoices.imports.repeats import Repeats, find_repeats
+from mailroom.invoices.model.merge import INSERTED, STALE, UNCHANGED, Merged, Row, merge
+from mailroom.platform.mongo import Document, Documents
+
+Write = InsertOne[Document] | ReplaceOne[Document]
+
+_DUPLICATE_KEY = 11000
+_EMPTY = bson.encode({})
+
+# Of the documents of one command: the driver holds them three times.
+_PORTION_BYTES = 3 << 20
+
+# Invoices read back at a time, and held decoded when they differ.
+_LOOKED_UP = 1000
+
+# More than a few rounds mean that other imports change the very same invoices all the time.
+_ROUNDS = 20
+
+
+class InvoiceStore:
+    """The collection `invoices`, for the importer."""
+
+    def __init__(self, collection: Documents) -> None:
+        self._collection = collection
+        # Whether what came last was mostly stored already: then it is looked up first, lest each insert fails.
+        self._repeating = False
+
+    def write(self, rows: Iterable[Row], import_id: ObjectId, batch_offset: int, now: datetime) -> Counter[str]:
+        """Writes a batch with majority and counts the outcomes of its rows.
+
+        New invoices are inserted without a look first, since most are new; those that exist are read, merged and
+        replaced where their `order` is still the one that was read. Who loses that race merges again.
+
+        Raises:
+            Unavailable: the outcome of some writes is unknown. Repeating the batch is safe.
+        """
+        groups: dict[ObjectId, list[Row]] = {}
+        for row in rows:
+            groups.setdefault(row.content["_id"], []).append(row)
+        counts: Counter[str] = Counter()
+
+        merged = {id_: merge(None, group, import_id, batch_offset, now) for id_, group in groups.items()}
+        existing = self._insert(merged)
+        for id_, result in merged.items():
+            if id_ not in existing:
+                counts.update(result.outcomes.values())
+        return counts + self._merge(existing, groups, import_id, batch_offset, now)
+
+    def insert(self, ready: Ready | None, import_id: ObjectId, batch_offset: int, now: datetime) -> Counter[str]:
+        """`write` for rows that are documents already, all of different invoices. Raises as `write`."""
+        counts: Counter[str] = Counter()
+        if ready is None:
+            return counts
+        for first, last, documents in ready.portions(_PORTION_BYTES):
+            indexes: Sequence[int] = range(first, last)
+            if not self._repeating:
+                duplicates = [first + at for at in self._insert_raw(documents)]
+                counts[INSERTED] += len(indexes) - len(duplicates)
+                indexes = duplicates
+            present = 0
+            for at in range(0, len(indexes), _LOOKED_UP):
+                some = indexes[at : at + _LOOKED_UP]
+                present += self._repeat(ready, some, import_id, batch_offset, now, counts)
+            self._repeating = 2 * present > last - first
+        return counts
+
+    def _repeat(
+        self,
+        ready: Ready,
+        indexes: Sequence[int],
+        import_id: ObjectId,
+        batch_offset: int,
+        now: datetime,
+        counts: Counter[str],
+    ) -> int:
+        """Writes rows whose invoices are likely to be stored; how many were."""
+        repeats = find_repeats(self._collection, ready, indexes, import_id)
+        counts[STALE] += repeats.stale
+        others = repeats.others
+        if self._update(repeats):
+            counts[UNCHANGED] += len(repeats.updated)
+        else:
+            others = others + repeats.updated  # some were changed meanwhile; those that were not know their outcome
+        groups = {row.content["_id"]: [row] for row in map(ready.decoded, others)}
+        counts.update(self._merge(set(groups), groups, import_id, batch_offset, now))
+        return len(indexes) - repeats.missing
+
+    def _update(self, repeats: Repeats) -> bool:
+        """Whether all that were to be updated were still there as they had been read."""
+        if not repeats.updates:
+            return True
+        reply = self._collection.database.command(self._command("update", "updates", repeats.updates))
+        if _duplicates(reply):
+            raise BulkWriteError(dict(reply))
+        return bool(reply["n"] == len(repeats.updated))
+
+    def _insert_raw(self, documents: bytes) -> list[int]:
+        """Inserts documents that follow one another; the indexes of those that were there already."""
+        command = self._command("insert", "documents", [_Documents(documents)])
+        return _duplicates(self._collection.database.command(command))
+
+    def _command(self, name: str, argument: str, values: Sequence[Any]) -> Document:
+        concern = self._collection.write_concern.document
+        return {name: self._collection.name, "ordered": False, "writeConcern": concern, argument: values}
+
+    def _merge(
+        self,
+        existing: set[ObjectId],
+        groups: dict[ObjectId, list[Row]],
+        import_id: ObjectId,
+        batch_offset: int,
+        now: datetime,
+    ) -> Counter[str]:
+        """Replaces the invoices `existing` by what `groups` make of them."""
+        counts: Counter[str] = Counter()
+        for _ in range(_ROUNDS):
+            if not existing:
+                return counts
+            existing = self._replace(existing, groups, import_id, batch_offset, now, counts)
+        raise Unavailable("other imports keep changing the same invoices")
+
+    def _insert(self, merged: dict[ObjectId, Merged]) -> set[ObjectId]:
+        """Inserts all; the ids of those that were there already."""
+        return self._write({id_: InsertOne(result.document) for id_, result in merged.items() if result.document})
+
+    def _replace(
+        self,
+        ids: set[ObjectId],
+        groups: dict[ObjectId, list[Row]],
+        import_id: ObjectId,
+        batch_offset: int,
+        now: datetime,
+        counts: Counter[str],
+    ) -> set[ObjectId]:
+        """Merges rows into the stored invoices `ids`; those that somebody else changed meanwhile are returned."""
+        stored = {document["_id"]: document for document in self._collection.find({"_id": {"$in": sorted(ids)}})}
+        merged = {id_: merge(stored.get(id_), groups[id_], import_id, batch_offset, now) for id_ in ids}
+        writes: dict[ObjectId, Write] = {}
+        for id_, result in merged.items():
+            if result.document is None:
+                continue
+            if id_ in stored:
+                # With the order that was read in the filter, the upsert of what changed since is a duplicate key.
+                as_read = {"_id": id_, "order": stored[id_]["order"]}
+                writes[id_] = ReplaceOne(as_read, result.document, upsert=True)
+            else:
+                writes[id_] = InsertOne(result.document)
+        lost = self._write(writes)
+        for id_ in ids - lost:
+            counts.update(merged[id_].outcomes.values())
+        return lost
+
+    def _write(self, writes: dict[ObjectId, Write]) -> set[ObjectId]:
+        """Sends all writes; the ids of those that met a duplicate key."""
+        if not writes:
+            return set()
+        try:
+            self._collection.bulk_write(list(writes.values()), ordered=False)
+        except BulkWriteError as error:
+            ids = list(writes)
+            return {ids[at] for at in _duplicates(error.details)}
+        return set()
+
+
+class _Documents(RawBSONDocument):
+    """Many documents, one after the other, as one: the driver copies them into the message as they are.
+
+    That saves what it spends on each document otherwise, and it numbers none of them: the server does.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(_EMPTY)
+        self._content = content
+
+    @property
+    def raw(self) -> bytes:
+        return self._content
+
+
+def _duplicates(reply: Mapping[str, Any]) -> list[int]:
+    """The indexes of the writes that met a duplicate key.
+
+    Raises Unavailable when it is not known what became of the writes, and BulkWriteError when others failed.
+    """
+    if reply.get("writeConcernErrors") or reply.get("writeConcernError"):
+        raise Unavailable("MongoDB could not confirm a write")
+    errors = reply.get("writeErrors", [])
+    if any(each["code"] != _DUPLICATE_KEY for each in errors):
+        raise BulkWriteError(dict(reply))
+    return [each["index"] for each in errors]

@@ -1,0 +1,1 @@
+"""Invoices: identity, documents, merging, changes."""

@@ -1,0 +1,45 @@
+"""A parsed invoice as the document that MongoDB keeps."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from bson import Decimal128
+
+from mailroom.invoices.files import Invoice
+from mailroom.invoices.model.identity import invoice_id, supplier_key
+from mailroom.platform.mongo import Document
+
+
+def content_of(invoice: Invoice) -> Document:
+    """The fields that come from the file, with the identity they give as `_id`."""
+    supplier = supplier_key(invoice.supplier_name)
+    document: Document = {
+        "_id": invoice_id(supplier, invoice.invoice_number, invoice.invoice_date.year),
+        "invoiceNumber": invoice.invoice_number,
+        "invoiceDate": datetime(
+            invoice.invoice_date.year, invoice.invoice_date.month, invoice.invoice_date.day, tzinfo=UTC
+        ),
+        "grossAmount": Decimal128(invoice.gross_amount),
+        "netAmount": Decimal128(invoice.net_amount),
+        "vatAmount": Decimal128(invoice.vat_amount),
+        "supplierName": invoice.supplier_name,
+        "supplierKey": supplier,
+        "supplierAddress": invoice.supplier_address,
+        "currency": invoice.currency,
+        "status": invoice.status,
+        "lookups": [
+            lookup("invoiceNumber", invoice.invoice_number),
+            lookup("supplier", supplier),
+            lookup("status", invoice.status),
+            lookup("currency", invoice.currency),
+        ],
+    }
+    if invoice.extra:
+        document["extra"] = invoice.extra
+    return document
+
+
+def lookup(filter_: str, value: str) -> str:
+    """What `lookups` holds for a filter of the list. One index over it serves them all, ordered by date."""
+    return f"{filter_}:{value}"

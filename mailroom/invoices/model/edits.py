@@ -1,0 +1,68 @@
+"""Changes of an invoice by a person or a program, in one order with what files say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+from bson import ObjectId
+from pymongo import ReturnDocument
+
+from mailroom.errors import MailroomError
+from mailroom.invoices.model.document import lookup
+from mailroom.invoices.model.identity import order
+from mailroom.platform.clock import to_milliseconds
+from mailroom.platform.mongo import Document, Documents, server_time
+
+
+class NoSuchInvoice(MailroomError):
+    """There is no invoice with that id."""
+
+
+class ChangedMeanwhile(MailroomError):
+    """The invoice is not what the caller saw. Nothing was written."""
+
+
+class Edits(msgspec.Struct, frozen=True):
+    """Writes to the collection `invoices`. Each call blocks for three answers of MongoDB."""
+
+    invoices: Documents
+
+    def set_status(self, id_: ObjectId, status: str, by: ObjectId, seen: Callable[[Document], bool]) -> Document:
+        """Sets the status for the API key `by`, if the invoice is one that the caller has `seen`; the new document.
+
+        Raises:
+            NoSuchInvoice, ChangedMeanwhile
+        """
+        stored = self.invoices.find_one({"_id": id_})
+        if stored is None:
+            raise NoSuchInvoice(str(id_))
+        if not seen(stored):
+            raise ChangedMeanwhile(str(id_))
+        # Every writer advances the order, so it tells whether somebody was faster.
+        as_read = {"_id": id_, "order": stored["order"]}
+        changes = edit(stored, status, by, server_time(self.invoices.database))
+        changed = self.invoices.find_one_and_update(as_read, {"$set": changes}, return_document=ReturnDocument.AFTER)
+        if changed is None:
+            raise ChangedMeanwhile(str(id_))
+        return changed
+
+
+def edit(stored: Document, status: str, by: ObjectId, now: datetime) -> Document:
+    """The fields that change. The invoice is now as new as `now`: a file from before does not change it again.
+
+    It is `changedBy` the key, not an import, so undoing the import leaves it. `source` stays: a batch that is replayed
+    finds its traces there.
+    """
+    was, is_ = lookup("status", stored["status"]), lookup("status", status)
+    # The clock of the object store, which the stored order comes from, may be ahead of the database's.
+    newest = max(to_milliseconds(now), int(stored["order"].partition(" ")[0], 16) + 1)
+    return {
+        "status": status,
+        "lookups": [is_ if each == was else each for each in stored["lookups"]],  # in the order that files give
+        "order": order(newest, str(stored["_id"]), 0),  # which no other invoice has
+        "edited": {"keyId": by, "at": now},
+        "changedBy": by,
+        "updatedAt": now,
+    }

@@ -1,0 +1,1 @@
+"""What the API reads: lists, totals, exports."""

@@ -1,0 +1,72 @@
+"""Wires the function `invoice-importer`."""
+
+from __future__ import annotations
+
+from mailroom.invoices.files import Rules
+from mailroom.invoices.imports.announce import announcer
+from mailroom.invoices.imports.dry_run import Predictions
+from mailroom.invoices.imports.importer import Importer
+from mailroom.invoices.imports.ledger import Ledger
+from mailroom.invoices.imports.profiles import Profiles, read_aliases, read_profiles
+from mailroom.invoices.imports.reconcile import Reconciler
+from mailroom.invoices.imports.rejects import RejectLimit, Rejects
+from mailroom.invoices.imports.writer import InvoiceStore
+from mailroom.invoices.model.statuses import Statuses
+from mailroom.platform.clock import Budget
+from mailroom.platform.kick import IMPORTER
+from mailroom.platform.settings import Settings
+from mailroom.platform.worker import Worker
+from mailroom.services import Services
+
+
+def worker(services: Services) -> Worker:
+    """What the function does when it is called."""
+    importer, reconciler, announce = _importer(services), _reconciler(services), announcer(services)
+
+    def work(budget: Budget) -> int:
+        done = importer.run(budget)
+        announce()
+        if not budget.spent() and reconciler.run(budget):
+            done += importer.run(budget)
+            announce()
+        return done
+
+    return Worker(work, services.settings.work_budget_seconds, more=lambda: services.kicker.kick(IMPORTER))
+
+
+def _importer(services: Services) -> Importer:
+    database, settings = services.database, services.settings
+    return Importer(
+        ledger=Ledger.of(database, settings),
+        invoices=InvoiceStore(database["invoices"]),
+        predictions=lambda run: Predictions(database["predictions"], database["invoices"], run),
+        rejects=Rejects(database["rejects"], services.objects, settings.rejects_bucket, settings.import_rejects_kept),
+        reject_limit=RejectLimit(settings.import_max_rejects, settings.import_max_rejects_percent),
+        objects=services.objects,
+        profiles=Profiles(_rules(settings), read_profiles(settings.import_profiles)),
+        batch_rows=settings.import_batch_rows,
+        call_help=lambda: services.kicker.kick(IMPORTER),
+    )
+
+
+def _reconciler(services: Services) -> Reconciler:
+    return Reconciler(
+        cursors=services.database["cursors"],
+        ledger=Ledger.of(services.database, services.settings),
+        objects=services.objects,
+        bucket=services.settings.invoices_bucket,
+        interval=services.settings.reconcile_seconds,
+    )
+
+
+def _rules(settings: Settings) -> Rules:
+    """What the settings say about reading files."""
+    return Rules(
+        date_order=settings.import_date_order,  # type: ignore[arg-type]  # checked by settings
+        decimal_mark=settings.import_decimal_mark,  # type: ignore[arg-type]
+        statuses=Statuses.parse(settings.import_statuses).allowed,
+        amount_tolerance=settings.import_amount_tolerance,
+        extra_columns=settings.import_extra_columns,  # type: ignore[arg-type]
+        aliases=read_aliases(settings.import_aliases),
+        encoding=settings.import_encoding,
+    )

@@ -1,0 +1,116 @@
+"""The contract of the function `notifications`: what each route takes and answers."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mailroom.notifications.api import schemas as shapes
+from mailroom.notifications.api.schemas import Status
+from mailroom.notifications.api.suppressions import Suppress
+from mailroom.notifications.api.templates import PreviewTemplate, PutTemplate
+from mailroom.notifications.message.request import Send
+from mailroom.notifications.model.messages import State
+from mailroom.web.operations import PAGE, Contract, Operation, Parameter, Time
+
+CONTRACT = Contract(
+    "notifications",
+    "Mailroom: notifications",
+    "Mail that is sent through a relay, recorded and tried again until it is taken. The body of `POST /` is "
+    "`{emailTo, subject, message}`; `message` is HTML.",
+    problem_members={
+        "result": {"const": "FAILED"},
+        "message": {"type": "string", "description": "The same as `detail`."},
+        "id": {"type": "string", "description": "The notification, where it was recorded before it was refused."},
+        "state": {"enum": [state.value for state in State]},
+    },
+)
+
+
+class BatchOfMessages(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The body of `POST /batch`: 1 to 100 messages, each as in `POST /`."""
+
+    messages: list[Send]
+
+
+_KEY = Parameter("Idempotency-Key", "A repeat within 24 hours gets the first answer.", where="header")
+_TIMES = (
+    Parameter("from", "Accepted at this time or later; give the offset (`Z`).", Time),
+    Parameter("to", "Accepted before this time.", Time),
+)
+
+SEND = Operation(
+    "Send an e-mail",
+    {200: shapes.Accepted, 202: shapes.Accepted},
+    body=Send,
+    parameters=(_KEY, Parameter("Prefer", "`respond-async`: do not wait for the relay.", where="header")),
+    problems=(409,),
+    text="200 when the relay took it while the call waited, 202 when it is stored and will be sent. 422 with an `id`: "
+    "the relay refused it for good.",
+)
+SEND_BATCH = Operation(
+    "Send up to 100 e-mails",
+    {202: shapes.BatchAnswer, 422: shapes.BatchAnswer},
+    body=BatchOfMessages,
+    parameters=(_KEY,),
+    text="Each is accepted or refused on its own. 422 when all of them are refused.",
+)
+LIST = Operation(
+    "A page of notifications, newest first",
+    {200: shapes.Page},
+    parameters=(
+        Parameter("status", "Where they stand.", Status),
+        Parameter("emailTo", "One of the recipients, `cc` and `bcc` included."),
+        Parameter("tag", "A tag; not with `status` or `emailTo`."),
+        *_TIMES,
+        *PAGE,
+    ),
+)
+COUNTS = Operation("How many notifications are in each state", {200: shapes.Counts}, parameters=_TIMES)
+ERASE = Operation(
+    "Erase one person's notifications",
+    {200: shapes.Erased},
+    parameters=(Parameter("emailTo", "Whose: every notification with this recipient.", required=True),),
+)
+GET = Operation("One notification, with its attempts", {200: shapes.Notification}, problems=(404,))
+CANCEL = Operation("Cancel a notification that waits", {200: shapes.Item}, problems=(404, 409))
+RESEND = Operation(
+    "Send a notification that has ended again",
+    {202: shapes.Item},
+    problems=(404, 409),
+    text="To everybody who has not got it for certain; to all, when all have.",
+)
+LIST_SUPPRESSIONS = Operation(
+    "A page of the addresses that get no mail, newest first",
+    {200: shapes.SuppressionPage},
+    parameters=(Parameter("address", "Only this one."), *PAGE),
+)
+SUPPRESS = Operation("Put an address on the list", {200: shapes.Suppression}, body=Suppress)
+UNSUPPRESS = Operation("Take an address off the list", {200: shapes.Removed}, problems=(404,))
+LIST_TEMPLATES = Operation("A page of the templates, by name", {200: shapes.TemplatePage}, parameters=PAGE)
+GET_TEMPLATE = Operation(
+    "A template",
+    {200: shapes.StoredTemplate},
+    parameters=(Parameter("version", "By default the newest.", int),),
+    problems=(404,),
+)
+PUT_TEMPLATE = Operation(
+    "Make a template, or a new version of it",
+    {200: shapes.StoredTemplate, 201: shapes.StoredTemplate},
+    body=PutTemplate,
+    text="201 when there was none of this name. What is just like the newest version makes no new one.",
+)
+DELETE_TEMPLATE = Operation(
+    "End a template",
+    {200: shapes.DeletedTemplate},
+    problems=(404,),
+    text="No message can be made from its newest version any more. Its versions can still be read, and used by number.",
+)
+LIST_VERSIONS = Operation(
+    "The versions of a template, newest first", {200: shapes.TemplateVersions}, parameters=PAGE, problems=(404,)
+)
+PREVIEW_TEMPLATE = Operation(
+    "What a message made with these parameters would say",
+    {200: shapes.Preview},
+    body=PreviewTemplate,
+    problems=(404,),
+)

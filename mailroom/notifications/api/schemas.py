@@ -1,0 +1,216 @@
+"""What the notifications API answers, field by field. `answers.py` and the endpoints make it; tests compare the two."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from mailroom.notifications.model.messages import Fate, Kind, State
+from mailroom.web.operations import Cursor, Id, Time
+
+Status = Annotated[str, Meta(extra_json_schema={"enum": [state.value for state in State]})]
+
+
+class Shape(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """The base of what the API sends."""
+
+
+class Accepted(Shape):
+    """`result` and `message` are the original's answer. `status` is where the notification stands now."""
+
+    result: Literal["OK"]
+    message: str
+    id: Id
+    status: Status
+
+
+class RefusedEntry(Shape):
+    """A message of a batch that was refused; nothing of it was stored."""
+
+    result: Literal["FAILED"]
+    message: str
+    code: str
+    field: str | None
+
+
+class BatchAnswer(Shape):
+    """`items` are in the order of the request, each like the answer to a call of its own."""
+
+    accepted: int
+    refused: int
+    items: list[dict[str, Any]]
+
+
+class Made(Shape):
+    """The template that a notification was made from."""
+
+    name: str
+    version: int
+
+
+class Fault(Shape):
+    code: str
+    message: str
+
+
+class Item(Shape):
+    """A notification in a list. `error` is the answer that kept it from somebody."""
+
+    id: Id
+    status: Status
+    email_to: str | list[str]
+    subject: str
+    template: Made | None
+    tags: list[str]
+    metadata: dict[str, str]
+    priority: Literal["high", "normal", "low"]
+    created_at: Time
+    updated_at: Time
+    sent_at: Time | None
+    next_attempt_at: Time | None
+    attempt_count: int
+    error: Fault | None
+    message_id: str
+
+
+class Page(Shape):
+    items: list[Item]
+    next_cursor: Cursor | None
+
+
+class RecipientFate(Shape):
+    """What became of one recipient, and the relay's last answer about it."""
+
+    address: str
+    kind: Annotated[str, Meta(extra_json_schema={"enum": [kind.value for kind in Kind]})]
+    status: Annotated[str, Meta(extra_json_schema={"enum": [fate.value for fate in Fate]})]
+    code: int | None
+    text: str
+
+
+class StoredObject(Shape):
+    """One version of an object of the attachments' bucket."""
+
+    key: str
+    version_id: str
+
+
+class Attached(Shape):
+    """A file that was sent with it. `size` is in bytes. Without an `object` its content came with the request."""
+
+    filename: str
+    content_type: str
+    size: int
+    object: StoredObject | None
+
+
+class Transcript(Shape):
+    """One step of the talk with the relay. Without a `code` there was no answer."""
+
+    step: str
+    code: int | None
+    text: str
+    milliseconds: float
+    recipient: str | UnsetType = UNSET
+
+
+class Attempt(Shape):
+    """`outcome` is a state, or `interrupted` when the sender was lost before the relay could have the message."""
+
+    started_at: Time
+    ended_at: Time | None
+    outcome: str
+    steps: list[Transcript]
+
+
+class Notification(Item):
+    """One notification, with what it says and what became of it."""
+
+    from_: str = msgspec.field(name="from")
+    reply_to: list[str]
+    recipients: list[RecipientFate]
+    headers: dict[str, str]
+    html: str
+    text: str
+    erased_at: Time | None
+    attachments: list[Attached]
+    attempts: list[Attempt]
+
+
+class Counts(Shape):
+    """How many notifications there are in each state."""
+
+    counts: dict[str, int]
+
+
+class Erased(Shape):
+    """`left` are being sent just now: erase again."""
+
+    erased: int
+    left: int
+
+
+class Suppression(Shape):
+    """`notificationId` is the one that bounced."""
+
+    address: str
+    reason: str
+    notification_id: Id | None
+    created_at: Time
+
+
+class SuppressionPage(Shape):
+    items: list[Suppression]
+    next_cursor: Cursor | None
+
+
+class Removed(Shape):
+    removed: str
+
+
+class TemplateHead(Shape):
+    """`keyId` is the key that made this version, or `command`."""
+
+    name: str
+    version: int
+    created_at: Time
+    key_id: str
+
+
+class TemplatePage(Shape):
+    items: list[TemplateHead]
+    next_cursor: Cursor | None
+
+
+class TemplateVersion(TemplateHead):
+    deleted: bool
+
+
+class TemplateVersions(Shape):
+    items: list[TemplateVersion]
+    next_cursor: Cursor | None
+
+
+class StoredTemplate(TemplateHead):
+    subject: str
+    html: str | None
+    text: str | None
+
+
+class DeletedTemplate(Shape):
+    """`version` is the last one that can be read."""
+
+    deleted: str
+    version: int
+
+
+class Preview(Shape):
+    """Without `text`, it would be made from the HTML."""
+
+    name: str
+    version: int
+    subject: str
+    html: str | None
+    text: str | None

@@ -1,0 +1,1 @@
+"""What a request may hold, and the bytes that are sent."""

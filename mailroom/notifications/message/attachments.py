@@ -1,0 +1,85 @@
+"""Attachments of a request: their content, or an object of the one bucket that they may come from."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+
+import msgspec
+
+from mailroom.notifications.message.stored_files import Pin
+from mailroom.notifications.model import addresses
+from mailroom.notifications.model.messages import Attachment
+from mailroom.web.problems import Problem
+
+MOST_ATTACHMENTS = 20
+LARGEST_ATTACHMENTS = 7_500_000  # bytes: as base64 in a request of 10 MiB, and well within MongoDB's 16 MB
+LONGEST_NAME = 150  # characters of an attachment's name
+
+_ANY_TYPE = "application/octet-stream"
+_CONTENT_TYPE = re.compile(r"[a-z]+/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,100}")
+
+
+class Attach(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A file: its `content` as base64, or the name of an `object` of the attachments' bucket, by default the newest
+    version. An object's file name and type are by default those that its own name tells.
+    """
+
+    filename: str | None = None
+    content_type: str | None = None
+    content: bytes | None = None
+    object: str | None = None
+    version_id: str = ""
+
+
+def check(attachments: list[Attach], pin: Pin) -> tuple[Attachment, ...]:
+    """Raises `Problem` 422 naming the field at fault, 413 when they are too large; `Unavailable` as `pin` does."""
+    if len(attachments) > MOST_ATTACHMENTS:
+        detail = f"a message has at most {MOST_ATTACHMENTS} attachments"
+        raise Problem(422, "attachments.too_many", detail, field="attachments")
+    checked: list[Attachment] = []
+    size = 0
+    for index, each in enumerate(attachments):
+        checked.append(_attachment(each, pin, f"attachments[{index}]"))
+        size += checked[-1].size
+        if size > LARGEST_ATTACHMENTS:
+            detail = f"the attachments of a message have at most {LARGEST_ATTACHMENTS} bytes in all"
+            raise Problem(413, "attachments.too_large", detail, field="attachments")
+    return tuple(checked)
+
+
+def _attachment(attach: Attach, pin: Pin, field: str) -> Attachment:
+    if (attach.content is None) == (attach.object is None):
+        detail = "an attachment has a content or an object"
+        raise Problem(422, "attachment.content", detail, field=f"{field}.content")
+    name = _name(attach, field)
+    if attach.object is None:
+        content = attach.content or b""
+        return Attachment(name, _content_type(attach.content_type or _ANY_TYPE, field), content, len(content))
+    guessed = mimetypes.guess_type(name)[0] or _ANY_TYPE
+    content_type = _content_type(attach.content_type or guessed, field)
+    stored, size = pin(attach.object, attach.version_id, field)
+    return Attachment(name, content_type, b"", size, stored)
+
+
+def _name(attach: Attach, field: str) -> str:
+    name = attach.filename
+    if name is None and attach.object is not None:
+        name = attach.object.rpartition("/")[2]
+    if (
+        not name
+        or not name.strip()
+        or len(name) > LONGEST_NAME
+        or addresses.has_control(name)
+        or set(name) & set("/\\")
+    ):
+        detail = f"filename must be a name of 1 to {LONGEST_NAME} characters without path and control characters"
+        raise Problem(422, "attachment.filename", detail, field=f"{field}.filename")
+    return name
+
+
+def _content_type(content_type: str, field: str) -> str:
+    if not _CONTENT_TYPE.fullmatch(content_type) or content_type.startswith(("multipart/", "message/")):
+        detail = "contentType must be a type such as application/pdf"
+        raise Problem(422, "attachment.content_type", detail, field=f"{field}.contentType")
+    return content_type

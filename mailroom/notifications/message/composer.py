@@ -1,0 +1,56 @@
+"""From a stored message to the bytes that are sent: with the stored attachments, and signed."""
+
+from __future__ import annotations
+
+import asyncio
+
+from msgspec.structs import replace
+
+from mailroom.errors import MailroomError, MissingSecret, Unavailable
+from mailroom.notifications.message import mime
+from mailroom.notifications.message.dkim import Signer, SigningFailed
+from mailroom.notifications.message.stored_files import Files
+from mailroom.notifications.model.messages import Attachment, Message, Outcome
+from mailroom.platform.objects import ObjectGone
+
+
+class CannotCompose(MailroomError):
+    """There are no bytes to send. `outcome` says whether there may be later; the text is for the attempt's record."""
+
+    def __init__(self, text: str, outcome: Outcome) -> None:
+        super().__init__(text)
+        self.outcome = outcome
+
+
+class Composer:
+    """`files` holds the attachments that are stored. Without a `signer`, mail goes unsigned."""
+
+    def __init__(self, files: Files, signer: Signer | None) -> None:
+        self._files = files
+        self._signer = signer
+
+    async def compose(self, message: Message) -> bytes:
+        """The message as it goes after DATA. What takes long is done in a thread.
+
+        Raises:
+            CannotCompose: nothing must be sent now.
+        """
+        stored = any(attachment.stored for attachment in message.attachments)
+        if self._signer is None and not stored:
+            return mime.assemble(message)
+        try:
+            return await asyncio.to_thread(self._compose, message)
+        except ObjectGone as error:
+            raise CannotCompose(f"an attachment is gone: {error}", Outcome.REFUSED) from error
+        except (SigningFailed, Unavailable, MissingSecret) as error:
+            raise CannotCompose(str(error), Outcome.DEFERRED) from error
+
+    def _compose(self, message: Message) -> bytes:
+        whole = replace(message, attachments=tuple(self._read(each) for each in message.attachments))
+        content = mime.assemble(whole)
+        return content if self._signer is None else self._signer.sign(content)
+
+    def _read(self, attachment: Attachment) -> Attachment:
+        if attachment.stored is None:
+            return attachment
+        return replace(attachment, content=self._files.read(attachment.stored, attachment.size))

@@ -1,0 +1,145 @@
+"""The bytes of a message: headers, a text part and an HTML part (RFC 5322, 2045-2047).
+
+They are put together by hand, since the standard library needs 1.2 ms for what is 0.1 ms of work and half the cost of
+sending. What comes in has no control characters in any header (see `requests.py`); `_refuse_control` makes sure.
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Iterator
+from email.header import Header
+from email.utils import format_datetime, formataddr
+from functools import lru_cache
+from urllib.parse import quote
+
+from mailroom.notifications.message.headers import is_free_text
+from mailroom.notifications.model.addresses import has_control
+from mailroom.notifications.model.messages import Address, Attachment, Kind, Message, Sender
+
+_LINE = 76  # RFC 2045 and 2047: encoded lines are not longer
+_LINE_BYTES = _LINE // 4 * 3  # of content, in base64
+
+_LONGEST_LINE = 998  # RFC 5322, without its end
+_PLAIN = bytes(range(0x20, 0x7F)) + b"\t\n"
+_BOUNDARY = "=_"
+
+
+def assemble(message: Message) -> bytes:
+    """The message as it goes after DATA: CRLF line ends, not yet dot-stuffed. The same message gives the same bytes."""
+    headers = "\r\n".join(_headers(message)).encode()
+    return b"\r\n".join((headers, *_body(message), b""))
+
+
+def _body(message: Message) -> Iterator[bytes | bytearray]:
+    # No part has a line that begins so: base64 and quoted-printable cannot, and `_goes_plain` sees to the others.
+    boundary = (_BOUNDARY + message.message_id.strip("<>").partition("@")[0]).encode()
+    if not message.attachments:
+        yield from _texts(message, boundary)
+        return
+    yield b'Content-Type: multipart/mixed; boundary="%b_m"\r\n\r\n--%b_m' % (boundary, boundary)
+    yield from _texts(message, boundary)
+    for attachment in message.attachments:
+        yield b"--%b_m" % boundary
+        yield from _attachment(attachment)
+    yield b"--%b_m--" % boundary
+
+
+def _texts(message: Message, boundary: bytes) -> Iterator[bytes]:
+    if not message.html:
+        yield from _part(b"plain", message.text)
+        return
+    yield b'Content-Type: multipart/alternative; boundary="%b_a"\r\n\r\n--%b_a' % (boundary, boundary)
+    yield from _part(b"plain", message.text)
+    yield b"--%b_a" % boundary
+    yield from _part(b"html", message.html)
+    yield b"--%b_a--" % boundary
+
+
+def _attachment(attachment: Attachment) -> Iterator[bytes | bytearray]:
+    # RFC 2231: its escapes are ASCII without quotes, so that any name is one safe word.
+    name = quote(_refuse_control(attachment.name), safe="")
+    yield (
+        f"Content-Type: {_refuse_control(attachment.content_type)}\r\n"
+        f"Content-Disposition: attachment;\r\n filename*=utf-8''{name}\r\n"
+        "Content-Transfer-Encoding: base64\r\n"
+    ).encode()
+    yield _base64(attachment.content)
+
+
+def _base64(content: bytes) -> bytearray:
+    """In lines that each have their end. Megabytes may come: nothing but the result is held."""
+    lines = bytearray()
+    for start in range(0, len(content), _LINE_BYTES):
+        lines += binascii.b2a_base64(content[start : start + _LINE_BYTES], newline=False)
+        lines += b"\r\n"
+    return lines
+
+
+def _headers(message: Message) -> Iterator[str]:
+    yield f"Message-ID: {_refuse_control(message.message_id)}"
+    yield f"Date: {_date(message.date.replace(microsecond=0))}"
+    yield f"From: {_from(message.sender)}"
+    yield from _addresses("To", message.of_kind(Kind.TO))
+    yield from _addresses("Cc", message.of_kind(Kind.CC))
+    yield from _addresses("Reply-To", message.reply_to)
+    yield f"Subject: {_free_text('Subject', message.subject)}"
+    for name, value in message.headers:
+        yield f"{name}: {_free_text(name, value) if is_free_text(name) else _refuse_control(value)}"
+    yield "MIME-Version: 1.0"
+
+
+# Of many messages in a row these are the same.
+_date = lru_cache(16)(format_datetime)
+
+
+@lru_cache(16)
+def _from(sender: Sender) -> str:
+    return formataddr((_refuse_control(sender.name), _refuse_control(sender.address)))
+
+
+def _addresses(name: str, addresses: tuple[Address, ...]) -> Iterator[str]:
+    if addresses:
+        yield f"{name}: " + ",\r\n ".join(_refuse_control(address.wire) for address in addresses)
+
+
+def _free_text(name: str, text: str) -> str:
+    # Surrounding space would be lost, and "=?" would be decoded, if it were written as it is.
+    if (
+        _refuse_control(text).isascii()
+        and len(name) + len(text) + 2 <= _LINE
+        and text == text.strip()
+        and "=?" not in text
+    ):
+        return text
+    return Header(text, "utf-8", maxlinelen=_LINE, header_name=name).encode(linesep="\r\n")
+
+
+def _part(subtype: bytes, content: str) -> Iterator[bytes]:
+    text = content.replace("\r\n", "\n").replace("\r", "\n").encode()
+    plain = _goes_plain(text)
+    encoding = b"7bit" if plain else b"quoted-printable"
+    yield b"Content-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: %b\r\n" % (subtype, encoding)
+    yield (text if plain else binascii.b2a_qp(text, istext=True)).replace(b"\n", b"\r\n")
+
+
+def _goes_plain(text: bytes) -> bool:
+    """Whether `text` comes through as it is: short lines of ASCII without anything that is changed on the way, such as
+    space at the end of a line, or that could be taken for a boundary. Encoding it would take ten times as long.
+    """
+    return not (
+        text.translate(None, _PLAIN)
+        or b" \n" in text
+        or b"\t\n" in text
+        or text.endswith((b" ", b"\t"))
+        or text.startswith(b"From ")
+        or b"\nFrom " in text
+        or b"--" + _BOUNDARY.encode() in text
+        or max(map(len, text.split(b"\n"))) > _LONGEST_LINE
+    )
+
+
+def _refuse_control(value: str) -> str:
+    if has_control(value):
+        raise ValueError("a control character in a header")
+    return value

@@ -1,0 +1,228 @@
+"""What a caller may ask for, and its checks. What passes here can be sent as it is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from mailroom.notifications.message import attachments
+from mailroom.notifications.message import html_to_text as text
+from mailroom.notifications.message.attachments import Attach
+from mailroom.notifications.message.headers import NO_HEADERS, AllowedHeaders
+from mailroom.notifications.message.stored_files import Pin, no_files
+from mailroom.notifications.model import addresses
+from mailroom.notifications.model.messages import Address, Attachment, Kind, Priority, Recipient
+from mailroom.notifications.templates.rendering import Rendered, Use
+from mailroom.web import paging
+from mailroom.web.problems import Problem
+
+MOST_RECIPIENTS = 50
+LONGEST_SUBJECT = 500  # characters
+LONGEST_BODY = 500_000  # characters
+LAST_YEAR = 2200  # a time near the end of the calendar cannot be computed with
+MOST_TAGS, LONGEST_TAG = 10, 64
+MOST_METADATA, LONGEST_VALUE = 20, 500
+
+
+class Send(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """The body of `POST /`. `message` is HTML; `html` and `text` are given instead of it, or all by a `template`."""
+
+    email_to: str | list[str]
+    subject: str | None = None
+    message: str | None = None
+    html: str | None = None
+    text: str | None = None
+    template: Use | None = None
+    cc: str | list[str] = []
+    bcc: str | list[str] = []
+    reply_to: str | list[str] = []
+    headers: dict[str, str] = {}
+    attachments: list[Attach] = []
+    tags: list[str] = []
+    metadata: dict[str, str] = {}
+    priority: Literal["high", "normal", "low"] = "normal"
+    send_at: str | None = None
+
+    def digest(self) -> str:
+        """The same for the same request, however its JSON was written."""
+        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """A request that was found good: what is to be sent, not yet whose and when. `send_at` is None for now."""
+
+    email_to: str | list[str]
+    recipients: tuple[Recipient, ...]
+    reply_to: tuple[Address, ...]
+    subject: str
+    text: str
+    html: str
+    template: Rendered | None
+    headers: tuple[tuple[str, str], ...]
+    attachments: tuple[Attachment, ...]
+    tags: tuple[str, ...]
+    metadata: dict[str, str]
+    priority: Priority
+    send_at: datetime | None
+
+
+def no_templates(use: Use) -> Rendered:
+    raise Problem(422, "template.unknown", "there are no templates here", field="template")
+
+
+class Extras(msgspec.Struct, frozen=True):
+    """What a deployment lets requests use beyond themselves; by default nothing."""
+
+    headers: AllowedHeaders = NO_HEADERS
+    render: Callable[[Use], Rendered] = no_templates
+    pin: Pin = no_files
+
+
+NO_EXTRAS = Extras()
+
+
+def check(send: Send, extras: Extras = NO_EXTRAS) -> Draft:
+    """Raises `Problem` 422 naming the first field at fault; nothing has been stored then."""
+    recipients = _recipients(send)
+    rendered = None if send.template is None else _rendered(send, send.template, extras)
+    subject, html, plain = _content(send) if rendered is None else _said(rendered)
+    return Draft(
+        email_to=send.email_to,
+        recipients=recipients,
+        reply_to=tuple(_addresses(send.reply_to, "replyTo")),
+        subject=subject,
+        text=plain,
+        html=html,
+        template=rendered,
+        headers=extras.headers.check(send.headers),
+        attachments=attachments.check(send.attachments, extras.pin),
+        tags=_tags(send.tags),
+        metadata=_metadata(send.metadata),
+        priority=Priority[send.priority.upper()],
+        send_at=_time(send.send_at),
+    )
+
+
+def _recipients(send: Send) -> tuple[Recipient, ...]:
+    """Each address once, in its first place: nobody gets a message twice."""
+    found: dict[str, Recipient] = {}
+    for kind, field, given in (
+        (Kind.TO, "emailTo", send.email_to),
+        (Kind.CC, "cc", send.cc),
+        (Kind.BCC, "bcc", send.bcc),
+    ):
+        for address in _addresses(given, field):
+            found.setdefault(addresses.key(address.shown), Recipient(address, kind))
+        if len(found) > MOST_RECIPIENTS:
+            raise Problem(
+                422, "recipients.too_many", f"a message has at most {MOST_RECIPIENTS} recipients", field=field
+            )
+        if not found:
+            raise Problem(422, "recipients.none", f"{field} must name somebody", field=field)
+    return tuple(found.values())
+
+
+def _addresses(given: str | list[str], field: str) -> list[Address]:
+    if isinstance(given, str):
+        return [addresses.address(given, field)]
+    if len(given) > MOST_RECIPIENTS:
+        raise Problem(422, "recipients.too_many", f"{field} has at most {MOST_RECIPIENTS} addresses", field=field)
+    return [addresses.address(each, f"{field}[{index}]") for index, each in enumerate(given)]
+
+
+def _subject(subject: str) -> str:
+    if not subject.strip() or len(subject) > LONGEST_SUBJECT:
+        raise Problem(422, "subject.invalid", f"subject must have 1 to {LONGEST_SUBJECT} characters", field="subject")
+    if addresses.has_control(subject):
+        raise Problem(422, "subject.invalid", "subject must be one line without control characters", field="subject")
+    return subject
+
+
+def _rendered(send: Send, use: Use, extras: Extras) -> Rendered:
+    for field in ("subject", "message", "html", "text"):
+        if getattr(send, field) is not None:
+            raise Problem(422, "body.twice", f"the template gives all texts: leave {field} out", field=field)
+    return extras.render(use)
+
+
+def _said(rendered: Rendered) -> tuple[str, str, str]:
+    """What a template gives, checked like what a request gives itself: a parameter may hold a line end."""
+    subject = _subject(rendered.subject)
+    if rendered.html is None:
+        return subject, "", _body(rendered.text or "", "text")
+    html = _body(rendered.html, "html")
+    return subject, html, _shown(html, "html") if rendered.text is None else _body(rendered.text, "text")
+
+
+def _content(send: Send) -> tuple[str, str, str]:
+    """Subject, HTML and text."""
+    if send.subject is None:
+        raise Problem(422, "subject.missing", "subject is missing", field="subject")
+    return _subject(send.subject), *_bodies(send)
+
+
+def _bodies(send: Send) -> tuple[str, str]:
+    """HTML and text. Each is made from the other when only one is given."""
+    if send.message is not None:
+        for field, given in (("html", send.html), ("text", send.text)):
+            if given is not None:
+                raise Problem(
+                    422, "body.twice", f"give message, or html and text, not message and {field}", field=field
+                )
+        html = _body(send.message, "message")
+        return html, _shown(html, "message")
+    if send.html is not None:
+        html = _body(send.html, "html")
+        return html, _shown(html, "html") if send.text is None else _body(send.text, "text")
+    if send.text is not None:
+        return "", _body(send.text, "text")
+    raise Problem(422, "body.missing", "message is missing", field="message")
+
+
+def _body(body: str, field: str) -> str:
+    if not body.strip() or len(body) > LONGEST_BODY:
+        raise Problem(422, "body.invalid", f"{field} must have 1 to {LONGEST_BODY} characters", field=field)
+    if "\0" in body:
+        raise Problem(422, "body.invalid", f"{field} must not hold a NUL character", field=field)
+    return body
+
+
+def _shown(html: str, field: str) -> str:
+    """The text that is made from HTML; it may show nothing."""
+    shown = text.from_html(html)
+    if len(shown) > LONGEST_BODY:
+        detail = f"as text, {field} has more than {LONGEST_BODY} characters: give html and a text of your own"
+        raise Problem(422, "body.invalid", detail, field=field)
+    return shown
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    time = paging.time_parameter(text, "sendAt")
+    if time.year > LAST_YEAR:
+        raise Problem(422, "time.invalid", f"sendAt must not be after {LAST_YEAR}", field="sendAt")
+    return time
+
+
+def _tags(tags: list[str]) -> tuple[str, ...]:
+    for index, tag in enumerate(tags):
+        if index >= MOST_TAGS or not 1 <= len(tag) <= LONGEST_TAG or not tag.isprintable():
+            detail = f"tags are up to {MOST_TAGS} words of 1 to {LONGEST_TAG} printable characters"
+            raise Problem(422, "tag.invalid", detail, field=f"tags[{index}]")
+    return tuple(dict.fromkeys(tags))
+
+
+def _metadata(metadata: dict[str, str]) -> dict[str, str]:
+    if len(metadata) > MOST_METADATA:
+        raise Problem(422, "metadata.invalid", f"metadata has at most {MOST_METADATA} entries", field="metadata")
+    for name, value in metadata.items():
+        # Signs that mean something in the names of MongoDB's fields.
+        if not 1 <= len(name) <= LONGEST_TAG or set(name) & set(".$\0") or len(value) > LONGEST_VALUE:
+            detail = f"a name has 1 to {LONGEST_TAG} characters without . and $, a value at most {LONGEST_VALUE}"
+            raise Problem(422, "metadata.invalid", detail, field=f"metadata.{name}")
+    return metadata

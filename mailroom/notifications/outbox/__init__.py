@@ -1,0 +1,1 @@
+"""Messages in MongoDB: accepting, claiming, outcomes, history, retention."""

@@ -1,0 +1,72 @@
+"""Addresses that get no mail: those that bounced for good, and those that people put on the list."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from bson import ObjectId
+from pymongo.errors import DuplicateKeyError
+
+from mailroom.notifications.model import addresses
+from mailroom.notifications.model.messages import Recipient, Result
+from mailroom.platform.mongo import Document, Documents
+from mailroom.platform.server_clock import ServerClock
+from mailroom.web import paging
+
+# No such mailbox, moved without a forwarding address, a domain that takes no mail, a mailbox that was closed (RFC
+# 3463, 7505). A bare 550 is not enough: relays say it also of mail they merely do not like.
+_GONE = re.compile(r"5\.(1\.(1|6|10)|2\.1)\b")
+
+
+class Suppressions:
+    """The collection `suppressions`. Blocks for MongoDB's answers; errors are the driver's."""
+
+    def __init__(self, collection: Documents, clock: ServerClock) -> None:
+        self._collection = collection
+        self._clock = clock
+
+    def among(self, recipients: Iterable[Recipient]) -> frozenset[str]:
+        """Those of `recipients` that are on the list, by their address on the wire: those of one message or of many."""
+        keys = {each.address.wire: addresses.key(each.address.shown) for each in recipients}
+        found = self._collection.find({"key": {"$in": list(set(keys.values()))}}, {"_id": 0, "key": 1})
+        listed = {each["key"] for each in found}
+        return frozenset(wire for wire, key in keys.items() if key in listed)
+
+    def learn(self, recipients: Iterable[Recipient], result: Result, message: ObjectId) -> None:
+        """Adds the recipients whose mailbox the relay said does not exist."""
+        gone = {
+            step.recipient: step.text
+            for step in result.steps
+            if step.name == "rcpt" and step.code and step.code >= 500 and _GONE.match(step.text)
+        }
+        for recipient in recipients:
+            if recipient.address.wire in gone:
+                self.add(recipient.address.shown, gone[recipient.address.wire], message)
+
+    def add(self, shown: str, reason: str, message: ObjectId | None = None) -> Document:
+        """Puts an address on the list. One that is there already stays as it is."""
+        key = addresses.key(shown)
+        document: Document = {
+            "_id": ObjectId(),
+            "key": key,
+            "address": shown,
+            "reason": reason,
+            "notificationId": message,
+            "createdAt": self._clock.now(),
+        }
+        try:
+            self._collection.insert_one(document)
+        except DuplicateKeyError:
+            return self._collection.find_one({"key": key}) or document
+        return document
+
+    def remove(self, shown: str) -> bool:
+        """False when it was not on the list."""
+        return bool(self._collection.delete_one({"key": addresses.key(shown)}).deleted_count)
+
+    def page(self, query: Mapping[str, str]) -> tuple[list[Document], str | None]:
+        """Newest first; filter `address`. Raises `Problem` 422 naming the parameter."""
+        paging.only(query, "address")
+        filters = {"key": addresses.key(query["address"])} if "address" in query else {}
+        return paging.page(self._collection, filters, "createdAt", True, query)

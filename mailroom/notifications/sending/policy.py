@@ -1,0 +1,18 @@
+"""How a deployment wants its mail to be sent."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mailroom.notifications.outbox.retries import Retries
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """`connections` is how many messages are in delivery at once, `per_second` how many are begun in a second (0: any
+    number); `hold`: an unknown outcome waits for a person."""
+
+    connections: int
+    per_second: float
+    retries: Retries
+    hold: bool
+    lease_seconds: float

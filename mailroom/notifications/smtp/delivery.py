@@ -1,0 +1,178 @@
+"""One attempt to hand one message to the relay, step by step (RFC 5321).
+
+             nothing was sent                    |  perhaps it was         |  it is the relay's
+connect, MAIL, RCPT..., DATA 354, `hand_over()`  |  content and final dot  |  250
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from mailroom.notifications.model.messages import Outcome, Result, Step, Verdict
+from mailroom.notifications.smtp.connection import Answer, Connection
+from mailroom.notifications.smtp.errors import ConnectionLost, RelayDown
+from mailroom.notifications.smtp.pool import Pool
+
+HandOver = Callable[[], Awaitable[None]]
+
+
+class Envelope(NamedTuple):
+    """Who it is from, to whom it goes in this attempt, and the bytes."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    content: bytes
+
+    @property
+    def needs_utf8(self) -> bool:
+        return not all(address.isascii() for address in self.recipients) or not self.content.isascii()
+
+
+async def deliver(envelope: Envelope, pool: Pool, hand_over: HandOver) -> Result:
+    """Attempts it once. `hand_over` is awaited before the final dot; what it raises is passed on, and nothing was sent.
+
+    Takes as long as the relay does: each answer has its own time-out.
+    """
+    steps: list[Step] = []
+    connection = pool.kept()
+    if connection is not None:
+        transaction = _Transaction(connection, envelope, steps, hand_over)
+        try:
+            sender = await transaction.begin()
+        except ConnectionLost:
+            connection = None  # it was closed while we kept it
+        else:
+            if sender.closing:
+                connection = None
+    if connection is None:
+        try:
+            connection = await pool.fresh(steps)
+            transaction = _Transaction(connection, envelope, steps, hand_over)
+            sender = await transaction.begin()
+        except (RelayDown, ConnectionLost) as error:
+            return _all(envelope.recipients, Verdict(Outcome.DEFERRED, steps[-1].code, str(error)), steps, down=True)
+    try:
+        return await transaction.run(sender)
+    except BaseException:
+        connection.close()
+        raise
+    finally:
+        await pool.give_back(connection)
+
+
+class _Transaction:
+    """MAIL, RCPT and DATA, in one write where the relay offers PIPELINING, else one by one; then the content."""
+
+    def __init__(self, connection: Connection, envelope: Envelope, steps: list[Step], hand_over: HandOver) -> None:
+        self._connection = connection
+        self._envelope = envelope
+        self._steps = steps
+        self._hand_over = hand_over
+        self._verdicts: dict[str, Verdict] = {}
+        self._together = connection.offers("PIPELINING")
+
+    async def begin(self) -> Answer:
+        """The answer to MAIL. Raises `ConnectionLost`."""
+        envelope = self._envelope
+        if envelope.needs_utf8 and not self._connection.offers("SMTPUTF8"):
+            text = "the relay cannot carry addresses that are not ASCII (no SMTPUTF8)"
+            self._steps.append(Step("mail", 553, text, 0.0))
+            self._together = False  # nothing was sent, so nothing more will be answered
+            return Answer(553, text)
+        options = b" SMTPUTF8" if envelope.needs_utf8 else b""
+        if self._connection.offers("SIZE"):
+            options += b" SIZE=%d" % len(envelope.content)
+        mail = b"MAIL FROM:<" + envelope.sender.encode() + b">" + options
+        if self._together:
+            self._connection.send(mail, *map(_rcpt, envelope.recipients), b"DATA")
+        else:
+            self._connection.send(mail)
+        return await self._connection.answer(self._steps, "mail")
+
+    async def run(self, sender: Answer) -> Result:
+        """From the answer to MAIL to the end."""
+        if not sender.positive:
+            await self._skip(self._envelope.recipients)
+            return await self._end(_no(sender), down=sender.closing)
+        lost = await self._recipients()
+        if lost is not None:
+            return await self._end(lost)
+        if not self._open():
+            await self._skip(())
+            return await self._end(None)
+        try:
+            ready = await self._next("data", b"DATA")
+        except ConnectionLost as error:
+            return await self._end(Verdict(Outcome.DEFERRED, None, str(error)))
+        if ready.code != 354:
+            return await self._end(_no(ready))
+        await self._hand_over()
+        try:
+            answer = await self._connection.content(self._steps, self._envelope.content)
+        except ConnectionLost as error:
+            return await self._end(Verdict(Outcome.UNKNOWN, None, str(error)))
+        taken = 200 <= answer.code < 300
+        return await self._end(Verdict(Outcome.TAKEN, answer.code, answer.text) if taken else _no(answer), reset=False)
+
+    async def _recipients(self) -> Verdict | None:
+        """Names each recipient. Gives the verdict on all that are left when the connection ended in between."""
+        for recipient in self._envelope.recipients:
+            try:
+                answer = await self._next("rcpt", _rcpt(recipient), recipient)
+            except ConnectionLost as error:
+                return Verdict(Outcome.DEFERRED, None, str(error))
+            if answer.closing:
+                return _no(answer)
+            if not answer.positive:
+                self._verdicts[recipient] = _no(answer)
+        return None
+
+    async def _next(self, name: str, line: bytes, recipient: str = "") -> Answer:
+        """The answer to a command, which is sent now unless it went with MAIL."""
+        if not self._together:
+            self._connection.send(line)
+        return await self._connection.answer(self._steps, name, recipient)
+
+    async def _skip(self, recipients: tuple[str, ...]) -> None:
+        """Hears the answers to what went with MAIL in vain: these recipients, and DATA.
+
+        If DATA is accepted all the same, the relay waits for a message. RFC 2920 would send it a lone dot; the end of
+        the connection cannot be taken for an empty mail.
+        """
+        if not self._together:
+            return
+        with contextlib.suppress(ConnectionLost):
+            for recipient in recipients:
+                if self._connection.usable:
+                    await self._connection.answer(self._steps, "rcpt", recipient)
+            if self._connection.usable and (await self._connection.answer(self._steps, "data")).code == 354:
+                self._connection.close()
+
+    def _open(self) -> list[str]:
+        """The recipients that nothing has been decided about."""
+        return [recipient for recipient in self._envelope.recipients if recipient not in self._verdicts]
+
+    async def _end(self, rest: Verdict | None, *, down: bool = False, reset: bool = True) -> Result:
+        """`rest` is the verdict on everybody who has none yet."""
+        for recipient in self._open():
+            if rest is not None:
+                self._verdicts[recipient] = rest
+        if reset and self._connection.usable:
+            with contextlib.suppress(ConnectionLost):  # then it is closed, which forgets the transaction as well
+                self._connection.send(b"RSET")
+                await self._connection.answer(self._steps, "rset")
+        return Result(self._verdicts, self._steps, relay_down=down)
+
+
+def _rcpt(recipient: str) -> bytes:
+    return b"RCPT TO:<" + recipient.encode() + b">"
+
+
+def _no(answer: Answer) -> Verdict:
+    return Verdict(Outcome.REFUSED if answer.final else Outcome.DEFERRED, answer.code, answer.text)
+
+
+def _all(recipients: tuple[str, ...], verdict: Verdict, steps: list[Step], *, down: bool) -> Result:
+    return Result(dict.fromkeys(recipients, verdict), steps, relay_down=down)

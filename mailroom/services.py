@@ -1,0 +1,92 @@
+"""The one place where settings, secrets and clients meet. Clients are made when first used, once per process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from pymongo.database import Database
+
+from mailroom.platform import mongo, objects, secrets, settings
+from mailroom.platform.kick import Kicker
+from mailroom.platform.mongo import Document
+from mailroom.platform.objects import ObjectStore
+from mailroom.platform.secrets import Secrets
+from mailroom.platform.settings import Settings
+
+if TYPE_CHECKING:
+    from mailroom.web.keys import ApiKeys
+
+
+class Services:
+    """What a process of ours uses. Nothing connects before it is needed, so that a function answers at once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.secrets = Secrets(settings.secrets_dir)
+        self._closers: list[Callable[[], None]] = []
+
+    @classmethod
+    def from_environment(cls) -> Services:
+        """Raises `InvalidSetting` when the environment is wrong: a function then fails at start, not at a call."""
+        return cls(settings.load())
+
+    def mongodb_uri(self) -> str:
+        """The connection string as its file has it now. Raises `MissingSecret`."""
+        return self.secrets.read(self.settings.mongodb_secret)
+
+    @cached_property
+    def database(self) -> Database[Document]:
+        return mongo.connect(
+            self.mongodb_uri(),
+            self.settings.mongodb_database,
+            self.settings.mongodb_timeout_seconds,
+        )
+
+    @cached_property
+    def objects(self) -> ObjectStore:
+        return self._store(secrets.S3_ACCESS_KEY, secrets.S3_SECRET_KEY)
+
+    @cached_property
+    def uploads(self) -> ObjectStore:
+        """The same store, for those who give out forms: they may upload invoices, and read them."""
+        return self._store(secrets.UPLOADS_ACCESS_KEY, secrets.UPLOADS_SECRET_KEY)
+
+    @cached_property
+    def attachments(self) -> ObjectStore:
+        """The same store, for those who may read the attachments' bucket and nothing else."""
+        return self._store(secrets.ATTACHMENTS_ACCESS_KEY, secrets.ATTACHMENTS_SECRET_KEY)
+
+    def _store(self, access_key: str, secret_key: str) -> ObjectStore:
+        return ObjectStore(
+            lambda: objects.connect(
+                self.settings.s3_endpoint,
+                self.settings.s3_region,
+                lambda: (self.secrets.read(access_key), self.secrets.read(secret_key)),
+                self.settings.s3_timeout_seconds,
+            )
+        )
+
+    @cached_property
+    def keys(self) -> ApiKeys:
+        from mailroom.web.keys import ApiKeys  # with all that an API needs, and the workers have none
+
+        return ApiKeys(self.database["apiKeys"])
+
+    @cached_property
+    def kicker(self) -> Kicker:
+        return Kicker(self.settings.kick_url)
+
+    def at_close(self, closer: Callable[[], None]) -> None:
+        """Has `closer` called when the process ends, while everything else still works."""
+        self._closers.append(closer)
+
+    def close(self) -> None:
+        """Ends what the applications asked for, sends the last kicks and closes the connections."""
+        while self._closers:
+            self._closers.pop()()
+        if "kicker" in self.__dict__:
+            self.kicker.close()
+        if "database" in self.__dict__:
+            self.database.client.close()

@@ -1,0 +1,1 @@
+"""What both HTTP APIs share: keys, problems, parameters, pages, limits, OpenAPI."""

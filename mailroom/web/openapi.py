@@ -1,0 +1,161 @@
+"""The contract of an API as OpenAPI 3.1, made from its routes: a route cannot be missing, nor one be invented."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mailroom import __version__
+from mailroom.web.docs_page import page
+from mailroom.web.operations import Contract, Id, Operation, Parameter
+from mailroom.web.rendering import Response
+
+if TYPE_CHECKING:
+    from mailroom.web.api import Route
+
+JSON, PROBLEM = "application/json", "application/problem+json"
+_COMPONENT = "#/components/schemas/{name}"
+_ALWAYS = (401, 403, 429, 503)  # what every route may answer
+
+# What the page may load: nothing but the style within it.
+_PAGE_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
+
+
+def pages(contract: Contract, routes: Sequence[Route]) -> dict[str, Callable[[], Response]]:
+    """What is served by path. `routes` may still grow until the first call."""
+    return {
+        "/openapi.json": lambda: Response(document(contract, routes)),
+        "/docs": lambda: Response(
+            page(document(contract, routes)).encode(), headers=_PAGE_HEADERS, content_type="text/html; charset=utf-8"
+        ),
+    }
+
+
+def document(contract: Contract, routes: Sequence[Route]) -> dict[str, Any]:
+    """The OpenAPI document."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route.path)
+        paths.setdefault(path, {})[route.method.lower()] = _operation(route)
+    schemas = msgspec.json.schema_components(_types(routes), ref_template=_COMPONENT)[1]
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": contract.title, "description": contract.text, "version": __version__, "license": _LICENSE},
+        "servers": [{"url": f"/function/{contract.function}"}],
+        "security": [{"key": []}],
+        "paths": paths,
+        "components": {
+            "schemas": {**schemas, "Problem": _problem(contract.problem_members)},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key, `mr_…`."}},
+        },
+    }
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    operation = route.operation or Operation(_first_line(route.endpoint), {200: Any})
+    described = f"{operation.text}\n\nScope: `{route.scope}`".strip()
+    in_path = [_in_path(name) for name in re.findall(r"<(?:\w+:)?(\w+)>", route.path)]
+    result: dict[str, Any] = {
+        # Two endpoints may have the same name; a method and a path are one route's.
+        "operationId": "_".join([route.method.lower(), *re.findall(r"\w+", route.path)]),
+        "summary": operation.summary,
+        "description": described,
+        "security": [{"key": [route.scope]}],
+        "responses": {str(status): _answer(status, kind) for status, kind in operation.answers.items()},
+    }
+    refusals = {*_ALWAYS, *operation.problems, *((422,) if operation.parameters or in_path else ())}
+    refusals |= {400, 413, 422} if operation.body is not None else set()
+    for status in sorted(refusals):
+        # An answer of another type may have the same status: a batch of which nothing was accepted.
+        content = result["responses"].get(str(status), {}).get("content", {})
+        refusal = _refusal(status)
+        result["responses"][str(status)] = refusal | {"content": content | refusal["content"]}
+    if parameters := [_parameter(each) for each in (*in_path, *operation.parameters)]:
+        result["parameters"] = parameters
+    if operation.body is not None:
+        content = {JSON: {"schema": _schema(operation.body)}}
+        result["requestBody"] = {"required": operation.body_required, "content": content}
+    return result
+
+
+def _in_path(name: str) -> Parameter:
+    return Parameter(name, "", where="path", required=True, kind=Id if name == "id" else str)
+
+
+def _answer(status: int, kind: Any) -> dict[str, Any]:
+    described = {"description": HTTPStatus(status).phrase}
+    if kind is None:
+        return described
+    kinds: Mapping[str, Any] = kind if isinstance(kind, dict) else {JSON: kind}
+    return described | {"content": {media: {"schema": _schema(each)} for media, each in kinds.items()}}
+
+
+def _refusal(status: int) -> dict[str, Any]:
+    reference = {"$ref": _COMPONENT.format(name="Problem")}
+    refusal = {"description": _PHRASES.get(status) or HTTPStatus(status).phrase}
+    return refusal | {"content": {PROBLEM: {"schema": reference}}}
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "in": parameter.where,
+        "required": parameter.required,
+        **({"description": parameter.text} if parameter.text else {}),
+        "schema": _schema(parameter.kind),
+    }
+
+
+def _schema(kind: Any) -> dict[str, Any]:
+    return msgspec.json.schema_components([kind], ref_template=_COMPONENT)[0][0]
+
+
+def _types(routes: Sequence[Route]) -> list[Any]:
+    """Every type that a route names; their parts become the components."""
+    found = []
+    for operation in (route.operation for route in routes if route.operation):
+        for kind in (operation.body, *operation.answers.values()):
+            found += list(kind.values()) if isinstance(kind, dict) else [kind] if kind is not None else []
+    return found
+
+
+def _problem(members: Mapping[str, Any]) -> dict[str, Any]:
+    text = {"type": "string"}
+    own: dict[str, Any] = {
+        "type": text,
+        "title": text,
+        "status": {"type": "integer"},
+        "detail": text | {"description": "For people; its wording may change."},
+        "code": text | {"description": "For programs; stable."},
+        "field": text | {"description": "The part of the request that is at fault."},
+        "callId": text | {"description": "Under this id the logs have more."},
+    }
+    return {
+        "title": "Problem",
+        "description": "RFC 9457",
+        "type": "object",
+        "properties": {**own, **members},
+        "required": ["type", "title", "status", "detail", "code"],
+    }
+
+
+def _first_line(endpoint: Callable[..., Any]) -> str:
+    text = str(inspect.getdoc(endpoint) or getattr(endpoint, "__name__", ""))
+    return text.partition("\n")[0].replace("_", " ")
+
+
+_LICENSE = {"name": "MIT", "identifier": "MIT"}
+_PHRASES = {
+    401: "No valid key",
+    403: "The key lacks the scope",
+    404: "There is nothing with this id",
+    413: "The body is too long",
+    422: "A field or a parameter is at fault; `field` names it",
+    429: "The key calls too often",
+    503: "A server behind the API does not answer; try again after `Retry-After` seconds",
+}
