@@ -1,4 +1,10 @@
-"""The errors that cross module borders. One root, so that a caller can tell ours from everybody else's."""
+"""The errors that cross module borders. One root, so that a caller can tell ours from everybody else's.
+
+A `Refusal` is an answer to whoever asked: it names what is wrong and changes nothing. `mailroom.web` turns each kind
+into one HTTP status. The other errors tell of the servers, the settings and the leases.
+"""
+
+from __future__ import annotations
 
 
 class MailroomError(Exception):
@@ -23,3 +29,38 @@ class NotSetUp(MailroomError):
 
 class LeaseLost(MailroomError):
     """Another worker holds the lease. Stop, and write nothing more."""
+
+
+class Refusal(MailroomError):
+    """What was asked for is not done, and nothing has changed.
+
+    `code` is stable and for programs, `message` is for people. `field` names the part of the request at fault.
+    `retry_after` is the number of seconds after which the same request may succeed.
+    """
+
+    def __init__(self, code: str, message: str, *, field: str | None = None, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.field, self.retry_after = code, message, field, retry_after
+
+
+class Invalid(Refusal):
+    """A value that was given is wrong."""
+
+    def __init__(self, field: str | None, code: str, message: str) -> None:
+        super().__init__(code, message, field=field)
+
+
+class NotFound(Refusal):
+    """There is nothing with that id or name."""
+
+
+class Conflict(Refusal):
+    """The state of the object does not allow it."""
+
+
+class Outdated(Refusal):
+    """The object has changed since the caller read it."""
+
+
+class Busy(Refusal):
+    """Too many such requests are being served at once."""
