@@ -18,12 +18,13 @@ from pymongo.errors import PyMongoError
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import Map, RequestRedirect, Rule
 
-from mailroom.errors import MissingSecret, NotSetUp, Unavailable
+from mailroom.errors import MissingSecret, NotSetUp, Refusal, Unavailable
 from mailroom.platform import mongo
 from mailroom.web import openapi
 from mailroom.web.operations import Contract, Operation
 from mailroom.web.policy import Policy as Policy
 from mailroom.web.problems import Problem as Problem  # endpoints take all they need from here
+from mailroom.web.problems import problem_of
 from mailroom.web.rendering import Response as Response
 from mailroom.web.rendering import render
 
@@ -147,6 +148,8 @@ class Api:
             response = self._answer(event, headers)
         except Problem as problem:
             response = self._problem(problem, call_id)
+        except Refusal as refusal:
+            response = self._problem(problem_of(refusal), call_id)
         except Unavailable as error:
             response = self._problem(_unavailable(error), call_id)
         except MissingSecret as error:
@@ -229,6 +232,8 @@ def _status_of(error: Exception) -> int:
     match error:
         case Problem():
             return error.status
+        case Refusal():
+            return problem_of(error).status
         case Unavailable() | MissingSecret() | NotSetUp():
             return 503
         case PyMongoError() if mongo.lacks_index(error) or mongo.is_transient(error):

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from mailroom.errors import MailroomError
+from mailroom.errors import Busy, Conflict, Invalid, MailroomError, NotFound, Outdated, Refusal
 
 # Python's phrases are those of older standards.
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+
+
+_STATUSES: dict[type[Refusal], int] = {Invalid: 422, NotFound: 404, Conflict: 409, Outdated: 412, Busy: 503}
 
 
 class Problem(MailroomError):
@@ -35,3 +38,9 @@ class Problem(MailroomError):
         title = _TITLES.get(self.status) or HTTPStatus(self.status).phrase
         document = {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail}
         return document | {"code": self.code} | ({"field": self.field} if self.field is not None else {})
+
+
+def problem_of(refusal: Refusal) -> Problem:
+    """The answer to a request that the domain refused."""
+    headers = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
+    return Problem(_STATUSES[type(refusal)], refusal.code, refusal.message, refusal.field, headers)
