@@ -16,9 +16,9 @@ from mailroom.backups import commands as backups
 from mailroom.errors import MailroomError
 from mailroom.notifications.templates import commands as templates
 from mailroom.platform import settings
+from mailroom.platform.api_keys import SCOPES
 from mailroom.platform.clock import rfc3339
 from mailroom.services import Services
-from mailroom.web.keys import SCOPES
 from mailroom.web.paging import optional_time
 
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from pymongo.database import Database
 
 from mailroom.platform import mongo, objects, secrets, settings
+from mailroom.platform.api_keys import ApiKeys
 from mailroom.platform.kick import Kicker
 from mailroom.platform.mongo import Document
 from mailroom.platform.objects import ObjectStore
 from mailroom.platform.secrets import Secrets
 from mailroom.platform.settings import Settings
-
-if TYPE_CHECKING:
-    from mailroom.web.keys import ApiKeys
 
 
 class Services:
@@ -70,8 +67,6 @@ class Services:
 
     @cached_property
     def keys(self) -> ApiKeys:
-        from mailroom.web.keys import ApiKeys  # with all that an API needs, and the workers have none
-
         return ApiKeys(self.database["apiKeys"])
 
     @cached_property

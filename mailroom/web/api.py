@@ -20,6 +20,8 @@ from werkzeug.routing import Map, RequestRedirect, Rule
 
 from mailroom.errors import MissingSecret, NotSetUp, Refusal, Unavailable
 from mailroom.platform import mongo
+from mailroom.platform.api_keys import Caller as Caller
+from mailroom.platform.api_keys import InvalidKey
 from mailroom.web import openapi
 from mailroom.web.operations import Contract, Operation
 from mailroom.web.policy import Policy as Policy
@@ -48,14 +50,6 @@ class Event(Protocol):
     method: str
     query: Any
     path: str
-
-
-class Caller(msgspec.Struct, frozen=True):
-    """Whose key it was. `scopes` such as `invoices:read`."""
-
-    id: str
-    name: str
-    scopes: frozenset[str]
 
 
 NOBODY = Caller(id="", name="", scopes=frozenset())
@@ -148,6 +142,16 @@ class Api:
             response = self._answer(event, headers)
         except Problem as problem:
             response = self._problem(problem, call_id)
+        except InvalidKey as error:
+            response = self._problem(
+                Problem(
+                    401,
+                    "auth.invalid" if headers.get("authorization") else "auth.missing",
+                    str(error),
+                    headers={"WWW-Authenticate": 'Bearer realm="mailroom"'},
+                ),
+                call_id,
+            )
         except Refusal as refusal:
             response = self._problem(problem_of(refusal), call_id)
         except Unavailable as error:

@@ -13,7 +13,7 @@ import urllib3
 
 from local.demo.client import Client
 from local.run import Stack
-from mailroom.web.keys import CACHE_SECONDS
+from mailroom.platform.api_keys import CACHE_SECONDS
 
 LEAST_LENGTH = 8  # shorter ones are names
 

@@ -13,8 +13,8 @@ import pytest
 
 from local.stack import read_stack
 from mailroom.events import webhook as events
+from mailroom.platform.api_keys import SCOPES
 from mailroom.services import Services
-from mailroom.web.keys import SCOPES
 from tests.integration.api.apis import NAMES, api, path_of
 from tests.integration.api.conftest import Client
 from tests.integration.invoices.files import Call

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from werkzeug.datastructures import MultiDict
 
+from mailroom.platform.api_keys import SCOPES
 from mailroom.services import Services
-from mailroom.web.keys import SCOPES
 from tests.integration.api.apis import NAMES, api, path_of
 from tests.integration.api.conftest import Client, document
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from mailroom.deploy.setup import INDEXES
+from mailroom.platform.api_keys import SCOPES
 from mailroom.services import Services
-from mailroom.web.keys import SCOPES
 from tests.integration.api.apis import NAMES, api
 from tests.integration.api.conftest import Client, document
 

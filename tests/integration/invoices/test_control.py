@@ -13,8 +13,8 @@ from bson import ObjectId
 from mailroom.deploy import setup
 from mailroom.errors import LeaseLost
 from mailroom.invoices import app as serving
+from mailroom.platform.api_keys import SCOPES
 from mailroom.services import Services
-from mailroom.web.keys import SCOPES
 from tests.integration.invoices.files import HEADER, Bucket, Call, counts, csv, line
 
 

@@ -1,6 +1,6 @@
-"""API keys: `mr_<id>_<secret>`. Stored is a hash of the secret, which is shown once, when the key is made.
+"""API keys: `mr_<id>_<secret>`. MongoDB keeps a hash of the secret, which is shown once, when the key is made.
 
-The secret has 256 random bits, so a plain SHA-256 is as good as a slow hash: there is nothing to guess.
+The secret has 256 random bits, so a plain SHA-256 is as good as a slow hash: nobody can guess it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import msgspec
 from bson import ObjectId
 from bson.errors import InvalidId
 
+from mailroom.errors import MailroomError
 from mailroom.platform.mongo import Document, Documents, server_time
-from mailroom.web.api import Caller, Problem
 
 SCOPES = (
     *("invoices:read", "invoices:write"),
@@ -25,10 +25,22 @@ SCOPES = (
     *("templates:read", "templates:write"),
 )
 
-# For so long a replica goes on trusting what it read of a key: the delay of a revocation, in seconds.
+# A replica trusts what it read of a key for this long: it is the delay of a revocation.
 CACHE_SECONDS = 2.0
 _CACHE_SIZE = 1000
 _NO_HASH = bytes(32)
+
+
+class InvalidKey(MailroomError):
+    """The key is unknown, wrong, expired or revoked. The message does not say which."""
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """The owner of a key. `scopes` such as `invoices:read`."""
+
+    id: str
+    name: str
+    scopes: frozenset[str]
 
 
 class NewKey(msgspec.Struct, frozen=True):
@@ -83,21 +95,16 @@ class ApiKeys:
         )
 
     def authenticate(self, authorization: str) -> Caller:
-        """The caller whose key the header holds.
+        """The caller whose key the header `Authorization` holds.
 
         Raises:
-            Problem: 401, in the same words and time for an unknown, a wrong, an expired and a revoked key.
+            InvalidKey: after the same time for an unknown, a wrong, an expired and a revoked key.
         """
         key_id, secret = _split(authorization)
         document = self._find(key_id) if key_id else None
         right = hmac.compare_digest(_hash(secret), document["hash"] if document else _NO_HASH)
         if document is None or not right or not self._valid(document):
-            raise Problem(
-                401,
-                "auth.missing" if not authorization else "auth.invalid",
-                "send a valid API key as: Authorization: Bearer KEY",
-                headers={"WWW-Authenticate": 'Bearer realm="mailroom"'},
-            )
+            raise InvalidKey("send a valid API key as: Authorization: Bearer KEY")
         return Caller(str(document["_id"]), document["name"], frozenset(document["scopes"]))
 
     def _valid(self, document: Document) -> bool:
