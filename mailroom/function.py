@@ -1,6 +1,6 @@
 """A function, from its settings and secrets; made anew when the connection string of MongoDB changes.
 
-A client of MongoDB keeps the credentials that it was made with. The other secrets are read whenever they are needed.
+A client of MongoDB keeps the credentials that it was made with. Every other secret is read whenever it is needed.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 2.0
 
-Handler = Callable[[Any, Any], dict[str, Any]]
+Handler = Callable[..., Any]
 
 
 class Function:
-    """`make` wires the handler. Calls that began before a change end with the former connections."""
+    """Passes each call on to what `make` made: a WSGI application, or a handler of events."""
 
     def __init__(self, make: Callable[[Services], Handler], services: Callable[[], Services]) -> None:
         """Raises what `make` and `services` do: a function with wrong settings, or without a secret, does not start."""
@@ -31,14 +31,15 @@ class Function:
         self._made: list[Services] = []
         self._start()
 
-    def __call__(self, event: Any, context: Any = None) -> dict[str, Any]:
+    def __call__(self, *call: Any) -> Any:
+        """Serves one call. A call that began before a change ends with the former connections."""
         with self._lock:
             if time.monotonic() - self._checked > CHECK_SECONDS:
                 self._check()
-        return self._handler(event, context)
+        return self._handler(*call)
 
     def close(self) -> None:
-        """Closes all connections; of those from before a change some call may still have had need."""
+        """Closes every connection, including old ones kept for calls that began before a change."""
         for services in self._made:
             services.close()
 
@@ -54,7 +55,7 @@ class Function:
             if self._made[-1].mongodb_uri() == self._uri:
                 return
             self._start()
-        except MailroomError:  # a file that is being written, or a mistake: what was there goes on
+        except MailroomError:  # the file is being written, or holds a mistake: the old connection goes on
             log.exception("the new connection string of MongoDB cannot be used")
         else:
             log.info("the connection string of MongoDB has changed, and is used from now on")

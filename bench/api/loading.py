@@ -26,7 +26,11 @@ def load_invoices(services: Services, count: int) -> None:
     setup.run(services, lambda line: None)
     if invoices.estimated_document_count() >= count:
         return
-    ledger, worker, begin = Ledger.of(services.database, services.settings), working.worker(services), time.monotonic()
+    ledger, worker, begin = (
+        Ledger.of(services.database, services.settings),
+        working.create_worker(services),
+        time.monotonic(),
+    )
     for part, content in enumerate(rows.files(count, max(1, count // A_FILE))):
         raw, name = content.encode(), f"{part:03d}.csv"
         services.objects.write(bucket, name, BytesIO(raw), len(raw), "text/csv")

@@ -14,7 +14,7 @@ from mailroom.services import Services
 
 def main() -> None:
     services = Services.from_environment()
-    worker = working.worker(services)
+    worker = working.create_worker(services)
     services.database.command("ping")
     gc.freeze()  # as the runtime of the function does
 

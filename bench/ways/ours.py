@@ -27,7 +27,7 @@ def submitted(task: Task) -> tuple[Services, ObjectId]:
 
 def prepare(task: Task) -> Callable[[], int]:
     services, id_ = submitted(task)
-    work = working.worker(services)
+    work = working.create_worker(services)
 
     def run() -> int:
         calls, read = 0, -1

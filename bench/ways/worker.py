@@ -12,7 +12,7 @@ CALLED_EVERY_SECONDS = 0.05
 
 def prepare(task: Task) -> Callable[[], int]:
     services, id_ = submitted(task)
-    work = working.worker(services)
+    work = working.create_worker(services)
 
     def run() -> int:
         while True:

@@ -1,9 +1,8 @@
 """Runs due imports, one time-budgeted slice a call."""
 
 from mailroom.function import Function
-from mailroom.invoices import worker as working
+from mailroom.invoices.worker import create_worker
 from mailroom.services import Services
 
-function = Function(working.worker, Services.from_environment)
-handle = function
-close = function.close
+handle = Function(create_worker, Services.from_environment)
+close = handle.close

@@ -1,9 +1,8 @@
 """The API of invoices and imports."""
 
 from mailroom.function import Function
-from mailroom.invoices import app as serving
+from mailroom.invoices.app import create_app
 from mailroom.services import Services
 
-function = Function(serving.api, Services.from_environment)
-handle = function
-close = function.close
+app = Function(create_app, Services.from_environment)
+close = app.close

@@ -1,9 +1,8 @@
 """Drains the outbox of notifications."""
 
 from mailroom.function import Function
-from mailroom.notifications import worker as working
+from mailroom.notifications.worker import create_worker
 from mailroom.services import Services
 
-function = Function(working.worker, Services.from_environment)
-handle = function
-close = function.close
+handle = Function(create_worker, Services.from_environment)
+close = handle.close

@@ -1,9 +1,8 @@
 """The API of notifications."""
 
 from mailroom.function import Function
-from mailroom.notifications import app as serving
+from mailroom.notifications.app import create_app
 from mailroom.services import Services
 
-function = Function(serving.api, Services.from_environment)
-handle = function
-close = function.close
+app = Function(create_app, Services.from_environment)
+close = app.close

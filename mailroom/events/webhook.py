@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+from typing import Any
 
 import msgspec
 
@@ -13,18 +14,16 @@ from mailroom.platform import secrets
 from mailroom.platform.kick import IMPORTER, Kicker
 from mailroom.platform.secrets import Secrets
 from mailroom.services import Services
-from mailroom.web.api import Api, Caller, Problem, Request, Response
+from mailroom.web.problems import Problem, problem_of, unauthorized
 
 log = logging.getLogger(__name__)
 
-_SCOPE = "webhook"
-
 
 class Webhook(msgspec.Struct, frozen=True):
-    """Writes a job for every object version it is told of, before it answers.
+    """Writes a job for every object version that an event tells of, before it answers.
 
-    Only what MinIO should repeat gets an answer that is not 2xx: MinIO repeats the same event for ever, and all events
-    behind it wait. So a record that cannot be understood is logged and passed over.
+    MinIO repeats an event until it gets a 2xx answer, and every later event waits. So only an event that should be
+    repeated gets another answer: a record that cannot be understood is logged and passed over.
     """
 
     ledger: Ledger
@@ -32,28 +31,23 @@ class Webhook(msgspec.Struct, frozen=True):
     secrets: Secrets
     bucket: str
 
-    def routes(self) -> Api:
-        api = Api(self.authenticate)
-        api.add("POST", "/", _SCOPE, self.receive)
-        return api
-
-    def authenticate(self, authorization: str) -> Caller:
-        """Checks the webhook's token. The secret may hold several, one a line, while they are being rotated."""
-        scheme, _, token = authorization.partition(" ")
-        given = token.strip().encode() if scheme.lower() == "bearer" else b""
-        valid = [line.strip().encode() for line in self.secrets.read(secrets.WEBHOOK_TOKEN).splitlines()]
-        if not any(hmac.compare_digest(given, each) for each in valid if each):
-            raise Problem(
-                401,
-                "auth.webhook_token",
-                "the webhook token is missing or wrong",
-                headers={"WWW-Authenticate": 'Bearer realm="mailroom webhook"'},
-            )
-        return Caller(id="", name="webhook", scopes=frozenset({_SCOPE}))
-
-    def receive(self, request: Request) -> Response:
+    def __call__(self, event: Any, context: Any = None) -> dict[str, Any]:
+        """Answers one call of the function runtime."""
         try:
-            decoded = decode(request.body, self.bucket)
+            self._check_token(event.headers.get("Authorization", ""))
+            _check_route(event.method, event.path)
+            return {"statusCode": 200, "body": self._receive(event.body or b"")}
+        except Exception as error:
+            problem = problem_of(error)
+            if problem is None:
+                raise
+            document = problem.document() | ({"callId": context.call_id} if context else {})
+            headers = problem.headers | {"Content-Type": "application/problem+json"}
+            return {"statusCode": problem.status, "body": document, "headers": headers}
+
+    def _receive(self, body: bytes) -> dict[str, Any]:
+        try:
+            decoded = decode(body, self.bucket)
         except NotAnEvent as error:
             raise Problem(400, "event.invalid", str(error)) from error
         imports, ignored = [], []
@@ -66,14 +60,30 @@ class Webhook(msgspec.Struct, frozen=True):
                 imports.append({"id": str(import_id), "key": each.key, "new": new})
         if imports:
             self.kicker.kick(IMPORTER)
-        return Response({"imports": imports, "ignored": ignored})
+        return {"imports": imports, "ignored": ignored}
+
+    def _check_token(self, authorization: str) -> None:
+        """The secret may hold several tokens, one a line, while they are being rotated."""
+        scheme, _, token = authorization.partition(" ")
+        given = token.strip().encode() if scheme.lower() == "bearer" else b""
+        valid = [line.strip().encode() for line in self.secrets.read(secrets.WEBHOOK_TOKEN).splitlines()]
+        matches = [hmac.compare_digest(given, each) for each in valid if each]  # each is compared, whichever matches
+        if not any(matches):
+            raise unauthorized("auth.webhook_token", "the webhook token is missing or wrong", "mailroom webhook")
 
 
-def api(services: Services) -> Api:
-    """Wires the webhook."""
+def _check_route(method: str, path: str) -> None:
+    if path not in ("", "/"):
+        raise Problem(404, "path.unknown", "there is nothing at this path")
+    if method != "POST":
+        raise Problem(405, "method.not_allowed", "allowed here: POST", headers={"Allow": "POST"})
+
+
+def create_handler(services: Services) -> Webhook:
+    """The webhook, with its services."""
     return Webhook(
         ledger=Ledger.of(services.database, services.settings),
         kicker=services.kicker,
         secrets=services.secrets,
         bucket=services.settings.invoices_bucket,
-    ).routes()
+    )

@@ -1,42 +1,50 @@
-"""Wires the function `invoices`."""
+"""The function `invoices`: a Flask application."""
 
 from __future__ import annotations
 
-from mailroom.invoices.api.imports import Controls
-from mailroom.invoices.api.invoices import READ, WRITE, InvoicesApi
+from flask import Flask
+
+from mailroom.invoices.api import imports, invoices, operations, uploads
+from mailroom.invoices.api.context import InvoicesContext
 from mailroom.invoices.imports.actions import Control
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.profiles import all_statuses, export_hints, read_profiles
+from mailroom.invoices.model.edits import Edits
 from mailroom.invoices.model.statuses import Statuses
 from mailroom.invoices.views.lists import Queries
-from mailroom.platform.kick import IMPORTER
 from mailroom.services import Services
-from mailroom.web.api import Api
-from mailroom.web.policy import Policy
+from mailroom.web.app import create_app as create_web_app
+from mailroom.web.concurrency import Turns
+from mailroom.web.rate_limit import RateLimit
+
+# Exports, and totals of many, in one replica: half of the threads that the function runtime has by default.
+LONG_ONES_AT_ONCE = 4
 
 
-def api(services: Services) -> Api:
-    """What the function serves. Raises `InvalidSetting` for profiles that are none."""
+def create_app(services: Services, rate_limit: RateLimit | None = None) -> Flask:
+    """The application. Raises `InvalidSetting` for profiles that cannot be read."""
+    app = create_web_app(operations.CONTRACT, services.keys.authenticate, services.settings, rate_limit=rate_limit)
+    _context(services).attach(app)
+    for blueprint in (invoices.blueprint, imports.blueprint, uploads.blueprint):
+        app.register_blueprint(blueprint)
+    return app
+
+
+def _context(services: Services) -> InvoicesContext:
     database, settings = services.database, services.settings
     statuses, profiles = Statuses.parse(settings.import_statuses), read_profiles(settings.import_profiles).values()
-    endpoints = InvoicesApi(
+    return InvoicesContext(
         queries=Queries.of(database),
+        edits=Edits(database["invoices"]),
         ledger=Ledger.of(database, settings),
+        actions=Control(database["imports"], database["invoices"], settings.import_lease_seconds),
         objects=services.uploads,
         kicker=services.kicker,
-        bucket=settings.invoices_bucket,
-        most_seconds=settings.export_seconds,
         statuses=Statuses(all_statuses(statuses.allowed, profiles)),
-        csv_hints=export_hints(settings.import_decimal_mark, profiles),
-    )
-    controls = Controls(
-        control=Control(database["imports"], database["invoices"], settings.import_lease_seconds),
-        objects=services.uploads,
+        turns=Turns(LONG_ONES_AT_ONCE),
         bucket=settings.invoices_bucket,
         public_endpoint=settings.s3_public_endpoint or settings.s3_endpoint,
+        export_seconds=settings.export_seconds,
         budget_seconds=settings.work_budget_seconds,
-        kick=lambda: services.kicker.kick(IMPORTER),
+        csv_hints=export_hints(settings.import_decimal_mark, profiles),
     )
-    routes = endpoints.routes(services.keys.authenticate, Policy.of(settings))
-    controls.add_to(routes, READ, WRITE)
-    return routes

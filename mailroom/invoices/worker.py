@@ -19,7 +19,7 @@ from mailroom.platform.worker import Worker
 from mailroom.services import Services
 
 
-def worker(services: Services) -> Worker:
+def create_worker(services: Services) -> Worker:
     """What the function does when it is called."""
     importer, reconciler, announce = _importer(services), _reconciler(services), announcer(services)
 

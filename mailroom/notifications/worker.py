@@ -10,7 +10,7 @@ from mailroom.platform.worker import Worker
 from mailroom.services import Services
 
 
-def worker(services: Services) -> Worker:
+def create_worker(services: Services) -> Worker:
     """Drains the outbox, then forgets what is old enough. Raises `InvalidSetting` when MAIL_FROM is no address."""
     parts = Parts(services, addresses.sender(services.settings.mail_from).domain)
 

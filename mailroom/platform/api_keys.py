@@ -16,7 +16,7 @@ import msgspec
 from bson import ObjectId
 from bson.errors import InvalidId
 
-from mailroom.errors import MailroomError
+from mailroom.errors import Refusal
 from mailroom.platform.mongo import Document, Documents, server_time
 
 SCOPES = (
@@ -31,8 +31,8 @@ _CACHE_SIZE = 1000
 _NO_HASH = bytes(32)
 
 
-class InvalidKey(MailroomError):
-    """The key is unknown, wrong, expired or revoked. The message does not say which."""
+class InvalidKey(Refusal):
+    """There is no key, or it is unknown, wrong, expired or revoked. The message does not say which."""
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -104,7 +104,8 @@ class ApiKeys:
         document = self._find(key_id) if key_id else None
         right = hmac.compare_digest(_hash(secret), document["hash"] if document else _NO_HASH)
         if document is None or not right or not self._valid(document):
-            raise InvalidKey("send a valid API key as: Authorization: Bearer KEY")
+            code = "auth.invalid" if authorization else "auth.missing"
+            raise InvalidKey(code, "send a valid API key as: Authorization: Bearer KEY")
         return Caller(str(document["_id"]), document["name"], frozenset(document["scopes"]))
 
     def _valid(self, document: Document) -> bool:

@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from mailroom import __version__
-from mailroom.web.docs_page import page
-from mailroom.web.operations import Contract, Id, Operation, Parameter
-from mailroom.web.rendering import Response
-
-if TYPE_CHECKING:
-    from mailroom.web.api import Route
+from mailroom.web.endpoints import Contract, Id, Parameter, Route
 
 JSON, PROBLEM = "application/json", "application/problem+json"
 _COMPONENT = "#/components/schemas/{name}"
 _ALWAYS = (401, 403, 429, 503)  # what every route may answer
-
-# What the page may load: nothing but the style within it.
-_PAGE_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
-
-
-def pages(contract: Contract, routes: Sequence[Route]) -> dict[str, Callable[[], Response]]:
-    """What is served by path. `routes` may still grow until the first call."""
-    return {
-        "/openapi.json": lambda: Response(document(contract, routes)),
-        "/docs": lambda: Response(
-            page(document(contract, routes)).encode(), headers=_PAGE_HEADERS, content_type="text/html; charset=utf-8"
-        ),
-    }
 
 
 def document(contract: Contract, routes: Sequence[Route]) -> dict[str, Any]:
@@ -57,7 +38,7 @@ def document(contract: Contract, routes: Sequence[Route]) -> dict[str, Any]:
 
 
 def _operation(route: Route) -> dict[str, Any]:
-    operation = route.operation or Operation(_first_line(route.endpoint), {200: Any})
+    operation = route.operation
     described = f"{operation.text}\n\nScope: `{route.scope}`".strip()
     in_path = [_in_path(name) for name in re.findall(r"<(?:\w+:)?(\w+)>", route.path)]
     result: dict[str, Any] = {
@@ -118,7 +99,7 @@ def _schema(kind: Any) -> dict[str, Any]:
 def _types(routes: Sequence[Route]) -> list[Any]:
     """Every type that a route names; their parts become the components."""
     found = []
-    for operation in (route.operation for route in routes if route.operation):
+    for operation in (route.operation for route in routes):
         for kind in (operation.body, *operation.answers.values()):
             found += list(kind.values()) if isinstance(kind, dict) else [kind] if kind is not None else []
     return found
@@ -142,11 +123,6 @@ def _problem(members: Mapping[str, Any]) -> dict[str, Any]:
         "properties": {**own, **members},
         "required": ["type", "title", "status", "detail", "code"],
     }
-
-
-def _first_line(endpoint: Callable[..., Any]) -> str:
-    text = str(inspect.getdoc(endpoint) or getattr(endpoint, "__name__", ""))
-    return text.partition("\n")[0].replace("_", " ")
 
 
 _LICENSE = {"name": "MIT", "identifier": "MIT"}

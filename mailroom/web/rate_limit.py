@@ -7,9 +7,11 @@ import threading
 import time
 from collections.abc import Callable
 
+from mailroom.web.problems import Problem
+
 
 class RateLimit:
-    """A bucket of tokens for each key: `per_minute` calls at once, then evenly so many a minute. 0 is no limit."""
+    """A token bucket for each key: `per_minute` calls at once, refilled evenly. 0 is no limit."""
 
     def __init__(self, per_minute: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_minute = per_minute
@@ -18,8 +20,12 @@ class RateLimit:
         # Only keys that exist get here, so the memory is bounded by their number.
         self._buckets: dict[str, tuple[float, float]] = {}
 
-    def take(self, key: str) -> int:
-        """Counts a call of `key`. 0 when it may be made, else the whole seconds after which it may be tried again."""
+    def take(self, key: str) -> None:
+        """Counts a call of `key`. Raises `Problem` 429, with the seconds to wait, when it calls too often."""
+        if wait := self._wait(key):
+            raise Problem(429, "rate.limited", "this key calls too often", headers={"Retry-After": str(wait)})
+
+    def _wait(self, key: str) -> int:
         if not self._per_minute:
             return 0
         rate = self._per_minute / 60

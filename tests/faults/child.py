@@ -59,7 +59,7 @@ def run(settings: Settings, fault: Fault | None, told: Connection) -> None:
     if fault is not None:
         _arm(fault, told)
     services = Services(settings)
-    worker, imports = working.worker(services), services.database["imports"]
+    worker, imports = working.create_worker(services), services.database["imports"]
     end = time.monotonic() + GIVE_UP_SECONDS
     while time.monotonic() < end:
         try:

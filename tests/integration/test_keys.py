@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 
 import pytest
 
-from mailroom.invoices import app as serving
+from mailroom.invoices.app import create_app
 from mailroom.platform.api_keys import ApiKeys, InvalidKey
 from mailroom.services import Services
-from tests.integration.invoices.files import Call
+from tests.support.client import Client
 
 
 def test_a_key_is_hashed_and_authenticates(services: Services):
@@ -61,10 +60,9 @@ def test_a_key_needs_known_scopes(services: Services, scopes: list[str]):
 
 
 def test_a_stranger_learns_nothing_and_a_scope_is_needed(services: Services):
-    api = serving.api(services)
+    app = create_app(services)
     for path in ("/", "/imports", "/nothing/here"):
-        assert api(Call("GET", path))["statusCode"] == 401
+        assert Client(app, "").get(path).status == 401
     key = services.keys.create("mail only", ["notifications:send"])
-    answer = api(Call("GET", "/", headers={"authorization": f"Bearer {key.text}"}))
-    assert answer["statusCode"] == 403
-    assert json.loads(answer["body"])["code"] == "auth.scope"
+    answer = Client(app, key.text).get()
+    assert (answer.status, answer.json()["code"]) == (403, "auth.scope")

@@ -10,11 +10,11 @@ import pytest
 from mailroom import function
 from mailroom.errors import InvalidSetting, Unavailable
 from mailroom.function import Function
-from mailroom.invoices import app as serving
+from mailroom.invoices.app import create_app
 from mailroom.platform import mongo
 from mailroom.services import Services
 from tests.faults.proxy import Proxy
-from tests.integration.invoices.files import Call
+from tests.support.client import Client
 
 
 @pytest.fixture
@@ -23,8 +23,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def status(running: Function, key: str) -> int:
-    found: int = running(Call("GET", headers={"Authorization": f"Bearer {key}"}))["statusCode"]
-    return found
+    return Client(running, key).get().status
 
 
 def test_a_new_connection_string_is_used_at_once(services: Services, impatient: None):
@@ -36,7 +35,7 @@ def test_a_new_connection_string_is_used_at_once(services: Services, impatient: 
     settings = replace(services.settings, mongodb_timeout_seconds=2.0)
     with Proxy("127.0.0.1", server.port, lambda: None) as proxy:
         file.write_text(f"mongodb://127.0.0.1:{proxy.port}/?directConnection=true")
-        running = Function(serving.api, lambda: Services(settings))
+        running = Function(create_app, lambda: Services(settings))
         assert status(running, key) == 200
     assert status(running, key) == 503  # the way to that server is gone
     file.write_text(good)
@@ -48,7 +47,7 @@ def test_one_that_cannot_be_used_stops_nothing_and_is_not_told(
     services: Services, impatient: None, caplog: pytest.LogCaptureFixture
 ):
     key = services.keys.create("test", ["invoices:read"]).text
-    running = Function(serving.api, lambda: Services(services.settings))
+    running = Function(create_app, lambda: Services(services.settings))
     file = services.settings.secrets_dir / services.settings.mongodb_secret
     bad_port, bad_user = "mongodb://user:hush/hush@host", "mongodb://user:hush@hush@host"  # pragma: allowlist secret
     for wrong in ("", "hush-hush", bad_port, bad_user):

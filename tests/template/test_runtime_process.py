@@ -85,7 +85,7 @@ def test_what_a_function_starts_with_is_not_looked_through_for_garbage_during_ca
     ("source", "environ", "reason"),
     [
         ("raise RuntimeError('at import')", {}, "at import"),
-        ("def other(): pass", {}, "defines no handle"),
+        ("def other(): pass", {}, "must define either handle"),
         ("def handle(e, c): pass", {"PORT": "http"}, "PORT is a whole number"),
         ("def handle(e, c): pass", {"healthcheck_interval": "soon"}, "healthcheck_interval is a duration"),
         ("def handle(e, c): pass", {"LOG_LEVEL": "loud"}, "LOG_LEVEL is one of"),

@@ -8,9 +8,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-LATER = ("aiosmtplib", "click", "dkim", "flask", "jinja2", "minio", "openpyxl", "pyarrow", "urllib3")
+LATER = ("aiosmtplib", "dkim", "minio", "openpyxl", "pyarrow", "urllib3")
 IMPORTER = ("mailroom.invoices.imports.importer", "mailroom.invoices.columnar")
-API = ("mailroom.web.api", "mailroom.web.operations", "werkzeug.routing")
+API = ("flask", "mailroom.web.app", "mailroom.web.endpoints")
 INVOICES_API = ("mailroom.invoices.api.invoices", "mailroom.invoices.views.lists", "mailroom.invoices.api.operations")
 
 
@@ -32,8 +32,8 @@ def loaded_by(function: str) -> set[str]:
     [
         ("invoice-events", (*IMPORTER, *INVOICES_API, "mailroom.invoices.files", "mailroom.notifications")),
         ("invoice-importer", (*API, *INVOICES_API, "mailroom.notifications")),
-        ("invoices", (*IMPORTER, "mailroom.notifications")),
-        ("notifications", ("mailroom.invoices",)),
+        ("invoices", (*IMPORTER, "mailroom.notifications", "mailroom.web.openapi")),
+        ("notifications", ("mailroom.invoices", "mailroom.web.openapi")),
         ("notification-sender", (*API, "mailroom.notifications.api", "mailroom.notifications.api.operations")),
     ],
 )

@@ -7,13 +7,13 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from mailroom.invoices.api.schemas import Accepted, ImportPage, InvoicePage, State
-from mailroom.invoices.api.schemas import Import as ImportShape
-from mailroom.invoices.api.schemas import Invoice as InvoiceShape
+from mailroom.invoices.api.schemas import Accepted, Import, ImportPage, Invoice, InvoicePage, State, Undo, Upload
 from mailroom.invoices.views.export import FORMATS
 from mailroom.invoices.views.lists import SORTS
 from mailroom.invoices.views.totals import DIMENSIONS, TotalPage
-from mailroom.web.operations import PAGE, Contract, Date, Id, Operation, Parameter, Time
+from mailroom.web.endpoints import PAGE, Contract, Date, Id, Operation, Parameter, Time
+
+MOST_BYTES = 5 << 30  # S3 takes no more in one upload
 
 CONTRACT = Contract(
     "invoices",
@@ -34,6 +34,14 @@ class StartImport(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     version_id: str = ""
     force: bool = False
     dry_run: bool = False
+
+
+class NewUpload(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The body of `POST /uploads`. `keyPrefix` may be a folder, or the whole name of the object."""
+
+    key_prefix: Annotated[str, Meta(max_length=500)] = ""
+    max_bytes: Annotated[int, Meta(ge=1, le=MOST_BYTES)] = 100_000_000
+    expires_seconds: Annotated[int, Meta(ge=1, le=604_800)] = 900
 
 
 class ChangeInvoice(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -98,10 +106,10 @@ EXPORT = Operation(
     "CSV ends with an empty line, or with the line `nextCursor,…`; of its pieces only the first has a header. A file "
     "with neither at its end was cut off: ask again.",
 )
-GET_INVOICE = Operation("One invoice, with its provenance", {200: InvoiceShape}, problems=(404,))
+GET_INVOICE = Operation("One invoice, with its provenance", {200: Invoice}, problems=(404,))
 CHANGE_INVOICE = Operation(
     "Change the status of an invoice",
-    {200: InvoiceShape},
+    {200: Invoice},
     body=ChangeInvoice,
     parameters=(
         Parameter("If-Match", "The `ETag` of the invoice as it was read, or `*`.", where="header", required=True),
@@ -121,7 +129,7 @@ LIST_IMPORTS = Operation(
         *PAGE,
     ),
 )
-GET_IMPORT = Operation("One import, with its progress", {200: ImportShape}, problems=(404,))
+GET_IMPORT = Operation("One import, with its progress", {200: Import}, problems=(404,))
 START_IMPORT = Operation(
     "Import an object of the bucket now",
     {202: Accepted},
@@ -130,3 +138,18 @@ START_IMPORT = Operation(
     "more, and counts as newer than all that was imported until now. "
     "With `dryRun` nothing is written, but everything counted as if it were.",
 )
+RETRY = Operation(
+    "Retry a failed or cancelled import", {202: Accepted}, problems=(404, 409),
+    text="It goes on where it stopped, with its dialect. To read the file anew with other settings, import it with "
+    "`force`.",
+)  # fmt: skip
+CANCEL = Operation(
+    "Cancel a pending or running import", {200: Import}, problems=(404, 409),
+    text="Rows that were imported stay; those of the batch in flight may still come.",
+)  # fmt: skip
+UNDO = Operation(
+    "Undo an import", {200: Undo, 202: Undo}, problems=(404, 409),
+    text="Deletes the invoices that it inserted and nobody changed since. 202: call again for the rest.",
+)  # fmt: skip
+UPLOAD = Operation("A form for an upload without credentials", {201: Upload}, body=NewUpload, body_required=False)
+TEMPLATE = Operation("An empty file to fill in", {200: {"text/csv": str}})

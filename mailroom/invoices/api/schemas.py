@@ -12,7 +12,7 @@ from mailroom.invoices.imports.ledger import DONE, STATES
 from mailroom.invoices.model.decimals import plain_text
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.mongo import Document
-from mailroom.web.operations import Cursor, Date, Id, Money, Time
+from mailroom.web.endpoints import Cursor, Date, Id, Money, Time
 from mailroom.web.paging import optional_time
 
 State = Annotated[str, Meta(extra_json_schema={"enum": list(STATES)})]
@@ -126,6 +126,24 @@ class Accepted(Shape):
     """The id of the import."""
 
     id: Id
+
+
+class Undo(Shape):
+    """`left` are the invoices that stay, since others changed them or since the import only changed them."""
+
+    deleted: int
+    left: int
+    complete: bool
+
+
+class Upload(Shape):
+    """A form: POST it to `url` as multipart/form-data with all `fields`, `key` and last of all `file`."""
+
+    url: str
+    fields: dict[str, str]
+    key_prefix: str
+    max_bytes: int
+    expires_at: Time
 
 
 def invoice(document: Document) -> Invoice:

@@ -8,24 +8,12 @@ import msgspec
 from bson import ObjectId
 from pymongo import ReturnDocument
 
-from mailroom.errors import MailroomError
+from mailroom.errors import Conflict, NotFound
 from mailroom.invoices.imports.ledger import CANCELLED, DONE, FAILED, PENDING, RUNNING, SUPERSEDED, UNDONE
 from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document, Documents, server_time
 
 _PIECE = 1000
-
-
-class NoSuchImport(MailroomError):
-    """There is no import with that id."""
-
-
-class NotInThisState(MailroomError):
-    """The import is not in a state in which that can be done. Nothing was changed."""
-
-
-class StillStopping(MailroomError):
-    """A worker may still be writing the last batch of the cancelled import. Ask again later."""
 
 
 class Undone(msgspec.Struct, frozen=True):
@@ -47,7 +35,8 @@ class Control(msgspec.Struct, frozen=True):
         """Ends a pending or running import. Its worker is fenced: of its batch in flight rows may still land.
 
         Raises:
-            NoSuchImport, NotInThisState
+            NotFound
+            Conflict: it is in another state.
         """
         now = server_time(self.imports.database)
         fence = {"state": CANCELLED, "finishedAt": now, "updatedAt": now, "error": None}
@@ -65,7 +54,8 @@ class Control(msgspec.Struct, frozen=True):
         """Makes a failed or cancelled import due again. It goes on from its checkpoint, with its dialect and order.
 
         Raises:
-            NoSuchImport, NotInThisState
+            NotFound
+            Conflict: it is in another state.
         """
         now = server_time(self.imports.database)
         due = {"state": PENDING, "dueAt": now, "updatedAt": now, "attempts": 0, "error": None, "rejects": None}
@@ -84,13 +74,13 @@ class Control(msgspec.Struct, frozen=True):
         the counts go on too.
 
         Raises:
-            NoSuchImport, NotInThisState
-            StillStopping: it was cancelled less than a lease ago.
+            NotFound
+            Conflict: it is in another state, or was cancelled less than a lease ago.
         """
         now = server_time(self.imports.database)
         found = self.imports.find_one({"_id": id_})
         if found is not None and found.get("quietAt", now) > now:
-            raise StillStopping("a worker may still write the last batch of this import")
+            raise Conflict("import.stopping", "a worker may still write the last batch of this import", retry_after=5)
         marked = {"state": UNDONE, "updatedAt": now}
         ended = (DONE, FAILED, CANCELLED, SUPERSEDED, UNDONE)
         job = self._change(id_, ended, {"$set": marked, "$inc": {"epoch": 1}}, {"dryRun": False})
@@ -128,7 +118,7 @@ class Control(msgspec.Struct, frozen=True):
     def _save(self, job: Document, undo: Document) -> Document:
         mine = {"_id": job["_id"], "epoch": job["epoch"], "state": UNDONE}
         if self.imports.update_one(mine, {"$set": {"undo": undo}}).matched_count == 0:
-            raise NotInThisState("another call is undoing this import")
+            raise Conflict("import.state", "another call is undoing this import")
         return undo
 
     def _change(
@@ -140,10 +130,10 @@ class Control(msgspec.Struct, frozen=True):
             return changed
         found = self.imports.find_one({"_id": id_})
         if found is None:
-            raise NoSuchImport(f"there is no import {id_}")
+            raise NotFound("import.not_found", "there is no import with this id")
         if found["dryRun"] and "dryRun" in (more or {}):
-            raise NotInThisState("a dry run has written nothing")
-        raise NotInThisState(f"the import is {found['state']}, and must be {' or '.join(states)}")
+            raise Conflict("import.state", "a dry run has written nothing")
+        raise Conflict("import.state", f"the import is {found['state']}, and must be {' or '.join(states)}")
 
 
 def _during(job: Document, ended_by: str) -> Document:

@@ -9,19 +9,11 @@ import msgspec
 from bson import ObjectId
 from pymongo import ReturnDocument
 
-from mailroom.errors import MailroomError
+from mailroom.errors import NotFound, Outdated
 from mailroom.invoices.model.document import lookup
 from mailroom.invoices.model.identity import order
 from mailroom.platform.clock import to_milliseconds
 from mailroom.platform.mongo import Document, Documents, server_time
-
-
-class NoSuchInvoice(MailroomError):
-    """There is no invoice with that id."""
-
-
-class ChangedMeanwhile(MailroomError):
-    """The invoice is not what the caller saw. Nothing was written."""
 
 
 class Edits(msgspec.Struct, frozen=True):
@@ -33,20 +25,24 @@ class Edits(msgspec.Struct, frozen=True):
         """Sets the status for the API key `by`, if the invoice is one that the caller has `seen`; the new document.
 
         Raises:
-            NoSuchInvoice, ChangedMeanwhile
+            NotFound, Outdated: nothing was written.
         """
         stored = self.invoices.find_one({"_id": id_})
         if stored is None:
-            raise NoSuchInvoice(str(id_))
+            raise NotFound("invoice.not_found", "there is no invoice with this id")
         if not seen(stored):
-            raise ChangedMeanwhile(str(id_))
+            raise _changed()
         # Every writer advances the order, so it tells whether somebody was faster.
         as_read = {"_id": id_, "order": stored["order"]}
         changes = edit(stored, status, by, server_time(self.invoices.database))
         changed = self.invoices.find_one_and_update(as_read, {"$set": changes}, return_document=ReturnDocument.AFTER)
         if changed is None:
-            raise ChangedMeanwhile(str(id_))
+            raise _changed()
         return changed
+
+
+def _changed() -> Outdated:
+    return Outdated("invoice.changed", "the invoice has changed: read it again", field="If-Match")
 
 
 def edit(stored: Document, status: str, by: ObjectId, now: datetime) -> Document:

@@ -18,7 +18,7 @@ from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document, Documents
 from mailroom.web import paging
 from mailroom.web.concurrency import Turns
-from mailroom.web.operations import Cursor, Money
+from mailroom.web.endpoints import Cursor, Money
 from mailroom.web.problems import Problem
 
 _KEYS: dict[str, Any] = {

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import Response
+
+from mailroom.errors import Refusal
 from mailroom.notifications.model.messages import Priority, State
 from mailroom.notifications.outbox.accept import Accepted
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.mongo import Document
-from mailroom.web.api import Problem, Response
 from mailroom.web.paging import optional_time
+from mailroom.web.problems import Problem
+from mailroom.web.representation import json_response
 
 _WAITING = (State.QUEUED, State.SENDING)
 _REFUSED = (State.FAILED, State.SUPPRESSED)
@@ -53,19 +57,16 @@ def outcome(document: Document, *, waiting: bool = False) -> Response:
     if state in _REFUSED:
         raise Refused(document)
     body = {"result": "OK", "message": _TEXTS[state], "id": str(document["_id"]), "status": state.value}
-    return Response(body, 202 if state is State.QUEUED else 200)
+    return json_response(body, 202 if state is State.QUEUED else 200)
 
 
-def entry(accepted: Accepted | Problem) -> dict[str, Any]:
+def entry(accepted: Accepted | Refusal | Problem) -> dict[str, Any]:
     """What a batch says about one of its messages."""
-    if isinstance(accepted, Problem):
-        return refused_entry(accepted)
+    if isinstance(accepted, Refusal | Problem):
+        field = accepted.field
+        return {"result": "FAILED", "message": str(accepted), "code": accepted.code, "field": field}
     text = _TEXTS[State.QUEUED]
     return {"result": "OK", "message": text, "id": str(accepted.document["_id"]), "status": State.QUEUED.value}
-
-
-def refused_entry(problem: Problem) -> dict[str, Any]:
-    return {"result": "FAILED", "message": problem.detail, "code": problem.code, "field": problem.field}
 
 
 def item(document: Document) -> dict[str, Any]:

@@ -1,65 +1,73 @@
-"""Reading messages, and deciding about them by hand."""
+"""The views of messages: lists, counts, one message, and what people decide about them."""
 
 from __future__ import annotations
 
 from bson import ObjectId
+from flask import Blueprint, Response
 
-from mailroom.notifications.api import answers
-from mailroom.notifications.api.sending import Kick
+from mailroom.errors import Conflict, Invalid
+from mailroom.notifications.api import answers, operations
+from mailroom.notifications.api.context import context
 from mailroom.notifications.model import addresses
-from mailroom.notifications.outbox.history import Mailbox
-from mailroom.notifications.outbox.outbox import Outbox
-from mailroom.notifications.outbox.retention import Retention
-from mailroom.platform.kick import SENDER
-from mailroom.web import paging
-from mailroom.web.api import Problem, Request, Response
+from mailroom.web.endpoints import endpoint, query
+from mailroom.web.paging import object_id
+from mailroom.web.representation import json_response
+
+READ, SEND, ERASE = "notifications:read", "notifications:send", "notifications:erase"
+
+blueprint = Blueprint("messages", __name__)
 
 
-class Messages:
-    def __init__(self, mailbox: Mailbox, outbox: Outbox, retention: Retention, kick: Kick) -> None:
-        self._mailbox = mailbox
-        self._outbox = outbox
-        self._retention = retention
-        self._kick = kick
-
-    def list(self, request: Request) -> Response:
-        items, cursor = self._mailbox.page(request.query)
-        return Response({"items": [answers.item(each) for each in items], "nextCursor": cursor})
-
-    def counts(self, request: Request) -> Response:
-        return Response({"counts": self._mailbox.counts(request.query)})
-
-    def erase(self, request: Request) -> Response:
-        """Erases one person's messages; those that are being sent just now are left, and told."""
-        paging.only(request.query, "emailTo")
-        if "emailTo" not in request.query:
-            raise Problem(422, "query.missing", "say whose messages: emailTo", field="emailTo")
-        erased, left = self._retention.erase(addresses.address(request.query["emailTo"], "emailTo").shown)
-        return Response({"erased": erased, "left": left})
-
-    def get(self, request: Request) -> Response:
-        return Response(answers.details(self._mailbox.get(_id(request))))
-
-    def cancel(self, request: Request) -> Response:
-        """Cancels a message that is not being sent just now."""
-        message = _id(request)
-        if not self._outbox.cancel(message):
-            state = self._mailbox.get(message)["state"]
-            raise Problem(409, "notification.state", f"a notification that is {state} cannot be cancelled")
-        return Response(answers.item(self._mailbox.get(message)))
-
-    def resend(self, request: Request) -> Response:
-        """Sends a message again to everybody who has not got it for certain; to all when all have."""
-        message = _id(request)
-        if not self._outbox.resend(self._mailbox.get(message)):
-            current = self._mailbox.get(message)
-            if current["erasedAt"] is not None:
-                raise Problem(409, "notification.erased", "what it said was erased, it cannot be sent again")
-            raise Problem(409, "notification.state", f"a notification that is {current['state']} is sent anyway")
-        self._kick(SENDER)
-        return Response(answers.item(self._mailbox.get(message)), 202)
+@blueprint.get("/")
+@endpoint(operations.LIST, READ)
+def list_messages() -> Response:
+    items, cursor = context().history.page(query())
+    return json_response({"items": [answers.item(each) for each in items], "nextCursor": cursor})
 
 
-def _id(request: Request) -> ObjectId:
-    paging.only(request.query)
-    return paging.object_id(request.parameters["id"], "id")
+@blueprint.get("/counts")
+@endpoint(operations.COUNTS, READ)
+def counts() -> Response:
+    return json_response({"counts": context().history.counts(query())})
+
+
+@blueprint.delete("/")
+@endpoint(operations.ERASE, ERASE)
+def erase() -> Response:
+    if "emailTo" not in query():
+        raise Invalid("emailTo", "query.missing", "`emailTo` is required: it selects whose messages to erase")
+    erased, left = context().retention.erase(addresses.address(query()["emailTo"], "emailTo").shown)
+    return json_response({"erased": erased, "left": left})
+
+
+@blueprint.get("/<id>")
+@endpoint(operations.GET, READ)
+def get_message(id: str) -> Response:
+    return json_response(answers.details(context().history.get(object_id(id, "id"))))
+
+
+@blueprint.post("/<id>/cancel")
+@endpoint(operations.CANCEL, SEND)
+def cancel(id: str) -> Response:
+    message = object_id(id, "id")
+    if not context().outbox.cancel(message):
+        state = context().history.get(message)["state"]
+        raise Conflict("notification.state", f"a notification that is {state} cannot be cancelled")
+    return _item(message)
+
+
+@blueprint.post("/<id>/resend")
+@endpoint(operations.RESEND, SEND)
+def resend(id: str) -> Response:
+    message = object_id(id, "id")
+    if not context().outbox.resend(context().history.get(message)):
+        current = context().history.get(message)
+        if current["erasedAt"] is not None:
+            raise Conflict("notification.erased", "its text was erased, it cannot be sent again")
+        raise Conflict("notification.state", f"a notification that is {current['state']} is sent anyway")
+    context().kick()
+    return _item(message, 202)
+
+
+def _item(message: ObjectId, status: int = 200) -> Response:
+    return json_response(answers.item(context().history.get(message)), status)

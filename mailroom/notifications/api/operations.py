@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from mailroom.notifications.api import schemas as shapes
 from mailroom.notifications.api.schemas import Status
-from mailroom.notifications.api.suppressions import Suppress
-from mailroom.notifications.api.templates import PreviewTemplate, PutTemplate
 from mailroom.notifications.message.request import Send
 from mailroom.notifications.model.messages import State
-from mailroom.web.operations import PAGE, Contract, Operation, Parameter, Time
+from mailroom.notifications.templates.rendering import Version
+from mailroom.web.endpoints import PAGE, Contract, Operation, Parameter, Time
 
 CONTRACT = Contract(
     "notifications",
@@ -24,6 +25,34 @@ CONTRACT = Contract(
         "state": {"enum": [state.value for state in State]},
     },
 )
+
+
+class Suppress(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True):
+    """The body of `POST /suppressions`."""
+
+    address: str
+    reason: str = "by hand"
+
+
+class PutTemplate(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True):
+    """The body of `PUT /templates/{name}`: Jinja2, of which only a part is understood. `html` or `text`, or both."""
+
+    subject: str
+    html: str | None = None
+    text: str | None = None
+
+
+class PreviewTemplate(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True):
+    """The body of `POST /templates/{name}/preview`. Without `version` it is the newest."""
+
+    parameters: dict[str, Any] = {}
+    version: Version | None = None
+
+
+class Batch(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True):
+    """The body of `POST /batch`. Each message is decoded on its own, so that one that is wrong spoils no other."""
+
+    messages: list[msgspec.Raw]
 
 
 class BatchOfMessages(msgspec.Struct, rename="camel", forbid_unknown_fields=True):

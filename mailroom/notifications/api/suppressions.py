@@ -1,49 +1,50 @@
-"""The suppression list, by hand."""
+"""The views of the suppression list."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import msgspec
+from flask import Blueprint, Response
 
+from mailroom.errors import Invalid, NotFound
+from mailroom.notifications.api import operations
+from mailroom.notifications.api.context import context
+from mailroom.notifications.api.messages import READ, SEND
 from mailroom.notifications.model import addresses
-from mailroom.notifications.outbox.suppressions import Suppressions
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.mongo import Document
-from mailroom.web import paging
-from mailroom.web.api import Problem, Request, Response
+from mailroom.web.endpoints import endpoint, json_body, query
+from mailroom.web.representation import json_response
 
-LONGEST_REASON = 500
+LONGEST_REASON = 500  # characters
 
-
-class Suppress(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True):
-    """The body of `POST /suppressions`."""
-
-    address: str
-    reason: str = "by hand"
+blueprint = Blueprint("suppressions", __name__, url_prefix="/suppressions")
 
 
-class SuppressionList:
-    def __init__(self, suppressions: Suppressions) -> None:
-        self._suppressions = suppressions
+@blueprint.get("")
+@endpoint(operations.LIST_SUPPRESSIONS, READ)
+def list_suppressions() -> Response:
+    items, cursor = context().suppressions.page(query())
+    return json_response({"items": [_item(each) for each in items], "nextCursor": cursor})
 
-    def list(self, request: Request) -> Response:
-        items, cursor = self._suppressions.page(request.query)
-        return Response({"items": [_item(each) for each in items], "nextCursor": cursor})
 
-    def add(self, request: Request) -> Response:
-        """Adding what is there already is no error, and changes nothing."""
-        suppress = request.decode(Suppress)
-        if len(suppress.reason) > LONGEST_REASON:
-            raise Problem(422, "reason.invalid", f"reason has at most {LONGEST_REASON} characters", field="reason")
-        shown = addresses.address(suppress.address, "address").shown
-        return Response(_item(self._suppressions.add(shown, suppress.reason)))
+@blueprint.post("")
+@endpoint(operations.SUPPRESS, SEND)
+def add() -> Response:
+    """Adding an address that is on the list changes nothing, and is no error."""
+    suppress = json_body(operations.Suppress)
+    if len(suppress.reason) > LONGEST_REASON:
+        raise Invalid("reason", "reason.invalid", f"reason has at most {LONGEST_REASON} characters")
+    shown = addresses.address(suppress.address, "address").shown
+    return json_response(_item(context().suppressions.add(shown, suppress.reason)))
 
-    def remove(self, request: Request) -> Response:
-        paging.only(request.query)
-        if not self._suppressions.remove(request.parameters["address"]):
-            raise Problem(404, "suppression.unknown", "this address is not suppressed")
-        return Response({"removed": request.parameters["address"]})
+
+@blueprint.delete("/<address>")
+@endpoint(operations.UNSUPPRESS, SEND)
+def remove(address: str) -> Response:
+    if not context().suppressions.remove(address):
+        raise NotFound("suppression.unknown", "this address is not suppressed")
+    return json_response({"removed": address})
 
 
 def _item(document: Document) -> dict[str, Any]:

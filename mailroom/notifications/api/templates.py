@@ -1,97 +1,91 @@
-"""Templates: putting them, reading them, trying them out."""
+"""The views of templates: putting them, reading them, trying them out."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import msgspec
+from flask import Blueprint, Response
 
+from mailroom.errors import Invalid
+from mailroom.notifications.api import operations
+from mailroom.notifications.api.context import context
 from mailroom.notifications.templates import rendering
-from mailroom.notifications.templates.rendering import Version
-from mailroom.notifications.templates.store import Content, Templates, to_template, unknown
+from mailroom.notifications.templates.store import Content, to_template, unknown
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.mongo import Document
-from mailroom.web import paging
-from mailroom.web.api import Problem, Request, Response
+from mailroom.web.endpoints import caller, endpoint, json_body, query
+from mailroom.web.representation import json_response
 
+READ, WRITE = "templates:read", "templates:write"
 MOST_DIGITS = 9
 
-
-class PutTemplate(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True):
-    """The body of `PUT /templates/{name}`: Jinja2, of which only a part is understood. `html` or `text`, or both."""
-
-    subject: str
-    html: str | None = None
-    text: str | None = None
+blueprint = Blueprint("templates", __name__, url_prefix="/templates")
 
 
-class PreviewTemplate(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True):
-    """The body of `POST /templates/{name}/preview`. Without `version` it is the newest."""
+@blueprint.get("")
+@endpoint(operations.LIST_TEMPLATES, READ)
+def list_templates() -> Response:
+    items, cursor = context().templates.page(query())
+    return json_response({"items": [_head(each) for each in items], "nextCursor": cursor})
 
-    parameters: dict[str, Any] = {}
-    version: Version | None = None
+
+@blueprint.get("/<name>/versions")
+@endpoint(operations.LIST_VERSIONS, READ)
+def versions(name: str) -> Response:
+    """Newest first; a deletion is one of them."""
+    items, cursor = context().templates.versions(name, query())
+    if not items and "cursor" not in query():
+        raise unknown(name, None)
+    listed = [_head(each) | {"deleted": each["content"] is None} for each in items]
+    return json_response({"items": listed, "nextCursor": cursor})
 
 
-class TemplateList:
-    def __init__(self, templates: Templates) -> None:
-        self._templates = templates
+@blueprint.get("/<name>")
+@endpoint(operations.GET_TEMPLATE, READ)
+def get_template(name: str) -> Response:
+    return json_response(_item(_find(name, _version(query().get("version")))))
 
-    def list(self, request: Request) -> Response:
-        paging.only(request.query)
-        items, cursor = self._templates.page(request.query)
-        return Response({"items": [_head(each) for each in items], "nextCursor": cursor})
 
-    def versions(self, request: Request) -> Response:
-        """Newest first; a deletion is one of them."""
-        paging.only(request.query)
-        items, cursor = self._templates.versions(request.parameters["name"], request.query)
-        if not items and "cursor" not in request.query:
-            raise unknown(request.parameters["name"], None)
-        listed = [_head(each) | {"deleted": each["content"] is None} for each in items]
-        return Response({"items": listed, "nextCursor": cursor})
+@blueprint.put("/<name>")
+@endpoint(operations.PUT_TEMPLATE, WRITE)
+def put_template(name: str) -> Response:
+    body = json_body(operations.PutTemplate)
+    content = Content(body.subject, body.html or None, body.text or None)
+    rendering.check(name, content)
+    document, first = context().templates.put(name, content, caller().id)
+    return json_response(_item(document), 201 if first else 200)
 
-    def get(self, request: Request) -> Response:
-        """The newest version, or the one that `version` says."""
-        paging.only(request.query, "version")
-        return Response(_item(self._find(request, _version(request.query.get("version")))))
 
-    def put(self, request: Request) -> Response:
-        """Makes a new version, unless the newest is just like it: 201 for the first, 200 for the others."""
-        paging.only(request.query)
-        body = request.decode(PutTemplate)
-        content = Content(body.subject, body.html or None, body.text or None)
-        rendering.check(request.parameters["name"], content)
-        document, first = self._templates.put(request.parameters["name"], content, request.caller.id)
-        return Response(_item(document), 201 if first else 200)
+@blueprint.delete("/<name>")
+@endpoint(operations.DELETE_TEMPLATE, WRITE)
+def delete_template(name: str) -> Response:
+    version = context().templates.delete(name, caller().id)
+    if version is None:
+        raise unknown(name, None)
+    return json_response({"deleted": name, "version": version})
 
-    def delete(self, request: Request) -> Response:
-        """Messages cannot be made from it any more; its versions can still be read by number."""
-        paging.only(request.query)
-        version = self._templates.delete(request.parameters["name"], request.caller.id)
-        if version is None:
-            raise unknown(request.parameters["name"], None)
-        return Response({"deleted": request.parameters["name"], "version": version})
 
-    def preview(self, request: Request) -> Response:
-        """What a message made with these parameters would say. Nothing is stored or sent."""
-        paging.only(request.query)
-        body = request.decode(PreviewTemplate)
-        document = self._find(request, body.version)
-        rendered = rendering.fill(to_template(document), body.parameters, "parameters")
-        return Response({name: getattr(rendered, name) for name in ("name", "version", "subject", "html", "text")})
+@blueprint.post("/<name>/preview")
+@endpoint(operations.PREVIEW_TEMPLATE, READ)
+def preview(name: str) -> Response:
+    """Nothing is stored or sent."""
+    body = json_body(operations.PreviewTemplate)
+    rendered = rendering.fill(to_template(_find(name, body.version)), body.parameters, "parameters")
+    return json_response({each: getattr(rendered, each) for each in ("name", "version", "subject", "html", "text")})
 
-    def _find(self, request: Request, version: int | None) -> Document:
-        found = self._templates.find(request.parameters["name"], version)
-        if found is None:
-            raise unknown(request.parameters["name"], version)
-        return found
+
+def _find(name: str, version: int | None) -> Document:
+    found = context().templates.find(name, version)
+    if found is None:
+        raise unknown(name, version)
+    return found
 
 
 def _version(text: str | None) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS):
-        raise Problem(422, "version.invalid", "version must be a whole number", field="version")
+        raise Invalid("version", "version.invalid", "version must be a whole number")
     return int(text)
 
 

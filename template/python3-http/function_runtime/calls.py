@@ -127,6 +127,13 @@ def application(handler: Handler, max_body_bytes: int, traffic: Traffic, accepti
 
 def _function(handler: Handler) -> Application:
     """The function alone. A handler that has loaded Flask gets its calls in a Flask application."""
+    if handler.is_application:
+
+        def serve(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+            environ["HTTP_X_CALL_ID"] = call_id.get()
+            return cast(Application, handler.handle)(environ, start_response)
+
+        return serve
 
     def call(request: Request) -> Response:
         try:

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 class Handler(NamedTuple):
     """What a function's module offers; the last two are optional there."""
 
-    handle: Callable[[Any, Any], Any]
+    handle: Callable[..., Any]  # of a module with `app`, that WSGI application
+    is_application: bool
     ready: Callable[[], object]
     close: Callable[[], object]
 
@@ -28,9 +29,16 @@ def load(folder: Path) -> Handler:
     sys.path.insert(1, str(folder))
     _define_package("function", folder)
     module = importlib.import_module("function.handler")
-    if not callable(getattr(module, "handle", None)):
-        raise TypeError("handler.py defines no handle(event, context)")
-    return Handler(module.handle, getattr(module, "ready", lambda: True), getattr(module, "close", lambda: None))
+    served = [name for name in ("handle", "app") if callable(getattr(module, name, None))]
+    if len(served) != 1:
+        raise TypeError("handler.py must define either handle(event, context) or app, a WSGI application")
+    [name] = served
+    return Handler(
+        getattr(module, name),
+        name == "app",
+        getattr(module, "ready", lambda: True),
+        getattr(module, "close", lambda: None),
+    )
 
 
 def _define_package(name: str, folder: Path) -> None:

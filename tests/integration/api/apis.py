@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 
-from mailroom.invoices import app as invoices
-from mailroom.notifications import app as notifications
+from flask import Flask
+
+from mailroom.invoices.app import create_app as create_invoices
+from mailroom.notifications.app import create_app as create_notifications
 from mailroom.services import Services
-from mailroom.web.api import Api, Route
+from mailroom.web.endpoints import Route
 
 NAMES = ("invoices", "notifications")
 
 
-def api(name: str, services: Services) -> Api:
-    return {"invoices": invoices.api, "notifications": notifications.api}[name](services)
+def api(name: str, services: Services) -> Flask:
+    return {"invoices": create_invoices, "notifications": create_notifications}[name](services)
 
 
 def path_of(route: Route) -> str:

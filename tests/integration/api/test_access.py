@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from local.stack import read_stack
-from mailroom.events import webhook as events
+from mailroom.events.webhook import create_handler
 from mailroom.platform.api_keys import SCOPES
 from mailroom.services import Services
+from mailroom.web.endpoints import routes
 from tests.integration.api.apis import NAMES, api, path_of
-from tests.integration.api.conftest import Client
 from tests.integration.invoices.files import Call
+from tests.support.client import Client
 
 ROOT = Path(__file__).parents[3]
 
@@ -45,10 +46,11 @@ def authorization(kind: str, services: Services) -> str:
 def test_no_route_opens_without_a_valid_key(indexed: Services, name: str, kind: str):
     served, header = api(name, indexed), authorization(kind, indexed)
     before = {each: indexed.database[each].count_documents({}) for each in ("imports", "notifications", "invoices")}
-    assert len(served.routes) > 4
-    assert set(served._public) == {"/docs", "/openapi.json"}
+    assert len(list(routes(served))) > 4
+    public = {rule.rule for rule in served.url_map.iter_rules()} - {route.path for route in routes(served)}
+    assert public == {"/docs", "/openapi.json"}
     told = set()
-    for route in served.routes:
+    for route in list(routes(served)):
         for method in {route.method, "OPTIONS", "HEAD"}:
             answer = Client(served, "").call(
                 method, path_of(route), headers={"Authorization": header} if header else {}
@@ -64,7 +66,7 @@ def test_no_route_opens_without_a_valid_key(indexed: Services, name: str, kind: 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_route_opens_for_another_scope(indexed: Services, name: str):
     served = api(name, indexed)
-    for route in served.routes:
+    for route in list(routes(served)):
         key = indexed.keys.create("others", [scope for scope in SCOPES if scope != route.scope])
         answer = Client(served, key.text).call(route.method, path_of(route))
         assert (answer.status, answer.json()["code"]) == (403, "auth.scope"), (route.method, route.path)
@@ -73,7 +75,7 @@ def test_no_route_opens_for_another_scope(indexed: Services, name: str):
 @pytest.mark.parametrize("name", NAMES)
 def test_its_scope_opens_every_route(indexed: Services, name: str):
     served = api(name, indexed)
-    for route in served.routes:
+    for route in list(routes(served)):
         key = indexed.keys.create("one", [route.scope])
         assert Client(served, key.text).call(route.method, path_of(route)).status not in (401, 403, 405)
 
@@ -87,14 +89,14 @@ def test_nothing_near_the_public_pages_is_public(indexed: Services, path: str):
 def test_where_no_key_was_made_nobody_gets_in(indexed: Services, name: str):
     assert indexed.keys.all() == []
     served = api(name, indexed)
-    for route in served.routes:
+    for route in list(routes(served)):
         for header in ({}, {"Authorization": "Bearer "}, {"Authorization": f"Bearer mr_{'0' * 24}_"}):
             assert Client(served, "").call(route.method, path_of(route), headers=header).status == 401
 
 
 @pytest.mark.parametrize("kind", ["none", "wrong", "part", "basic", "key"])
 def test_the_webhook_opens_for_its_token_only(indexed: Services, kind: str):
-    served = events.api(indexed)
+    webhook = create_handler(indexed)
     sent = {
         "none": "",
         "wrong": "Bearer wrong",
@@ -102,12 +104,9 @@ def test_the_webhook_opens_for_its_token_only(indexed: Services, kind: str):
         "basic": "Basic the-token",
         "key": f"Bearer {indexed.keys.create('all', list(SCOPES)).text}",
     }[kind]
-    for route in served.routes:
-        for method in {route.method, "GET", "OPTIONS"}:
-            answer = Client(served, "").call(
-                method, path_of(route), b"{}", headers={"Authorization": sent} if sent else {}
-            )
-            assert answer.status == 401
+    for method in ("POST", "GET", "OPTIONS"):
+        answer = webhook(Call(method, "/", b"{}", headers={"Authorization": sent} if sent else {}))
+        assert answer["statusCode"] == 401
     assert indexed.database["imports"].count_documents({}) == 0
 
 
@@ -115,16 +114,16 @@ def test_the_webhook_opens_for_its_token_only(indexed: Services, kind: str):
 def test_without_a_token_the_webhook_serves_nobody(indexed: Services, content: str):
     (indexed.settings.secrets_dir / "mailroom-webhook-token").write_text(content)
     for header in ({}, {"Authorization": "Bearer "}, {"Authorization": "Bearer the-token"}):
-        answer = Client(events.api(indexed), "").call("POST", "/", b'{"Records": []}', headers=header)
-        assert (answer.status, answer.json()["code"]) == (503, "service.not_set_up")
-        assert str(indexed.settings.secrets_dir) not in answer.body.decode()
+        answer = create_handler(indexed)(Call("POST", "/", b'{"Records": []}', headers=header))
+        assert (answer["statusCode"], answer["body"]["code"]) == (503, "service.not_set_up")
+        assert str(indexed.settings.secrets_dir) not in str(answer["body"])
 
 
 def test_workers_do_what_is_due_whoever_calls_and_tell_a_count(indexed: Services):
     from mailroom.invoices import worker as importer
     from mailroom.notifications import worker as mail
 
-    for worker in (importer.worker(indexed), mail.worker(indexed)):
+    for worker in (importer.create_worker(indexed), mail.create_worker(indexed)):
         for body in (b"", b'{"done": 9}', b"\x00" * 1000, b"[" * 10_000):
             answer = worker(Call("POST", "/../x", body, headers={"Authorization": "Bearer x"}))
             assert (answer["statusCode"], answer["body"]) == (200, {"done": 0})
@@ -139,7 +138,7 @@ def test_every_function_is_in_this_suite():
 def test_every_write_leaves_an_audit_line(indexed: Services, name: str, caplog: pytest.LogCaptureFixture):
     key = indexed.keys.create("all", list(SCOPES))
     served = api(name, indexed)
-    writes = [route for route in served.routes if route.method not in ("GET", "HEAD", "OPTIONS")]
+    writes = [route for route in list(routes(served)) if route.method not in ("GET", "HEAD", "OPTIONS")]
     assert len(writes) >= 5
     for route in writes:
         caplog.clear()

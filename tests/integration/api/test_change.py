@@ -14,7 +14,8 @@ from mailroom.invoices.model.identity import order
 from mailroom.invoices.model.merge import Row, merge
 from mailroom.platform.clock import to_milliseconds
 from mailroom.services import Services
-from tests.integration.api.conftest import CREATED, IMPORT, UPLOADED_MS, Answer, Client, document
+from tests.integration.api.conftest import CREATED, IMPORT, UPLOADED_MS, document
+from tests.support.client import Answer, Client
 
 
 def change(client: Client, id_: str, status: object, if_match: str | None) -> Answer:
@@ -156,7 +157,7 @@ def test_a_wrong_body_is_refused_by_name(client: Client, put, body: object, stat
 
 
 def test_only_the_allowed_statuses_in_their_own_spelling(make_client, put):
-    client = make_client(statuses=frozenset({"Open", "Paid"}))
+    client = make_client(import_statuses="Open,Paid")
     [id_] = put(document("1"))
     assert change(client, id_, "settled", "*").json()["code"] == "status.unknown"
     assert change(client, id_, " pAID ", "*").json()["status"] == "Paid"

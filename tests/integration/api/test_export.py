@@ -14,7 +14,7 @@ import bson
 import pytest
 from bson.raw_bson import RawBSONDocument
 
-from mailroom.invoices.api.invoices import LONG_ONES_AT_ONCE
+from mailroom.invoices.app import LONG_ONES_AT_ONCE
 from mailroom.invoices.files import Rules, content, detect, read_records
 from mailroom.invoices.files.model import COLUMNS
 from mailroom.invoices.views import lists as queries
@@ -22,8 +22,8 @@ from mailroom.invoices.views.export import FORMATS, chunks, safe_cell
 from mailroom.invoices.views.lists import SORTS
 from mailroom.invoices.views.piece import Piece
 from mailroom.platform.clock import Budget
-from tests.integration.api.conftest import Client, document
-from tests.integration.invoices.files import Call
+from tests.integration.api.conftest import document
+from tests.support.client import Client
 
 
 @pytest.fixture
@@ -132,9 +132,8 @@ def test_memory_does_not_grow_with_the_file(name: str):
 
 def test_an_export_is_read_in_batches_and_abandoned_without_harm(filled: Client, put):
     put(*(document(f"B{n}") for n in range(1200)))
-    call = Call("GET", "/export", query={"format": "ndjson"}, headers={"Authorization": f"Bearer {filled.key}"})
-    stream = filled.api(call)["body"]
-    assert len(list(islice(stream, 2))) == 2
+    stream = filled.stream("/export", format="ndjson")
+    assert len(list(islice(stream.response, 2))) == 2
     stream.close()
     assert filled.get("/export", format="ndjson").body.count(b"\n") == 1204
 
@@ -157,7 +156,7 @@ def parts_of(name: str, body: bytes) -> tuple[list[str], str | None]:
 def hurried(make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> Client:
     """Gets one invoice a piece."""
     monkeypatch.setattr(queries, "EXPORT_BATCH", 1)
-    return make_client(most_seconds=0.0)
+    return make_client(export_seconds=0.0)
 
 
 @pytest.mark.parametrize("sort", SORTS)
@@ -209,9 +208,7 @@ def test_its_end_is_no_row_when_it_is_uploaded_again(filled: Client):
 
 
 def test_slow_readers_leave_threads_for_others(filled: Client):
-    headers = {"Authorization": f"Bearer {filled.key}"}
-    ask = Call("GET", "/export", headers=headers)
-    readers = [filled.api(ask)["body"] for _ in range(LONG_ONES_AT_ONCE)]
+    readers = [filled.stream("/export") for _ in range(LONG_ONES_AT_ONCE)]
     refused = filled.get("/export")
     assert (refused.status, refused.json()["code"]) == (503, "stream.busy")
     assert refused.headers["Retry-After"]

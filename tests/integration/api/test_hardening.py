@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from werkzeug.datastructures import MultiDict
@@ -12,7 +13,8 @@ from werkzeug.datastructures import MultiDict
 from mailroom.platform.api_keys import SCOPES
 from mailroom.services import Services
 from tests.integration.api.apis import NAMES, api, path_of
-from tests.integration.api.conftest import Client, document
+from tests.integration.api.conftest import document
+from tests.support.client import Client
 
 HOSTILE = [
     '{"$gt": ""}',
@@ -72,12 +74,11 @@ def collections(services: Services) -> dict[str, int]:
 def test_no_parameter_is_an_operator_or_breaks_anything(clients: dict[str, Client], put, name: str, value: str):
     put(document("1"))
     client = clients[name]
-    for route in client.api.routes:
+    for route in client.routes:
         if route.method != "GET":
             continue
-        names = route.operation.query_names() if route.operation else ("status", "emailTo", "from", "to", "cursor")
-        for parameter in names:
-            answer = client.call("GET", path_of(route), query={parameter: value})
+        for parameter in route.operation.query_names():
+            answer = client.call("GET", path_of(route), query=f"{parameter}={quote(value, errors='surrogatepass')}")
             assert answer.status in (200, 404, 422), (route.path, parameter, answer.body)
             if answer.status == 200 and route.path == "/":
                 assert answer.json()["items"] == []
@@ -91,7 +92,7 @@ def test_no_body_breaks_anything_or_is_written(
     [id_] = put(document("1"))
     before = collections(indexed)
     client = clients[name]
-    for route in client.api.routes:
+    for route in client.routes:
         if (route.method in ("POST", "PATCH") and "<id>" not in route.path) or route.method == "PATCH":
             path = path_of(route) if route.method == "POST" else f"/{id_}"
             answer = client.call(route.method, path, body, headers={"If-Match": "*"})
@@ -116,7 +117,7 @@ def test_no_body_breaks_anything_or_is_written(
         "/%00",
         "/imports//",
         "/;",
-        "/?",
+        "/%3f",
         "/" + "a" * 10_000,
         "x",
         "/é",
@@ -129,7 +130,7 @@ def test_no_path_leads_elsewhere(clients: dict[str, Client], name: str, path: st
 
 
 @pytest.mark.parametrize(
-    "query", [MultiDict([("status", "a"), ("status", "b")]), "status=a&status=b", b"limit=1&limit=2"]
+    "query", [MultiDict([("status", "a"), ("status", "b")]), "status=a&status=b", "limit=1&limit=2"]
 )
 def test_a_repeated_parameter_is_refused(client: Client, query: Any):
     answer = client.call("GET", "/", query=query)
@@ -138,7 +139,7 @@ def test_a_repeated_parameter_is_refused(client: Client, query: Any):
 
 def test_two_keys_are_no_key(client: Client):
     # A server joins repeated headers with a comma.
-    stranger = Client(client.api, "")
+    stranger = Client(client.app, "")
     for header in (
         f"Bearer {client.key}, Bearer {client.key}",
         f"Bearer x,Bearer {client.key}",

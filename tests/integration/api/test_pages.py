@@ -13,7 +13,8 @@ from mailroom.invoices.views.learnt import Learnt
 from mailroom.invoices.views.lists import Queries
 from mailroom.invoices.views.outline import Outline
 from mailroom.services import Services
-from tests.integration.api.conftest import CREATED, IMPORT, Client, document
+from tests.integration.api.conftest import CREATED, IMPORT, document
+from tests.support.client import Client
 
 Documents = list[dict[str, Any]]
 

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from mailroom.invoices.api.invoices import LONG_ONES_AT_ONCE
+from mailroom.invoices.app import LONG_ONES_AT_ONCE
 from mailroom.invoices.views import lists as queries
 from mailroom.invoices.views.lists import Queries
 from mailroom.invoices.views.outline import Outlines
 from mailroom.services import Services
-from tests.integration.api.conftest import CREATED, IMPORT, Client, document
+from tests.integration.api.conftest import CREATED, IMPORT, document
 from tests.integration.api.test_outline import Clock
-from tests.integration.invoices.files import Call
+from tests.support.client import Client
 
 
 @pytest.fixture
@@ -204,7 +204,7 @@ def test_the_others_are_counted_where_they_are_left_out_one_by_one(
 
 
 def test_totals_that_take_too_long_say_what_to_do(many: Client, make_client: Callable[..., Client]):
-    slow = make_client(most_seconds=0.0)
+    slow = make_client(export_seconds=0.0)
     refused = slow.get("/totals")
     assert (refused.status, refused.json()["code"]) == (422, "totals.too_many")
     assert "dateFrom" in refused.json()["detail"]
@@ -212,8 +212,7 @@ def test_totals_that_take_too_long_say_what_to_do(many: Client, make_client: Cal
 
 
 def test_long_totals_leave_threads_for_others(many: Client):
-    ask = Call("GET", "/export", headers={"Authorization": f"Bearer {many.key}"})
-    readers = [many.api(ask)["body"] for _ in range(LONG_ONES_AT_ONCE)]
+    readers = [many.stream("/export") for _ in range(LONG_ONES_AT_ONCE)]
     refused = many.get("/totals")
     assert (refused.status, refused.json()["code"]) == (503, "stream.busy")
     assert many.get("/totals", dateTo="2024-01-19").status == 200

@@ -10,7 +10,7 @@ from io import BytesIO
 from typing import Any
 from unittest.mock import patch
 
-from mailroom.events import webhook as events
+from mailroom.events.webhook import create_handler
 from mailroom.invoices import worker as working
 from mailroom.invoices.imports import reconcile
 from mailroom.invoices.imports.ledger import Ledger
@@ -53,7 +53,7 @@ class Bucket:
     def __init__(self, services: Services) -> None:
         self.services = services
         self.name = services.settings.invoices_bucket
-        self.events = events.api(services)  # once, as a function does: routes compile code
+        self.events = create_handler(services)
         self.reconcile_at(datetime(2100, 1, 1, tzinfo=UTC))  # not in a test that is about something else
 
     @property
@@ -82,7 +82,7 @@ class Bucket:
 
     def run(self) -> dict[str, Any]:
         """Calls the importer once, as the schedule does."""
-        return working.worker(self.services)()
+        return working.create_worker(self.services)()
 
     def import_(self, key: str, body: bytes) -> Document:
         """Uploads, imports, and returns the import as the database has it."""

@@ -55,7 +55,7 @@ def test_an_end_that_is_told_of_twice_is_one_mail(told: Bucket):
 
 def test_an_address_that_is_none_is_named_at_start(make_services: Callable[..., Services]):
     with pytest.raises(InvalidSetting, match="IMPORT_NOTIFY"):
-        working.worker(make_services(import_notify="nobody"))
+        working.create_worker(make_services(import_notify="nobody"))
 
 
 def _subjects(bucket: Bucket) -> list[str]:

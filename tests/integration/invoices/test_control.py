@@ -12,28 +12,27 @@ from bson import ObjectId
 
 from mailroom.deploy import setup
 from mailroom.errors import LeaseLost
-from mailroom.invoices import app as serving
+from mailroom.invoices.app import create_app
 from mailroom.platform.api_keys import SCOPES
 from mailroom.services import Services
-from tests.integration.invoices.files import HEADER, Bucket, Call, counts, csv, line
+from tests.integration.invoices.files import HEADER, Bucket, counts, csv, line
+from tests.support.client import Client
 
 
-class Client:
+class Accountant(Client):
     """Calls the function `invoices` with a key for everything."""
 
     def __init__(self, services: Services) -> None:
-        self.api = serving.api(services)
-        self.key = services.keys.create("test", list(SCOPES)).text
+        super().__init__(create_app(services), services.keys.create("test", list(SCOPES)).text)
 
-    def __call__(self, method: str, path: str, body: object = None) -> tuple[int, dict]:
-        raw = b"" if body is None else json.dumps(body).encode()
-        answer = self.api(Call(method, path, raw, headers={"Authorization": f"Bearer {self.key}"}))
-        return answer["statusCode"], json.loads(answer["body"])
+    def __call__(self, method: str, path: str, body: object = b"") -> tuple[int, dict]:
+        answer = self.call(method, path, body)
+        return answer.status, answer.json()
 
 
 @pytest.fixture
-def client(services: Services) -> Client:
-    return Client(services)
+def client(services: Services) -> Accountant:
+    return Accountant(services)
 
 
 def bucket_with(make_services: Callable[..., Services], **settings: object) -> Bucket:
@@ -42,7 +41,7 @@ def bucket_with(make_services: Callable[..., Services], **settings: object) -> B
     return Bucket(services)
 
 
-def test_a_cancelled_import_fences_its_worker_and_can_be_retried(bucket: Bucket, client: Client):
+def test_a_cancelled_import_fences_its_worker_and_can_be_retried(bucket: Bucket, client: Accountant):
     import_id = bucket.submit("may.csv", csv(line(1), line(2)))
     job = bucket.ledger.claim()
     assert job is not None
@@ -63,7 +62,7 @@ def test_a_cancelled_import_fences_its_worker_and_can_be_retried(bucket: Bucket,
     assert client("POST", f"/imports/{import_id}/retry")[0] == 409
 
 
-def test_undo_deletes_what_the_import_inserted_and_nobody_changed(bucket: Bucket, client: Client):
+def test_undo_deletes_what_the_import_inserted_and_nobody_changed(bucket: Bucket, client: Accountant):
     bucket.import_("first.csv", csv(line(1)))
     job = bucket.import_("second.csv", csv(line(1, status="paid"), line(2), line(3)))
     bucket.import_("third.csv", csv(line(3, status="paid")))
@@ -77,7 +76,7 @@ def test_undo_deletes_what_the_import_inserted_and_nobody_changed(bucket: Bucket
     assert client("POST", f"/imports/{job['_id']}/retry")[0] == 409
 
 
-def test_undo_counts_on_after_a_crash(bucket: Bucket, client: Client):
+def test_undo_counts_on_after_a_crash(bucket: Bucket, client: Accountant):
     job = bucket.import_("may.csv", csv(*(line(n) for n in range(30))))
     ids = [each["_id"] for each in bucket.invoices()]
     # As if it had ended between deleting a piece and counting it.
@@ -95,7 +94,7 @@ def test_an_import_that_is_not_there_is_404(client: Client, path: str):
 
 def test_a_dry_run_predicts_the_real_run_and_writes_nothing(make_services: Callable[..., Services]):
     bucket = bucket_with(make_services, import_batch_rows=3)
-    client = Client(bucket.services)
+    client = Accountant(bucket.services)
     bucket.import_("old.csv", csv(*(line(n, status="old") for n in range(0, 30, 4))))
     rows = [line(n, gross="x" if n % 9 == 2 else "119.00") for n in range(30)]
     rows += [line(n, status="again") for n in range(0, 30, 3)] + [line(5), line(1)]
@@ -147,7 +146,7 @@ def test_the_rejects_file_is_capped_and_says_so(make_services: Callable[..., Ser
     assert counts(job) == (20, 0, 0, 0, 0, 20)
     assert len(bucket.rejects(job["rejects"]["key"]).splitlines()) == 1 + 5
     assert job["rejects"]["omitted"] == 15
-    shown = Client(bucket.services)("GET", f"/imports/{job['_id']}")[1]
+    shown = Accountant(bucket.services)("GET", f"/imports/{job['_id']}")[1]
     assert shown["rejects"]["omitted"] == 15
 
 
@@ -175,7 +174,7 @@ def test_an_object_may_bring_the_mapping_of_its_columns(bucket: Bucket, mapping:
     assert (bucket.job(import_id)["error"] or {"code": None})["code"] == code
 
 
-def test_a_form_uploads_within_its_prefix_and_size(bucket: Bucket, client: Client):
+def test_a_form_uploads_within_its_prefix_and_size(bucket: Bucket, client: Accountant):
     _, form = client("POST", "/uploads", {"keyPrefix": "acme/", "maxBytes": 500})
 
     def upload(key: str, body: bytes) -> int:
@@ -189,8 +188,7 @@ def test_a_form_uploads_within_its_prefix_and_size(bucket: Bucket, client: Clien
 
 
 def test_the_empty_file_to_fill_in_has_the_header(client: Client):
-    answer = client.api(Call(path="/template.csv", headers={"Authorization": f"Bearer {client.key}"}))
-    assert answer["body"].decode().strip() == HEADER.strip()
+    assert client.get("/template.csv").body.decode().strip() == HEADER.strip()
 
 
 @pytest.mark.parametrize(
@@ -203,10 +201,9 @@ def test_an_export_is_imported_as_it_is_whatever_the_decimal_mark(
     kuwait = line(2).replace("EUR", "KWD").replace("119.00,100.00,19.00", "119.500,100.250,19.250")
     rows = csv(line(1), kuwait).replace(b",status", b",status,_decimal_mark=.").replace(b",open", b",open,")
     assert counts(bucket.import_("may.csv", rows)) == (2, 2, 0, 0, 0, 0)
-    client = Client(bucket.services)
-    answer = client.api(Call("GET", "/export", headers={"Authorization": f"Bearer {client.key}"}))
+    client = Accountant(bucket.services)
 
-    again = bucket.import_("de/again.csv", b"".join(answer["body"]))
+    again = bucket.import_("de/again.csv", client.get("/export").body)
 
     assert counts(again) == (2, 0, 0, 2, 0, 0)
     assert (b"_decimal_mark=." in bucket.services.objects.client.get_object(bucket.name, "de/again.csv").data) == bool(
@@ -220,12 +217,7 @@ def test_a_status_of_a_folder_can_be_given_by_hand(make_services: Callable[..., 
     )
     bucket.import_("de/may.csv", csv(line(1, status="offen")))
     [invoice] = bucket.invoices()
-    client = Client(bucket.services)
+    client = Accountant(bucket.services)
     for status, answered in (("bezahlt", 200), ("paid", 200), ("lost", 422)):
-        call = Call(
-            "PATCH",
-            f"/{invoice['_id']}",
-            json.dumps({"status": status}).encode(),
-            headers={"Authorization": f"Bearer {client.key}", "If-Match": "*"},
-        )
-        assert client.api(call)["statusCode"] == answered, status
+        answer = client.call("PATCH", f"/{invoice['_id']}", {"status": status}, headers={"If-Match": "*"})
+        assert answer.status == answered, status

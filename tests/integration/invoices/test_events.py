@@ -36,7 +36,7 @@ def test_an_event_delivered_32_times_at_once_has_one_effect(bucket: Bucket):
         answers = list(pool.map(lambda _: bucket.webhook(body), range(32)))
 
     assert {answer["statusCode"] for answer in answers} == {200}
-    told = [json.loads(answer["body"])["imports"][0] for answer in answers]
+    told = [answer["body"]["imports"][0] for answer in answers]
     assert len({each["id"] for each in told}) == 1
     assert sum(each["new"] for each in told) == 1
     bucket.run()
@@ -47,7 +47,7 @@ def test_an_event_delivered_32_times_at_once_has_one_effect(bucket: Bucket):
 
 def test_the_job_is_written_before_the_answer(bucket: Bucket):
     answer = bucket.webhook(event(bucket, "may.csv", bucket.put("may.csv", csv(line(1)))))
-    import_id = json.loads(answer["body"])["imports"][0]["id"]
+    import_id = answer["body"]["imports"][0]["id"]
     assert bucket.job(import_id)["state"] == "pending"
 
 
@@ -55,7 +55,7 @@ def test_the_job_is_written_before_the_answer(bucket: Bucket):
 def test_a_wrong_token_is_refused(bucket: Bucket, token: str):
     answer = bucket.webhook(b"{}", token)
     assert answer["statusCode"] == 401
-    assert json.loads(answer["body"])["code"] == "auth.webhook_token"
+    assert answer["body"]["code"] == "auth.webhook_token"
 
 
 def test_two_tokens_are_valid_while_they_are_rotated(bucket: Bucket):
@@ -68,11 +68,11 @@ def test_two_tokens_are_valid_while_they_are_rotated(bucket: Bucket):
 def test_what_is_not_json_is_a_clear_error(bucket: Bucket):
     answer = bucket.webhook(b"no json")
     assert answer["statusCode"] == 400
-    assert json.loads(answer["body"])["code"] == "event.invalid"
+    assert answer["body"]["code"] == "event.invalid"
 
 
 def test_a_record_that_is_not_understood_does_not_block_the_queue(bucket: Bucket):
     answer = bucket.webhook(b'{"Records": [{"eventName": "s3:ObjectCreated:Put"}]}')
     assert answer["statusCode"] == 200
-    assert json.loads(answer["body"])["imports"] == []
-    assert len(json.loads(answer["body"])["ignored"]) == 1
+    assert answer["body"]["imports"] == []
+    assert len(answer["body"]["ignored"]) == 1

@@ -188,7 +188,7 @@ def test_without_the_secret_of_the_store_an_import_waits(bucket: Bucket):
     secret = bucket.services.settings.secrets_dir / "mailroom-s3-secret-key"
     value = secret.read_text()
     secret.write_text("")
-    importer = working.worker(Services(bucket.services.settings))
+    importer = working.create_worker(Services(bucket.services.settings))
     for _ in range(MOST_ATTEMPTS + 1):
         assert importer()["statusCode"] == 503
         waits = bucket.job(import_id)

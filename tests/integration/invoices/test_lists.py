@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
-from mailroom.invoices import app as serving
-from tests.integration.invoices.files import Bucket, Call, csv, line
+from mailroom.invoices.app import create_app
+from tests.integration.invoices.files import Bucket, csv, line
+from tests.support.client import Client
 
 
 @pytest.fixture
 def get(bucket: Bucket):
     key = bucket.services.keys.create("test", ["invoices:read", "invoices:write"])
-    api = serving.api(bucket.services)
+    client = Client(create_app(bucket.services), key.text)
 
     def get(path: str = "/", method: str = "GET", body: Any = None, **query: str) -> tuple[int, Any]:
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        answer = api(Call(method, path, raw, query, {"Authorization": f"Bearer {key.text}"}))
-        return answer["statusCode"], json.loads(answer["body"])
+        answer = client.call(method, path, body, query)
+        return answer.status, answer.json()
 
     return get
 

@@ -10,9 +10,9 @@ from mailroom.invoices import app as serving
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.services import Services
 from tests.commands import RECORDER
-from tests.integration.api.conftest import Client
 from tests.integration.invoices.files import Bucket, counts, csv, line
 from tests.integration.invoices.test_events import event
+from tests.support.client import Client
 
 BAD = line(3).replace("119.00", "oops")
 
@@ -50,7 +50,7 @@ def test_invoices(bucket: Bucket):
     [id_, _] = [str(each["_id"]) for each in bucket.invoices()]
     key = bucket.services.keys.create("all", ["invoices:read", "invoices:write"])
     with RECORDER.of("invoices") as used:
-        client = Client(serving.api(bucket.services), key.text)
+        client = Client(serving.create_app(bucket.services), key.text)
         for path in ("/", "/totals", "/export", f"/{id_}", "/imports", f"/imports/{done['_id']}", "/template.csv"):
             assert client.get(path).status == 200, path
         assert client.get("/", importId=str(done["_id"])).status == 200

@@ -11,12 +11,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
-from mailroom.notifications import app as serving
-from mailroom.notifications import worker as working
+from flask import Flask
+
+from mailroom.notifications.app import create_app
 from mailroom.notifications.outbox.outbox import Outbox
+from mailroom.notifications.worker import create_worker
+from mailroom.platform.worker import Worker
 from mailroom.services import Services
 
 
@@ -48,19 +50,36 @@ POINTS: dict[str, tuple[str, Callable[[Callable[..., Any]], Callable[..., Any]]]
 }
 
 
+def post(app: Flask, headers: dict[str, str]) -> Callable[[str], list[Any]]:
+    """Posts each line to the function `notifications`; the status and the body of its answer."""
+
+    def call(line: str) -> list[Any]:
+        answer = app.test_client().post("/", data=line.encode(), headers=headers)
+        return [answer.status_code, answer.get_json(force=True)]
+
+    return call
+
+
+def drain(worker: Worker) -> Callable[[str], list[Any]]:
+    """Calls the function `notification-sender` for each line."""
+
+    def call(line: str) -> list[Any]:
+        answer = worker()
+        return [answer["statusCode"], answer["body"]]
+
+    return call
+
+
 def main(function: str, point: str) -> None:
     if point in POINTS:
         name, wrap = POINTS[point]
         setattr(Outbox, name, wrap(getattr(Outbox, name)))
     services = Services.from_environment()
-    handle: Callable[[Any], dict[str, Any]] = (serving.api if function == "notifications" else working.worker)(services)
     headers = {"Authorization": f"Bearer {os.environ.get('API_KEY', '')}"} | json.loads(os.environ.get("HEADERS", "{}"))
+    call = post(create_app(services), headers) if function == "notifications" else drain(create_worker(services))
     print("ready", flush=True)
     for line in sys.stdin:
-        event = SimpleNamespace(body=line.encode(), headers=headers, method="POST", query={}, path="/")
-        answer = handle(event)
-        body = answer["body"]
-        print(json.dumps([answer["statusCode"], json.loads(body) if isinstance(body, bytes) else body]), flush=True)
+        print(json.dumps(call(line)), flush=True)
     services.close()
 
 

@@ -7,19 +7,19 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from bson import ObjectId
+from flask import Flask
 
-from mailroom.notifications import app as serving
-from mailroom.notifications import worker as working
+from mailroom.notifications.app import create_app
 from mailroom.notifications.indexes import INDEXES
+from mailroom.notifications.worker import create_worker
 from mailroom.platform.mongo import Documents
 from mailroom.platform.worker import Worker
 from mailroom.services import Services
-from mailroom.web.api import Api
+from mailroom.web.endpoints import Route, routes
 from tests.integration.notifications.relay import Relay
 
 # Nothing waits for these limits to pass: a test that is about one sets it.
@@ -50,9 +50,9 @@ class Answer:
 
 @dataclass
 class Client:
-    """A program with an API key. It speaks to the function's handler as the template does."""
+    """A program with an API key. `app` is the function's application."""
 
-    api: Api
+    app: Flask
     key: str
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -73,10 +73,15 @@ class Client:
         sent = {"Authorization": f"Bearer {self.key}"} | {
             name.replace("_", "-"): value for name, value in (headers or {}).items()
         }
-        event = SimpleNamespace(body=body, headers=sent, method=method, query=query or {}, path=path)
-        answer = self.api(event)
-        text = answer["body"]
-        return Answer(answer["statusCode"], json.loads(text) if text else None, answer["headers"])
+        answer = self.app.test_client().open(
+            path, method=method, data=body, query_string=query or None, headers=sent, buffered=True
+        )
+        text = answer.get_data()
+        return Answer(answer.status_code, json.loads(text) if text else None, dict(answer.headers))
+
+    @property
+    def routes(self) -> list[Route]:
+        return list(routes(self.app))
 
 
 class Mail:
@@ -88,8 +93,8 @@ class Mail:
             "test",
             ["notifications:send", "notifications:read", "notifications:erase", "templates:read", "templates:write"],
         )
-        self.client = Client(serving.api(services), key.text)
-        self.sender: Worker = working.worker(services)
+        self.client = Client(create_app(services), key.text)
+        self.sender: Worker = create_worker(services)
 
     @property
     def collection(self) -> Documents:

@@ -80,11 +80,11 @@ def test_mongodb_is_away_before_it_is_stored(make_services: Any, mail: Mail, rel
     services = make_services(**SETTINGS, smtp_port=relay.port, mongodb_timeout_seconds=0.5)
     key = mail.client.key
 
-    answer = Client(serving.api(services), key).post(HELLO)
+    answer = Client(serving.create_app(services), key).post(HELLO)
 
     assert (answer.status, answer.body["result"]) == (503, "FAILED")
     assert int(answer.headers["Retry-After"]) > 0
-    assert working.worker(services)()["statusCode"] == 503
+    assert working.create_worker(services)()["statusCode"] == 503
     assert relay.connections == 0
 
 

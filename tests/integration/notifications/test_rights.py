@@ -24,7 +24,7 @@ def test_notifications(make_mail: Any, relay: Relay):
         assert client.post({"messages": [MAIL]}, "/batch").status == 202
         assert client.call("PUT", "/templates/hello", json.dumps(TEMPLATE).encode()).status in (200, 201)
         assert client.post({"address": "b@example.com", "reason": "asked us"}, "/suppressions").status == 200
-        for route in client.api.routes:
+        for route in client.routes:
             if route.method == "GET":
                 path = path_of(route).replace("/templates/" + "0" * 24, "/templates/hello").replace("0" * 24, sent)
                 assert client.call("GET", path).status == 200, path

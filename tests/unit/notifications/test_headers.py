@@ -12,7 +12,7 @@ from mailroom.errors import InvalidSetting
 from mailroom.notifications.message import mime
 from mailroom.notifications.message.headers import LONGEST_VALUE, AllowedHeaders
 from mailroom.platform.settings import Settings
-from mailroom.web.api import Problem
+from mailroom.web.problems import Problem
 from tests.unit.notifications.test_mime import HEADERS, decoded, message
 
 ALLOWED = AllowedHeaders.parse(Settings().mail_headers)

@@ -20,7 +20,7 @@ from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import Sender
 from mailroom.notifications.outbox import documents
 from mailroom.platform.settings import Settings
-from mailroom.web.api import Problem
+from mailroom.web.problems import Problem
 
 OURS = Sender("Mailroom", "mail@example.com")
 EXTRAS = Extras(AllowedHeaders.parse(Settings().mail_headers))

@@ -14,7 +14,7 @@ from mailroom.notifications.templates import language
 from mailroom.notifications.templates.language import CannotRender, InvalidTemplate, MissingParameter
 from mailroom.notifications.templates.rendering import fill
 from mailroom.notifications.templates.store import Content, Template
-from mailroom.web.api import Problem
+from mailroom.web.problems import Problem
 
 ORDER = {"name": "Anna & Co", "total": "1190.00", "items": [{"title": "Pen", "count": 2}, {"title": "Ink", "count": 0}]}
 

@@ -1,0 +1,49 @@
+"""What the views of invoices and imports work with. `mailroom.invoices.app` puts it together."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import msgspec
+from flask import Flask, current_app
+
+from mailroom.invoices.imports.actions import Control
+from mailroom.invoices.imports.ledger import Ledger
+from mailroom.invoices.model.edits import Edits
+from mailroom.invoices.model.statuses import Statuses
+from mailroom.invoices.views.lists import Queries
+from mailroom.platform.kick import Kicker
+from mailroom.platform.objects import ObjectStore
+from mailroom.web.concurrency import Turns
+
+_NAME = "mailroom.invoices"
+
+
+class InvoicesContext(msgspec.Struct, frozen=True):
+    """`bucket` is the one whose objects are imported. `csv_hints` are columns that tell how an export is written.
+
+    A long answer ends after `export_seconds`, an action on an import after `budget_seconds`.
+    """
+
+    queries: Queries
+    edits: Edits
+    ledger: Ledger
+    actions: Control
+    objects: ObjectStore
+    kicker: Kicker
+    statuses: Statuses
+    turns: Turns
+    bucket: str
+    public_endpoint: str
+    export_seconds: float
+    budget_seconds: float
+    csv_hints: tuple[str, ...]
+
+    def attach(self, app: Flask) -> None:
+        """Makes it the context of `app`."""
+        app.extensions[_NAME] = self
+
+
+def context() -> InvoicesContext:
+    """The context of the application that serves this call."""
+    return cast(InvoicesContext, current_app.extensions[_NAME])

@@ -1,0 +1,51 @@
+"""What the views of notifications work with. `mailroom.notifications.app` puts it together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, cast
+
+import msgspec
+from bson import ObjectId
+from flask import Flask, current_app
+
+from mailroom.notifications.message.request import Extras
+from mailroom.notifications.model.messages import State
+from mailroom.notifications.outbox.accept import Store
+from mailroom.notifications.outbox.history import Mailbox
+from mailroom.notifications.outbox.outbox import Outbox
+from mailroom.notifications.outbox.retention import Retention
+from mailroom.notifications.outbox.suppressions import Suppressions
+from mailroom.notifications.templates.store import Templates
+
+_NAME = "mailroom.notifications"
+
+
+class SendNew(Protocol):
+    """Sends an accepted message while the caller waits, see `Sender.send_new`."""
+
+    def __call__(self, message: ObjectId, seconds: float) -> State | None: ...
+
+
+class NotificationsContext(msgspec.Struct, frozen=True):
+    """`kick` tells the sender that there is work. A caller waits at most `wait_seconds` for the relay."""
+
+    store: Store
+    history: Mailbox
+    outbox: Outbox
+    retention: Retention
+    suppressions: Suppressions
+    templates: Templates
+    extras: Extras
+    send_new: SendNew
+    kick: Callable[[], None]
+    wait_seconds: float
+
+    def attach(self, app: Flask) -> None:
+        """Makes it the context of `app`."""
+        app.extensions[_NAME] = self
+
+
+def context() -> NotificationsContext:
+    """The context of the application that serves this call."""
+    return cast(NotificationsContext, current_app.extensions[_NAME])

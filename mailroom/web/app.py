@@ -1,0 +1,133 @@
+"""Makes the Flask application of a function: keys, limits, CORS, errors and what every answer carries.
+
+A request passes these steps:
+
+    cross-origin preflight -> key -> rate limit -> route -> scope, query names -> view -> tags, gzip, ids, audit line
+
+The key comes before the route: a stranger does not learn which paths exist.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, Response, current_app, g, request
+from flask_cors import CORS
+
+from mailroom.platform.api_keys import Caller
+from mailroom.platform.settings import Settings
+from mailroom.web import documentation, representation
+from mailroom.web.endpoints import Contract, Endpoint
+from mailroom.web.problems import Problem, problem_of
+from mailroom.web.rate_limit import RateLimit
+
+log = logging.getLogger(__name__)
+audit = logging.getLogger("audit")
+
+Authenticate = Callable[[str], Caller]
+ProblemMembers = Callable[[Problem], dict[str, Any]]
+
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+def create_app(
+    contract: Contract,
+    authenticate: Authenticate,
+    settings: Settings,
+    *,
+    rate_limit: RateLimit | None = None,
+    problem_members: ProblemMembers = lambda _: {},
+) -> Flask:
+    """An application without routes of its own, but `/docs` and `/openapi.json`, which are open to anybody.
+
+    `authenticate` takes the header `Authorization` and raises `InvalidKey`. `problem_members` gives the members that
+    problem documents of this API have beside those of RFC 9457.
+    """
+    app = Flask(contract.function, static_folder=None)
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    limit = rate_limit or RateLimit(settings.rate_limit_per_minute)
+
+    @app.before_request
+    def admit() -> Response | None:
+        if _is_preflight(origins):
+            return Response(status=204)
+        if request.endpoint not in documentation.PUBLIC:
+            g.caller = authenticate(request.headers.get("Authorization", ""))
+            limit.take(g.caller.id)
+        return _methods() if request.method == "OPTIONS" and request.url_rule else None
+
+    @app.errorhandler(Exception)
+    def refuse(error: Exception) -> Response:
+        problem = problem_of(error)
+        if problem is None:
+            raise error  # Flask logs it and answers 500
+        return representation.problem(problem, problem_members(problem))
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        _audit(response)
+        if request_id := _request_id():
+            response.headers["X-Request-Id"] = request_id
+        return representation.finish(response)
+
+    # After `finish`: Flask runs these hooks in reverse, and CORS extends the header Vary.
+    origins = _cors(app, settings.cors_origins)
+    app.register_blueprint(documentation.blueprint(contract))
+    return app
+
+
+def _cors(app: Flask, setting: str) -> list[str]:
+    """Lets pages of the origins in CORS_ORIGINS call the API; the origins. Callers show a key, never a cookie."""
+    origins = [origin.strip().rstrip("/") for origin in setting.split(",") if origin.strip()]
+    if origins:
+        CORS(
+            app,
+            origins=origins,
+            send_wildcard=True,
+            always_send=False,
+            methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
+            allow_headers=[
+                *("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match"),
+                *("Prefer", "X-Request-Id"),
+            ],
+            expose_headers=[
+                *("ETag", "Idempotency-Replayed", "Preference-Applied", "Retry-After", "X-Call-Id", "X-Request-Id"),
+            ],
+            max_age=600,
+        )
+    return origins
+
+
+def _is_preflight(origins: list[str]) -> bool:
+    """Whether a browser asks, without the key, if a page of an allowed origin may call."""
+    allowed = "*" in origins or request.headers.get("Origin") in origins
+    return request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers and allowed
+
+
+def _methods() -> Response:
+    allowed = current_app.make_default_options_response().headers["Allow"]
+    return Response(status=204, headers={"Allow": ", ".join(sorted(allowed.split(", ")))})
+
+
+def _request_id() -> str:
+    """The caller's own id; without one, the id under which the logs know this call."""
+    given = request.headers.get("X-Request-Id", "")
+    return given if _REQUEST_ID.fullmatch(given) else request.headers.get("X-Call-Id", "")
+
+
+def _audit(response: Response) -> None:
+    """Logs who asked for a write, for what, and how it ended: never what was sent."""
+    if request.method in _SAFE or "caller" not in g or not isinstance(_view(), Endpoint) or not request.url_rule:
+        return
+    written = (request.view_args or {}).get("id") or g.get("written_id")
+    who = {"keyId": g.caller.id, "action": f"{request.method} {request.url_rule.rule}"}
+    audit.info("write", extra=who | {"objectId": written, "status": response.status_code})
+
+
+def _view() -> Any:
+    return current_app.view_functions.get(request.endpoint or "")

@@ -1,0 +1,158 @@
+"""What an API promises about each of its routes: the scope, the parameters, the body and the answers.
+
+    @blueprint.get("/<id>")
+    @endpoint(GET_INVOICE, "invoices:read")
+    def get_invoice(id: str) -> Response: ...
+
+The OpenAPI document is made from these promises, and a call that breaks one is refused before the view runs.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from flask import Flask, Response, g, request
+from msgspec import Meta
+
+from mailroom.errors import Invalid
+from mailroom.platform.api_keys import Caller
+from mailroom.web.problems import Problem
+
+View = Callable[..., Response]
+T = TypeVar("T")
+
+# Types of JSON values, as msgspec understands them. Schemas use them to say more than "string".
+Id = Annotated[str, Meta(pattern="^[0-9a-f]{24}$", examples=["65b9d7f0c2a4e81f3b6d9a10"])]
+Date = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d$", extra_json_schema={"format": "date"})]
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2024-01-31T12:00:00.000Z"])]
+Money = Annotated[str, Meta(pattern=r"^-?\d+(\.\d+)?$", examples=["1190.00"])]
+Cursor = Annotated[str, Meta(description="Give it as `cursor` to get the next page; null after the last one.")]
+
+
+class Parameter(msgspec.Struct, frozen=True):
+    """A parameter of the query, or with `where="header"` a header. `kind` is a type for msgspec."""
+
+    name: str
+    text: str
+    kind: Any = str
+    where: str = "query"
+    required: bool = False
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """One route, as its callers see it.
+
+    `answers` gives for each status the type of the JSON that is sent, or types by media type, or None for no content.
+    `problems` are the statuses, beside those that every route has, of which a problem document may come.
+    """
+
+    summary: str
+    answers: Mapping[int, Any]
+    body: Any = None
+    body_required: bool = True
+    parameters: tuple[Parameter, ...] = ()
+    problems: tuple[int, ...] = ()
+    text: str = ""
+
+    def query_names(self) -> frozenset[str]:
+        return frozenset(each.name for each in self.parameters if each.where == "query")
+
+
+class Contract(msgspec.Struct, frozen=True):
+    """An API as a whole. `function` is the function's name behind the gateway.
+
+    `problem_members` are the JSON schemas of what its problem documents hold beside the standard's members.
+    """
+
+    function: str
+    title: str
+    text: str
+    problem_members: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+
+PAGE = (
+    Parameter(
+        "limit", "Most items of the page.", Annotated[int, Meta(ge=1, le=1000, extra_json_schema={"default": 100})]
+    ),
+    Parameter("cursor", "The `nextCursor` of the page before, with the same sort."),
+)
+
+
+class Endpoint:
+    """A view with its promises. It runs for a caller whose key has `scope`, without a parameter that is not named."""
+
+    def __init__(self, view: View, operation: Operation, scope: str) -> None:
+        self.operation, self.scope = operation, scope
+        self._view = view
+        functools.update_wrapper(self, view)
+
+    def __call__(self, **path: str) -> Response:
+        names = query().keys()
+        if self.scope not in caller().scopes:
+            raise Problem(403, "auth.scope", f"this key lacks the scope {self.scope}")
+        for name in names - self.operation.query_names():
+            raise Invalid(name, "query.unknown", f"unknown parameter {name}")
+        return self._view(**path)
+
+
+def endpoint(operation: Operation, scope: str) -> Callable[[View], Endpoint]:
+    """Declares what a view promises."""
+    return lambda view: Endpoint(view, operation, scope)
+
+
+class Route(msgspec.Struct, frozen=True):
+    """A method and a path, in Werkzeug's syntax, that an application serves."""
+
+    method: str
+    path: str
+    scope: str
+    operation: Operation
+
+
+def routes(app: Flask) -> Iterator[Route]:
+    """Every route of the application that needs a key."""
+    for rule in app.url_map.iter_rules():
+        view: Any = app.view_functions[rule.endpoint]
+        if isinstance(view, Endpoint):
+            for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+                yield Route(method, rule.rule, view.scope, view.operation)
+
+
+def caller() -> Caller:
+    """The owner of the key of this call."""
+    found: Caller = g.caller
+    return found
+
+
+def query() -> dict[str, str]:
+    """The parameters of this call. Raises `Invalid` for one that is given more than once."""
+    for name, values in request.args.lists():
+        if len(values) > 1:
+            raise Invalid(name, "query.repeated", f"{name} is given more than once")
+    return request.args.to_dict()
+
+
+def json_body(kind: type[T], body: bytes | None = None) -> T:
+    """The JSON body of this call, or `body`, as `kind`.
+
+    Raises:
+        Problem: 400 when it is not JSON.
+        Invalid: it is not of that form; names the field.
+    """
+    try:
+        return msgspec.json.decode(request.get_data() if body is None else body, type=kind)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        raise Invalid(_field(path, message), "body.invalid", message) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem(400, "body.not_json", f"the body is not valid JSON: {error}") from None
+
+
+def _field(path: str, message: str) -> str | None:
+    """The field in msgspec's words: a path such as `.emailTo[0]`, or a name in back-quotes in the message."""
+    named = message.split("`")[1] if "missing required field" in message or "unknown field" in message else ""
+    path = path.strip("`").lstrip(".")
+    return ".".join(part for part in (path, named) if part) or None
