@@ -77,7 +77,7 @@ def _finish_stream(response: Response, compress: bool) -> Response:
         response.headers["Content-Encoding"] = "gzip"
     if request.method == "HEAD":
         response.close()  # Werkzeug sends no body, and would leave the stream open
-        response.response = ()
+        response.response = iter(())
     elif compress:
         response.response = _compressed(iter(response.response))
     return response
