@@ -24,13 +24,6 @@ from mailroom.web.problems import Problem
 View = Callable[..., Response]
 T = TypeVar("T")
 
-# Types of JSON values, as msgspec understands them. Schemas use them to say more than "string".
-Id = Annotated[str, Meta(pattern="^[0-9a-f]{24}$", examples=["65b9d7f0c2a4e81f3b6d9a10"])]
-Date = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d$", extra_json_schema={"format": "date"})]
-Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2024-01-31T12:00:00.000Z"])]
-Money = Annotated[str, Meta(pattern=r"^-?\d+(\.\d+)?$", examples=["1190.00"])]
-Cursor = Annotated[str, Meta(description="Give it as `cursor` to get the next page; null after the last one.")]
-
 
 class Parameter(msgspec.Struct, frozen=True):
     """A parameter of the query, or with `where="header"` a header. `kind` is a type for msgspec."""

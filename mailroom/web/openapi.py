@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from mailroom import __version__
-from mailroom.web.endpoints import Contract, Id, Parameter, Route
+from mailroom.web.endpoints import Contract, Parameter, Route
+from mailroom.web.schemas import Id
 
 JSON, PROBLEM = "application/json", "application/problem+json"
 _COMPONENT = "#/components/schemas/{name}"

@@ -50,7 +50,7 @@ def start_import() -> Response:
         raise Invalid("versionId" if body.version_id else "key", "object.not_found", str(error)) from error
     import_id, _ = of.ledger.submit(version, force=body.force, dry_run=body.dry_run)
     of.kicker.kick(IMPORTER)
-    return json_response(schemas.Accepted(id=str(import_id)), 202)
+    return json_response(schemas.AcceptedImport(id=str(import_id)), 202)
 
 
 @blueprint.post("/<id>/retry")
@@ -58,7 +58,7 @@ def start_import() -> Response:
 def retry(id: str) -> Response:
     changed = context().actions.retry(object_id(id, "id"))
     context().kicker.kick(IMPORTER)
-    return json_response(schemas.Accepted(id=str(changed["_id"])), 202)
+    return json_response(schemas.AcceptedImport(id=str(changed["_id"])), 202)
 
 
 @blueprint.post("/<id>/cancel")

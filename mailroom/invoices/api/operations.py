@@ -7,11 +7,12 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from mailroom.invoices.api.schemas import Accepted, Import, ImportPage, Invoice, InvoicePage, State, Undo, Upload
+from mailroom.invoices.api.schemas import AcceptedImport, Import, ImportPage, Invoice, InvoicePage, State, Undo, Upload
 from mailroom.invoices.views.export import FORMATS
 from mailroom.invoices.views.lists import SORTS
 from mailroom.invoices.views.totals import DIMENSIONS, TotalPage
-from mailroom.web.endpoints import PAGE, Contract, Date, Id, Operation, Parameter, Time
+from mailroom.web.endpoints import PAGE, Contract, Operation, Parameter
+from mailroom.web.schemas import Date, Id, Time
 
 MOST_BYTES = 5 << 30  # S3 takes no more in one upload
 
@@ -132,14 +133,14 @@ LIST_IMPORTS = Operation(
 GET_IMPORT = Operation("One import, with its progress", {200: Import}, problems=(404,))
 START_IMPORT = Operation(
     "Import an object of the bucket now",
-    {202: Accepted},
+    {202: AcceptedImport},
     body=StartImport,
     text="The same version gives the same import, however often it is asked for. With `force` it is imported once "
     "more, and counts as newer than all that was imported until now. "
     "With `dryRun` nothing is written, but everything counted as if it were.",
 )
 RETRY = Operation(
-    "Retry a failed or cancelled import", {202: Accepted}, problems=(404, 409),
+    "Retry a failed or cancelled import", {202: AcceptedImport}, problems=(404, 409),
     text="It goes on where it stopped, with its dialect. To read the file anew with other settings, import it with "
     "`force`.",
 )  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta
 
 from mailroom.invoices.imports.chunks import bytes_in, parts_of
@@ -12,17 +11,13 @@ from mailroom.invoices.imports.ledger import DONE, STATES
 from mailroom.invoices.model.decimals import plain_text
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.mongo import Document
-from mailroom.web.endpoints import Cursor, Date, Id, Money, Time
 from mailroom.web.paging import optional_time
+from mailroom.web.schemas import Cursor, Date, Fault, Id, Money, Schema, Time
 
 State = Annotated[str, Meta(extra_json_schema={"enum": list(STATES)})]
 
 
-class Shape(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """The base of what the API sends."""
-
-
-class Source(Shape):
+class Source(Schema):
     """Where an invoice's content comes from. `row` counts from 1 and is a line of data, `offset` is in bytes."""
 
     import_id: Id
@@ -31,14 +26,14 @@ class Source(Shape):
     outcome: str
 
 
-class Edit(Shape):
+class Edit(Schema):
     """The last change through this API."""
 
     key_id: Id
     at: Time
 
 
-class Invoice(Shape):
+class Invoice(Schema):
     """`changedBy` is the id of the import, or of the API key, that changed it last."""
 
     id: Id
@@ -60,12 +55,12 @@ class Invoice(Shape):
     updated_at: Time
 
 
-class InvoicePage(Shape):
+class InvoicePage(Schema):
     items: list[Invoice]
     next_cursor: Cursor | None
 
 
-class Counts(Shape):
+class RowCounts(Schema):
     """`rows` is the sum of the others."""
 
     rows: int
@@ -76,17 +71,12 @@ class Counts(Shape):
     rejected: int
 
 
-class Progress(Shape):
+class Progress(Schema):
     bytes_read: int
     bytes_total: int
 
 
-class Fault(Shape):
-    code: str
-    message: str
-
-
-class ObjectName(Shape):
+class ObjectName(Schema):
     bucket: str
     key: str
 
@@ -97,7 +87,7 @@ class RejectsFile(ObjectName):
     omitted: int
 
 
-class Import(Shape):
+class Import(Schema):
     """One version of an object, and what became of its rows. A dry run has written nothing."""
 
     id: Id
@@ -105,7 +95,7 @@ class Import(Shape):
     bucket: str
     key: str
     version_id: str
-    counts: Counts
+    counts: RowCounts
     progress: Progress
     error: Fault | None
     rejects: RejectsFile | None
@@ -117,18 +107,18 @@ class Import(Shape):
     updated_at: Time
 
 
-class ImportPage(Shape):
+class ImportPage(Schema):
     items: list[Import]
     next_cursor: Cursor | None
 
 
-class Accepted(Shape):
+class AcceptedImport(Schema):
     """The id of the import."""
 
     id: Id
 
 
-class Undo(Shape):
+class Undo(Schema):
     """`left` are the invoices that stay, since others changed them or since the import only changed them."""
 
     deleted: int
@@ -136,7 +126,7 @@ class Undo(Shape):
     complete: bool
 
 
-class Upload(Shape):
+class Upload(Schema):
     """A form: POST it to `url` as multipart/form-data with all `fields`, `key` and last of all `file`."""
 
     url: str
@@ -183,7 +173,7 @@ def import_(document: Document) -> Import:
         bucket=document["bucket"],
         key=document["key"],
         version_id=document["versionId"],
-        counts=Counts(**checkpoint["counts"]),
+        counts=RowCounts(**checkpoint["counts"]),
         progress=Progress(bytes_read=total if document["state"] == DONE else min(read, total), bytes_total=total),
         error=Fault(code=error["code"], message=error["message"]) if error else None,
         rejects=RejectsFile(bucket=rejects["bucket"], key=rejects["key"], omitted=rejects["omitted"])

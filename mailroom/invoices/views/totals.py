@@ -12,14 +12,13 @@ from bson.decimal128 import Decimal128, create_decimal128_context
 from msgspec import Meta
 from pymongo.errors import ExecutionTimeout
 
-from mailroom.invoices.api.schemas import Shape
 from mailroom.invoices.model.decimals import plain_text
 from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document, Documents
 from mailroom.web import paging
 from mailroom.web.concurrency import Turns
-from mailroom.web.endpoints import Cursor, Money
 from mailroom.web.problems import Problem
+from mailroom.web.schemas import Cursor, Money, Schema
 
 _KEYS: dict[str, Any] = {
     "supplier": "$supplierKey",
@@ -38,7 +37,7 @@ _MOST_SECONDS = 9.0
 Groups = dict[tuple[str, ...], Document]
 
 
-class Total(Shape, omit_defaults=True):
+class Total(Schema, omit_defaults=True):
     """The invoices that have these in common. Of `supplier`, `month` and `status` those are there that `by` names.
 
     `supplier` is a name as one of the invoices writes it; names that differ only in case or spaces are one supplier.
@@ -54,7 +53,7 @@ class Total(Shape, omit_defaults=True):
     status: str | msgspec.UnsetType = msgspec.UNSET
 
 
-class TotalPage(Shape):
+class TotalPage(Schema):
     items: list[Total]
     next_cursor: Cursor | None
 

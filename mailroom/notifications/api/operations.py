@@ -11,7 +11,8 @@ from mailroom.notifications.api.schemas import Status
 from mailroom.notifications.message.request import Send
 from mailroom.notifications.model.messages import State
 from mailroom.notifications.templates.rendering import Version
-from mailroom.web.endpoints import PAGE, Contract, Operation, Parameter, Time
+from mailroom.web.endpoints import PAGE, Contract, Operation, Parameter
+from mailroom.web.schemas import Time
 
 CONTRACT = Contract(
     "notifications",

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from mailroom.notifications.model.messages import Fate, Kind, State
-from mailroom.web.endpoints import Cursor, Id, Time
+from mailroom.web.schemas import Cursor, Id, Time
 
 Status = Annotated[str, Meta(extra_json_schema={"enum": [state.value for state in State]})]
 

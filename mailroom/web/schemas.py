@@ -1,0 +1,26 @@
+"""What the answers of both APIs are made of, as msgspec understands it. The OpenAPI documents are made from these."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+# Types of JSON values that say more than "string".
+Id = Annotated[str, Meta(pattern="^[0-9a-f]{24}$", examples=["65b9d7f0c2a4e81f3b6d9a10"])]
+Date = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d$", extra_json_schema={"format": "date"})]
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2024-01-31T12:00:00.000Z"])]
+Money = Annotated[str, Meta(pattern=r"^-?\d+(\.\d+)?$", examples=["1190.00"])]
+Cursor = Annotated[str, Meta(description="Give it as `cursor` to get the next page; null after the last one.")]
+
+
+class Schema(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """The base of what an API sends."""
+
+
+class Fault(Schema):
+    """Why something failed: `code` is stable and for programs, `message` is for people."""
+
+    code: str
+    message: str
