@@ -9,7 +9,7 @@ from typing import Any
 from local import tools
 from local.data import InUseError
 from local.process import StartError
-from local.run import Stack
+from local.runner import Stack
 from local.signals import exit_on_signals, exit_with_parent
 from local.stack import StackError
 

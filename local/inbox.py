@@ -9,7 +9,7 @@ from aiohttp import web
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from local import pages
-from local.mail import Mail, Mailbox
+from local.mailbox import Mail, Mailbox
 
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 

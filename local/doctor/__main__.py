@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 
-from local import doors
+from local import addresses
 from local.doctor import checks
 from local.doctor.checks import Finding
 
@@ -36,14 +36,14 @@ def compose(variables: Mapping[str, str]) -> Iterator[Finding]:
         yield checks.compose()
     secrets = checks.secrets()
     yield secrets
-    url = doors.gateway(variables)
+    url = addresses.gateway(variables)
     gateway = checks.gateway(url)
     yield gateway
     key = variables.get("API_KEY") or _made("api-key")
     if key and not gateway.mend:
         yield checks.database(url, key)
     if not secrets.mend:
-        endpoint = doors.s3(variables)
+        endpoint = addresses.s3(variables)
         user, password = _made("minio-root-user"), _made("minio-root-password")
         yield checks.event_rule(endpoint, user, password, variables.get("INVOICES_BUCKET", "invoices"))
 

@@ -21,7 +21,7 @@ import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error, ServerError
 
-from local import doors
+from local import addresses
 
 SECRETS = Path(__file__).parents[2] / "compose" / "secrets"
 # A lost kick costs a minute, a lost event two or three; a worker may need its lease to run out first.
@@ -40,11 +40,11 @@ class Deployment:
     """The two doors: the gateway's functions and the object store."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
-        self.gateway = doors.gateway(variables)
+        self.gateway = addresses.gateway(variables)
         self.key = variables.get("API_KEY") or _made("api-key")
         self.bucket = variables.get("INVOICES_BUCKET", "invoices")
         self.email_to = variables.get("EMAIL_TO", "accounts@example.com")
-        self.endpoint = doors.s3(variables)
+        self.endpoint = addresses.s3(variables)
         url = urlsplit(self.endpoint)
         self._http = urllib3.PoolManager(timeout=CALL_SECONDS, retries=False)
         self._store = Minio(

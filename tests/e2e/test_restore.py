@@ -15,7 +15,7 @@ import pytest
 
 from local import users
 from local.demo.client import Client, DemoError, wait_for
-from local.run import Stack
+from local.runner import Stack
 from local.servers import base_environment
 from tests.e2e.conftest import ENVIRONMENT, ROOT
 from tests.integration.invoices.files import csv, line
