@@ -1,4 +1,4 @@
-"""Where people reach a deployment: the addresses that variables name, else those of `make up` on this machine."""
+"""The addresses at which people reach a deployment: from variables, else those of `make up` on this machine."""
 
 from collections.abc import Mapping
 

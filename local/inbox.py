@@ -1,17 +1,24 @@
 """An SMTP server that keeps every message, and a page to read them: `python -m local.inbox`, both on 127.0.0.1."""
 
 import argparse
-import asyncio
-from functools import partial
 from pathlib import Path
 
-from aiohttp import web
+import waitress
+from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from flask import Flask, Response, abort, jsonify, render_template
 
-from local import pages
 from local.mailbox import Mail, Mailbox
 
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
+
+# The pages run no script and fetch nothing, whatever a message holds.
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 class Receiver:
@@ -27,61 +34,45 @@ class Receiver:
         return f"250 OK: kept as {name}"
 
 
-def application(mailbox: Mailbox) -> web.Application:
+def create_app(mailbox: Mailbox) -> Flask:
     """The pages for people and the JSON for programs."""
+    app = Flask(__name__)
 
-    def found(request: web.Request) -> Mail:
-        mail = mailbox.get(request.match_info["id"])
-        if mail is None:
-            raise web.HTTPNotFound(text="No such message.\n")
-        return mail
+    def find(mail_id: str) -> Mail:
+        return mailbox.get(mail_id) or abort(404, "No such message.")
 
-    async def index(_: web.Request) -> web.Response:
-        return page(pages.index([mail.summary() for mail in mailbox.newest_first()]))
+    @app.after_request
+    def protect(response: Response) -> Response:
+        response.headers.extend(HEADERS)
+        return response
 
-    async def one(request: web.Request) -> web.Response:
-        return page(pages.message(found(request).full()))
+    @app.get("/")
+    def index() -> str:
+        return render_template("inbox.html", mails=[mail.summary() for mail in mailbox.newest_first()])
 
-    async def listed(_: web.Request) -> web.Response:
-        return web.json_response([mail.summary() for mail in mailbox.newest_first()])
+    @app.get("/read/<mail_id>")
+    def read(mail_id: str) -> str:
+        return render_template("mail.html", mail=find(mail_id).full())
 
-    async def full(request: web.Request) -> web.Response:
-        return web.json_response(found(request).full())
+    @app.get("/messages")
+    def messages() -> Response:
+        return jsonify([mail.summary() for mail in mailbox.newest_first()])
 
-    async def raw(request: web.Request) -> web.Response:
-        mail = found(request)
-        headers = {"Content-Disposition": f'attachment; filename="{mail.id}.eml"', "X-Content-Type-Options": "nosniff"}
-        return web.Response(body=mail.raw, content_type="message/rfc822", headers=headers)
+    @app.get("/messages/<mail_id>")
+    def message(mail_id: str) -> Response:
+        return jsonify(find(mail_id).full())
 
-    async def healthy(_: web.Request) -> web.Response:
-        return web.Response(text="OK\n")
+    @app.get("/messages/<mail_id>.eml")
+    def raw(mail_id: str) -> Response:
+        mail = find(mail_id)
+        headers = {"Content-Disposition": f'attachment; filename="{mail.id}.eml"'}
+        return Response(mail.raw, headers=headers, content_type="message/rfc822")
 
-    app = web.Application()
-    app.router.add_get("/", index)
-    app.router.add_get("/read/{id}", one)
-    app.router.add_get("/messages", listed)
-    app.router.add_get("/messages/{id}.eml", raw)
-    app.router.add_get("/messages/{id}", full)
-    app.router.add_get("/healthz", healthy)
+    @app.get("/healthz")
+    def healthy() -> str:
+        return "OK\n"
+
     return app
-
-
-def page(html: str) -> web.Response:
-    """A page that runs no script and fetches nothing, whatever a message holds."""
-    headers = {"Content-Security-Policy": pages.POLICY, "X-Content-Type-Options": "nosniff"}
-    return web.Response(text=html, content_type="text/html", headers=headers)
-
-
-async def serve(mailbox: Mailbox, smtp_port: int, http_port: int) -> None:
-    """Serves until cancelled."""
-    smtp = partial(
-        SMTP, Receiver(mailbox), data_size_limit=MAX_MESSAGE_BYTES, enable_SMTPUTF8=True, hostname="localhost"
-    )
-    await asyncio.get_running_loop().create_server(smtp, "127.0.0.1", smtp_port)
-    runner = web.AppRunner(application(mailbox), access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", http_port).start()  # after SMTP: this one is asked whether both are ready
-    await asyncio.Event().wait()
 
 
 def main() -> None:
@@ -90,7 +81,18 @@ def main() -> None:
     parser.add_argument("--smtp-port", type=int, required=True)
     parser.add_argument("--http-port", type=int, required=True)
     options = parser.parse_args()
-    asyncio.run(serve(Mailbox(options.mail), options.smtp_port, options.http_port))
+    mailbox = Mailbox(options.mail)
+    smtp = Controller(
+        Receiver(mailbox),
+        hostname="127.0.0.1",
+        port=options.smtp_port,
+        data_size_limit=MAX_MESSAGE_BYTES,
+        enable_SMTPUTF8=True,
+        server_hostname="localhost",
+    )
+    smtp.start()  # before the page, which is asked whether both are ready
+    waitress.serve(create_app(mailbox), host="127.0.0.1", port=options.http_port, ident=None)
+    smtp.stop()
 
 
 if __name__ == "__main__":

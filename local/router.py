@@ -1,6 +1,7 @@
 """Stands for the OpenFaaS gateway and cron-connector: `python -m local.router`, on 127.0.0.1.
 
-`/function/NAME` proxies, `/async-function/NAME` queues, and functions with a schedule are called on time.
+It passes `/function/NAME` on to the function, and calls functions with a schedule on time. It has no asynchronous
+queue: a kick is a plain call, and the kicker hangs up after half a second while the worker goes on.
 """
 
 import argparse
@@ -14,11 +15,9 @@ from typing import Any
 
 from aiohttp import web
 
-from local.calls import CallQueue, QueueFullError
 from local.proxy import Proxy
 from local.schedule import keep_schedule
 
-MAX_ASYNC_BODY_BYTES = 1024 * 1024  # what the gateway's message queue takes
 METHODS = "*"
 _ANY_PATH = r"{tail:[\s\S]+}"  # a line end too, as %0A
 
@@ -32,35 +31,27 @@ def log(message: str, **fields: Any) -> None:
 def application(routes: Mapping[str, Mapping[str, str | None]]) -> web.Application:
     """The router for these functions: `{name: {url, schedule}}`."""
     proxy = Proxy({name: str(route["url"]) for name, route in routes.items()})
-    queue = CallQueue(proxy, log)
 
     async def function(request: web.Request) -> web.StreamResponse:
         return await proxy.forward(request)
-
-    async def async_function(request: web.Request) -> web.Response:
-        try:
-            call_id = queue.put(request, await request.read())
-        except QueueFullError as error:  # 500 is what the gateway answers when it cannot queue
-            raise web.HTTPInternalServerError(text=f"{error}\n") from error
-        return web.Response(status=202, headers={"X-Call-Id": call_id})
 
     async def healthy(_: web.Request) -> web.Response:
         return web.Response(text="OK\n")
 
     async def background(_: web.Application) -> AsyncIterator[None]:
         async with proxy:
-            tasks = [asyncio.create_task(queue.work()) for _ in range(CallQueue.WORKERS)]
-            for name, route in routes.items():
-                if expression := route.get("schedule"):
-                    tasks.append(asyncio.create_task(keep_schedule(proxy, name, expression, log)))
+            tasks = [
+                asyncio.create_task(keep_schedule(proxy, name, expression, log))
+                for name, route in routes.items()
+                if (expression := route.get("schedule"))
+            ]
             yield
             for task in tasks:
                 task.cancel()
 
-    app = web.Application(client_max_size=MAX_ASYNC_BODY_BYTES)
+    app = web.Application()
     app.router.add_get("/healthz", healthy)
     app.router.add_route(METHODS, "/function/" + _ANY_PATH, function)
-    app.router.add_route(METHODS, "/async-function/" + _ANY_PATH, async_function)
     app.cleanup_ctx.append(background)
     return app
 

@@ -207,7 +207,7 @@ class Stack(Servers):
         """The function with this machine's addresses in those of its settings that name other servers."""
         addresses = {
             "S3_ENDPOINT": self._url("minio"),
-            "KICK_URL": f"{self._url('router')}/async-function/{{function}}",
+            "KICK_URL": f"{self._url('router')}/function/{{function}}",
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": str(self.ports["smtp"]),
             "SMTP_TLS": "off",

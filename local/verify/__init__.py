@@ -1,1 +1,1 @@
-"""Verifies a deployment through its doors: a file in, an invoice out; a notification in, a mail out."""
+"""Verifies a deployment from outside: a file in, an invoice out; a notification in, a mail out."""

@@ -37,7 +37,7 @@ class VerifyError(Exception):
 
 
 class Deployment:
-    """The two doors: the gateway's functions and the object store."""
+    """The deployment's gateway and its object store."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self.gateway = addresses.gateway(variables)

@@ -43,6 +43,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             body = self.rfile.read(size)
         if self.path.startswith("/slow"):
+            with open(os.environ["FUNCTION_DIR"] + "/calls", "a") as calls:
+                calls.write(f"begun {self.command} {self.path}\\n")
             time.sleep(5)
         secrets = {file.name: file.read_text() for file in pathlib.Path(os.environ["SECRETS_DIR"]).iterdir()}
         modes = {oct(file.stat().st_mode & 0o777) for file in pathlib.Path(os.environ["SECRETS_DIR"]).iterdir()}
@@ -52,12 +54,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         content = b"" if self.path.startswith("/_/") else json.dumps(told).encode()
         if self.path.startswith("/big"):
             content = b"x" * 300_000
+        with open(os.environ["FUNCTION_DIR"] + "/calls", "a") as calls:
+            self.path.startswith("/_/") or calls.write(f"{self.command} {self.path} {body.decode()}\\n")
         self.send_response(201 if self.path.startswith("/made") else 200)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
-        with open(os.environ["FUNCTION_DIR"] + "/calls", "a") as calls:
-            self.path.startswith("/_/") or calls.write(f"{self.command} {self.path} {body.decode()}\\n")
 
     do_GET = do_POST = do_PUT = do_DELETE = answer
 
@@ -96,8 +98,9 @@ def root(tmp_path: Path) -> Path:
     (root / "template" / "python3-http" / "index.py").write_text(INDEX)
     (root / "mailroom").mkdir()
     (root / "mailroom" / "__main__.py").write_text(MAILROOM)
-    rights = (ROOT / "mailroom" / "rights.py").read_text() + RIGHTS
-    (root / "mailroom" / "rights.py").write_text(rights)
+    (root / "mailroom" / "deploy").mkdir()
+    permissions = (ROOT / "mailroom" / "deploy" / "permissions.py").read_text() + RIGHTS
+    (root / "mailroom" / "deploy" / "permissions.py").write_text(permissions)
     shutil.copytree(ROOT / "compose", root / "compose", ignore=shutil.ignore_patterns("secrets", "environment"))
     (root / "stack.yml").write_text(STACK)
     shutil.copytree(ROOT / "local", root / "local", ignore=shutil.ignore_patterns("__pycache__"))

@@ -4,6 +4,7 @@ import concurrent.futures
 import http.client
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -110,7 +111,6 @@ def test_streams(router: Router) -> None:
 
 def test_unknown_and_down(router: Router) -> None:
     assert router.call("GET", "/function/nope")[0] == 404
-    assert router.call("POST", "/async-function/nope")[0] == 404
     assert router.call("GET", "/elsewhere")[0] == 404
     started = time.monotonic()
     status, headers, _ = router.call("GET", "/function/down")
@@ -130,27 +130,11 @@ def test_a_call_waits_for_a_function_that_starts_again_but_one_cut_off_fails(rou
         assert json.loads(waiting.result()[2])["body"] == "kept"
 
 
-def test_an_async_call_is_accepted_at_once_and_made_soon(router: Router) -> None:
-    status, headers, content = router.call("POST", "/async-function/invoices/a%2Fb?c", "later", X_Call_Id="mine")
-    assert (status, headers["X-Call-Id"], content) == (202, "mine", b"")
-    until(lambda: "POST /a%2Fb?c later\n" in router.made())
-    until(lambda: '"message": "async call"' in (router.folder / "router.log").read_text())
-    assert router.call("POST", "/async-function/invoices", b"x" * 2_000_000)[0] == 413
-
-
-def test_a_full_queue_answers_500_as_the_gateway_does(router: Router) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", router.ports["router"], timeout=10)
-
-    def put() -> int:
-        connection.request("POST", "/async-function/down")
-        answer = connection.getresponse()
-        answer.read()
-        return answer.status
-
-    statuses = [put() for _ in range(1010)]
-    connection.close()
-    assert statuses[:1000] == [202] * 1000
-    assert statuses[-1] == 500
+def test_a_call_goes_on_when_its_caller_hangs_up_as_a_kicker_does(router: Router) -> None:
+    with socket.create_connection(("127.0.0.1", router.ports["router"])) as caller:
+        caller.sendall(b"POST /function/invoices/slow HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nkick")
+        until(lambda: "begun POST /slow" in router.made())
+    until(lambda: "POST /slow kick\n" in router.made())
 
 
 def test_the_schedule_is_kept(router: Router) -> None:

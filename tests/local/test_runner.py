@@ -41,7 +41,7 @@ def test_a_stack(running: Stack, root: Path, tmp_path: Path) -> None:
     # a function gets its own settings and secrets, and nothing of ours
     invoices = told(running)
     assert invoices["environment"]["S3_ENDPOINT"] == info["minio"]["endpoint"]
-    assert invoices["environment"]["KICK_URL"] == f"{info['gateway']}/async-function/{{function}}"
+    assert invoices["environment"]["KICK_URL"] == f"{info['gateway']}/function/{{function}}"
     assert invoices["environment"]["SMTP_TLS"] == "off"
     assert invoices["environment"]["IMPORT_LEASE_SECONDS"] == "2"
     assert "PYTEST_CURRENT_TEST" not in invoices["environment"]
