@@ -14,7 +14,7 @@ import sys
 import threading
 from pathlib import Path
 
-from function_runtime import handler, logs, settings
+from function_runtime import function, logs, settings
 
 CLOSE_SECONDS = 3
 EXIT_SECONDS = 2
@@ -38,19 +38,19 @@ def main() -> None:
     from function_runtime import calls, server
     from function_runtime.drain import Drain, Traffic
 
-    function = handler.load(options.function_dir)
+    loaded = function.load(options.function_dir)
     gc.freeze()  # nor later: it took 50 ms, in the middle of a call
     gc.enable()
     traffic = Traffic()
     drain = Drain(traffic, options.quiet_seconds, options.drain_seconds)
-    application = calls.application(function, options.max_body_bytes, traffic, accepting=lambda: not drain.begun)
+    application = calls.application(loaded, options.max_body_bytes, traffic, accepting=lambda: not drain.begun)
     server.serve(application, listener, options, drain)
-    close(function)
+    close(loaded)
 
 
-def close(function: handler.Handler) -> None:
+def close(loaded: function.Handler) -> None:
     """Let the function close what it holds, within CLOSE_SECONDS, and make sure that the process ends."""
-    closing = threading.Thread(target=function.close, name="close", daemon=True)
+    closing = threading.Thread(target=loaded.close, name="close", daemon=True)
     closing.start()
     closing.join(CLOSE_SECONDS)
     if closing.is_alive():

@@ -15,9 +15,9 @@ from werkzeug.datastructures import Headers, MultiDict
 from werkzeug.exceptions import HTTPException
 
 from function_runtime import problems
-from function_runtime.answers import to_response
 from function_runtime.drain import Traffic
-from function_runtime.handler import Handler
+from function_runtime.flask_app import to_response
+from function_runtime.function import Handler
 from function_runtime.logs import call_id
 from function_runtime.settings import hostname
 from function_runtime.wsgi import Application, Environ, StartResponse
