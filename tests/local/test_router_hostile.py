@@ -1,6 +1,7 @@
 """The router before a real function: callers without end, and what could be smuggled past it."""
 
 import json
+import select
 import subprocess
 import sys
 import time
@@ -15,12 +16,26 @@ from tests.hostile import AMBIGUOUS, everything, sent
 from tests.local.conftest import ROOT, environment, until
 
 HANDLER = """
+ended = []
+
 def handle(event, context):
-    if event.path == "/stream":
-        return (b"x" * 100_000 for _ in range(1000))
+    match event.path:
+        case "/stream":
+            return stream()
+        case "/ended":
+            return ended
     return [event.method, event.path, event.body.decode(), dict(event.headers)]
+
+def stream():
+    try:
+        for _ in range(1000):
+            yield b"x" * 100_000
+    finally:
+        ended.append("yes")
 """
-LIMIT_SECONDS = 1  # of the functions, for a request to come and for an answer to go
+LIMIT_SECONDS = 1  # instead of the router's own, for a call from its first byte to the last of its answer
+ROUTER = f"import local.proxy as proxy, local.router as router; proxy.CALL_SECONDS = {LIMIT_SECONDS}; router.main()"
+READERS = 4  # half of a function's threads
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +48,6 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     routes = {name: {"url": f"http://127.0.0.1:{ports[name]}", "schedule": None} for name in ("invoices", "worker")}
     (folder / "routes.json").write_text(json.dumps(routes))
     index = ROOT / "template/python3-http/index.py"
-    limit = f"{LIMIT_SECONDS}s"
-    own = {"FUNCTION_DIR": str(folder / "function"), "read_timeout": limit, "write_timeout": limit}
     with ExitStack() as stack:
 
         def start(*command: str, **more: str) -> None:
@@ -44,12 +57,21 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             stack.callback(process.kill)
 
         for name in routes:
-            start(str(index), **own, PORT=str(ports[name]))
-        start("-m", "local.router", "--port", str(ports["router"]), "--routes", str(folder / "routes.json"))
+            start(str(index), FUNCTION_DIR=str(folder / "function"), PORT=str(ports[name]))
+        start("-c", ROUTER, "--port", str(ports["router"]), "--routes", str(folder / "routes.json"))
         for name in routes:
             until(http_ok(f"http://127.0.0.1:{ports[name]}/_/ready"))
         until(http_ok(f"http://127.0.0.1:{ports['router']}/healthz"))
         yield ports["router"]
+
+
+def answer(port: int, path: str = "") -> bytes:
+    """What the function answers; it is 200."""
+    answered = everything(
+        port, f"GET /function/invoices{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+    )
+    assert answered[9:12] == b"200", answered
+    return answered.rpartition(b"\r\n\r\n")[2]
 
 
 SMUGGLED = b"GET /function/worker/smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -105,24 +127,42 @@ def test_the_rest_of_a_path_is_the_functions_own_affair(port: int, path: str) ->
     assert received[1] == path.replace("%2e", ".")
 
 
+BODY = b"POST /function/invoices HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+
+
 @pytest.mark.parametrize(
     "begun",
-    [
-        b"GET /function/invoices HT",
-        b"GET /function/invoices HTTP/1.1\r\nHost: x\r\nX-A: ",
-        b"POST /function/invoices HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n",
-        b"GET /function/invoices/stream HTTP/1.1\r\nHost: x\r\n\r\n",
-    ],
-    ids=["line", "header", "body", "reader"],
+    [b"GET /function/invoices HT", b"GET /function/invoices HTTP/1.1\r\nHost: x\r\nX-A: ", BODY],
+    ids=["line", "header", "body"],
 )
 def test_slow_callers_disturb_nobody(port: int, begun: bytes) -> None:
     with ExitStack() as stack:
-        clients = [stack.enter_context(sent(port, begun, 4096)) for _ in range(50)]
+        clients = [stack.enter_context(sent(port, begun)) for _ in range(50)]
         ends = time.monotonic() + 3 * LIMIT_SECONDS
         while time.monotonic() < ends:
             for client in clients:
                 with suppress(OSError):
                     client.sendall(b"a")  # a byte now and then
-            answered = everything(port, b"GET /function/invoices HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            assert answered[9:12] == b"200", answered
+            answer(port)
             time.sleep(0.1)
+
+
+def test_a_slow_body_is_given_up(port: int) -> None:
+    with sent(port, BODY) as client:
+        began = time.monotonic()
+        while not select.select([client], [], [], 0.1)[0]:
+            assert time.monotonic() - began < 5 * LIMIT_SECONDS, "no answer"
+            client.sendall(b"a")  # a byte now and then
+        assert client.recv(12) == b"HTTP/1.1 504"
+        assert time.monotonic() - began >= LIMIT_SECONDS
+
+
+def test_readers_that_do_not_read_are_cut_off_and_their_threads_come_back(port: int) -> None:
+    with ExitStack() as stack:
+        ask = b"GET /function/invoices/stream HTTP/1.1\r\nHost: x\r\n\r\n"
+        readers = [stack.enter_context(sent(port, ask, 4096)) for _ in range(READERS)]
+        until(lambda: answer(port, "/ended").count(b"yes") == READERS)
+        for reader in readers:
+            with suppress(ConnectionResetError):
+                while received := reader.recv(1 << 20):
+                    assert not received.endswith(b"\r\n0\r\n\r\n"), "it seems to be complete"

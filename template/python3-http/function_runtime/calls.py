@@ -1,86 +1,95 @@
-"""One call, from the WSGI request to the last byte handed to the server."""
+"""One call, from the WSGI request to the last byte that is handed to Waitress."""
 
+import itertools
+import json
 import logging
 import re
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, Self
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from werkzeug import Request, Response
-from werkzeug.datastructures import Headers, MultiDict
-from werkzeug.exceptions import HTTPException
-
-from function_runtime import problems
-from function_runtime.drain import Traffic
-from function_runtime.flask_app import to_response
-from function_runtime.function import Handler
+from function_runtime.drain import Drain
+from function_runtime.function import Function
 from function_runtime.logs import call_id
-from function_runtime.settings import hostname
-from function_runtime.wsgi import Application, Environ, StartResponse
 
 log = logging.getLogger("function")
 access = logging.getLogger("access")
 
 CALL_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+# Waitress takes an answer piece by piece, as its reader takes it, so that a stop loses little of one.
+PIECE_BYTES = 64 << 10
 
 
-@dataclass(frozen=True)
-class Event:
-    """What was asked. `headers` ignore case; `query` holds the first of repeated values, `getlist` gives all."""
+def application(function: Function, max_body_bytes: int, drain: Drain) -> WSGIApplication:
+    """Health, readiness, and the function on every other path.
 
-    body: bytes
-    headers: Headers
-    method: str
-    query: MultiDict[str, str]
-    path: str
+    Readiness is refused as soon as a drain has begun. Calls are served until the server stops.
+    """
 
+    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        match environ["PATH_INFO"]:
+            case "/_/health":
+                return _plain(HTTPStatus.OK, start_response)
+            case "/_/ready":
+                ready = not drain.begun and _is_ready(function)
+                return _plain(HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, start_response)
+            case _:
+                return Call(environ, start_response, drain).run(function.app, max_body_bytes)
 
-@dataclass(frozen=True)
-class Context:
-    """Where it runs, and the id by which logs and answer name this call."""
-
-    hostname: str
-    call_id: str
+    return serve
 
 
 class Call:
-    """The body of one answer as WSGI iterates it; closing it, which the server always does, ends the call."""
+    """The answer to one call, as Waitress iterates it. Waitress always closes it, and that ends the call."""
 
-    def __init__(self, environ: Environ, traffic: Traffic) -> None:
+    def __init__(self, environ: WSGIEnvironment, start_response: StartResponse, drain: Drain) -> None:
         self._environ = environ
-        self._traffic = traffic
+        self._start_response = start_response
+        self._drain = drain
         self._started = time.monotonic()
         self._status = 0
         self._complete = False
         self._body: Iterable[bytes] = ()
-        self.id = _call_id(environ)
+        self._chunks: Iterator[bytes] = iter(())
+        # The function finds the id in this header, whether the caller sent one or not.
+        self.id = environ["HTTP_X_CALL_ID"] = _call_id(environ)
         # No need to set it back: the thread sets it anew for the next call.
         call_id.set(self.id)
-        traffic.enter()
+        drain.enter()
 
-    def run(self, application: Application, start_response: StartResponse) -> "Call":
-        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            self._status = int(status[:3])
-            named = [(name, value) for name, value in headers if name.lower() != "x-call-id"]
-            return start_response(status, [*named, ("X-Call-Id", self.id)], exc_info)
-
+    def run(self, app: WSGIApplication, max_body_bytes: int) -> Self:
+        """Call `app` until its answer begins. An exception up to then is a 500."""
         try:
-            self._body = application(self._environ, start)
+            self._begin(app, max_body_bytes)
         except BaseException:
             self.close()
             raise
         return self
 
-    def __iter__(self) -> Iterator[bytes]:
+    def _begin(self, app: WSGIApplication, max_body_bytes: int) -> None:
+        # Waitress has read the body. It has counted a chunked one, and set its length.
+        if int(self._environ.get("CONTENT_LENGTH") or 0) > max_body_bytes:
+            detail = f"The body is longer than {max_body_bytes} bytes."
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body.too_large", detail)
+            return
         try:
-            yield from self._body
-        except Exception:
-            log.exception("the answer's stream failed")
-            raise  # the server cuts the connection, so that the caller sees that the rest is missing
+            self._body = app(self._environ, self._start)
+            chunks = filter(None, self._body)
+            self._chunks = itertools.chain([next(chunks, b"")], chunks)
+        except BaseException:  # sys.exit() too: it would end the thread and leave the caller waiting
+            log.exception("the function failed")
+            detail = "The function failed. Its log has more under this call id."
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail, sys.exc_info())
+
+    def __iter__(self) -> Iterator[bytes]:
+        # An exception ends the connection, so that the caller sees that the rest is missing. Waitress logs it.
+        for chunk in self._chunks:
+            for begin in range(0, len(chunk), PIECE_BYTES):
+                yield bytes(chunk[begin : begin + PIECE_BYTES])
         self._complete = True
 
     def close(self) -> None:
@@ -91,8 +100,21 @@ class Call:
         except Exception:
             log.exception("closing the answer's stream failed")
         finally:
-            self._traffic.leave()
+            self._drain.leave()
             access.info("call", extra=self._fields())
+
+    def _start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        self._status = int(status[:3])
+        named = [(name, value) for name, value in headers if name.lower() != "x-call-id"]
+        return self._start_response(status, [*named, ("X-Call-Id", self.id)], exc_info)
+
+    def _refuse(self, status: HTTPStatus, code: str, detail: str, exc_info: Any = None) -> None:
+        """Answer a problem document (RFC 9457). `detail` is for people and tells nothing of the inside."""
+        problem = {"type": "about:blank", "title": status.phrase, "status": status.value}
+        content = json.dumps(problem | {"detail": detail, "code": code, "callId": self.id}).encode()
+        headers = [("Content-Type", "application/problem+json"), ("Content-Length", str(len(content)))]
+        self._start(f"{status.value} {status.phrase}", headers, exc_info)
+        self._chunks = iter([content])
 
     def _fields(self) -> dict[str, Any]:
         """For the access line. The query stays out: people put secrets there."""
@@ -105,81 +127,9 @@ class Call:
         return fields if self._complete else fields | {"aborted": True}
 
 
-def application(handler: Handler, max_body_bytes: int, traffic: Traffic, accepting: Callable[[], bool]) -> Application:
-    """The WSGI application: health, readiness, and the function on every other path.
-
-    Readiness is refused as soon as `accepting()` is false; calls are served until the server stops.
-    """
-    function = _limited(_function(handler), max_body_bytes)
-
-    def serve(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        match environ["PATH_INFO"]:
-            case "/_/health":
-                return _plain(HTTPStatus.OK, start_response)
-            case "/_/ready":
-                ready = accepting() and _is_ready(handler)
-                return _plain(HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, start_response)
-            case _:
-                return Call(environ, traffic).run(function, start_response)
-
-    return serve
-
-
-def _function(handler: Handler) -> Application:
-    """The function alone. A handler that has loaded Flask gets its calls in a Flask application."""
-    if handler.is_application:
-
-        def serve(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-            environ["HTTP_X_CALL_ID"] = call_id.get()
-            return cast(Application, handler.handle)(environ, start_response)
-
-        return serve
-
-    def call(request: Request) -> Response:
-        try:
-            return to_response(handler.handle(_event(request), Context(hostname(), call_id.get() or "")))
-        except HTTPException:
-            raise  # abort(): an answer, not a failure
-        except BaseException:  # sys.exit() too: it would end the thread and leave the caller waiting
-            log.exception("the handler failed")
-            content = problems.document(
-                HTTPStatus.INTERNAL_SERVER_ERROR,
-                "internal",
-                "The function failed. Its log has more under this call id.",
-                call_id.get(),
-            )
-            return Response(content, HTTPStatus.INTERNAL_SERVER_ERROR, content_type=problems.CONTENT_TYPE)
-
-    if "flask" in sys.modules:
-        from function_runtime import in_flask
-
-        return in_flask.application(call)
-    return cast(Application, Request.application(call))
-
-
-def _event(request: Request) -> Event:
-    return Event(request.get_data(), request.headers, request.method, request.args, request.path)
-
-
-def _limited(function: Application, max_body_bytes: int) -> Application:
-    """`function`, with longer bodies refused. The server has counted chunked ones and set their length."""
-
-    def serve(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if int(environ.get("CONTENT_LENGTH") or 0) <= max_body_bytes:
-            return function(environ, start_response)
-        status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        detail = f"The body is longer than {max_body_bytes} bytes."
-        content = problems.document(status, "body.too_large", detail, call_id.get())
-        headers = [("Content-Type", problems.CONTENT_TYPE), ("Content-Length", str(len(content)))]
-        start_response(f"{status.value} {status.phrase}", headers)
-        return [content]
-
-    return serve
-
-
-def _is_ready(handler: Handler) -> bool:
+def _is_ready(function: Function) -> bool:
     try:
-        return bool(handler.ready())
+        return bool(function.ready())
     except Exception:
         log.warning("not ready", exc_info=True)
         return False
@@ -187,13 +137,12 @@ def _is_ready(handler: Handler) -> bool:
 
 def _plain(status: HTTPStatus, start_response: StartResponse) -> list[bytes]:
     content = status.phrase.encode()
-    start_response(
-        f"{status.value} {status.phrase}", [("Content-Type", "text/plain"), ("Content-Length", str(len(content)))]
-    )
+    headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(content)))]
+    start_response(f"{status.value} {status.phrase}", headers)
     return [content]
 
 
-def _call_id(environ: Environ) -> str:
+def _call_id(environ: WSGIEnvironment) -> str:
     """The gateway's id, else the caller's, else a new one; one that is not of the form could forge log fields."""
     for name in ("HTTP_X_CALL_ID", "HTTP_X_REQUEST_ID"):
         if CALL_ID.fullmatch(environ.get(name, "")):

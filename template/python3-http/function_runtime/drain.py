@@ -6,59 +6,68 @@ serving --SIGTERM--> draining: not ready, but serving --no call for a while, or 
 """
 
 import logging
+import signal
 import threading
 import time
+from queue import Empty, SimpleQueue
 
 log = logging.getLogger("function")
 
-
-class Traffic:
-    """How many calls are in flight, and when one was last seen. Times are of `time.monotonic`."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.in_flight = 0
-        self.last_seen = 0.0
-
-    def enter(self) -> None:
-        with self._lock:
-            self.in_flight += 1
-
-    def leave(self) -> None:
-        with self._lock:
-            self.in_flight -= 1
-            self.last_seen = time.monotonic()
+POLL_SECONDS = 0.02
+# After SIGINT, how long no call must have been seen: the last bytes of an answer may still be on their way.
+LAST_BYTES_SECONDS = 0.1
 
 
 class Drain:
-    """When to stop: once told to, and quiet for as long as it takes; or out of time."""
+    """Counts calls, and knows when to stop: after a signal, once no call was seen for a while; or out of time.
 
-    def __init__(self, traffic: Traffic, quiet_seconds: float, drain_seconds: float) -> None:
-        self._traffic = traffic
+    A call ends when Waitress has taken its whole answer. Waitress then holds at most two pieces of it.
+    """
+
+    def __init__(self, quiet_seconds: float, drain_seconds: float) -> None:
+        self.begun = False
         self._quiet_seconds = quiet_seconds
         self._drain_seconds = drain_seconds
-        self._began: float | None = None
-        self._last_busy = 0.0
+        self._signals: SimpleQueue[int] = SimpleQueue()  # its put() may interrupt its get(), as a signal handler does
+        self._lock = threading.Lock()
+        self._calls = 0
+        self._last_seen = 0.0
 
-    @property
-    def begun(self) -> bool:
-        return self._began is not None
+    def enter(self) -> None:
+        with self._lock:
+            self._calls += 1
 
-    def begin(self, wait_for_more: bool) -> None:
-        self._began = self._began or time.monotonic()
-        if not wait_for_more:
-            self._quiet_seconds = 0
+    def leave(self) -> None:
+        with self._lock:
+            self._calls -= 1
+            self._last_seen = time.monotonic()
 
-    def over(self, busy: bool) -> bool:
-        if self._began is None:
-            return False
-        now = time.monotonic()
-        busy = busy or self._traffic.in_flight > 0
-        if busy:
-            self._last_busy = now
-        if now - self._began >= self._drain_seconds:
-            if busy:
-                log.warning("out of time, calls are cut off", extra={"calls": self._traffic.in_flight})
-            return True
-        quiet_since = max(self._began, self._last_busy, self._traffic.last_seen)
-        return not busy and now - quiet_since >= self._quiet_seconds
+    def signal(self, number: int, _frame: object = None) -> None:
+        """Handle SIGTERM or SIGINT."""
+        self._signals.put(number)
+
+    def wait(self) -> bool:
+        """Block until it is time to stop. False when calls are still in flight, because time is over."""
+        number: int | None = self._signals.get()
+        self.begun = True
+        began = time.monotonic()
+        quiet_seconds = self._quiet_seconds
+        while True:
+            if number == signal.SIGINT:
+                quiet_seconds = min(quiet_seconds, LAST_BYTES_SECONDS)
+            now = time.monotonic()
+            with self._lock:
+                calls, quiet_since = self._calls, max(began, self._last_seen)
+            if not calls and now - quiet_since >= quiet_seconds:
+                return True
+            if now - began >= self._drain_seconds:
+                if calls:
+                    log.warning("out of time, calls are cut off", extra={"calls": calls})
+                return not calls
+            number = self._next_signal()
+
+    def _next_signal(self) -> int | None:
+        try:
+            return self._signals.get(timeout=POLL_SECONDS)
+        except Empty:
+            return None

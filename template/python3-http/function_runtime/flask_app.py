@@ -1,113 +1,84 @@
-"""From what a handler returns to an HTTP response."""
+"""`handle(event, context)` as a Flask application, as in OpenFaaS' own python3-http template."""
 
-import dataclasses
-import itertools
-import json
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
-from decimal import Decimal
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-from werkzeug import Response
-from werkzeug.http import http_date
+from flask import Flask, Response, json, make_response, request
+from flask.json.provider import DefaultJSONProvider
+from werkzeug import Response as AnyResponse
+from werkzeug.datastructures import Headers, MultiDict
 
 ENVELOPE = frozenset({"statusCode", "body", "headers"})
-HTML = "text/html; charset=utf-8"
-JSON = "application/json"
 
 
-class Stream:
-    """An iterator whose first item is already taken, so that an error before it can still be a 500."""
+@dataclass(frozen=True)
+class Event:
+    """The request. `headers` ignore case; `query` holds the first of repeated values, `getlist` gives all."""
 
-    def __init__(self, items: Iterator[Any]) -> None:
-        self._source = items
-        try:
-            first = list(itertools.islice(items, 1))
-        except BaseException:
-            self.close()
-            raise
-        self._items = itertools.chain(first, items)
-
-    def __iter__(self) -> Iterator[bytes | str]:
-        for item in self._items:
-            yield item if isinstance(item, str) else bytes(item)
-
-    def close(self) -> None:
-        """Tell the source that nobody listens any more; a generator runs its `finally`."""
-        close = getattr(self._source, "close", None)
-        if close is not None:
-            close()
+    body: bytes
+    headers: Headers
+    method: str
+    query: MultiDict[str, str]
+    path: str
 
 
-def to_response(result: Any) -> Response:
-    """The response a handler's result means. Raises TypeError or ValueError where it means none.
+@dataclass(frozen=True)
+class Context:
+    """The host of the function, and the id that logs and answer give this call."""
+
+    hostname: str
+    call_id: str
+
+
+class _Json(DefaultJSONProvider):
+    sort_keys = False
+    ensure_ascii = False
+
+
+def application(handle: Callable[[Event, Context], Any], folder: Path) -> Flask:
+    """An application that gives `handle` every path and every method. Flask finds templates in `folder`."""
+    app = Flask("function", static_folder=None, root_path=str(folder))
+    app.json = _Json(app)
+    app.config["PROPAGATE_EXCEPTIONS"] = True  # calls.py logs them and answers 500
+    hostname = os.environ.get("HOSTNAME", "localhost")
+
+    # An answer from here ends a request before Flask looks for a route, which would normalize its path.
+    @app.before_request
+    def call() -> Response:
+        event = Event(request.get_data(), request.headers, request.method, request.args, request.path)
+        return response(handle(event, Context(hostname, request.headers["X-Call-Id"])))
+
+    return app
+
+
+def response(result: Any) -> Response:
+    """The response that a handler's result means. Raises TypeError or ValueError for a result that means none.
 
     A dict is an envelope when it has `statusCode` or nothing but `statusCode`, `body` and `headers`; otherwise it is
     itself the body. A tuple is (body, status), (body, headers) or (body, status, headers).
     """
-    if isinstance(result, Response):
-        return result
     if isinstance(result, dict) and result and ("statusCode" in result or result.keys() <= ENVELOPE):
-        return _response(result.get("body"), result.get("statusCode", 200), result.get("headers"))
-    if isinstance(result, tuple):
-        return _response(*_parts(result))
-    return _response(result, 200, None)
+        result = (result.get("body"), result.get("statusCode", 200), result.get("headers") or {})
+    body, *rest = result if isinstance(result, tuple) else (result,)
+    headers_kept = (Headers(each) if isinstance(each, dict | list) else each for each in rest)
+    made = make_response(_body(body), *headers_kept)
+    if not 200 <= made.status_code <= 599:
+        raise ValueError(f"{made.status_code} is not the status of an answer")
+    return made
 
 
-def _parts(result: tuple[Any, ...]) -> tuple[Any, Any, Any]:
-    match result:
-        case (body, dict() | list() as headers):
-            return body, 200, headers
-        case (body, status):
-            return body, status, None
-        case (body, status, headers):
-            return body, status, headers
-    raise TypeError("a tuple is (body, status), (body, headers) or (body, status, headers)")
-
-
-def _response(body: Any, status: Any, headers: Any) -> Response:
-    if not 200 <= int(status) <= 599:
-        raise ValueError(f"{status} is no status of an answer")
-    if isinstance(body, Response):
-        body.status_code = int(status)
-        body.headers.extend(_pairs(headers))
-        return body
-    content, kind = _content(body)
-    pairs = _pairs(headers)
-    given = any(name.lower() == "content-type" for name, _ in pairs)
-    return Response(content, int(status), pairs, content_type=None if given else kind)
-
-
-def _content(body: Any) -> tuple[Any, str]:
-    """The body for Werkzeug, and its content type: for text HTML, as in Flask and OpenFaaS's own template."""
+def _body(body: Any) -> str | AnyResponse:
+    """The body for Flask. It sends text as HTML, as OpenFaaS' own template does."""
     match body:
         case None:
-            return b"", HTML
-        case str():
-            return body, HTML
+            return ""
+        case str() | AnyResponse():
+            return body
         case bytes() | bytearray() | memoryview():
-            return bytes(body), "application/octet-stream"
+            return AnyResponse(bytes(body), content_type="application/octet-stream")
         case Iterator():
-            return Stream(body), "application/octet-stream"
-        case _:
-            return json.dumps(body, default=_as_json, ensure_ascii=False, allow_nan=False, separators=(",", ":")), JSON
-
-
-def _as_json(value: Any) -> Any:
-    """What JSON has no type for, as `flask.jsonify` writes it."""
-    match value:
-        case date():
-            return http_date(value)
-        case Decimal() | UUID():
-            return str(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
-    if hasattr(value, "__html__"):
-        return str(value.__html__())
-    raise TypeError(f"a {type(value).__name__} is nothing that JSON can say")
-
-
-def _pairs(headers: Mapping[str, Any] | Iterable[tuple[str, Any]] | None) -> list[tuple[str, str]]:
-    items = headers.items() if isinstance(headers, Mapping) else headers or []
-    return [(str(name), str(value)) for name, value in items]
+            return AnyResponse(body, content_type="application/octet-stream")
+    return AnyResponse(json.dumps(body, allow_nan=False, separators=(",", ":")), content_type="application/json")

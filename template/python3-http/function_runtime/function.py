@@ -6,39 +6,45 @@ import sys
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+from wsgiref.types import WSGIApplication
 
 
-class Handler(NamedTuple):
-    """What a function's module offers; the last two are optional there."""
+class InvalidFunction(Exception):
+    """The function's folder holds nothing that can be served. The message says why."""
 
-    handle: Callable[..., Any]  # of a module with `app`, that WSGI application
-    is_application: bool
+
+class Function(NamedTuple):
+    """What a function's module offers. `ready` and `close` are optional there."""
+
+    app: WSGIApplication
     ready: Callable[[], object]
     close: Callable[[], object]
 
 
-def load(folder: Path) -> Handler:
-    """Import the function in `folder`. Blocks as long as its own imports do; raises what they raise.
+def load(folder: Path) -> Function:
+    """Import the function in `folder`. Blocks as long as its own imports do.
+
+    Raises InvalidFunction, or what the imports raise.
 
     The folder may have any name and needs no `__init__.py`. It is put on `sys.path` too, because faas-cli copies shared
-    code into it (`configuration.copy`); after the folder of index.py, so that it cannot hide the runtime.
+    code into it (`configuration.copy`). It comes after the folder of index.py, so that it cannot hide the runtime.
     """
     if not (folder / "handler.py").is_file():
-        raise FileNotFoundError(f"no handler.py in the function's folder {folder}")
+        raise InvalidFunction(f"There is no handler.py in the function's folder {folder}.")
     sys.path.insert(1, str(folder))
     _define_package("function", folder)
     module = importlib.import_module("function.handler")
-    served = [name for name in ("handle", "app") if callable(getattr(module, name, None))]
-    if len(served) != 1:
-        raise TypeError("handler.py must define either handle(event, context) or app, a WSGI application")
-    [name] = served
-    return Handler(
-        getattr(module, name),
-        name == "app",
-        getattr(module, "ready", lambda: True),
-        getattr(module, "close", lambda: None),
-    )
+    handle, app = getattr(module, "handle", None), getattr(module, "app", None)
+    if callable(handle) and callable(app):
+        raise InvalidFunction("handler.py defines both handle(event, context) and app: only one of them can be served.")
+    if callable(handle):
+        from function_runtime import flask_app  # imports Flask, which an app may do without
+
+        app = flask_app.application(handle, folder)
+    if not callable(app):
+        raise InvalidFunction("handler.py defines neither handle(event, context) nor app, a WSGI application.")
+    return Function(app, getattr(module, "ready", lambda: True), getattr(module, "close", lambda: None))
 
 
 def _define_package(name: str, folder: Path) -> None:

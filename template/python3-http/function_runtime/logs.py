@@ -1,6 +1,6 @@
 """Logs: one JSON object a line on stderr, each with the id of the call it belongs to.
 
-Handlers use `logging` as usual; what they pass as `extra` becomes fields of the line.
+Functions use `logging` as usual. What they pass as `extra` becomes fields of the line.
 """
 
 import io
@@ -50,7 +50,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure() -> None:
-    """Send everything this process logs, warns of or dies of to stderr in this form."""
+    """Send every log line, warning and uncaught exception of this process to stderr in this form."""
     if isinstance(sys.stderr, io.TextIOWrapper):
         # What UTF-8 can't hold is written as \udc80, which JSON reads back.
         sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")
@@ -58,20 +58,15 @@ def configure() -> None:
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
-    # Calls waiting for a thread are normal under load; a line for each would only add to it.
+    # Calls that wait for a thread are normal under load; a line for each would only add to it.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     sys.excepthook = _uncaught
-    threading.excepthook = lambda args: _log_uncaught(args.exc_type, args.exc_value, args.exc_traceback)
+    threading.excepthook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
 
 
-def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    _log_uncaught(kind, error, trace)
-
-
-def _log_uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
-    logging.getLogger("function").critical(
-        "uncaught exception", exc_info=(kind, error, trace) if error is not None else None
-    )
+def _uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    exc_info = (kind, error, trace) if error is not None else None
+    logging.getLogger("function").critical("uncaught exception", exc_info=exc_info)
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -1,6 +1,5 @@
 """The settings of the runtime, read once from the environment."""
 
-import os
 import re
 import tempfile
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class InvalidSetting(ValueError):
-    """A variable of the environment has a value that means nothing; the message names it."""
+    """A variable of the environment has a wrong value. The message names it."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +24,8 @@ class Settings:
     port: int
     threads: int
     max_body_bytes: int
-    read_seconds: float  # how long a request may take to arrive
-    write_seconds: float  # how long its answer may take, from when a thread begins it until the kernel has it
-    quiet_seconds: float  # after SIGTERM, how long no call must have been seen
-    drain_seconds: float  # after SIGTERM, when to stop whatever is in flight
+    quiet_seconds: float  # after SIGTERM, how long no call must have been seen before the process ends
+    drain_seconds: float  # after SIGTERM, when to end whatever is in flight
     lock_file: Path | None  # to be made once the port is open: of-watchdog is healthy while it is there
 
 
@@ -40,8 +37,6 @@ def read(environ: Mapping[str, str], home: Path) -> Settings:
         port=_integer(environ, "PORT", 5000, least=0),
         threads=_integer(environ, "THREADS", 8, least=1),
         max_body_bytes=_integer(environ, "MAX_BODY_BYTES", 1 << 20, least=1),
-        read_seconds=_duration(environ, "read_timeout", "30s"),
-        write_seconds=_duration(environ, "write_timeout", "30s"),
         quiet_seconds=_duration(environ, "healthcheck_interval", "5s"),
         drain_seconds=_integer(environ, "DRAIN_SECONDS", 25, least=0),
         lock_file=Path(tempfile.gettempdir()) / ".lock" if environ.get("suppress_lock") == "true" else None,
@@ -54,10 +49,6 @@ def log_level(environ: Mapping[str, str]) -> str:
     if level not in LEVELS:
         raise InvalidSetting(f"LOG_LEVEL is one of {', '.join(LEVELS).lower()}")
     return level
-
-
-def hostname() -> str:
-    return os.getenv("HOSTNAME", "localhost")
 
 
 def _integer(environ: Mapping[str, str], name: str, default: int, least: int) -> int:

@@ -1,0 +1,126 @@
+"""`python -m bench.starts`: what a start of each function costs, beside a bare process of Flask, Waitress and PyMongo.
+
+The figure is processor time from the start of the process until its first answer that needs no database. No server
+runs. All take turns, and medians are compared. The aim for each function is at most 1.5 times the bare process.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from statistics import median
+
+from bench.processes import ROOT
+from local import functions
+from local.data import Data
+from local.servers import base_environment
+from local.stack import Function, read_stack
+
+STARTS = 20
+AIM = 1.5
+PATIENCE_SECONDS = 30.0
+POLL_SECONDS = 0.005
+NO_DATABASE = "mongodb://127.0.0.1:1/?replicaSet=rs0"
+READY = "/_/ready"
+# The first call: an API and the webhook refuse it for its missing key, and a worker's call would need the database.
+FIRST_CALLS = {"invoice-importer": READY, "notification-sender": READY}
+BARE = """
+import os
+import flask, pymongo, waitress
+
+client = pymongo.MongoClient(os.environ["MONGODB"], connect=False)
+app = flask.Flask(__name__)
+
+@app.get("/")
+def index():
+    return {"answer": "yes"}
+
+waitress.serve(app, host="127.0.0.1", port=int(os.environ["PORT"]), threads=8)
+"""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A process to start, and the path of its first call."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    port: int
+    path: str = "/"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.starts", description=__doc__)
+    parser.add_argument("--starts", type=int, default=STARTS, help="starts of each process")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="mailroom-bench-") as folder:
+        ways = _ways(Data(Path(folder)))
+        took: dict[str, list[float]] = {way.name: [] for way in ways}
+        for count in range(arguments.starts + 1):
+            for way in ways:
+                seconds = start(way, Path(folder) / "start.log")
+                if count:  # the first round may have to compile
+                    took[way.name].append(seconds)
+    bare = median(took[ways[0].name])
+    print(f"Processor time until the first answer, median of {arguments.starts}; the aim is {AIM} times the first")
+    for name, each in took.items():
+        print(f"{name:20} {median(each):.3f} s ({min(each):.3f}-{max(each):.3f}), {median(each) / bare:.2f} times")
+
+
+def _ways(data: Data) -> list[Way]:
+    """The bare process, and each function of stack.yml."""
+    entries = read_stack(ROOT / "stack.yml", os.environ)
+    ports = data.ports(["bare", *(entry.name for entry in entries)])
+    bare = {**base_environment(), "PORT": str(ports["bare"]), "MONGODB": NO_DATABASE}
+    return [
+        Way("bare process", (sys.executable, "-c", BARE), bare, ports["bare"]),
+        *(_function(data, entry, ports[entry.name]) for entry in entries),
+    ]
+
+
+def _function(data: Data, entry: Function, port: int) -> Way:
+    secrets = {name: NO_DATABASE if "mongodb" in name else "word" for name in entry.secrets}
+    program = functions.function(ROOT, ROOT / functions.TEMPLATE, data, port, entry, secrets)
+    return Way(entry.name, program.command, program.environment, port, FIRST_CALLS.get(entry.name, "/"))
+
+
+def start(way: Way, log: Path) -> float:
+    """Seconds of processor time, of all threads, until the process has answered. Raises RuntimeError with its log."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(way.command, env=dict(way.environment), stdout=output, stderr=output)
+    try:
+        _wait_for_answer(way)
+    except TimeoutError as error:
+        raise RuntimeError(f"{way.name} did not answer:\n{log.read_text()}") from error
+    finally:
+        process.kill()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return used.ru_utime + used.ru_stime
+
+
+def _wait_for_answer(way: Way) -> None:
+    ends = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < ends:
+        connection = HTTPConnection("127.0.0.1", way.port, timeout=PATIENCE_SECONDS)
+        try:
+            connection.request("GET", way.path)
+            connection.getresponse().read()
+        except ConnectionError:
+            time.sleep(POLL_SECONDS)
+        else:
+            return
+        finally:
+            connection.close()
+    raise TimeoutError
+
+
+if __name__ == "__main__":
+    main()
