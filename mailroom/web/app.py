@@ -20,7 +20,7 @@ from flask_cors import CORS
 from mailroom.platform.api_keys import Caller
 from mailroom.platform.settings import Settings
 from mailroom.web import documentation, representation
-from mailroom.web.endpoints import Contract, Endpoint
+from mailroom.web.endpoints import Contract, Endpoint, ObjectIdConverter, path_of
 from mailroom.web.problems import Problem, problem_of
 from mailroom.web.rate_limit import RateLimit
 
@@ -50,6 +50,7 @@ def create_app(
     app = Flask(contract.function, static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
+    app.url_map.converters["id"] = ObjectIdConverter
     limit = rate_limit or RateLimit(settings.rate_limit_per_minute)
 
     @app.before_request
@@ -125,8 +126,13 @@ def _audit(response: Response) -> None:
     if request.method in _SAFE or "caller" not in g or not isinstance(_view(), Endpoint) or not request.url_rule:
         return
     written = (request.view_args or {}).get("id") or g.get("written_id")
-    who = {"keyId": g.caller.id, "action": f"{request.method} {request.url_rule.rule}"}
-    audit.info("write", extra=who | {"objectId": written, "status": response.status_code})
+    line = {
+        "keyId": g.caller.id,
+        "action": f"{request.method} {path_of(request.url_rule)}",
+        "objectId": None if written is None else str(written),
+        "status": response.status_code,
+    }
+    audit.info("write", extra=line)
 
 
 def _view() -> Any:

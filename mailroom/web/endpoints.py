@@ -1,8 +1,8 @@
 """What an API promises about each of its routes: the scope, the parameters, the body and the answers.
 
-    @blueprint.get("/<id>")
+    @blueprint.get("/<id:id>")
     @endpoint(GET_INVOICE, "invoices:read")
-    def get_invoice(id: str) -> Response: ...
+    def get_invoice(id: ObjectId) -> Response: ...
 
 The OpenAPI document is made from these promises, and a call that breaks one is refused before the view runs.
 """
@@ -10,12 +10,15 @@ The OpenAPI document is made from these promises, and a call that breaks one is 
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, TypeVar
 
 import msgspec
+from bson import ObjectId
 from flask import Flask, Response, g, request
 from msgspec import Meta
+from werkzeug.routing import BaseConverter, Rule
 
 from mailroom.errors import Invalid
 from mailroom.platform.api_keys import Caller
@@ -74,6 +77,18 @@ PAGE = (
 )
 
 
+class ObjectIdConverter(BaseConverter):
+    """`<id:NAME>` in a path: 24 hexadecimal digits. Any other text is no id, so that `/imports` is not one."""
+
+    regex = "[0-9a-fA-F]{24}"
+
+    def to_python(self, value: str) -> ObjectId:
+        return ObjectId(value)
+
+    def to_url(self, value: Any) -> str:
+        return str(value)
+
+
 class Endpoint:
     """A view with its promises. It runs for a caller whose key has `scope`, without a parameter that is not named."""
 
@@ -82,7 +97,7 @@ class Endpoint:
         self._view = view
         functools.update_wrapper(self, view)
 
-    def __call__(self, **path: str) -> Response:
+    def __call__(self, **path: Any) -> Response:
         names = query().keys()
         if self.scope not in caller().scopes:
             raise Problem(403, "auth.scope", f"this key lacks the scope {self.scope}")
@@ -97,7 +112,7 @@ def endpoint(operation: Operation, scope: str) -> Callable[[View], Endpoint]:
 
 
 class Route(msgspec.Struct, frozen=True):
-    """A method and a path, in Werkzeug's syntax, that an application serves."""
+    """A method and a path, such as `/imports/<id>`, that an application serves."""
 
     method: str
     path: str
@@ -111,7 +126,12 @@ def routes(app: Flask) -> Iterator[Route]:
         view: Any = app.view_functions[rule.endpoint]
         if isinstance(view, Endpoint):
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-                yield Route(method, rule.rule, view.scope, view.operation)
+                yield Route(method, path_of(rule), view.scope, view.operation)
+
+
+def path_of(rule: Rule) -> str:
+    """The path of a rule as people read it: without the converters."""
+    return re.sub(r"<\w+:", "<", rule.rule)
 
 
 def caller() -> Caller:

@@ -22,7 +22,7 @@ def document(contract: Contract, routes: Sequence[Route]) -> dict[str, Any]:
     """The OpenAPI document."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route.path)
+        path = re.sub(r"<(\w+)>", r"{\1}", route.path)
         paths.setdefault(path, {})[route.method.lower()] = _operation(route)
     schemas = msgspec.json.schema_components(_types(routes), ref_template=_COMPONENT)[1]
     return {
@@ -41,7 +41,7 @@ def document(contract: Contract, routes: Sequence[Route]) -> dict[str, Any]:
 def _operation(route: Route) -> dict[str, Any]:
     operation = route.operation
     described = f"{operation.text}\n\nScope: `{route.scope}`".strip()
-    in_path = [_in_path(name) for name in re.findall(r"<(?:\w+:)?(\w+)>", route.path)]
+    in_path = [_in_path(name) for name in re.findall(r"<(\w+)>", route.path)]
     result: dict[str, Any] = {
         # Two endpoints may have the same name; a method and a path are one route's.
         "operationId": "_".join([route.method.lower(), *re.findall(r"\w+", route.path)]),

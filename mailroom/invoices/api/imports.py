@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bson import ObjectId
 from flask import Blueprint, Response
 
 from mailroom.errors import Invalid, NotFound
@@ -12,7 +13,6 @@ from mailroom.platform.clock import Budget
 from mailroom.platform.kick import IMPORTER
 from mailroom.platform.objects import ObjectGone
 from mailroom.web.endpoints import endpoint, json_body, query
-from mailroom.web.paging import object_id
 from mailroom.web.representation import json_response
 
 _LONGEST_KEY_BYTES = 1024  # S3's
@@ -27,9 +27,9 @@ def list_imports() -> Response:
     return json_response(schemas.ImportPage(items=[schemas.import_(item) for item in items], next_cursor=cursor))
 
 
-@blueprint.get("/<id>")
+@blueprint.get("/<id:id>")
 @endpoint(operations.GET_IMPORT, READ)
-def get_import(id: str) -> Response:
+def get_import(id: ObjectId) -> Response:
     document = context().queries.import_(id)
     if document is None:
         raise NotFound("import.not_found", "there is no import with this id")
@@ -53,24 +53,24 @@ def start_import() -> Response:
     return json_response(schemas.AcceptedImport(id=str(import_id)), 202)
 
 
-@blueprint.post("/<id>/retry")
+@blueprint.post("/<id:id>/retry")
 @endpoint(operations.RETRY, WRITE)
-def retry(id: str) -> Response:
-    changed = context().actions.retry(object_id(id, "id"))
+def retry(id: ObjectId) -> Response:
+    changed = context().actions.retry(id)
     context().kicker.kick(IMPORTER)
     return json_response(schemas.AcceptedImport(id=str(changed["_id"])), 202)
 
 
-@blueprint.post("/<id>/cancel")
+@blueprint.post("/<id:id>/cancel")
 @endpoint(operations.CANCEL, WRITE)
-def cancel(id: str) -> Response:
-    return json_response(schemas.import_(context().actions.cancel(object_id(id, "id"))))
+def cancel(id: ObjectId) -> Response:
+    return json_response(schemas.import_(context().actions.cancel(id)))
 
 
-@blueprint.post("/<id>/undo")
+@blueprint.post("/<id:id>/undo")
 @endpoint(operations.UNDO, WRITE)
-def undo(id: str) -> Response:
+def undo(id: ObjectId) -> Response:
     of = context()
-    undone = of.actions.undo(object_id(id, "id"), Budget(of.budget_seconds))
+    undone = of.actions.undo(id, Budget(of.budget_seconds))
     schema = schemas.Undo(deleted=undone.deleted, left=undone.left, complete=undone.complete)
     return json_response(schema, 200 if undone.complete else 202)

@@ -16,7 +16,6 @@ from mailroom.invoices.views.export import FORMATS, chunks, to_csv
 from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document
 from mailroom.web.endpoints import caller, endpoint, json_body, query
-from mailroom.web.paging import object_id
 from mailroom.web.problems import Problem
 from mailroom.web.representation import entity_tag, json_response, precondition_holds
 
@@ -58,19 +57,18 @@ def export() -> Response:
     return Response(of.turns.take(stream), headers=headers, content_type=content_type)
 
 
-@blueprint.get("/<id>")
+@blueprint.get("/<id:id>")
 @endpoint(operations.GET_INVOICE, READ)
-def get_invoice(id: str) -> Response:
+def get_invoice(id: ObjectId) -> Response:
     document = context().queries.invoice(id)
     if document is None:
         raise NotFound("invoice.not_found", "there is no invoice with this id")
     return json_response(schemas.invoice(document))
 
 
-@blueprint.patch("/<id>")
+@blueprint.patch("/<id:id>")
 @endpoint(operations.CHANGE_INVOICE, WRITE)
-def change_invoice(id: str) -> Response:
-    invoice_id = object_id(id, "id")
+def change_invoice(id: ObjectId) -> Response:
     status = context().statuses.read(json_body(operations.ChangeInvoice).status)
     if_match = request.headers.get("If-Match")
     if if_match is None:
@@ -80,5 +78,5 @@ def change_invoice(id: str) -> Response:
     def seen(stored: Document) -> bool:
         return precondition_holds(if_match, entity_tag(schemas.invoice(stored)))
 
-    changed = schemas.invoice(context().edits.set_status(invoice_id, status, ObjectId(caller().id), seen))
+    changed = schemas.invoice(context().edits.set_status(id, status, ObjectId(caller().id), seen))
     return json_response(changed, headers={"ETag": entity_tag(changed)})

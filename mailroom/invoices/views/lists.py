@@ -156,8 +156,8 @@ class Queries(msgspec.Struct, frozen=True):
         """Sums of the invoices of a filter."""
         return totals(self.invoices, self._parts(self.select(query)), query, budget, turns)
 
-    def invoice(self, id_: str) -> Document | None:
-        return self.invoices.find_one({"_id": paging.object_id(id_, "id")})
+    def invoice(self, id_: ObjectId) -> Document | None:
+        return self.invoices.find_one({"_id": id_})
 
     def list_imports(self, query: Mapping[str, str]) -> paging.Page[Document]:
         """A page of imports, newest first."""
@@ -168,8 +168,8 @@ class Queries(msgspec.Struct, frozen=True):
         filters: Document = {name: query[name] for name in IMPORT_FILTERS if name in query}
         return paging.page(self.imports, filters, "createdAt", True, query, _WITHOUT_IDS)
 
-    def import_(self, id_: str) -> Document | None:
-        return self.imports.find_one({"_id": paging.object_id(id_, "id")}, _WITHOUT_IDS)
+    def import_(self, id_: ObjectId) -> Document | None:
+        return self.imports.find_one({"_id": id_}, _WITHOUT_IDS)
 
     def _read(
         self, chosen: Selection, after: tuple[datetime, ObjectId] | None, wanted: int, *, all_: bool = False

@@ -10,7 +10,6 @@ from mailroom.notifications.api import answers, operations
 from mailroom.notifications.api.context import context
 from mailroom.notifications.model import addresses
 from mailroom.web.endpoints import endpoint, query
-from mailroom.web.paging import object_id
 from mailroom.web.representation import json_response
 
 READ, SEND, ERASE = "notifications:read", "notifications:send", "notifications:erase"
@@ -40,33 +39,31 @@ def erase() -> Response:
     return json_response({"erased": erased, "left": left})
 
 
-@blueprint.get("/<id>")
+@blueprint.get("/<id:id>")
 @endpoint(operations.GET, READ)
-def get_message(id: str) -> Response:
-    return json_response(answers.details(context().history.get(object_id(id, "id"))))
+def get_message(id: ObjectId) -> Response:
+    return json_response(answers.details(context().history.get(id)))
 
 
-@blueprint.post("/<id>/cancel")
+@blueprint.post("/<id:id>/cancel")
 @endpoint(operations.CANCEL, SEND)
-def cancel(id: str) -> Response:
-    message = object_id(id, "id")
-    if not context().outbox.cancel(message):
-        state = context().history.get(message)["state"]
+def cancel(id: ObjectId) -> Response:
+    if not context().outbox.cancel(id):
+        state = context().history.get(id)["state"]
         raise Conflict("notification.state", f"a notification that is {state} cannot be cancelled")
-    return _item(message)
+    return _item(id)
 
 
-@blueprint.post("/<id>/resend")
+@blueprint.post("/<id:id>/resend")
 @endpoint(operations.RESEND, SEND)
-def resend(id: str) -> Response:
-    message = object_id(id, "id")
-    if not context().outbox.resend(context().history.get(message)):
-        current = context().history.get(message)
+def resend(id: ObjectId) -> Response:
+    if not context().outbox.resend(context().history.get(id)):
+        current = context().history.get(id)
         if current["erasedAt"] is not None:
             raise Conflict("notification.erased", "its text was erased, it cannot be sent again")
         raise Conflict("notification.state", f"a notification that is {current['state']} is sent anyway")
     context().kick()
-    return _item(message, 202)
+    return _item(id, 202)
 
 
 def _item(message: ObjectId, status: int = 200) -> Response:

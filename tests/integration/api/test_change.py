@@ -165,4 +165,4 @@ def test_only_the_allowed_statuses_in_their_own_spelling(make_client, put):
 
 def test_there_is_no_such_invoice(client: Client):
     assert change(client, "0" * 24, "paid", "*").status == 404
-    assert change(client, "x", "paid", "*").status == 422
+    assert change(client, "x", "paid", "*").status == 404

@@ -124,7 +124,7 @@ def test_one_invoice_with_its_provenance(filled: Bucket, get):
     assert invoice["invoiceDate"] == "2024-01-31"
     assert invoice["source"]["row"] == 3
     assert get("/" + "0" * 24)[1]["code"] == "invoice.not_found"
-    assert get("/nonsense")[0] == 422
+    assert get("/nonsense")[0] == 404
 
 
 def test_imports_are_listed_with_progress(filled: Bucket, get):

@@ -82,7 +82,7 @@ def test_one_message_with_its_attempts(mail: Mail) -> None:
     assert (one["html"], one["text"], one["attemptCount"]) == ("<p>x</p>", "x", 1)
     assert [each["step"] for each in one["attempts"][0]["steps"]] == ["connect", "mail", "rcpt", "data", "content"]
     assert mail.client.get("/000000000000000000000000").status == 404
-    assert mail.client.get("/x").status == 422
+    assert mail.client.get("/x").status == 404
 
 
 def test_what_is_handed_over_is_sending_until_its_result_is_there(make_mail: Any, relay: Relay) -> None:
