@@ -41,7 +41,6 @@ from mailroom.notifications.outbox import changes, documents
 from mailroom.notifications.outbox import outcomes as settling
 from mailroom.notifications.outbox.changes import Settlement
 from mailroom.notifications.outbox.claims import Claim, Claims, Due, Group
-from mailroom.notifications.outbox.queue import Queue
 from mailroom.platform.mongo import Document
 from mailroom.platform.server_clock import ServerClock
 
@@ -65,7 +64,6 @@ class Outbox:
         self._collection = database["notifications"]
         self._clock = clock
         self._claims = Claims(database, timedelta(seconds=lease_seconds))
-        self._queue = Queue(self._collection)
 
     def due(self, limit: int) -> list[Due]:
         """Messages that are due and not claimed, at most `limit`: those of higher priority first, then those that have
@@ -79,11 +77,17 @@ class Outbox:
         found: list[Due] = []
         for priority in Priority:
             if left := limit - len(found):
-                first = self._queue.first(priority, now, left + len(taken))
+                first = self._first_due(priority, now, left + len(taken))
                 free = [each for each in first if each.id not in taken][:left]
                 random.shuffle(free)
                 found += free
         return found
+
+    def _first_due(self, priority: Priority, now: datetime, limit: int) -> list[Due]:
+        """The messages of one priority that have waited longest. The index `due` serves the filter and the order."""
+        which = {"priority": priority, "dueAt": {"$lte": now}}
+        found = self._collection.find(which, {"epoch": 1}).sort("dueAt", 1).limit(limit)
+        return [Due(each["_id"], each["epoch"]) for each in found]
 
     def claim(self, messages: Sequence[Due]) -> list[Claim]:
         """Those of `messages` that are still due, unless another sender was quicker; in the same order."""
