@@ -20,7 +20,7 @@ from bench.processes import ROOT
 from bench.servers import BenchServers, BenchStack
 from local.process import StartError
 from local.tools import ToolError, say
-from mailroom.invoices.views.export import FORMATS
+from mailroom.invoices.api.export_formats import FORMATS
 from mailroom.invoices.views.lists import Queries
 from mailroom.invoices.views.totals import DIMENSIONS
 from mailroom.platform.settings import load

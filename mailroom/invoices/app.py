@@ -12,9 +12,9 @@ from mailroom.invoices.imports.profiles import all_statuses, export_hints, read_
 from mailroom.invoices.model.edits import Edits
 from mailroom.invoices.model.statuses import Statuses
 from mailroom.invoices.views.lists import Queries
+from mailroom.platform.concurrency import Turns
 from mailroom.services import Services
 from mailroom.web.app import create_app as create_web_app
-from mailroom.web.concurrency import Turns
 from mailroom.web.rate_limit import RateLimit
 
 # Exports, and totals of many, in one replica: half of the threads that the function runtime has by default.

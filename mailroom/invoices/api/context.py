@@ -12,9 +12,9 @@ from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.model.edits import Edits
 from mailroom.invoices.model.statuses import Statuses
 from mailroom.invoices.views.lists import Queries
+from mailroom.platform.concurrency import Turns
 from mailroom.platform.kick import Kicker
 from mailroom.platform.objects import ObjectStore
-from mailroom.web.concurrency import Turns
 
 _NAME = "mailroom.invoices"
 

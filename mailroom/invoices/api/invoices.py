@@ -11,8 +11,8 @@ from flask import Blueprint, Response, request
 from mailroom.errors import Invalid, NotFound
 from mailroom.invoices.api import operations, schemas
 from mailroom.invoices.api.context import context
+from mailroom.invoices.api.export_formats import FORMATS, chunks, to_csv
 from mailroom.invoices.views import layout
-from mailroom.invoices.views.export import FORMATS, chunks, to_csv
 from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document
 from mailroom.web.endpoints import caller, endpoint, json_body, query

@@ -7,8 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from mailroom.invoices.api.export_formats import FORMATS
 from mailroom.invoices.api.schemas import AcceptedImport, Import, ImportPage, Invoice, InvoicePage, State, Undo, Upload
-from mailroom.invoices.views.export import FORMATS
 from mailroom.invoices.views.lists import SORTS
 from mailroom.invoices.views.totals import DIMENSIONS, TotalPage
 from mailroom.web.endpoints import PAGE, Contract, Operation, Parameter

@@ -26,10 +26,10 @@ from mailroom.invoices.views.outline import Outline, Outlines
 from mailroom.invoices.views.piece import Piece
 from mailroom.invoices.views.totals import TotalPage, totals
 from mailroom.platform.clock import Budget
+from mailroom.platform.concurrency import Turns
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.windows import Course, Stop, read
 from mailroom.web import paging
-from mailroom.web.concurrency import Turns
 from mailroom.web.problems import Problem
 
 SORTS = ("invoiceDate", "-invoiceDate", "updatedAt", "-updatedAt")

@@ -14,9 +14,9 @@ from pymongo.errors import ExecutionTimeout
 
 from mailroom.invoices.model.decimals import plain_text
 from mailroom.platform.clock import Budget
+from mailroom.platform.concurrency import Turns
 from mailroom.platform.mongo import Document, Documents
 from mailroom.web import paging
-from mailroom.web.concurrency import Turns
 from mailroom.web.problems import Problem
 from mailroom.web.schemas import Cursor, Money, Schema
 

@@ -14,11 +14,11 @@ import bson
 import pytest
 from bson.raw_bson import RawBSONDocument
 
+from mailroom.invoices.api.export_formats import FORMATS, chunks, safe_cell
 from mailroom.invoices.app import LONG_ONES_AT_ONCE
 from mailroom.invoices.files import Rules, content, detect, read_records
 from mailroom.invoices.files.model import COLUMNS
 from mailroom.invoices.views import lists as queries
-from mailroom.invoices.views.export import FORMATS, chunks, safe_cell
 from mailroom.invoices.views.lists import SORTS
 from mailroom.invoices.views.piece import Piece
 from mailroom.platform.clock import Budget

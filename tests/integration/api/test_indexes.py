@@ -18,7 +18,7 @@ from mailroom.invoices.indexes import INDEXES
 from mailroom.invoices.model.document import lookup
 from mailroom.invoices.views.lists import Queries
 from mailroom.platform.clock import Budget
-from mailroom.web.concurrency import Turns
+from mailroom.platform.concurrency import Turns
 from tests.conftest import ROOT, Addresses
 from tests.integration.api.conftest import CREATED, IMPORT, document
 
