@@ -21,7 +21,7 @@ import msgspec
 from mailroom.invoices.api.schemas import Invoice
 from mailroom.invoices.files.model import COLUMNS
 from mailroom.invoices.views import layout
-from mailroom.invoices.views.piece import Piece
+from mailroom.invoices.views.export import Piece
 
 _CHUNK_BYTES = 64 * 1024
 

@@ -21,9 +21,9 @@ from mailroom.invoices.files.dates import FIRST_YEAR, LAST_YEAR
 from mailroom.invoices.imports.ledger import STATES
 from mailroom.invoices.model.document import lookup
 from mailroom.invoices.model.identity import invoice_id, supplier_key
+from mailroom.invoices.views.export import Piece
 from mailroom.invoices.views.learnt import Learnt
 from mailroom.invoices.views.outline import Outline, Outlines
-from mailroom.invoices.views.piece import Piece
 from mailroom.invoices.views.totals import TotalPage, totals
 from mailroom.platform.clock import Budget
 from mailroom.platform.concurrency import Turns

@@ -19,8 +19,8 @@ from mailroom.invoices.app import LONG_ONES_AT_ONCE
 from mailroom.invoices.files import Rules, content, detect, read_records
 from mailroom.invoices.files.model import COLUMNS
 from mailroom.invoices.views import lists as queries
+from mailroom.invoices.views.export import Piece
 from mailroom.invoices.views.lists import SORTS
-from mailroom.invoices.views.piece import Piece
 from mailroom.platform.clock import Budget
 from tests.integration.api.conftest import document
 from tests.support.client import Client

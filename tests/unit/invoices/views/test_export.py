@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import pytest
 
-from mailroom.invoices.views.piece import Piece
+from mailroom.invoices.views.export import Piece
 from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document
 
