@@ -12,13 +12,13 @@ from mailroom.invoices.imports.profiles import all_statuses, export_hints, read_
 from mailroom.invoices.model.edits import Edits
 from mailroom.invoices.model.statuses import Statuses
 from mailroom.invoices.views.lists import Queries
-from mailroom.platform.concurrency import Turns
+from mailroom.platform.concurrency import ConcurrencyLimit
 from mailroom.services import Services
 from mailroom.web.app import create_app as create_web_app
 from mailroom.web.rate_limit import RateLimit
 
-# Exports, and totals of many, in one replica: half of the threads that the function runtime has by default.
-LONG_ONES_AT_ONCE = 4
+# Exports and totals in one replica: half of the threads that the function runtime has by default.
+LONG_CALLS_AT_ONCE = 4
 
 
 def create_app(services: Services, rate_limit: RateLimit | None = None) -> Flask:
@@ -41,7 +41,7 @@ def _context(services: Services) -> InvoicesContext:
         objects=services.uploads,
         kicker=services.kicker,
         statuses=Statuses(all_statuses(statuses.allowed, profiles)),
-        turns=Turns(LONG_ONES_AT_ONCE),
+        concurrency=ConcurrencyLimit(LONG_CALLS_AT_ONCE),
         bucket=settings.invoices_bucket,
         public_endpoint=settings.s3_public_endpoint or settings.s3_endpoint,
         export_seconds=settings.export_seconds,

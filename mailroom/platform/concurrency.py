@@ -1,4 +1,4 @@
-"""How many calls may take long at once: each takes a thread all the while."""
+"""A limit on calls that take long: each holds a thread until it ends."""
 
 from __future__ import annotations
 
@@ -6,47 +6,48 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from mailroom.web.problems import Problem
+from mailroom.errors import Busy
 
 _RETRY_AFTER_SECONDS = 10
 
 
-class Turns:
-    """`most` at once in this process, so that other calls find a thread."""
+class ConcurrencyLimit:
+    """Admits `limit` long calls at once in this process, so that other calls find a thread."""
 
-    def __init__(self, most: int) -> None:
-        self._free = threading.Semaphore(most)
+    def __init__(self, limit: int) -> None:
+        self._free = threading.Semaphore(limit)
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Holds a turn. Raises `Problem` 503 when all are taken."""
+    def slot(self) -> Iterator[None]:
+        """Holds a slot. Raises `Busy` when none is free."""
         self._acquire()
         try:
             yield
         finally:
             self._free.release()
 
-    def take(self, stream: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
-        """What `stream` makes, holding a turn until it ends or is closed.
+    def stream(self, start: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
+        """The stream that `start` returns. It holds a slot until it ends or is closed.
 
         Raises:
-            Problem: 503 when all turns are taken, and what `stream` raises.
+            Busy: no slot is free.
+            Exception: what `start` raises; the slot is free again.
         """
         self._acquire()
         try:
-            return _Held(stream(), self._free.release)
+            return _LimitedStream(start(), self._free.release)
         except BaseException:
             self._free.release()
             raise
 
     def _acquire(self) -> None:
         if not self._free.acquire(blocking=False):
-            detail = "too many are read at once: try again soon"
-            raise Problem(503, "stream.busy", detail, headers={"Retry-After": str(_RETRY_AFTER_SECONDS)})
+            message = "too many long calls at once: try again soon"
+            raise Busy("stream.busy", message, retry_after=_RETRY_AFTER_SECONDS)
 
 
-class _Held(Iterator[bytes]):
-    """Not a generator: one that is closed before its first item runs no `finally`."""
+class _LimitedStream(Iterator[bytes]):
+    """Not a generator: a generator that is closed before its first item runs no `finally`."""
 
     def __init__(self, stream: Iterator[bytes], release: Callable[[], None]) -> None:
         self._stream = stream
@@ -55,7 +56,7 @@ class _Held(Iterator[bytes]):
     def __next__(self) -> bytes:
         try:
             return next(self._stream)
-        except BaseException:  # its end, too
+        except BaseException:  # StopIteration too
             self.close()
             raise
 

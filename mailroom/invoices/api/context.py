@@ -12,7 +12,7 @@ from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.model.edits import Edits
 from mailroom.invoices.model.statuses import Statuses
 from mailroom.invoices.views.lists import Queries
-from mailroom.platform.concurrency import Turns
+from mailroom.platform.concurrency import ConcurrencyLimit
 from mailroom.platform.kick import Kicker
 from mailroom.platform.objects import ObjectStore
 
@@ -32,7 +32,7 @@ class InvoicesContext(msgspec.Struct, frozen=True):
     objects: ObjectStore
     kicker: Kicker
     statuses: Statuses
-    turns: Turns
+    concurrency: ConcurrencyLimit
     bucket: str
     public_endpoint: str
     export_seconds: float

@@ -35,7 +35,7 @@ def list_invoices() -> Response:
 @endpoint(operations.TOTALS, READ)
 def totals() -> Response:
     of = context()
-    return json_response(of.queries.totals(query(), Budget(of.export_seconds), of.turns))
+    return json_response(of.queries.totals(query(), Budget(of.export_seconds), of.concurrency))
 
 
 @blueprint.get("/export")
@@ -54,7 +54,7 @@ def export() -> Response:
         return chunks(parts(piece, first="cursor" not in filters))
 
     headers = {"Content-Disposition": f'attachment; filename="invoices.{name}"'}
-    return Response(of.turns.take(stream), headers=headers, content_type=content_type)
+    return Response(of.concurrency.stream(stream), headers=headers, content_type=content_type)
 
 
 @blueprint.get("/<id:id>")

@@ -26,7 +26,7 @@ from mailroom.invoices.views.learnt import Learnt
 from mailroom.invoices.views.outline import Outline, Outlines
 from mailroom.invoices.views.totals import TotalPage, totals
 from mailroom.platform.clock import Budget
-from mailroom.platform.concurrency import Turns
+from mailroom.platform.concurrency import ConcurrencyLimit
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.windows import Course, Stop, read
 from mailroom.web import paging
@@ -152,9 +152,9 @@ class Queries(msgspec.Struct, frozen=True):
 
         return Piece(documents(), budget, lambda last: paging.cursor_behind(chosen.sort, last), EXPORT_BATCH)
 
-    def totals(self, query: Mapping[str, str], budget: Budget, turns: Turns) -> TotalPage:
+    def totals(self, query: Mapping[str, str], budget: Budget, concurrency: ConcurrencyLimit) -> TotalPage:
         """Sums of the invoices of a filter."""
-        return totals(self.invoices, self._parts(self.select(query)), query, budget, turns)
+        return totals(self.invoices, self._parts(self.select(query)), query, budget, concurrency)
 
     def invoice(self, id_: ObjectId) -> Document | None:
         return self.invoices.find_one({"_id": id_})

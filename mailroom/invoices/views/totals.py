@@ -14,7 +14,7 @@ from pymongo.errors import ExecutionTimeout
 
 from mailroom.invoices.model.decimals import plain_text
 from mailroom.platform.clock import Budget
-from mailroom.platform.concurrency import Turns
+from mailroom.platform.concurrency import ConcurrencyLimit
 from mailroom.platform.mongo import Document, Documents
 from mailroom.web import paging
 from mailroom.web.problems import Problem
@@ -59,17 +59,21 @@ class TotalPage(Schema):
 
 
 def totals(
-    invoices: Documents, parts: Iterable[Document], query: Mapping[str, str], budget: Budget, turns: Turns
+    invoices: Documents,
+    parts: Iterable[Document],
+    query: Mapping[str, str],
+    budget: Budget,
+    concurrency: ConcurrencyLimit,
 ) -> TotalPage:
     """A page of totals of the invoices that match one of `parts`, in the order of what they are grouped by.
 
     No invoice may match two parts. Each is summed by a command of its own, and no more groups are kept than the page
-    has: so neither the server nor this process is loaded without end. What takes more than one part takes a turn.
+    has: so neither the server nor this process is loaded without end. What takes more than one part takes a slot.
     Every page sums anew, so pages may differ by what was imported in between. Blocks for a read of all matches.
 
     Raises:
         Problem: 422 for an unknown or repeated dimension, a cursor of another list, or more invoices than are read
-            within `budget`; 503 when no turn is free.
+            within `budget`; 503 when no slot is free.
     """
     names, limit = _dimensions(query.get("by", "currency")), paging.limit_of(query)
     pipeline: list[Document] = [{"$group": _group(names)}]
@@ -78,7 +82,7 @@ def totals(
     pipeline += [{"$sort": {f"_id.{name}": 1 for name in names}}, {"$limit": limit + 1}]
     groups: Groups = {}
     all_parts = list(parts)
-    with nullcontext() if len(all_parts) == 1 else turns.turn():
+    with nullcontext() if len(all_parts) == 1 else concurrency.slot():
         for number, part in enumerate(all_parts):
             left = budget.remaining() if number else _MOST_SECONDS  # what one command can tell is always told
             groups = _lowest(limit + 1, groups, _read(invoices, [{"$match": part}, *pipeline], left))

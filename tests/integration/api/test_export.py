@@ -15,7 +15,7 @@ import pytest
 from bson.raw_bson import RawBSONDocument
 
 from mailroom.invoices.api.export_formats import FORMATS, chunks, safe_cell
-from mailroom.invoices.app import LONG_ONES_AT_ONCE
+from mailroom.invoices.app import LONG_CALLS_AT_ONCE
 from mailroom.invoices.files import Rules, content, detect, read_records
 from mailroom.invoices.files.model import COLUMNS
 from mailroom.invoices.views import lists as queries
@@ -208,13 +208,13 @@ def test_its_end_is_no_row_when_it_is_uploaded_again(filled: Client):
 
 
 def test_slow_readers_leave_threads_for_others(filled: Client):
-    readers = [filled.stream("/export") for _ in range(LONG_ONES_AT_ONCE)]
+    readers = [filled.stream("/export") for _ in range(LONG_CALLS_AT_ONCE)]
     refused = filled.get("/export")
     assert (refused.status, refused.json()["code"]) == (503, "stream.busy")
     assert refused.headers["Retry-After"]
     assert filled.get("/").status == 200
     readers.pop().close()
-    assert filled.call("HEAD", "/export").status == 200  # takes a turn and gives it back
+    assert filled.call("HEAD", "/export").status == 200  # takes a slot and frees it
     assert filled.get("/export", sort="nonsense").status == 422  # as does what is refused
     assert filled.get("/export", headers={"Accept-Encoding": "gzip"}).status == 200
     assert filled.get("/export").status == 200

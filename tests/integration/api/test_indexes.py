@@ -18,7 +18,7 @@ from mailroom.invoices.indexes import INDEXES
 from mailroom.invoices.model.document import lookup
 from mailroom.invoices.views.lists import Queries
 from mailroom.platform.clock import Budget
-from mailroom.platform.concurrency import Turns
+from mailroom.platform.concurrency import ConcurrencyLimit
 from tests.conftest import ROOT, Addresses
 from tests.integration.api.conftest import CREATED, IMPORT, document
 
@@ -133,7 +133,7 @@ def test_every_combination_that_is_served_scans_an_index(queries: Queries, reads
         if cursor is not None:
             queries.list_invoices(query | {"limit": "3", "cursor": cursor})
         if query and "sort" not in query and values is not COMMON:  # to sum nearly all, all is read
-            queries.totals(query | {"by": "month"}, Budget(60), Turns(1))
+            queries.totals(query | {"by": "month"}, Budget(60), ConcurrencyLimit(1))
         assert shown
         assert reads.sent
         combinations += 1

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from mailroom.invoices.app import LONG_ONES_AT_ONCE
+from mailroom.invoices.app import LONG_CALLS_AT_ONCE
 from mailroom.invoices.views import lists as queries
 from mailroom.invoices.views.lists import Queries
 from mailroom.invoices.views.outline import Outlines
@@ -212,7 +212,7 @@ def test_totals_that_take_too_long_say_what_to_do(many: Client, make_client: Cal
 
 
 def test_long_totals_leave_threads_for_others(many: Client):
-    readers = [many.stream("/export") for _ in range(LONG_ONES_AT_ONCE)]
+    readers = [many.stream("/export") for _ in range(LONG_CALLS_AT_ONCE)]
     refused = many.get("/totals")
     assert (refused.status, refused.json()["code"]) == (503, "stream.busy")
     assert many.get("/totals", dateTo="2024-01-19").status == 200
