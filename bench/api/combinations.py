@@ -5,21 +5,22 @@ from contextlib import suppress
 from datetime import UTC, timedelta
 from itertools import combinations
 
-from mailroom.invoices.views.lists import INVOICE_FILTERS, SORTS, Queries
+from mailroom.errors import Invalid
+from mailroom.invoices.api.parameters import SORTS, invoice_filter
+from mailroom.invoices.views.filters import INVOICE_FILTERS, plan_invoices
 from mailroom.platform.mongo import Document
-from mailroom.web.problems import Problem
 
 Query = dict[str, str]
 
 
-def served(queries: Queries, values: Mapping[str, str]) -> Iterator[Query]:
+def served(values: Mapping[str, str]) -> Iterator[Query]:
     """All queries with any of the filters and any sort, or none, that are not refused."""
     for count in range(len(INVOICE_FILTERS) + 1):
         for names in combinations(INVOICE_FILTERS, count):
             for sort in (None, *SORTS):
                 query = {name: values[name] for name in names} | ({"sort": sort} if sort else {})
-                with suppress(Problem):
-                    queries.select(query)
+                with suppress(Invalid):
+                    plan_invoices(invoice_filter(query))
                     yield query
 
 

@@ -6,9 +6,10 @@ from statistics import quantiles
 
 from bench.api.calls import Call, Caller
 from bench.api.combinations import Query, served, values_of
-from mailroom.invoices.views.lists import INVOICE_FILTERS, Queries
+from mailroom.invoices.api.parameters import invoice_filter
+from mailroom.invoices.views.filters import INVOICE_FILTERS
 from mailroom.platform.mongo import Document
-from mailroom.web.paging import to_cursor
+from mailroom.web.paging import cursor_of
 
 COLUMNS = (
     *("filters", "calls", "first pages: p50", "p99", "pages inside: p50", "p99"),
@@ -38,7 +39,7 @@ class Combination:
         return percentiles([call.clock for call in self.first + self.inside])[1]
 
 
-def measure(caller: Caller, queries: Queries, sample: Iterable[Document]) -> list[Combination]:
+def measure(caller: Caller, sample: Iterable[Document]) -> list[Combination]:
     """A first page and one further inside, of every combination, for every invoice of the sample.
 
     Raises RuntimeError for an answer that is not 200.
@@ -46,11 +47,11 @@ def measure(caller: Caller, queries: Queries, sample: Iterable[Document]) -> lis
     found: dict[Key, Combination] = {}
     caller.get("/", {})  # the connections of the function
     for invoice in sample:
-        for query in served(queries, values_of(invoice)):
+        for query in served(values_of(invoice)):
             key = tuple(name for name in INVOICE_FILTERS if name in query), query.get("sort", "")
             kept = found.setdefault(key, Combination(*key))
-            by = queries.select(query).sort
-            cursor = to_cursor([by, invoice[by], invoice["_id"]])
+            order = invoice_filter(query).order
+            cursor = cursor_of(order, order.key(invoice)) or ""
             kept.first.append(_page(caller, query))
             kept.inside.append(_page(caller, query | {"cursor": cursor}))
     return list(found.values())

@@ -7,11 +7,12 @@ ended in (`field` equal, `_id` beyond), then the values beyond it.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
 from bson import ObjectId
+from pymongo.cursor import Cursor
 
 from mailroom.platform.mongo import Document, Documents
 
@@ -53,8 +54,9 @@ class KeysetPage(msgspec.Struct, Generic[T], frozen=True):
 class Range(msgspec.Struct, frozen=True):
     """The documents to list: those that meet `filters`, within `bounds` of the order's field.
 
-    `filters` are equalities, `bounds` are operators such as `{"$gte": …}`. `hint` names the index that serves both with
-    the order: a server's own choice can be wrong where many documents have one value.
+    `filters` are conditions on other fields, `bounds` are operators such as `{"$gte": …}`. `hint` names the index that
+    serves both with the order: a missing index is then an error, and a server's own choice, which can be wrong where
+    many documents have one value, does not matter.
     """
 
     order: Order
@@ -62,39 +64,39 @@ class Range(msgspec.Struct, frozen=True):
     bounds: Document = msgspec.field(default_factory=dict)
     hint: str | None = None
 
+    def everything(self) -> Document:
+        """The filter of all documents of the range."""
+        return self.filters | ({self.order.field: self.bounds} if self.bounds else {})
+
     def queries(self, after: Key | None = None) -> list[Document]:
         """The filters of the queries that list everything after `after`, in this order: two at most."""
-        field, beyond = self.order.field, "$lt" if self.order.descending else "$gt"
         if after is None:
-            return [self.filters | ({field: self.bounds} if self.bounds else {})]
+            return [self.everything()]
+        field, beyond = self.order.field, "$lt" if self.order.descending else "$gt"
         near = {name: bound for name, bound in self.bounds.items() if name.startswith(beyond)}
         far = {name: bound for name, bound in self.bounds.items() if name not in near}
         if not _within(after.value, near):  # the cursor was made with other bounds, and lies before these
-            return [self.filters | {field: self.bounds}]
+            return [self.everything()]
         if not _within(after.value, far):
             return []
-        rest = self.filters | {field: after.value, "_id": {beyond: after.id}}
-        return [rest, self.filters | {field: far | {beyond: after.value}}]
+        ids = self.filters.get("_id", {}) | {beyond: after.id}
+        return [
+            self.filters | {field: after.value, "_id": ids},
+            self.filters | {field: far | {beyond: after.value}},
+        ]
 
     def read(
         self,
         collection: Documents,
         after: Key | None = None,
         *,
-        limit: int = 0,
         projection: Mapping[str, Any] | None = None,
         batch_size: int = 0,
-    ) -> Iterator[Document]:
-        """The documents after `after`, at most `limit` if that is not 0. Blocks for MongoDB's answers."""
-        left = limit
+    ) -> Generator[Document]:
+        """The documents after `after`, `batch_size` with each answer of MongoDB. Blocks for these answers."""
         for query in self.queries(after):
-            found = collection.find(query, projection, batch_size=batch_size, limit=left).sort(self.order.sort())
-            with found.hint(self.hint) if self.hint else found as cursor:
-                for document in cursor:
-                    yield document
-                    left -= 1
-            if limit and left <= 0:
-                return
+            with self._find(collection, query, projection, batch_size=batch_size) as found:
+                yield from found
 
     def page(
         self,
@@ -104,9 +106,24 @@ class Range(msgspec.Struct, frozen=True):
         projection: Mapping[str, Any] | None = None,
     ) -> KeysetPage[Document]:
         """One page. Reads one document more than `limit`, to know whether there is a further page."""
-        found = list(self.read(collection, after, limit=limit + 1, projection=projection))
+        found: list[Document] = []
+        for query in self.queries(after):
+            if missing := limit + 1 - len(found):
+                found += self._find(collection, query, projection, limit=missing, batch_size=missing).to_list()
         items = found[:limit]
         return KeysetPage(items, self.order.key(items[-1]) if len(found) > limit else None)
+
+    def _find(
+        self,
+        collection: Documents,
+        query: Document,
+        projection: Mapping[str, Any] | None,
+        *,
+        limit: int = 0,
+        batch_size: int = 0,
+    ) -> Cursor[Document]:
+        found = collection.find(query, projection, limit=limit, batch_size=batch_size).sort(self.order.sort())
+        return found.hint(self.hint) if self.hint else found
 
 
 def _within(value: Any, bounds: Document) -> bool:

@@ -1,7 +1,7 @@
-"""The invoices of a filter as a file, made while it is sent: the memory it takes does not depend on its length.
+"""The formats of an export. A file is made while it is sent: its memory does not depend on its length.
 
-Each format says at its end whether it is whole, and if not, where the next piece begins: a connection that broke off
-cannot be relied on to tell, for OpenFaaS' gateway ends the answer in good order when the function's breaks off.
+Each format says at its end whether it is whole, and if not, where the next file begins. A broken connection does not
+tell: OpenFaaS' gateway ends the answer in good order when the function's connection breaks.
 
 A CSV has the importer's columns, so it can be corrected and uploaded again. Text that a spreadsheet would run as a
 formula gets an apostrophe in front (https://owasp.org/www-community/attacks/CSV_Injection); plain numbers stay as they
@@ -18,10 +18,10 @@ from typing import Protocol
 
 import msgspec
 
-from mailroom.invoices.api.schemas import Invoice
+from mailroom.invoices.api.schemas import Invoice, invoice
 from mailroom.invoices.files.model import COLUMNS
-from mailroom.invoices.views import layout
-from mailroom.invoices.views.export import Piece
+from mailroom.invoices.views.export import Export
+from mailroom.web.paging import cursor_of
 
 _CHUNK_BYTES = 64 * 1024
 
@@ -38,7 +38,7 @@ def safe_cell(text: str) -> str:
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
-def to_csv(piece: Piece, *, first: bool, hints: Sequence[str] = ()) -> Iterator[bytes]:
+def to_csv(export: Export, *, first: bool, hints: Sequence[str] = ()) -> Iterator[bytes]:
     """Ends with an empty line, or with a line of two cells: `nextCursor` and the cursor. No invoice is such a line.
 
     `hints` are columns without values that tell the importer how the file is written.
@@ -48,34 +48,36 @@ def to_csv(piece: Piece, *, first: bool, hints: Sequence[str] = ()) -> Iterator[
     if first:
         buffer.write(_BOM)
         writer.writerow((*COLUMNS, *hints))
-    for document in piece:
-        writer.writerow([*(safe_cell(cell) for cell in _cells(layout.invoice(document))), *("" for _ in hints)])
+    for document in export:
+        writer.writerow([*(safe_cell(cell) for cell in _cells(invoice(document))), *("" for _ in hints)])
         yield buffer.getvalue().encode()
         buffer.seek(0)
         buffer.truncate()
-    writer.writerow(("nextCursor", piece.next_cursor) if piece.next_cursor else ())
+    cursor = cursor_of(export.order, export.last)
+    writer.writerow(("nextCursor", cursor) if cursor else ())
     yield buffer.getvalue().encode()
 
 
-def to_ndjson(piece: Piece, *, first: bool) -> Iterator[bytes]:
+def to_ndjson(export: Export, *, first: bool) -> Iterator[bytes]:
     """An invoice in each line, and in the last one `{"nextCursor": …}`."""
-    for document in piece:
-        yield _encode(layout.invoice(document)) + b"\n"
-    yield _encode({"nextCursor": piece.next_cursor}) + b"\n"
+    for document in export:
+        yield _encode(invoice(document)) + b"\n"
+    yield _encode({"nextCursor": cursor_of(export.order, export.last)}) + b"\n"
 
 
-def to_json(piece: Piece, *, first: bool) -> Iterator[bytes]:
-    """The shape of a list, with everything on one page."""
+def to_json(export: Export, *, first: bool) -> Iterator[bytes]:
+    """The form of a list, with everything on one page."""
     before = b'{"items":['
-    for document in piece:
-        yield before + _encode(layout.invoice(document))
+    for document in export:
+        yield before + _encode(invoice(document))
         before = b","
-    yield (b"" if before == b"," else before) + b'],"nextCursor":' + _encode(piece.next_cursor) + b"}"
+    end = b'],"nextCursor":' + _encode(cursor_of(export.order, export.last)) + b"}"
+    yield end if before == b"," else before + end
 
 
 class Format(Protocol):
-    def __call__(self, piece: Piece, *, first: bool) -> Iterator[bytes]:
-        """The file's bytes. Only the `first` piece has what stands above the first invoice."""
+    def __call__(self, export: Export, *, first: bool) -> Iterator[bytes]:
+        """The file's bytes. Only the `first` file of an export has what stands above the first invoice."""
 
 
 FORMATS: dict[str, tuple[str, Format]] = {
@@ -85,13 +87,13 @@ FORMATS: dict[str, tuple[str, Format]] = {
 }
 
 
-def chunks(parts: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes in pieces worth sending."""
+def chunks(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes in chunks worth sending."""
     kept: list[bytes] = []
     size = 0
-    for part in parts:
-        kept.append(part)
-        size += len(part)
+    for line in lines:
+        kept.append(line)
+        size += len(line)
         if size >= _CHUNK_BYTES:
             yield b"".join(kept)
             kept, size = [], 0

@@ -9,10 +9,12 @@ from mailroom.errors import Invalid, NotFound
 from mailroom.invoices.api import operations, schemas
 from mailroom.invoices.api.context import context
 from mailroom.invoices.api.invoices import READ, WRITE
+from mailroom.invoices.api.parameters import import_filter
 from mailroom.platform.clock import Budget
 from mailroom.platform.kick import IMPORTER
 from mailroom.platform.objects import ObjectGone
 from mailroom.web.endpoints import endpoint, json_body, query
+from mailroom.web.paging import cursor_of, key_of, limit_of
 from mailroom.web.representation import json_response
 
 _LONGEST_KEY_BYTES = 1024  # S3's
@@ -23,8 +25,11 @@ blueprint = Blueprint("imports", __name__, url_prefix="/imports")
 @blueprint.get("")
 @endpoint(operations.LIST_IMPORTS, READ)
 def list_imports() -> Response:
-    items, cursor = context().queries.list_imports(query())
-    return json_response(schemas.ImportPage(items=[schemas.import_(item) for item in items], next_cursor=cursor))
+    given = query()
+    wanted = import_filter(given)
+    page = context().queries.list_imports(wanted, limit_of(given), key_of(given, wanted.order))
+    items = [schemas.import_(item) for item in page.items]
+    return json_response(schemas.ImportPage(items=items, next_cursor=cursor_of(wanted.order, page.last)))
 
 
 @blueprint.get("/<id:id>")

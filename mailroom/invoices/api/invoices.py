@@ -12,10 +12,11 @@ from mailroom.errors import Invalid, NotFound
 from mailroom.invoices.api import operations, schemas
 from mailroom.invoices.api.context import context
 from mailroom.invoices.api.export_formats import FORMATS, chunks, to_csv
-from mailroom.invoices.views import layout
+from mailroom.invoices.api.parameters import dimensions, invoice_filter, last_group, totals_cursor
 from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document
 from mailroom.web.endpoints import caller, endpoint, json_body, query
+from mailroom.web.paging import cursor_of, key_of, limit_of
 from mailroom.web.problems import Problem
 from mailroom.web.representation import entity_tag, json_response, precondition_holds
 
@@ -27,31 +28,41 @@ blueprint = Blueprint("invoices", __name__)
 @blueprint.get("/")
 @endpoint(operations.LIST_INVOICES, READ)
 def list_invoices() -> Response:
-    items, cursor = context().queries.list_invoices(query())
-    return json_response(schemas.InvoicePage(items=[layout.invoice(item) for item in items], next_cursor=cursor))
+    given = query()
+    wanted = invoice_filter(given)
+    page = context().queries.list_invoices(wanted, limit_of(given), key_of(given, wanted.order))
+    items = [schemas.invoice(item) for item in page.items]
+    return json_response(schemas.InvoicePage(items=items, next_cursor=cursor_of(wanted.order, page.last)))
 
 
 @blueprint.get("/totals")
 @endpoint(operations.TOTALS, READ)
 def totals() -> Response:
-    of = context()
-    return json_response(of.queries.totals(query(), Budget(of.export_seconds), of.concurrency))
+    of, given = context(), query()
+    wanted, by = invoice_filter(given), dimensions(given)
+    limit, after = limit_of(given), last_group(given, by)
+    with of.concurrency.slot():
+        found = of.queries.totals(wanted, by, limit, after, of.export_seconds)
+    items = [schemas.total(group) for group in found.items]
+    return json_response(schemas.TotalPage(items=items, next_cursor=totals_cursor(by, found.last)))
 
 
 @blueprint.get("/export")
 @endpoint(operations.EXPORT, READ)
 def export() -> Response:
-    of, filters = context(), query()
-    name = filters.get("format", "csv")
+    of, given = context(), query()
+    name = given.get("format", "csv")
     if name not in FORMATS:
         raise Invalid("format", "format.invalid", f"format must be one of {', '.join(FORMATS)}")
-    content_type, parts = FORMATS[name]
+    content_type, write = FORMATS[name]
     if name == "csv":
-        parts = partial(to_csv, hints=of.csv_hints)
+        write = partial(to_csv, hints=of.csv_hints)
+    wanted = invoice_filter(given)
+    after = key_of(given, wanted.order)
 
     def stream() -> Iterator[bytes]:
-        piece = of.queries.all_invoices(filters, Budget(of.export_seconds))
-        return chunks(parts(piece, first="cursor" not in filters))
+        found = of.queries.export(wanted, Budget(of.export_seconds), after)
+        return chunks(write(found, first=after is None))
 
     headers = {"Content-Disposition": f'attachment; filename="invoices.{name}"'}
     return Response(of.concurrency.stream(stream), headers=headers, content_type=content_type)

@@ -8,9 +8,19 @@ import msgspec
 from msgspec import Meta
 
 from mailroom.invoices.api.export_formats import FORMATS
-from mailroom.invoices.api.schemas import AcceptedImport, Import, ImportPage, Invoice, InvoicePage, State, Undo, Upload
-from mailroom.invoices.views.lists import SORTS
-from mailroom.invoices.views.totals import DIMENSIONS, TotalPage
+from mailroom.invoices.api.parameters import SORTS
+from mailroom.invoices.api.schemas import (
+    AcceptedImport,
+    Import,
+    ImportPage,
+    Invoice,
+    InvoicePage,
+    State,
+    TotalPage,
+    Undo,
+    Upload,
+)
+from mailroom.invoices.views.totals import DIMENSIONS
 from mailroom.web.endpoints import PAGE, Contract, Operation, Parameter
 from mailroom.web.schemas import Date, Id, Time
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta
 
 from mailroom.invoices.imports.chunks import bytes_in, parts_of
@@ -57,6 +58,27 @@ class Invoice(Schema):
 
 class InvoicePage(Schema):
     items: list[Invoice]
+    next_cursor: Cursor | None
+
+
+class Total(Schema, omit_defaults=True):
+    """The invoices that have these in common. Of `supplier`, `month` and `status` those are there that `by` names.
+
+    `supplier` is a name as one of the invoices writes it; names that differ only in case or spaces are one supplier.
+    """
+
+    currency: str
+    count: int
+    gross_amount: Money
+    net_amount: Money
+    vat_amount: Money
+    supplier: str | msgspec.UnsetType = msgspec.UNSET
+    month: Annotated[str, Meta(pattern=r"^\d{4}-\d\d$")] | msgspec.UnsetType = msgspec.UNSET
+    status: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class TotalPage(Schema):
+    items: list[Total]
     next_cursor: Cursor | None
 
 
@@ -159,6 +181,18 @@ def invoice(document: Document) -> Invoice:
         changed_by=str(document["changedBy"]),
         created_at=rfc3339(document["createdAt"]),
         updated_at=rfc3339(document["updatedAt"]),
+    )
+
+
+def total(group: Document) -> Total:
+    """A group of `Totals`."""
+    common = group["_id"] | ({"supplier": group["supplier"]} if "supplier" in group["_id"] else {})
+    return Total(
+        **common,
+        count=group["count"],
+        gross_amount=plain_text(group["grossAmount"]),
+        net_amount=plain_text(group["netAmount"]),
+        vat_amount=plain_text(group["vatAmount"]),
     )
 
 

@@ -15,21 +15,14 @@ _CENTS = (_ONE - 2) << (_EXPONENT_AT - 64)  # the upper half of a usual amount: 
 
 
 def plain_text(amount: Decimal128) -> str:
-    """All its digits, without an exponent: `-1190.00`."""
-    return plain_text_of_bits(amount.bid)
-
-
-def plain_text_of_bits(amount: bytes) -> str:
-    """The same for its 16 bytes: a page of invoices has three hundred, and by way of `Decimal` each takes eight times
-    as long.
-    """
-    low, high = _HALVES.unpack(amount)
+    """All its digits, without an exponent: `-1190.00`. By way of `Decimal` it takes eight times as long."""
+    low, high = _HALVES.unpack(amount.bid)
     if high == _CENTS and low > 99:
         cents = str(low)
         return f"{cents[:-2]}.{cents[-2:]}"
     bits = high << 64 | low
     places = _ONE - (bits >> _EXPONENT_AT & 0x3FFF)
     if bits & _OTHER_LAYOUT == _OTHER_LAYOUT or places <= 0:
-        return format(Decimal128.from_bid(amount).to_decimal(), "f")
+        return format(amount.to_decimal(), "f")
     digits = str(bits & (1 << _EXPONENT_AT) - 1).rjust(places + 1, "0")
     return f"{'-' if bits >> _SIGN_AT else ''}{digits[:-places]}.{digits[-places:]}"

@@ -1,41 +1,40 @@
-"""As much of a long result as one answer may take: it ends before the platform ends it, and says where to go on."""
+"""All documents of a list, as far as the time of one answer allows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-
-from bson.raw_bson import RawBSONDocument
+from collections.abc import Generator, Iterator
+from itertools import chain, islice
 
 from mailroom.platform.clock import Budget
+from mailroom.platform.keyset import Key, Order
+from mailroom.platform.mongo import Document
+
+# So many documents come with one answer of MongoDB: few enough to be small in memory.
+BATCH = 1000
 
 
-class Piece:
-    """Documents until `budget` is spent, at least the first `at_once`, which come together. To be read once.
+class Export:
+    """`documents` until `budget` is spent, at least the first batch. Iterate once.
 
-    When they have been read, `next_cursor` is where the next piece begins, or None if nothing is left.
+    After that, `last` is the key that the next export begins after, or None if nothing is left. The first document is
+    read at once.
     """
 
-    def __init__(
-        self,
-        documents: Generator[RawBSONDocument],
-        budget: Budget,
-        cursor_behind: Callable[[RawBSONDocument], str],
-        at_once: int,
-    ) -> None:
-        self._documents = documents
+    def __init__(self, documents: Generator[Document], order: Order, budget: Budget) -> None:
+        self.order = order
+        self.last: Key | None = None
+        self._first = list(islice(documents, 1))
+        self._others = documents
         self._budget = budget
-        self._cursor_behind = cursor_behind
-        self._at_once = at_once
-        self.next_cursor: str | None = None
 
-    def __iter__(self) -> Iterator[RawBSONDocument]:
-        last: RawBSONDocument | None = None
+    def __iter__(self) -> Iterator[Document]:
+        previous: Document | None = None
         try:
-            for count, document in enumerate(self._documents):
-                if last is not None and count % self._at_once == 0 and self._budget.spent():
-                    self.next_cursor = self._cursor_behind(last)
+            for count, document in enumerate(chain(self._first, self._others)):
+                if previous is not None and count % BATCH == 0 and self._budget.spent():
+                    self.last = self.order.key(previous)
                     return
                 yield document
-                last = document
+                previous = document
         finally:
-            self._documents.close()
+            self._others.close()

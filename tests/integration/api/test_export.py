@@ -10,18 +10,17 @@ import tracemalloc
 from collections.abc import Callable
 from itertools import islice
 
-import bson
 import pytest
-from bson.raw_bson import RawBSONDocument
 
 from mailroom.invoices.api.export_formats import FORMATS, chunks, safe_cell
+from mailroom.invoices.api.parameters import SORTS
 from mailroom.invoices.app import LONG_CALLS_AT_ONCE
 from mailroom.invoices.files import Rules, content, detect, read_records
 from mailroom.invoices.files.model import COLUMNS
-from mailroom.invoices.views import lists as queries
-from mailroom.invoices.views.export import Piece
-from mailroom.invoices.views.lists import SORTS
+from mailroom.invoices.views import export as views
+from mailroom.invoices.views.export import Export
 from mailroom.platform.clock import Budget
+from mailroom.platform.keyset import Order
 from tests.integration.api.conftest import document
 from tests.support.client import Client
 
@@ -114,13 +113,13 @@ def test_head_reads_nothing(filled: Client):
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_memory_does_not_grow_with_the_file(name: str):
-    one = RawBSONDocument(bson.encode(document("1")))
-    _, parts = FORMATS[name]
+    one = document("1")
+    _, write = FORMATS[name]
 
     def peak(count: int) -> int:
         tracemalloc.start()
-        piece = Piece((one for _ in range(count)), Budget(60), str, 100)
-        total = sum(len(chunk) for chunk in chunks(parts(piece, first=True)))
+        export = Export((one for _ in range(count)), Order("invoiceDate"), Budget(60))
+        total = sum(len(chunk) for chunk in chunks(write(export, first=True)))
         assert total > count * 50
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -155,7 +154,7 @@ def parts_of(name: str, body: bytes) -> tuple[list[str], str | None]:
 @pytest.fixture
 def hurried(make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> Client:
     """Gets one invoice a piece."""
-    monkeypatch.setattr(queries, "EXPORT_BATCH", 1)
+    monkeypatch.setattr(views, "BATCH", 1)
     return make_client(export_seconds=0.0)
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import msgspec
 import pytest
+from bson import ObjectId
 
-from mailroom.invoices.views.learnt import Learnt
-from mailroom.invoices.views.lists import Queries
-from mailroom.invoices.views.outline import Outline
+from bench.api.combinations import served
 from mailroom.services import Services
 from tests.integration.api.conftest import CREATED, IMPORT, document
 from tests.support.client import Client
@@ -86,35 +84,47 @@ def test_every_invoice_is_on_one_page(stored: Documents, client: Client) -> None
             assert pages(client, sort=sort, **query, **dates) == ids(within, sort), query
 
 
-class Told(Learnt, kw_only=True):
-    """Believes what it was told, and keeps the pages that it is to learn from."""
-
-    told: tuple[float, float]
-    pages: list[list[str]] = msgspec.field(default_factory=list)
-
-    def estimate(self, *_: object) -> tuple[float, float]:
-        return self.told
-
-    def learn(self, outline: Outline, entries: tuple[str, ...], page: Sequence[Mapping[str, Any]]) -> None:
-        self.pages.append([str(each["_id"]) for each in page])
-
-
-@pytest.mark.parametrize("told", [(1e-9, 1.0), (1e-9, 1e9), (1.0, 1.0), (1.0, 1e9)])
-def test_so_it_is_whatever_is_thought_to_lie_there(
-    stored: Documents, indexed: Services, told: tuple[float, float]
-) -> None:
-    own, learnt = Queries.of(indexed.database), Told(told=told)
-    queries = Queries(own.invoices, own.imports, own.outlines, learnt)
-    for query, values in FILTERED[1:]:
-        wanted, seen, cursor = ids(having(stored, values), "-invoiceDate"), [], ""
-        while cursor is not None:
-            page, cursor = queries.list_invoices({"limit": "12"} | query | ({"cursor": cursor} if cursor else {}))
-            seen += [str(each["_id"]) for each in page]
-            assert learnt.pages[-1][:12] == seen[-len(page) :]
-        assert seen == wanted, query
+VALUES = {
+    "invoiceNumber": "17",
+    "supplier": "LARGE",
+    "status": "paid",
+    "currency": "EUR",
+    "dateFrom": "2018-06-01",
+    "dateTo": "2024-05-31",
+    "importId": str(IMPORT),
+    "updatedSince": f"{CREATED + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}",
+}
+MEETS: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "invoiceNumber": lambda each: each["invoiceNumber"] == "17",
+    "supplier": lambda each: each["supplierKey"] == "large",
+    "status": lambda each: each["status"] == "paid",
+    "currency": lambda each: each["currency"] == "EUR",
+    "dateFrom": lambda each: f"{each['invoiceDate']:%Y-%m-%d}" >= "2018-06-01",
+    "dateTo": lambda each: f"{each['invoiceDate']:%Y-%m-%d}" <= "2024-05-31",
+    "importId": lambda each: each["changedBy"] == IMPORT,
+    "updatedSince": lambda each: each["updatedAt"] > CREATED,
+}
 
 
-def test_so_it_is_in_the_order_of_change(stored: Documents, client: Client) -> None:
+def test_every_combination_lists_what_meets_all_its_filters(stored: Documents, client: Client) -> None:
+    combinations = 0
+    for query in served(VALUES):
+        wanted = [each for each in stored if all(MEETS[name](each) for name in query if name != "sort")]
+        assert wanted, query
+        changed = "importId" in query or "updatedSince" in query
+        expected = ids(wanted, query.get("sort", "updatedAt" if changed else "-invoiceDate"))
+        half = str(max(1, len(expected) // 2))
+        first = client.get(limit=half, **query).json()
+        assert [item["id"] for item in first["items"]] == expected[: int(half)], query
+        if first["nextCursor"]:
+            others = client.get(limit="200", cursor=first["nextCursor"], **query).json()
+            assert [item["id"] for item in others["items"]] == expected[int(half) :], query
+            assert others["nextCursor"] is None
+        combinations += 1
+    assert combinations == 95
+
+
+def test_every_invoice_is_on_one_page_in_the_order_of_change(stored: Documents, client: Client) -> None:
     since = f"{CREATED + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
     changed = [each for each in stored if each["updatedAt"] > CREATED]
     for sort in ("updatedAt", "-updatedAt"):
@@ -123,6 +133,29 @@ def test_so_it_is_in_the_order_of_change(stored: Documents, client: Client) -> N
         assert pages(client, sort=sort, updatedSince=since) == ids(changed, sort)
         assert pages(client, sort=sort, updatedSince=since, importId=str(IMPORT)) == ids(changed, sort)
         assert pages(client, sort=sort, importId="b" * 24) == pages(client, importId="b" * 24, updatedSince=since) == []
+
+
+def test_an_import_has_what_changed_from_its_start_to_its_end(
+    stored: Documents, client: Client, indexed: Services
+) -> None:
+    first = [each for each in stored if each["updatedAt"] == CREATED]
+    second = [each for each in stored if CREATED <= each["updatedAt"] <= CREATED + timedelta(seconds=1)]
+    for ends, changed in (
+        ({"finishedAt": CREATED}, first),
+        ({"finishedAt": CREATED, "quietAt": CREATED + timedelta(seconds=1)}, second),
+    ):
+        indexed.database["imports"].update_one({"_id": IMPORT}, {"$set": ends})
+        for sort in ("updatedAt", "-updatedAt"):
+            assert pages(client, sort=sort, importId=str(IMPORT)) == ids(changed, sort)
+    indexed.database["imports"].update_one({"_id": IMPORT}, {"$unset": {"startedAt": ""}})
+    assert pages(client, importId=str(IMPORT)) == []
+
+
+def test_an_import_does_not_list_what_another_changed_meanwhile(
+    stored: Documents, client: Client, put: Callable[..., list[str]]
+) -> None:
+    put(*(document(f"other {number}") | {"changedBy": ObjectId("b" * 24)} for number in range(20)))
+    assert pages(client, importId=str(IMPORT)) == ids(stored, "updatedAt")
 
 
 def test_a_number_that_a_supplier_uses_each_year_has_pages(client: Client, put: Callable[..., list[str]]) -> None:

@@ -40,3 +40,17 @@ def test_a_cursor_before_the_bounds_begins_at_the_bounds() -> None:
 def test_a_cursor_beyond_the_bounds_lists_nothing() -> None:
     assert Range(Order("day"), {}, {"$lte": 9}).queries(Key(10, ID)) == []
     assert Range(Order("day", descending=True), {}, {"$gte": 3}).queries(Key(2, ID)) == []
+
+
+def test_conditions_on_the_id_stay_beside_that_of_the_cursor() -> None:
+    listed = Range(Order("day"), {"_id": {"$in": [ID]}})
+    assert listed.queries(Key(5, ID)) == [
+        {"day": 5, "_id": {"$in": [ID], "$gt": ID}},
+        {"_id": {"$in": [ID]}, "day": {"$gt": 5}},
+    ]
+
+
+def test_a_cursor_at_a_bound_that_is_exclusive_begins_or_ends_there() -> None:
+    between = Range(Order("day"), {}, {"$gt": 3, "$lt": 9})
+    assert between.queries(Key(3, ID)) == [{"day": {"$gt": 3, "$lt": 9}}]
+    assert between.queries(Key(9, ID)) == []
