@@ -68,7 +68,7 @@ def run(client: Client, console: Console) -> None:
     check("the invoices on a page", len(page["items"]), 8)
     check("a further page", bool(page["nextCursor"]), True)
     total = sum(expected[1] for expected in EXPECTED.values())
-    check("the invoices in the list", count_invoices(client), total)
+    check("the invoices in the totals", count_invoices(client), total)
 
     rejects = imports["with-errors.csv"]["rejects"]
     content = client.download(rejects["bucket"], rejects["key"])
@@ -98,14 +98,7 @@ def import_samples(client: Client, console: Console) -> dict[str, Any]:
 
 
 def count_invoices(client: Client) -> int:
-    """Walks through all pages."""
-    count, query = 0, {"limit": "1000"}
-    while True:
-        page = client.get("invoices", **query)
-        count += len(page["items"])
-        if page["nextCursor"] is None:
-            return count
-        query["cursor"] = page["nextCursor"]
+    return sum(total["count"] for total in client.get("invoices/totals")["items"])
 
 
 def send(client: Client, console: Console) -> None:
