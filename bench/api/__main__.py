@@ -1,5 +1,7 @@
 """`python -m bench.api` measures the API of invoices in the running function, on 1,000,000 invoices or `--invoices N`.
 
+Without a mongod it is 10,000: other servers read all that matches before they look at the limit of a page.
+
 With `--folder FOLDER` the data stays there, and what is there already is measured.
 """
 
@@ -13,27 +15,29 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.api.calls import Caller
+from bench.api.decoding import compare
 from bench.api.exports import export
 from bench.api.loading import load_invoices, sample_of, warm
 from bench.api.pages import measure, table
 from bench.processes import ROOT
 from bench.servers import BenchServers, BenchStack
 from local.process import StartError
-from local.tools import ToolError, say
+from local.tools import ToolError, mongod, say
 from mailroom.invoices.api.export_formats import FORMATS
+from mailroom.invoices.views.lists import Queries
 from mailroom.invoices.views.totals import DIMENSIONS
 from mailroom.platform.settings import load
 from mailroom.services import Services
 
-INVOICES, SAMPLE, ROUNDS = 1_000_000, 30, 3
-PARTS = ("pages", "totals", "exports")
+INVOICES, FEW, SAMPLE, ROUNDS = 1_000_000, 10_000, 30, 3
+PARTS = ("decode", "pages", "totals", "exports")
 SUMMED = ({}, {"status": "overdue"}, {"dateFrom": "2024-01-01", "dateTo": "2024-03-31"})
 
 
 def main() -> int:
     """0, or 1 when something failed; slowness is never an error."""
     parser = argparse.ArgumentParser(prog="python -m bench.api", description=__doc__)
-    parser.add_argument("--invoices", type=int, default=INVOICES)
+    parser.add_argument("--invoices", type=int, default=INVOICES if mongod() else FEW)
     parser.add_argument("--sample", type=int, default=SAMPLE, help="calls of each kind of each combination")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of pages, each with a table")
     parser.add_argument("--folder", type=Path, help="where the data is kept; by default nowhere")
@@ -44,6 +48,10 @@ def main() -> int:
         try:
             with BenchServers(ROOT, folder) as servers, _services(servers) as services:
                 load_invoices(services, arguments.invoices)
+                if "decode" in arguments.parts:
+                    print(compare(Queries.of(services.database)))
+            if arguments.parts == ["decode"]:
+                return 0
             with BenchStack(ROOT, folder) as stack:
                 print(f"{arguments.invoices:,} invoices in {stack.kind}, {os.cpu_count()} cores ({platform.machine()})")
                 if "pages" in arguments.parts:

@@ -85,17 +85,10 @@ class Range(msgspec.Struct, frozen=True):
             self.filters | {field: far | {beyond: after.value}},
         ]
 
-    def read(
-        self,
-        collection: Documents,
-        after: Key | None = None,
-        *,
-        projection: Mapping[str, Any] | None = None,
-        batch_size: int = 0,
-    ) -> Generator[Document]:
-        """The documents after `after`, `batch_size` with each answer of MongoDB. Blocks for these answers."""
+    def read(self, collection: Documents, after: Key | None = None, *, batch_size: int) -> Generator[Document]:
+        """All documents after `after`, `batch_size` with each answer of MongoDB. Blocks for these answers."""
         for query in self.queries(after):
-            with self._find(collection, query, projection, batch_size=batch_size) as found:
+            with self._find(collection, query, batch_size=batch_size) as found:
                 yield from found
 
     def page(
@@ -117,10 +110,10 @@ class Range(msgspec.Struct, frozen=True):
         self,
         collection: Documents,
         query: Document,
-        projection: Mapping[str, Any] | None,
+        projection: Mapping[str, Any] | None = None,
         *,
+        batch_size: int,
         limit: int = 0,
-        batch_size: int = 0,
     ) -> Cursor[Document]:
         found = collection.find(query, projection, limit=limit, batch_size=batch_size).sort(self.order.sort())
         return found.hint(self.hint) if self.hint else found

@@ -77,7 +77,7 @@ class ImportFilter(msgspec.Struct, frozen=True, kw_only=True, rename="camel", om
 def plan_invoices(wanted: InvoiceFilter) -> Range:
     """What to read for `wanted`, and through which index. `changed_by_import` narrows it further for `import_id`.
 
-    MongoDB finds an index by its equality. A range without an equality names its index.
+    MongoDB finds an index by its equality. A range without one names its index, so a missing index is an error.
 
     Raises:
         Invalid: no index serves this combination.
@@ -129,7 +129,7 @@ def _by_date(wanted: InvoiceFilter) -> Range:
     listed = Range(wanted.order, bounds=_date_bounds(wanted))
     if supplier is not None and wanted.invoice_number is not None:
         ids = {"_id": {"$in": _ids(supplier, wanted.invoice_number, wanted)}}
-        return replace(listed, filters=ids | {"invoiceNumber": wanted.invoice_number}, hint="_id_")
+        return replace(listed, filters=ids | {"invoiceNumber": wanted.invoice_number})
     if supplier is not None and wanted.status is not None:
         return replace(listed, filters={"supplierKey": supplier, "status": wanted.status})
     values = (wanted.invoice_number, supplier, wanted.status, wanted.currency)

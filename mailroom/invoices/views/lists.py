@@ -21,9 +21,8 @@ from mailroom.platform.clock import Budget
 from mailroom.platform.keyset import Key, KeysetPage, Range
 from mailroom.platform.mongo import Document, Documents
 
-# Fields that no answer has: those that only serve indexes, and of a running import the ids that its workers write.
-_HIDDEN_OF_INVOICES = {"lookups": 0, "supplierKey": 0, "order": 0}
-_HIDDEN_OF_IMPORTS = {"partIds": 0}
+# Of a running import: the ids that its workers write. There may be many.
+_WITHOUT_IDS = {"partIds": 0}
 
 
 class Queries(msgspec.Struct, frozen=True):
@@ -41,7 +40,7 @@ class Queries(msgspec.Struct, frozen=True):
 
     def list_invoices(self, wanted: InvoiceFilter, limit: int, after: Key | None = None) -> KeysetPage[Document]:
         """A page of invoices. Raises `Invalid` for a combination that no index serves."""
-        return self._plan(wanted).page(self.invoices, limit, after, _HIDDEN_OF_INVOICES)
+        return self._plan(wanted).page(self.invoices, limit, after)
 
     def export(self, wanted: InvoiceFilter, budget: Budget, after: Key | None = None) -> Export:
         """All invoices, until `budget` is spent. Reads the first now, so that an error comes now.
@@ -50,7 +49,7 @@ class Queries(msgspec.Struct, frozen=True):
             Invalid: no index serves this combination.
         """
         listed = self._plan(wanted)
-        found = listed.read(self.invoices, after, projection=_HIDDEN_OF_INVOICES, batch_size=BATCH)
+        found = listed.read(self.invoices, after, batch_size=BATCH)
         return Export(found, listed.order, budget)
 
     def totals(
@@ -68,10 +67,10 @@ class Queries(msgspec.Struct, frozen=True):
 
     def list_imports(self, wanted: ImportFilter, limit: int, after: Key | None = None) -> KeysetPage[Document]:
         """A page of imports, newest first. Raises `Invalid` for a combination that no index serves."""
-        return plan_imports(wanted).page(self.imports, limit, after, _HIDDEN_OF_IMPORTS)
+        return plan_imports(wanted).page(self.imports, limit, after, _WITHOUT_IDS)
 
     def import_(self, id_: ObjectId) -> Document | None:
-        return self.imports.find_one({"_id": id_}, _HIDDEN_OF_IMPORTS)
+        return self.imports.find_one({"_id": id_}, _WITHOUT_IDS)
 
     def _plan(self, wanted: InvoiceFilter) -> Range:
         listed = plan_invoices(wanted)

@@ -69,7 +69,7 @@ BY_CHANGE: list[tuple[tuple[str, ...], str, dict[str, Any], dict[str, Any]]] = [
     (("importId", "updatedSince"), "updatedAt", {"$gte": SINCE}, {"changedBy": IMPORT}),
 ]
 # MongoDB finds these by their equality; the others are named.
-NOT_NAMED = ("lookups", "supplierStatus")
+NOT_NAMED = ("lookups", "supplierStatus", "_id_")
 
 Case = tuple[tuple[str, ...], str, str, Range]
 
