@@ -17,7 +17,7 @@ import bson
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 
-import mailroom.invoices.columnar.columns  # noqa: F401  # in tenths of a second: before the short lives begin
+import mailroom.invoices.columnar.column_reader  # noqa: F401  # in tenths of a second: before the short lives begin
 from mailroom.invoices import worker as working
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.rejects import Rejects

@@ -10,6 +10,6 @@ rejects. Nothing here is imported by it.
 """
 
 from mailroom.invoices.columnar.batches import Batch, read_batches
-from mailroom.invoices.columnar.ready import Ready, Stamp
+from mailroom.invoices.columnar.encoded import Ready, Stamp
 
 __all__ = ["Batch", "Ready", "Stamp", "read_batches"]

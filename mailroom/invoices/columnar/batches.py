@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mailroom.invoices.columnar.blocks import Blocks
-from mailroom.invoices.columnar.ready import INT32_MAX, Ready, Stamp
+from mailroom.invoices.columnar.encoded import INT32_MAX, Ready, Stamp
 from mailroom.invoices.files import Dialect, Malformed, Record, Rejected, RowParser, Rules, read_records
 from mailroom.invoices.files.records import MAX_BLANK_BYTES, too_much_blank
 from mailroom.invoices.model.document import content_of
 from mailroom.invoices.model.merge import Row
 
 if TYPE_CHECKING:
-    from mailroom.invoices.columnar.columns import Columns, Line
+    from mailroom.invoices.columnar.column_reader import Columns, Line
 BYTE_ORDER_MARK = "\ufeff"  # which a reader of CSV may drop
 
 FEW_ROWS = 64
@@ -125,7 +125,7 @@ class _Reader:
 
     @cached_property
     def _columns(self) -> Columns:
-        from mailroom.invoices.columnar.columns import Columns  # loads pyarrow, in tenths of a second
+        from mailroom.invoices.columnar.column_reader import Columns  # loads pyarrow, in tenths of a second
 
         return Columns(self._dialect, self._rules)
 

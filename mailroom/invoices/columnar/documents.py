@@ -23,7 +23,7 @@ from mailroom.invoices.columnar.bson_columns import (
     join,
     longs,
 )
-from mailroom.invoices.columnar.ready import INT32_MAX, Ready, Stamp
+from mailroom.invoices.columnar.encoded import INT32_MAX, Ready, Stamp
 from mailroom.invoices.files.rows import LIMITS
 from mailroom.invoices.model.document import lookup
 from mailroom.invoices.model.identity import supplier_key

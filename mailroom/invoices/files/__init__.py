@@ -7,7 +7,10 @@ object ─► content ─► read_records ─► RowParser.parse ─► Invoice 
 from mailroom.invoices.files.compression import content, decompress
 from mailroom.invoices.files.detection import HEAD_BYTES, detect
 from mailroom.invoices.files.dialect import Dialect
-from mailroom.invoices.files.model import (
+from mailroom.invoices.files.records import read_records
+from mailroom.invoices.files.rejects import rejects_header, rejects_line
+from mailroom.invoices.files.rows import RowParser
+from mailroom.invoices.files.rules import (
     COLUMNS,
     REQUIRED,
     FileRejected,
@@ -18,9 +21,6 @@ from mailroom.invoices.files.model import (
     Rejected,
     Rules,
 )
-from mailroom.invoices.files.records import read_records
-from mailroom.invoices.files.rejects import rejects_header, rejects_line
-from mailroom.invoices.files.rows import RowParser
 from mailroom.invoices.files.workbooks import held_workbook, is_workbook, sheet_content
 
 __all__ = [

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
-from mailroom.invoices.files.model import DecimalMark
+from mailroom.invoices.files.rules import DecimalMark
 
 MAX_INTEGER_DIGITS = 15
 _LONGEST = 64

@@ -5,7 +5,7 @@ from datetime import date
 
 from mailroom.invoices.files.amounts import Fault
 from mailroom.invoices.files.dialect import DOTTED_DATE, ISO_DATE, SLASHED_DATE, slashed_format
-from mailroom.invoices.files.model import DateOrder
+from mailroom.invoices.files.rules import DateOrder
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 _ISO = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")

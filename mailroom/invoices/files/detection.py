@@ -9,14 +9,14 @@ import msgspec
 from msgspec.structs import replace
 
 from mailroom.invoices.files.amounts import evidence, is_amount
-from mailroom.invoices.files.columns import known_names, match_header, normalised
 from mailroom.invoices.files.compression import GZIP_MAGIC, decompressed_head
 from mailroom.invoices.files.dates import date_format, date_order
 from mailroom.invoices.files.dialect import SLASHED_DATE, Dialect
 from mailroom.invoices.files.encodings import find_encoding, refuse_other_formats
-from mailroom.invoices.files.model import COLUMNS, DateOrder, DecimalMark, FileRejected, Malformed, Record, Rules
+from mailroom.invoices.files.header import known_names, match_header, normalised
 from mailroom.invoices.files.records import read_records
 from mailroom.invoices.files.rejects import DATE_ORDER_NAME, DECIMAL_MARK_NAME
+from mailroom.invoices.files.rules import COLUMNS, DateOrder, DecimalMark, FileRejected, Malformed, Record, Rules
 
 HEAD_BYTES = 256 * 1024
 """How much of the beginning is looked at."""

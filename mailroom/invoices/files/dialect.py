@@ -4,7 +4,7 @@ from typing import Any, Literal, cast
 
 import msgspec
 
-from mailroom.invoices.files.model import DateOrder, DecimalMark
+from mailroom.invoices.files.rules import DateOrder, DecimalMark
 
 Quoting = Literal["doubled", "backslash"]
 Compression = Literal["none", "gzip", "xlsx"]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from mailroom.invoices.files.dialect import Dialect
 from mailroom.invoices.files.lines import PREFIX_BYTES, Oversize, lines, utf16_as_utf8, utf16_size, without_first
-from mailroom.invoices.files.model import FileRejected, Malformed, Problem, Record, Rules
+from mailroom.invoices.files.rules import FileRejected, Malformed, Problem, Record, Rules
 
 MAX_LINES = 100
 """Lines one row may span: bounds how far a lone quote is followed, so that a file full of them takes linear time."""

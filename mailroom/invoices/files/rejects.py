@@ -9,7 +9,7 @@ import re
 from functools import cache
 
 from mailroom.invoices.files.dialect import SLASHED_DATE, Dialect
-from mailroom.invoices.files.model import Rejected
+from mailroom.invoices.files.rules import Rejected
 
 ADDED = ("_row", "_offset", "_column", "_code", "_message")
 DATE_ORDER_NAME, DECIMAL_MARK_NAME = "_date_order=", "_decimal_mark="

@@ -8,8 +8,8 @@ from mailroom.invoices.files.amounts import Fault, read_amount
 from mailroom.invoices.files.currencies import decimals
 from mailroom.invoices.files.dates import read_date
 from mailroom.invoices.files.dialect import EXTRA, Dialect
-from mailroom.invoices.files.model import Invoice, Malformed, Problem, Record, Rejected, Rules
-from mailroom.invoices.files.texts import read_text
+from mailroom.invoices.files.rules import Invoice, Malformed, Problem, Record, Rejected, Rules
+from mailroom.invoices.model.texts import read_text
 
 LIMITS = {"invoiceNumber": 100, "supplierName": 300, "supplierAddress": 1000, "status": 50}
 """Characters of each text."""

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from mailroom.invoices.columnar import Batch, Stamp, read_batches
 from mailroom.invoices.files import Dialect, Rules, content, detect, held_workbook, is_workbook, sheet_content
 from mailroom.invoices.files.lines import without_first
-from mailroom.invoices.files.model import DecimalMark
+from mailroom.invoices.files.rules import DecimalMark
 from mailroom.invoices.imports.profiles import mapped
 from mailroom.platform.objects import ObjectStore, ObjectVersion
 

@@ -6,7 +6,7 @@ import msgspec
 
 from mailroom.invoices.files.amounts import Fault
 from mailroom.invoices.files.rows import LIMITS
-from mailroom.invoices.files.texts import read_text
+from mailroom.invoices.model.texts import read_text
 from mailroom.web.problems import Problem
 
 

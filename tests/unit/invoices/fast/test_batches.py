@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mailroom.invoices.columnar import Batch, Stamp, read_batches
-from mailroom.invoices.columnar.ready import INT32_MAX
+from mailroom.invoices.columnar.encoded import INT32_MAX
 from mailroom.invoices.files import COLUMNS, Dialect, Rejected, RowParser, Rules, read_records
 from mailroom.invoices.model.document import content_of
 from mailroom.invoices.model.merge import Row, merge

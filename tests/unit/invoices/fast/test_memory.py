@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from bson import ObjectId
 
-import mailroom.invoices.columnar.columns  # noqa: F401  # in the child too: what it takes to load is no batch's
+import mailroom.invoices.columnar.column_reader  # noqa: F401  # in the child too: what it takes to load is no batch's
 from mailroom.invoices.columnar import Stamp, read_batches
 from mailroom.invoices.files import COLUMNS, Dialect, Rules
 from mailroom.invoices.imports.source import BATCH_BYTES

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from mailroom.invoices.files.dialect import EXTRA
-from mailroom.invoices.files.model import COLUMNS, REQUIRED, FileRejected, Rules
+from mailroom.invoices.files.rules import COLUMNS, REQUIRED, FileRejected, Rules
 
 MAX_COLUMNS = 1000
 MAX_NAME_CHARACTERS = 100

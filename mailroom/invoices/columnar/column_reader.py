@@ -20,14 +20,14 @@ from pyarrow import csv
 from mailroom.invoices.columnar import documents, kernels
 from mailroom.invoices.columnar.bson_columns import BINARY, Repeated
 from mailroom.invoices.columnar.documents import Day, Pieces, Supplier, Word
-from mailroom.invoices.columnar.ready import Ready, Stamp
+from mailroom.invoices.columnar.encoded import Ready, Stamp
 from mailroom.invoices.files import COLUMNS, Dialect, Rules
 from mailroom.invoices.files.amounts import Fault
 from mailroom.invoices.files.currencies import decimals
 from mailroom.invoices.files.dates import read_date
 from mailroom.invoices.files.dialect import EXTRA
 from mailroom.invoices.files.rows import EXTRA_LIMIT, LIMITS
-from mailroom.invoices.files.texts import read_text
+from mailroom.invoices.model.texts import read_text
 
 # One thread: a function has a fraction of a core, and the processor time is what counts. The pool of the system gives
 # memory back, so that a worker stays as small as its batches.
