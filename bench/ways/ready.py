@@ -13,7 +13,8 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 
 from bench.ways import Task
-from mailroom.invoices.files import Invoice, Record, RowParser, Rules, detect, read_records
+from mailroom.invoices.files import Record, RowParser, Rules, detect, read_records
+from mailroom.invoices.model.columns import ParsedInvoice
 from mailroom.invoices.model.document import content_of
 from mailroom.invoices.model.identity import order
 from mailroom.invoices.model.merge import Row, merge
@@ -45,7 +46,7 @@ def _documents(file: Path) -> Iterator[dict[str, Any]]:
     parser = RowParser(dialect, rules)
     for record in read_records([content], dialect, rules, offset=0, row=0):
         invoice = parser.parse(record)
-        if not isinstance(invoice, Invoice) or not isinstance(record, Record):
+        if not isinstance(invoice, ParsedInvoice) or not isinstance(record, Record):
             raise TypeError(f"row {record.row} is no invoice")
         row = Row(record.offset, record.row, order(0, "0" * 36, record.offset), content_of(invoice))
         document = merge(None, [row], import_id, 0, now).document

@@ -19,7 +19,7 @@ from typing import Protocol
 import msgspec
 
 from mailroom.invoices.api.schemas import Invoice, invoice
-from mailroom.invoices.files.rules import COLUMNS
+from mailroom.invoices.model.columns import COLUMNS
 from mailroom.invoices.views.export import Export
 from mailroom.web.paging import cursor_of
 

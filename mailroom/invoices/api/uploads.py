@@ -13,7 +13,7 @@ from mailroom.errors import Invalid
 from mailroom.invoices.api import operations, schemas
 from mailroom.invoices.api.context import context
 from mailroom.invoices.api.invoices import READ, WRITE
-from mailroom.invoices.files import COLUMNS
+from mailroom.invoices.model.columns import COLUMNS
 from mailroom.platform.clock import rfc3339
 from mailroom.web.endpoints import endpoint, json_body
 from mailroom.web.representation import json_response

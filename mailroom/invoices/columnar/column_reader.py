@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Callable
 from datetime import date
 from functools import partial, reduce
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -21,13 +20,13 @@ from mailroom.invoices.columnar import documents, kernels
 from mailroom.invoices.columnar.bson_columns import BINARY, Repeated
 from mailroom.invoices.columnar.documents import Day, Pieces, Supplier, Word
 from mailroom.invoices.columnar.encoded import Ready, Stamp
-from mailroom.invoices.files import COLUMNS, Dialect, Rules
-from mailroom.invoices.files.amounts import Fault
+from mailroom.invoices.files import Dialect, Rules
+from mailroom.invoices.files.cache import ValueCache
 from mailroom.invoices.files.currencies import decimals
 from mailroom.invoices.files.dates import read_date
 from mailroom.invoices.files.dialect import EXTRA
-from mailroom.invoices.files.rows import EXTRA_LIMIT, LIMITS
-from mailroom.invoices.model.texts import read_text
+from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, EXTRA_TEXT, TEXTS
+from mailroom.invoices.model.texts import BadValue, read_text
 
 # One thread: a function has a fraction of a core, and the processor time is what counts. The pool of the system gives
 # memory back, so that a worker stays as small as its batches.
@@ -37,33 +36,12 @@ pa.set_memory_pool(pa.system_memory_pool())
 DIGITS = 2
 """The decimals that nearly all currencies have. Rows in others take the row-wise path."""
 
-_CACHED = 4096
-_LONGEST_CACHED = 1000
-_AMOUNTS = ("grossAmount", "netAmount", "vatAmount")
 _MOST_DIGITS = 13  # before the mark: a float still tells the hundredths of such amounts
 _MOST_TOLERANCE = 10**18  # more than any sum of amounts
 
 # All columns but these have few different values, so that each is looked at once a block.
 _REPEATED = pa.dictionary(pa.int32(), pa.string())
-_TYPES = {"invoiceNumber": pa.string(), **dict.fromkeys(_AMOUNTS, pa.float64())}
-
-V = TypeVar("V")
-
-
-class Remembered(dict[str, V | None]):
-    """Values that repeat, made once each. Bounded, so that a file without repetitions costs no memory."""
-
-    def __init__(self, make: Callable[[str], V | None]) -> None:
-        super().__init__()
-        self._make = make
-
-    def __missing__(self, key: str) -> V | None:
-        value = self._make(key)
-        if len(self) >= _CACHED:
-            self.clear()
-        if len(key) <= _LONGEST_CACHED:
-            self[key] = value
-        return value
+_TYPES = {"invoiceNumber": pa.string(), **dict.fromkeys(AMOUNTS, pa.float64())}
 
 
 class Line(NamedTuple):
@@ -98,13 +76,13 @@ class Columns:
         self._order = dialect.date_order
         self._statuses = {status.casefold(): status for status in rules.statuses}
         self._tolerance = min(int(rules.amount_tolerance * 10**DIGITS), _MOST_TOLERANCE)
-        self._days = Remembered(self._day)
-        self._suppliers = Remembered(_supplier)
-        self._addresses = Remembered(_address)
-        self._states = Remembered(self._status)
-        self._currencies = Remembered(_currency)
+        self._days = ValueCache(self._day)
+        self._suppliers = ValueCache(_supplier)
+        self._addresses = ValueCache(_address)
+        self._states = ValueCache(self._status)
+        self._currencies = ValueCache(_currency)
         self._extra = {
-            column: Remembered(partial(_extra, column.removeprefix(EXTRA)))
+            column: ValueCache(partial(_extra, column.removeprefix(EXTRA)))
             for column in self._at
             if column.startswith(EXTRA)
         }
@@ -147,7 +125,7 @@ class Columns:
             lines, offsets, rows = (kernels.filter_(each, whole) for each in (lines, offsets, rows))
             content = kernels.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "\n")[0].as_buffer()
         texts = self._texts(content, len(lines))
-        gross, net, vat = (_hundredths(texts[name]) for name in _AMOUNTS)
+        gross, net, vat = (_hundredths(texts[name]) for name in AMOUNTS)
         day, year = _pieces(texts["invoiceDate"], self._days, 2)
         supplier, by_supplier, identity = _pieces(texts["supplierName"], self._suppliers, 3)
         (address,) = _pieces(texts["supplierAddress"], self._addresses, 1)
@@ -157,7 +135,7 @@ class Columns:
         number = kernels.cast(texts["invoiceNumber"], BINARY)
         off = kernels.absolute(kernels.subtract(kernels.subtract(gross, net), vat))
         checks = [
-            kernels.less_equal(kernels.binary_length(number), LIMITS["invoiceNumber"]),
+            kernels.less_equal(kernels.binary_length(number), TEXTS["invoiceNumber"].max_characters),
             kernels.less_equal(off, self._tolerance),
             *(of.known for of in (day, supplier, address, currency, status, *extra)),
         ]
@@ -186,8 +164,8 @@ class Columns:
         return documents.day(value) if isinstance(value, date) else None
 
     def _status(self, text: str) -> Word | None:
-        value = read_text(text, LIMITS["status"], required=False, multiline=False)
-        if isinstance(value, Fault) or (value and self._statuses and value.casefold() not in self._statuses):
+        value = read_text(text, TEXTS["status"])
+        if isinstance(value, BadValue) or (value and self._statuses and value.casefold() not in self._statuses):
             return None
         return documents.status(self._statuses.get(value.casefold(), value))
 
@@ -213,7 +191,7 @@ def _line(dialect: Dialect) -> str:
     amount = rf"-?[0-9]{{1,{_MOST_DIGITS}}}{re.escape(mark)}[0-9]{{{DIGITS}}}"
     fields = {
         "invoiceNumber": f'(?:"{_number(but="")}"|{_number(but=dialect.delimiter)})',
-        **dict.fromkeys(_AMOUNTS, f'"{amount}"' if mark == dialect.delimiter else f'(?:"{amount}"|{amount})'),
+        **dict.fromkeys(AMOUNTS, f'"{amount}"' if mark == dialect.delimiter else f'(?:"{amount}"|{amount})'),
     }
     return f"^{delimiter.join(fields.get(column, field) for column in dialect.columns)}\r?$"
 
@@ -230,25 +208,25 @@ def _hundredths(amounts: pa.Array) -> pa.Array:
     return kernels.cast(kernels.round_(kernels.multiply(amounts, float(10**DIGITS))), pa.int64())
 
 
-def _pieces(texts: pa.Array, remembered: Remembered[Any], count: int) -> list[Repeated]:
+def _pieces(texts: pa.Array, remembered: ValueCache[Any], count: int) -> list[Repeated]:
     """The `count` pieces that each text gives, made once for each different text."""
     made = [remembered[text] or (None,) * count for text in texts.dictionary.to_pylist()]
     return [Repeated([each[at] for each in made], texts.indices) for at in range(count)]
 
 
 def _supplier(text: str) -> Supplier | None:
-    value = read_text(text, LIMITS["supplierName"], required=True, multiline=False)
-    return None if isinstance(value, Fault) else documents.supplier(value)
+    value = read_text(text, TEXTS["supplierName"])
+    return None if isinstance(value, BadValue) else documents.supplier(value)
 
 
 def _address(text: str) -> tuple[bytes] | None:
-    value = read_text(text, LIMITS["supplierAddress"], required=False, multiline=True)
-    return None if isinstance(value, Fault) else (documents.text("supplierAddress", value),)
+    value = read_text(text, TEXTS["supplierAddress"])
+    return None if isinstance(value, BadValue) else (documents.text("supplierAddress", value),)
 
 
 def _extra(name: str, text: str) -> tuple[bytes] | None:
-    value = read_text(text, EXTRA_LIMIT, required=False, multiline=True)
-    return None if isinstance(value, Fault) else (documents.text(name, value),)
+    value = read_text(text, EXTRA_TEXT)
+    return None if isinstance(value, BadValue) else (documents.text(name, value),)
 
 
 def _currency(text: str) -> Word | None:

@@ -24,7 +24,7 @@ from mailroom.invoices.columnar.bson_columns import (
     longs,
 )
 from mailroom.invoices.columnar.encoded import INT32_MAX, Ready, Stamp
-from mailroom.invoices.files.rows import LIMITS
+from mailroom.invoices.model.columns import TEXTS
 from mailroom.invoices.model.document import lookup
 from mailroom.invoices.model.identity import supplier_key
 from mailroom.invoices.model.merge import INSERTED
@@ -45,7 +45,7 @@ _HEXADECIMAL = pa.array([b"%0*x" % (_LAST_DIGITS, value) for value in range(16**
 # For each length that an invoice number can have: as it stands before it in what identifies the invoice, and in BSON
 # before the number itself and before the number in its look-up.
 _LOOKUP_NUMBER = b"invoiceNumber:"
-_LENGTHS = range(LIMITS["invoiceNumber"] + 1)
+_LENGTHS = range(TEXTS["invoiceNumber"].max_characters + 1)
 _LENGTH = [b"%d:" % length for length in _LENGTHS]
 _NUMBER_SIZE = [_INT32(length + 1) for length in _LENGTHS]
 _LOOKUP_SIZE = [_INT32(len(_LOOKUP_NUMBER) + length + 1) for length in _LENGTHS]

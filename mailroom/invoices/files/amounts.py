@@ -7,9 +7,8 @@ number = 1-15 digits, or 1-3 digits and groups of three behind one kind of separ
 import re
 from decimal import Decimal
 
-import msgspec
-
 from mailroom.invoices.files.rules import DecimalMark
+from mailroom.invoices.model.texts import BadValue
 
 MAX_INTEGER_DIGITS = 15
 _LONGEST = 64
@@ -52,14 +51,7 @@ _SYMBOLS = {
 }
 
 
-class Fault(msgspec.Struct, frozen=True):
-    """Why a value is refused; the caller knows the column."""
-
-    code: str
-    message: str
-
-
-def read_amount(text: str, mark: DecimalMark, currency: str, digits: int | None) -> Decimal | Fault:
+def read_amount(text: str, mark: DecimalMark, currency: str, digits: int | None) -> Decimal | BadValue:
     """The amount with exactly `digits` decimals. `digits` None: the currency is not known, only the form is judged."""
     plain = _PLAIN[mark].fullmatch(text)
     if plain is not None:
@@ -67,7 +59,7 @@ def read_amount(text: str, mark: DecimalMark, currency: str, digits: int | None)
         return _scaled(text.replace(",", "."), len(fraction), digits)
     text = text.strip()
     if not text:
-        return Fault("amount.empty", "The amount is missing.")
+        return BadValue("amount.empty", "The amount is missing.")
     shape = _SHAPE.fullmatch(text) if len(text) <= _LONGEST else None
     if shape is None:
         return _not_a_number(text)
@@ -79,11 +71,11 @@ def read_amount(text: str, mark: DecimalMark, currency: str, digits: int | None)
     if units and units[0] not in _SYMBOLS and not _CODE.fullmatch(units[0]):
         return _not_a_number(text)
     if units and digits is not None and units[0].upper() != currency and currency not in _SYMBOLS.get(units[0], ()):
-        return Fault("amount.currency", f"{units[0]!r} beside the amount is not the invoice's currency {currency}.")
+        return BadValue("amount.currency", f"{units[0]!r} beside the amount is not the invoice's currency {currency}.")
     used = mark or decimal_mark(number)
     if used == "?":
         message = f"{number!r} may be a decimal or thousands: set IMPORT_DECIMAL_MARK to '.' or ','."
-        return Fault("amount.ambiguous", message)
+        return BadValue("amount.ambiguous", message)
     integer, _, fraction = number.partition(used) if used else (number, "", "")
     separated = _GROUPS.fullmatch(integer)
     if separated is not None and separated[1] != used:
@@ -91,7 +83,7 @@ def read_amount(text: str, mark: DecimalMark, currency: str, digits: int | None)
     if not _ascii_digits(integer) or (fraction and not _ascii_digits(fraction)):
         return _not_a_number(text)
     if len(integer) > MAX_INTEGER_DIGITS:
-        return Fault("amount.too_large", f"More than {MAX_INTEGER_DIGITS} digits before the decimal mark.")
+        return BadValue("amount.too_large", f"More than {MAX_INTEGER_DIGITS} digits before the decimal mark.")
     minus = "-" if signs and signs[0] != "+" else ""
     return _scaled(f"{minus}{integer}.{fraction}" if fraction else f"{minus}{integer}", len(fraction), digits)
 
@@ -137,14 +129,14 @@ def _ascii_digits(text: str) -> bool:
     return text.isascii() and text.isdigit()
 
 
-def _scaled(number: str, decimals: int, digits: int | None) -> Decimal | Fault:
+def _scaled(number: str, decimals: int, digits: int | None) -> Decimal | BadValue:
     if digits is not None and decimals != digits:
         if decimals > digits:
-            return Fault("amount.too_many_digits", f"{decimals} decimals, but the currency has {digits}.")
+            return BadValue("amount.too_many_digits", f"{decimals} decimals, but the currency has {digits}.")
         number += ("." if decimals == 0 else "") + "0" * (digits - decimals)
     amount = Decimal(number)
     return amount if amount else abs(amount)  # no negative zero
 
 
-def _not_a_number(text: str) -> Fault:
-    return Fault("amount.not_a_number", f"{text[:40]!r} is not an amount such as 1190.00, 1.190,00 or -12.50.")
+def _not_a_number(text: str) -> BadValue:
+    return BadValue("amount.not_a_number", f"{text[:40]!r} is not an amount such as 1190.00, 1.190,00 or -12.50.")

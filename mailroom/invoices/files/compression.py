@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 
 from mailroom.invoices.files.dialect import Dialect
-from mailroom.invoices.files.rules import FileRejected
+from mailroom.invoices.files.errors import FileRejected
 from mailroom.invoices.files.workbooks import held_workbook, sheet_content
 
 GZIP_MAGIC = b"\x1f\x8b"

@@ -3,9 +3,9 @@
 import re
 from datetime import date
 
-from mailroom.invoices.files.amounts import Fault
 from mailroom.invoices.files.dialect import DOTTED_DATE, ISO_DATE, SLASHED_DATE, slashed_format
 from mailroom.invoices.files.rules import DateOrder
+from mailroom.invoices.model.texts import BadValue
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 _ISO = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
@@ -13,7 +13,7 @@ _DOTTED = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})")
 _SLASHED = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
 
 
-def read_date(text: str, order: DateOrder) -> date | Fault:
+def read_date(text: str, order: DateOrder) -> date | BadValue:
     """A date that exists, in a year from 1900 to 2200."""
     text = text.strip()
     if iso := _ISO.fullmatch(text):
@@ -29,10 +29,10 @@ def read_date(text: str, order: DateOrder) -> date | Fault:
             return _day(text, year, first, second, slashed_format(order))
         if used == "?":
             message = f"{text!r} may be day/month or month/day: set IMPORT_DATE_ORDER to 'dmy' or 'mdy'."
-            return Fault("date.ambiguous", message)
+            return BadValue("date.ambiguous", message)
         return _no_date(text)
     if not text:
-        return Fault("date.empty", "The date is missing.")
+        return BadValue("date.empty", "The date is missing.")
     return _no_date(text)
 
 
@@ -65,14 +65,14 @@ def _exists(year: int, month: int, day: int) -> bool:
     return True
 
 
-def _day(text: str, year: int, month: int, day: int, written: str = "") -> date | Fault:
+def _day(text: str, year: int, month: int, day: int, written: str = "") -> date | BadValue:
     if not FIRST_YEAR <= year <= LAST_YEAR:
-        return Fault("date.out_of_range", f"The year of {text!r} is not between {FIRST_YEAR} and {LAST_YEAR}.")
+        return BadValue("date.out_of_range", f"The year of {text!r} is not between {FIRST_YEAR} and {LAST_YEAR}.")
     try:
         return date(year, month, day)
     except ValueError:
         return _no_date(text, f" Slashed dates are read as {written} here (IMPORT_DATE_ORDER)." if written else "")
 
 
-def _no_date(text: str, note: str = "") -> Fault:
-    return Fault("date.invalid", f"{text[:40]!r} is not a date such as 2024-12-31 or 31.12.2024.{note}")
+def _no_date(text: str, note: str = "") -> BadValue:
+    return BadValue("date.invalid", f"{text[:40]!r} is not a date such as 2024-12-31 or 31.12.2024.{note}")

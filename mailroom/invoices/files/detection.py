@@ -13,10 +13,12 @@ from mailroom.invoices.files.compression import GZIP_MAGIC, decompressed_head
 from mailroom.invoices.files.dates import date_format, date_order
 from mailroom.invoices.files.dialect import SLASHED_DATE, Dialect
 from mailroom.invoices.files.encodings import find_encoding, refuse_other_formats
+from mailroom.invoices.files.errors import FileRejected
 from mailroom.invoices.files.header import known_names, match_header, normalised
-from mailroom.invoices.files.records import read_records
+from mailroom.invoices.files.records import Malformed, Record, read_records
 from mailroom.invoices.files.rejects import DATE_ORDER_NAME, DECIMAL_MARK_NAME
-from mailroom.invoices.files.rules import COLUMNS, DateOrder, DecimalMark, FileRejected, Malformed, Record, Rules
+from mailroom.invoices.files.rules import DateOrder, DecimalMark, Rules
+from mailroom.invoices.model.columns import AMOUNTS, COLUMNS
 
 HEAD_BYTES = 256 * 1024
 """How much of the beginning is looked at."""
@@ -25,7 +27,6 @@ DELIMITERS = ",;\t|"
 _TRIED_ROWS = 50
 _SEP_LINE = re.compile(r'"?sep=([,;\t|])"?(?:\r\n|\r|\n|$)', re.IGNORECASE)
 _LONE_BACKSLASH = re.compile(r"(?<!\\)(?:\\\\)*\\(?![\"\\])")
-_AMOUNTS = ("grossAmount", "netAmount", "vatAmount")
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -164,7 +165,7 @@ def _with_columns(head: _Head, dialect: Dialect) -> Dialect:
         raise FileRejected("header.malformed", "The first row is longer than what is looked at.")
     first = rows[0]
     if isinstance(first, Malformed):
-        raise FileRejected("header.malformed", f"The first row cannot be read. {first.problem.message}")
+        raise FileRejected("header.malformed", f"The first row cannot be read. {first.error.message}")
     known = _known_fields(rows, known_names(head.rules))
     if _is_data(first) or (known == 0 and any(map(_is_data, rows))):
         return dialect
@@ -181,7 +182,7 @@ def _with_columns(head: _Head, dialect: Dialect) -> Dialect:
 
 def _with_decimal_mark(dialect: Dialect, rows: Sequence[list[str]], rules: Rules) -> Dialect:
     """A mark that some amounts prove and none contradicts. With a contradiction, each amount speaks for itself."""
-    at = [index for index, column in enumerate(dialect.columns) if column in _AMOUNTS]
+    at = [index for index, column in enumerate(dialect.columns) if column in AMOUNTS]
     found = {evidence(fields[index]) for fields in rows for index in at}
     hinted = _hint(dialect, DECIMAL_MARK_NAME)
     mark: DecimalMark = rules.decimal_mark

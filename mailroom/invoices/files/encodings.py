@@ -3,7 +3,7 @@
 import codecs
 import re
 
-from mailroom.invoices.files.rules import FileRejected
+from mailroom.invoices.files.errors import FileRejected
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _UTF32_BOMS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)

@@ -4,7 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 
 from mailroom.invoices.files.dialect import EXTRA
-from mailroom.invoices.files.rules import COLUMNS, REQUIRED, FileRejected, Rules
+from mailroom.invoices.files.errors import FileRejected
+from mailroom.invoices.files.rules import Rules
+from mailroom.invoices.model.columns import COLUMNS, REQUIRED
 
 MAX_COLUMNS = 1000
 MAX_NAME_CHARACTERS = 100

@@ -11,23 +11,49 @@ makes every `Record.end` an offset to resume from.
 import csv
 from collections.abc import Callable, Iterable, Iterator
 
+import msgspec
+
 from mailroom.invoices.files.dialect import Dialect
+from mailroom.invoices.files.errors import FileRejected, RowError
 from mailroom.invoices.files.lines import PREFIX_BYTES, Oversize, lines, utf16_as_utf8, utf16_size, without_first
-from mailroom.invoices.files.rules import FileRejected, Malformed, Problem, Record, Rules
+from mailroom.invoices.files.rules import Rules
 
 MAX_LINES = 100
 """Lines one row may span: bounds how far a lone quote is followed, so that a file full of them takes linear time."""
 
-
 MAX_BLANK_BYTES = 16 << 20
 """Blank rows in a row. A spreadsheet may leave a million of them; a made-up file must not keep a worker without end."""
+
+
+class Record(msgspec.Struct):
+    """One row of the file, split into fields but not yet understood.
+
+    `row` counts from 1 and leaves out the header and blank lines. `offset` and `end` are bytes of the content;
+    `end` is a valid offset to go on from. `raw` is the row's text without its line end.
+    """
+
+    row: int
+    offset: int
+    end: int
+    raw: str
+    fields: list[str]
+
+
+class Malformed(msgspec.Struct):
+    """A stretch of the file that is not a row: broken quotes, too long, undecodable. It counts as one row."""
+
+    row: int
+    offset: int
+    end: int
+    raw: str
+    error: RowError
 
 
 class _Overrun(Exception):
     """The row does not end within its bounds."""
 
 
-class _Feed:
+class _LineFeeder:
     """Hands lines to csv.reader (which never reads ahead) and remembers those of the current row."""
 
     def __init__(self, source: Iterator[bytes | Oversize], codec: str, limit: int) -> None:
@@ -40,7 +66,7 @@ class _Feed:
         self.texts: list[str] = []
         self.undecodable = ""
 
-    def __iter__(self) -> "_Feed":
+    def __iter__(self) -> "_LineFeeder":
         return self
 
     def __next__(self) -> str:
@@ -90,7 +116,7 @@ def read_records(
     codec = dialect.encoding
     if codec.startswith("utf-16"):
         chunks, size, codec = utf16_as_utf8(chunks, codec), utf16_size, "utf-8"
-    feed = _Feed(lines(chunks, rules.max_record_bytes, size), codec, rules.max_record_bytes)
+    feed = _LineFeeder(lines(chunks, rules.max_record_bytes, size), codec, rules.max_record_bytes)
     reader = csv.reader(
         feed,
         delimiter=dialect.delimiter,
@@ -107,11 +133,11 @@ def read_records(
         except StopIteration:
             return
         except (csv.Error, _Overrun) as error:
-            problem = _fault(feed, error, rules)
+            reason = _row_error(feed, error, rules)
             line = feed.give_up()
             end = offset + (line.size if isinstance(line, Oversize) else size(line))
             row += 1
-            yield Malformed(row, offset, end, _text(line, codec), problem)
+            yield Malformed(row, offset, end, _text(line, codec), reason)
             offset = blank_from = end
             continue
         if len(texts) == 1:
@@ -139,18 +165,19 @@ def too_much_blank(row: int) -> FileRejected:
     return FileRejected("file.blank", f"More than {MAX_BLANK_BYTES >> 20} MiB of blank rows follow row {row}.")
 
 
-def _fault(feed: _Feed, error: Exception, rules: Rules) -> Problem:
+def _row_error(feed: _LineFeeder, error: Exception, rules: Rules) -> RowError:
     alone = len(feed.taken) == 1
     if isinstance(feed.taken[0], Oversize) or (alone and "field larger" in str(error)):
-        return Problem(None, "row.too_large", f"The row is too long: at most {rules.max_record_bytes} bytes are read.")
+        return RowError(None, "row.too_large", f"The row is too long: at most {rules.max_record_bytes} bytes are read.")
     if alone and "end of data" not in str(error):
-        return Problem(None, "row.quoting", "Text follows the end of a quoted field: double the quotes inside a field.")
-    return Problem(None, "row.unterminated_quote", "A quote opens in this line and does not close as it should.")
+        message = "Text follows the end of a quoted field: double the quotes inside a field."
+        return RowError(None, "row.quoting", message)
+    return RowError(None, "row.unterminated_quote", "A quote opens in this line and does not close as it should.")
 
 
-def _undecodable(byte: str, dialect: Dialect) -> Problem:
+def _undecodable(byte: str, dialect: Dialect) -> RowError:
     message = f"Byte {byte} is no {dialect.encoding} text. Save the file as UTF-8, or set IMPORT_ENCODING."
-    return Problem(None, "row.encoding", message)
+    return RowError(None, "row.encoding", message)
 
 
 def _text(line: bytes | Oversize, codec: str) -> str:

@@ -8,13 +8,24 @@ decimal mark) goes along as a column without values: `_date_order=dmy`.
 import re
 from functools import cache
 
+import msgspec
+
 from mailroom.invoices.files.dialect import SLASHED_DATE, Dialect
-from mailroom.invoices.files.rules import Rejected
+from mailroom.invoices.files.errors import RowError
 
 ADDED = ("_row", "_offset", "_column", "_code", "_message")
 DATE_ORDER_NAME, DECIMAL_MARK_NAME = "_date_order=", "_decimal_mark="
 
 _BROKEN = frozenset({"row.quoting", "row.unterminated_quote", "row.too_large"})
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A bad row with everything that is wrong with it: at least one error."""
+
+    row: int
+    offset: int
+    raw: str
+    errors: tuple[RowError, ...]
 
 
 def rejects_header(dialect: Dialect) -> str:
@@ -24,18 +35,18 @@ def rejects_header(dialect: Dialect) -> str:
 
 
 def rejects_line(dialect: Dialect, rejected: Rejected) -> str:
-    """One bad row with its line end. A row with several problems gets one line; codes and messages are joined."""
-    problems = rejected.problems
+    """One bad row with its line end. A row with several errors gets one line: codes and messages are joined."""
+    errors = rejected.errors
     added = (
         str(rejected.row),
         str(rejected.offset),
-        " ".join(problem.column for problem in problems if problem.column),
-        " ".join(problem.code for problem in problems),
-        " ".join(problem.message for problem in problems),
+        " ".join(error.column for error in errors if error.column),
+        " ".join(error.code for error in errors),
+        " ".join(error.message for error in errors),
         *("" for _ in _hints(dialect)),
     )
     raw = _without_own(rejected.raw, dialect)
-    if any(problem.code in _BROKEN for problem in problems):
+    if any(error.code in _BROKEN for error in errors):
         raw = _quoted(rejected.raw, dialect, always=True)
     return dialect.delimiter.join((*(_quoted(value, dialect) for value in added), raw)) + dialect.line_end
 

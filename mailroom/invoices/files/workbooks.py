@@ -13,7 +13,7 @@ from datetime import date, datetime, time
 from typing import IO
 from xml.parsers import expat
 
-from mailroom.invoices.files.rules import FileRejected
+from mailroom.invoices.files.errors import FileRejected
 
 ZIP_MAGIC = b"PK\x03\x04"
 

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING
 
-from mailroom.errors import InvalidSetting
+from mailroom.errors import InvalidSetting, MailroomError
 from mailroom.invoices.imports.ledger import DONE, FAILED, UNANNOUNCED
 from mailroom.platform.kick import IMPORTER, SENDER
 from mailroom.platform.mongo import Document
 from mailroom.services import Services
-from mailroom.web.problems import Problem
 
 if TYPE_CHECKING:
     from mailroom.notifications.message.request import Send
@@ -41,8 +40,8 @@ def announcer(services: Services) -> Callable[[], None]:
 
     try:
         check(_message(to, "-", {"state": "-", "key": "-", "checkpoint": {"counts": {}}, "error": None}))
-    except Problem as problem:
-        raise InvalidSetting(f"IMPORT_NOTIFY is {to!r}: {problem.detail}") from problem
+    except MailroomError as error:
+        raise InvalidSetting(f"IMPORT_NOTIFY is {to!r}: {error}") from error
     sender = addresses.sender(services.settings.mail_from)
     imports = services.database["imports"]
 

@@ -10,8 +10,9 @@ import msgspec
 from msgspec.structs import replace
 
 from mailroom.errors import InvalidSetting
-from mailroom.invoices.files import COLUMNS, FileRejected, Rules
+from mailroom.invoices.files import FileRejected, Rules
 from mailroom.invoices.files.rejects import DECIMAL_MARK_NAME
+from mailroom.invoices.model.columns import COLUMNS
 
 T = TypeVar("T")
 

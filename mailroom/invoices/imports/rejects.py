@@ -16,7 +16,7 @@ import msgspec
 from bson import ObjectId
 from pymongo import ReplaceOne
 
-from mailroom.invoices.files import Dialect, FileRejected, Problem, Rejected, rejects_header, rejects_line
+from mailroom.invoices.files import Dialect, FileRejected, Rejected, RowError, rejects_header, rejects_line
 from mailroom.invoices.imports.job import Checkpoint, Job
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.objects import ObjectStore, ObjectVersion
@@ -120,7 +120,7 @@ def _document(import_id: ObjectId, rejected: Rejected, now: datetime) -> Documen
         "row": rejected.row,
         "offset": rejected.offset,
         "raw": rejected.raw,
-        "problems": [{"column": p.column, "code": p.code, "message": p.message} for p in rejected.problems],
+        "problems": [{"column": each.column, "code": each.code, "message": each.message} for each in rejected.errors],
         "createdAt": now,
     }
 
@@ -130,5 +130,5 @@ def _rejected(document: Document) -> Rejected:
         row=document["row"],
         offset=document["offset"],
         raw=document["raw"],
-        problems=tuple(Problem(p["column"], p["code"], p["message"]) for p in document["problems"]),
+        errors=tuple(RowError(each["column"], each["code"], each["message"]) for each in document["problems"]),
     )

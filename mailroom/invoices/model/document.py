@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 
 from bson import Decimal128
 
-from mailroom.invoices.files import Invoice
+from mailroom.invoices.model.columns import LOOKUPS, ParsedInvoice
 from mailroom.invoices.model.identity import invoice_id, supplier_key
 from mailroom.platform.mongo import Document
 
 
-def content_of(invoice: Invoice) -> Document:
+def content_of(invoice: ParsedInvoice) -> Document:
     """The fields that come from the file, with the identity they give as `_id`."""
     supplier = supplier_key(invoice.supplier_name)
+    looked_up = (invoice.invoice_number, supplier, invoice.status, invoice.currency)
     document: Document = {
         "_id": invoice_id(supplier, invoice.invoice_number, invoice.invoice_date.year),
         "invoiceNumber": invoice.invoice_number,
-        "invoiceDate": datetime(
-            invoice.invoice_date.year, invoice.invoice_date.month, invoice.invoice_date.day, tzinfo=UTC
-        ),
+        "invoiceDate": datetime.combine(invoice.invoice_date, time(), UTC),
         "grossAmount": Decimal128(invoice.gross_amount),
         "netAmount": Decimal128(invoice.net_amount),
         "vatAmount": Decimal128(invoice.vat_amount),
@@ -28,12 +27,7 @@ def content_of(invoice: Invoice) -> Document:
         "supplierAddress": invoice.supplier_address,
         "currency": invoice.currency,
         "status": invoice.status,
-        "lookups": [
-            lookup("invoiceNumber", invoice.invoice_number),
-            lookup("supplier", supplier),
-            lookup("status", invoice.status),
-            lookup("currency", invoice.currency),
-        ],
+        "lookups": [lookup(name, value) for name, value in zip(LOOKUPS, looked_up, strict=True)],
     }
     if invoice.extra:
         document["extra"] = invoice.extra
@@ -41,5 +35,5 @@ def content_of(invoice: Invoice) -> Document:
 
 
 def lookup(filter_: str, value: str) -> str:
-    """What `lookups` holds for a filter of the list. One index over it serves them all, ordered by date."""
+    """The entry of `lookups` for a filter of the list. One index over `lookups` serves them all, ordered by date."""
     return f"{filter_}:{value}"

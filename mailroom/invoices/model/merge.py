@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from bson import ObjectId
 
-from mailroom.invoices.files import COLUMNS
+from mailroom.invoices.model.columns import COLUMNS
 from mailroom.platform.mongo import Document
 
 INSERTED, UPDATED, UNCHANGED, STALE = "inserted", "updated", "unchanged", "stale"

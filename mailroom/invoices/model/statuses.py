@@ -1,13 +1,12 @@
-"""The status of an invoice, as files and this API may give it."""
+"""The statuses that an invoice may have, in files and in the API."""
 
 from __future__ import annotations
 
 import msgspec
 
-from mailroom.invoices.files.amounts import Fault
-from mailroom.invoices.files.rows import LIMITS
-from mailroom.invoices.model.texts import read_text
-from mailroom.web.problems import Problem
+from mailroom.errors import Invalid
+from mailroom.invoices.model.columns import TEXTS
+from mailroom.invoices.model.texts import BadValue, read_text
 
 
 class Statuses(msgspec.Struct, frozen=True):
@@ -21,13 +20,13 @@ class Statuses(msgspec.Struct, frozen=True):
         return cls(frozenset(filter(None, map(str.strip, setting.split(",")))))
 
     def read(self, text: str) -> str:
-        """The status as it is stored, by the rules of a file's rows. Raises `Problem` 422."""
-        status = read_text(text, LIMITS["status"], required=False, multiline=False)
-        if isinstance(status, Fault):
-            raise Problem(422, "status.invalid", status.message, field="status")
+        """The status as it is stored, by the rules of a file's rows. Raises `Invalid`."""
+        status = read_text(text, TEXTS["status"])
+        if isinstance(status, BadValue):
+            raise Invalid("status", "status.invalid", status.message)
         if not status or not self.allowed or status in self.allowed:
             return status
         for allowed in sorted(self.allowed):
             if status.casefold() == allowed.casefold():
                 return allowed
-        raise Problem(422, "status.unknown", f"status must be one of {', '.join(sorted(self.allowed))}", field="status")
+        raise Invalid("status", "status.unknown", f"status must be one of {', '.join(sorted(self.allowed))}")

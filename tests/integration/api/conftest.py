@@ -12,7 +12,7 @@ from bson import ObjectId
 
 from mailroom.deploy.setup import INDEXES
 from mailroom.invoices.app import create_app
-from mailroom.invoices.files import Invoice
+from mailroom.invoices.model.columns import ParsedInvoice
 from mailroom.invoices.model.document import content_of
 from mailroom.invoices.model.identity import order
 from mailroom.services import Services
@@ -62,7 +62,7 @@ def document(
     """An invoice as an import would have left it."""
     amount = Decimal(gross)
     content = content_of(
-        Invoice(
+        ParsedInvoice(
             number, date.fromisoformat(day), amount, amount - 19, Decimal("19.00"), supplier, "1 Example Street",
             currency, status, {},
         )

@@ -16,7 +16,7 @@ from mailroom.invoices.api.export_formats import FORMATS, chunks, safe_cell
 from mailroom.invoices.api.parameters import SORTS
 from mailroom.invoices.app import LONG_CALLS_AT_ONCE
 from mailroom.invoices.files import Rules, content, detect, read_records
-from mailroom.invoices.files.rules import COLUMNS
+from mailroom.invoices.model.columns import COLUMNS
 from mailroom.invoices.views import export as views
 from mailroom.invoices.views.export import Export
 from mailroom.platform.clock import Budget

@@ -9,9 +9,10 @@ import pytest
 from bson import ObjectId
 
 from mailroom.invoices.columnar import Stamp, read_batches
-from mailroom.invoices.files import COLUMNS, Dialect, Rules
+from mailroom.invoices.files import Dialect, Rules
 from mailroom.invoices.imports.repeats import Repeats
 from mailroom.invoices.imports.writer import InvoiceStore
+from mailroom.invoices.model.columns import COLUMNS
 from mailroom.invoices.model.identity import order_prefix
 from mailroom.services import Services
 

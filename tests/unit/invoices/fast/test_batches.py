@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from mailroom.invoices.columnar import Batch, Stamp, read_batches
 from mailroom.invoices.columnar.encoded import INT32_MAX
-from mailroom.invoices.files import COLUMNS, Dialect, Rejected, RowParser, Rules, read_records
+from mailroom.invoices.files import Dialect, Rejected, RowParser, Rules, read_records
+from mailroom.invoices.model.columns import COLUMNS
 from mailroom.invoices.model.document import content_of
 from mailroom.invoices.model.merge import Row, merge
 

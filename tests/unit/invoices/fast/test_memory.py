@@ -11,8 +11,9 @@ from bson import ObjectId
 
 import mailroom.invoices.columnar.column_reader  # noqa: F401  # in the child too: what it takes to load is no batch's
 from mailroom.invoices.columnar import Stamp, read_batches
-from mailroom.invoices.files import COLUMNS, Dialect, Rules
+from mailroom.invoices.files import Dialect, Rules
 from mailroom.invoices.imports.source import BATCH_BYTES
+from mailroom.invoices.model.columns import COLUMNS
 from mailroom.platform.settings import Settings
 
 MEBIBYTE = 1 << 20

@@ -2,7 +2,8 @@ from decimal import Decimal
 
 import pytest
 
-from mailroom.invoices.files.amounts import Fault, decimal_mark, read_amount
+from mailroom.invoices.files.amounts import decimal_mark, read_amount
+from mailroom.invoices.model.texts import BadValue
 
 
 @pytest.mark.parametrize(
@@ -77,13 +78,13 @@ def test_amounts_that_are_read(text, mark, expected):
 )
 def test_amounts_that_are_refused(text, mark, code):
     fault = read_amount(text, mark, "EUR", 2)
-    assert isinstance(fault, Fault)
+    assert isinstance(fault, BadValue)
     assert fault.code == code
 
 
 def test_an_ambiguous_amount_names_the_setting():
     fault = read_amount("1.234", "", "EUR", 2)
-    assert isinstance(fault, Fault)
+    assert isinstance(fault, BadValue)
     assert "IMPORT_DECIMAL_MARK" in fault.message
 
 

@@ -2,8 +2,8 @@ from datetime import date
 
 import pytest
 
-from mailroom.invoices.files.amounts import Fault
 from mailroom.invoices.files.dates import read_date
+from mailroom.invoices.model.texts import BadValue
 
 
 @pytest.mark.parametrize(
@@ -45,5 +45,5 @@ def test_dates_that_are_read(text, order, expected):
 )
 def test_dates_that_are_refused(text, order, code):
     fault = read_date(text, order)
-    assert isinstance(fault, Fault)
+    assert isinstance(fault, BadValue)
     assert fault.code == code

@@ -4,7 +4,8 @@ import zipfile
 
 import pytest
 
-from mailroom.invoices.files import COLUMNS, Dialect, FileRejected, Rules, detect
+from mailroom.invoices.files import Dialect, FileRejected, Rules, detect
+from mailroom.invoices.model.columns import COLUMNS
 
 HEADER = ",".join(COLUMNS)
 ROW = "A-1,2024-01-31,119.00,100.00,19.00,Ämter GmbH,Ort,EUR,open"

@@ -8,10 +8,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mailroom.invoices.files import (
-    COLUMNS,
     Dialect,
     FileRejected,
-    Invoice,
     Malformed,
     Record,
     Rejected,
@@ -24,6 +22,7 @@ from mailroom.invoices.files import (
     records,
 )
 from mailroom.invoices.files.lines import without_first
+from mailroom.invoices.model.columns import COLUMNS, ParsedInvoice
 
 RULES = Rules()
 PLAIN = Dialect("utf-8", "none", 0, ",", "doubled", "\n", ".", False, "", (), False, COLUMNS, COLUMNS)
@@ -34,7 +33,7 @@ def read(data: bytes, dialect: Dialect = PLAIN, rules: Rules = RULES) -> list[Re
 
 
 def brief(rows: list[Record | Malformed]) -> list[object]:
-    return [row.fields if isinstance(row, Record) else row.problem.code for row in rows]
+    return [row.fields if isinstance(row, Record) else row.error.code for row in rows]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -142,7 +141,7 @@ def test_any_bytes_end_as_rows_or_a_refusal(beginning, noise, packed):
         dialect = detect(data, RULES, complete=True)
         parser = RowParser(dialect, RULES)
         records = list(read_records(content([data], dialect), dialect, RULES, offset=0, row=0))
-        assert all(isinstance(parser.parse(record), Invoice | Rejected) for record in records)
+        assert all(isinstance(parser.parse(record), ParsedInvoice | Rejected) for record in records)
 
 
 def test_blank_rows_end_somewhere(monkeypatch: pytest.MonkeyPatch):

@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 
 from mailroom.invoices.files import (
-    COLUMNS,
     Dialect,
-    Invoice,
     Rejected,
     RowParser,
     Rules,
@@ -18,13 +16,14 @@ from mailroom.invoices.files import (
     rejects_header,
     rejects_line,
 )
+from mailroom.invoices.model.columns import COLUMNS, ParsedInvoice
 
 SAMPLES = Path(__file__).parents[4] / "samples"
 HEADER = ",".join(COLUMNS)
 GOOD = "A-1,2024-01-31,119.00,100.00,19.00,Acme Ltd,Town,EUR,open"
 
 
-def read(text: str, rules: Rules = Rules()) -> tuple[Dialect, list[Invoice | Rejected]]:  # noqa: B008 - immutable
+def read(text: str, rules: Rules = Rules()) -> tuple[Dialect, list[ParsedInvoice | Rejected]]:  # noqa: B008 - immutable
     data = text.encode()
     dialect = detect(data, rules, complete=True)
     parser = RowParser(dialect, rules)
@@ -40,7 +39,7 @@ def problems(row: str, rules: Rules = Rules()) -> list[tuple[str | None, str]]: 
     _, results = read(f"{HEADER}\n{GOOD}\n{row}\n", rules)
     rejected = results[1]
     assert isinstance(rejected, Rejected)
-    return [(problem.column, problem.code) for problem in rejected.problems]
+    return [(problem.column, problem.code) for problem in rejected.errors]
 
 
 def test_all_problems_of_a_row_are_named():
@@ -78,27 +77,27 @@ def test_statuses_can_be_restricted_and_are_written_as_set():
     rules = Rules(statuses=frozenset({"Open", "Paid"}))
     assert problems(GOOD.replace("open", "lost"), rules) == [("status", "status.unknown")]
     result = read(GOOD, rules)[1][0]
-    assert isinstance(result, Invoice)
+    assert isinstance(result, ParsedInvoice)
     assert result.status == "Open"
 
 
 def test_the_tolerance_is_a_setting():
     row = GOOD.replace("119.00", "119.02")
-    assert isinstance(read(row)[1][0], Invoice)
+    assert isinstance(read(row)[1][0], ParsedInvoice)
     assert isinstance(read(row, Rules(amount_tolerance=Decimal(0)))[1][0], Rejected)
 
 
 def test_values_are_trimmed_and_composed():
     result = read(GOOD.replace("Acme Ltd", " Mu\u0308ller\u00a0").replace("EUR", "eur"))[1][0]
-    assert isinstance(result, Invoice)
+    assert isinstance(result, ParsedInvoice)
     assert (result.supplier_name, result.currency) == ("Müller", "EUR")
 
 
 def test_a_value_in_a_column_without_a_name():
     _, results = read(f"{HEADER},\n{GOOD},\n{GOOD},lost\n")
-    assert isinstance(results[0], Invoice)
+    assert isinstance(results[0], ParsedInvoice)
     assert isinstance(results[1], Rejected)
-    assert results[1].problems[0].code == "row.unnamed_value"
+    assert results[1].errors[0].code == "row.unnamed_value"
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -118,7 +117,7 @@ def test_rejected_twice_the_old_reasons_are_gone():
     twice = rejects_of(once.replace("120.00", "130.00"))
     assert [line.count("amount.sum") for line in twice.splitlines()] == [0, 1]
     assert twice.splitlines()[0] == once.splitlines()[0]
-    assert isinstance(read(twice.replace("130.00", "119.00"))[1][0], Invoice)
+    assert isinstance(read(twice.replace("130.00", "119.00"))[1][0], ParsedInvoice)
 
 
 def test_a_row_with_broken_quotes_is_kept_as_one_field():
@@ -126,7 +125,7 @@ def test_a_row_with_broken_quotes_is_kept_as_one_field():
     assert rejects.splitlines()[1].endswith(',"B-1,""a""b,c"')
     rejected = read(rejects)[1][0]
     assert isinstance(rejected, Rejected)
-    assert rejected.problems[0].code == "row.field_count"
+    assert rejected.errors[0].code == "row.field_count"
 
 
 def test_what_the_whole_file_proved_goes_along():
@@ -135,7 +134,7 @@ def test_what_the_whole_file_proved_goes_along():
     bad = good.replace("25/04", "03/04").replace("1.190", "1.200")
     rejects = rejects_of(f"{proof}\n{good}\n{bad}\n")
     result = read(rejects.replace("1.200", "1.190"))[1][0]
-    assert isinstance(result, Invoice)
+    assert isinstance(result, ParsedInvoice)
     assert (str(result.invoice_date), result.gross_amount) == ("2024-04-03", Decimal("1190.00"))
 
 
@@ -150,7 +149,7 @@ def test_what_the_whole_file_proved_goes_along():
 def test_the_samples(name, rows, codes):
     _, results = read((SAMPLES / name).read_text("utf-8"))
     assert len(results) == rows
-    assert [row.problems[0].code for row in results if isinstance(row, Rejected)] == codes
+    assert [row.errors[0].code for row in results if isinstance(row, Rejected)] == codes
 
 
 def test_made_up_rows_are_valid(monkeypatch):
@@ -158,4 +157,4 @@ def test_made_up_rows_are_valid(monkeypatch):
     import generate
 
     _, results = read(generate.HEADER + "".join(generate.rows(2000)))
-    assert len({result.invoice_number for result in results if isinstance(result, Invoice)}) == 2000
+    assert len({result.invoice_number for result in results if isinstance(result, ParsedInvoice)}) == 2000

@@ -10,17 +10,8 @@ from decimal import Decimal
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mailroom.invoices.files import (
-    COLUMNS,
-    FileRejected,
-    Invoice,
-    Rejected,
-    RowParser,
-    Rules,
-    content,
-    detect,
-    read_records,
-)
+from mailroom.invoices.files import FileRejected, Rejected, RowParser, Rules, content, detect, read_records
+from mailroom.invoices.model.columns import COLUMNS, ParsedInvoice
 
 GERMAN = dict(
     zip(
@@ -36,11 +27,11 @@ texts = st.text(ALPHABET, max_size=20).map(str.strip)
 
 
 @st.composite
-def invoices(draw: st.DrawFn) -> Invoice:
+def invoices(draw: st.DrawFn) -> ParsedInvoice:
     currency = draw(st.sampled_from(sorted(DIGITS)))
     unit = Decimal(1).scaleb(-DIGITS[currency])
     net, vat = (draw(st.integers(-(10**9), 10**9)) * unit for _ in range(2))
-    return Invoice(
+    return ParsedInvoice(
         invoice_number="N" + draw(texts),
         invoice_date=draw(st.dates(date(1900, 1, 1), date(2200, 12, 31))),
         gross_amount=net + vat,
@@ -74,7 +65,7 @@ class Written:
         text = f"{abs(value):,f}".replace(".", "M").replace(",", self.grouping).replace("M", self.mark)
         return self.minus.format(text) if value < 0 else text
 
-    def row(self, invoice: Invoice) -> list[str]:
+    def row(self, invoice: ParsedInvoice) -> list[str]:
         values = dict(
             zip(
                 COLUMNS,
@@ -94,7 +85,7 @@ class Written:
         )
         return [values[column] for column in self.order or COLUMNS]
 
-    def file(self, rows: list[Invoice]) -> bytes:
+    def file(self, rows: list[ParsedInvoice]) -> bytes:
         target = io.StringIO(newline="")
         # csv.writer quotes a line break only if its own line end has it.
         broken = any("\n" in invoice.supplier_address for invoice in rows)
@@ -128,7 +119,7 @@ def ways(draw: st.DrawFn) -> Written:
     )
 
 
-def read(data: bytes, rules: Rules) -> list[Invoice | Rejected]:
+def read(data: bytes, rules: Rules) -> list[ParsedInvoice | Rejected]:
     dialect = detect(data, rules, complete=True)
     parser = RowParser(dialect, rules)
     return [parser.parse(row) for row in read_records(content([data], dialect), dialect, rules, offset=0, row=0)]

@@ -1,0 +1,65 @@
+"""The nine columns of an invoice: their names, order, types and limits. No other module lists them."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+COLUMNS = (
+    "invoiceNumber",
+    "invoiceDate",
+    "grossAmount",
+    "netAmount",
+    "vatAmount",
+    "supplierName",
+    "supplierAddress",
+    "currency",
+    "status",
+)
+"""In the order of a file without a header."""
+
+AMOUNTS = COLUMNS[2:5]
+
+
+class TextRule(NamedTuple):
+    """What a text may be: at most so many characters, and whether it must be there and may have several lines."""
+
+    max_characters: int
+    required: bool = False
+    multiline: bool = False
+
+
+TEXTS = {
+    "invoiceNumber": TextRule(100, required=True),
+    "supplierName": TextRule(300, required=True),
+    "supplierAddress": TextRule(1000, multiline=True),
+    "status": TextRule(50),
+}
+EXTRA_TEXT = TextRule(1000, multiline=True)
+"""The rule for columns of a file that are none of the nine."""
+
+REQUIRED = tuple(column for column in COLUMNS if column not in TEXTS or TEXTS[column].required)
+
+LOOKUPS = ("invoiceNumber", "supplier", "status", "currency")
+"""The filters that one index over `lookups` serves, in the order of its entries. `supplier` is the `supplierKey`."""
+
+
+class ParsedInvoice(msgspec.Struct, frozen=True):
+    """A valid row: the values of `COLUMNS`, and those of other columns by name.
+
+    Amounts have exactly the digits of their currency (EUR 2, JPY 0, KWD 3).
+    """
+
+    invoice_number: str
+    invoice_date: date
+    gross_amount: Decimal
+    net_amount: Decimal
+    vat_amount: Decimal
+    supplier_name: str
+    supplier_address: str
+    currency: str
+    status: str
+    extra: dict[str, str]
