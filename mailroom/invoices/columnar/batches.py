@@ -10,50 +10,51 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mailroom.invoices.columnar.blocks import Blocks
-from mailroom.invoices.columnar.encoded import INT32_MAX, Ready, Stamp
+from mailroom.invoices.columnar.encoded import INT32_MAX, EncodedRows, Stamp
 from mailroom.invoices.files import Dialect, Malformed, Record, Rejected, RowParser, Rules, read_records
 from mailroom.invoices.files.records import MAX_BLANK_BYTES, too_much_blank
 from mailroom.invoices.model.document import content_of
 from mailroom.invoices.model.merge import Row
 
 if TYPE_CHECKING:
-    from mailroom.invoices.columnar.column_reader import Columns, Line
+    from mailroom.invoices.columnar.column_reader import ColumnReader, Line
+
 BYTE_ORDER_MARK = "\ufeff"  # which a reader of CSV may drop
 
 FEW_ROWS = 64
-"""The last block of a file, when it is smaller, goes row by row: a small file is done sooner than pyarrow is loaded."""
+"""A last block of at most so many rows goes row by row: a small file is done sooner than pyarrow is loaded."""
 
 
-class Batch(msgspec.Struct):
-    """Consecutive rows of a file: each is in one of the three lists. `end` is a byte to go on from, `row` the last."""
+class RowBatch(msgspec.Struct):
+    """Consecutive rows of a file, each in one of the three lists. `end` is a byte to go on from, `row` the last row."""
 
     offset: int
     end: int
     row: int
     stamp: Stamp
     count: int = 0
-    ready: Ready | None = None
+    encoded: EncodedRows | None = None
     rows: list[Row] = msgspec.field(default_factory=list)
     rejected: list[Rejected] = msgspec.field(default_factory=list)
 
     @property
     def distinct(self) -> bool:
-        """Whether the ready rows are all of different invoices, and no other row is of one of them."""
-        if self.ready is None:
+        """Whether the encoded rows are all of different invoices, and no other row is of one of them."""
+        if self.encoded is None:
             return True
-        ids = set(self.ready.ids)
-        return len(ids) == len(self.ready) and ids.isdisjoint(row.content["_id"].binary for row in self.rows)
+        ids = set(self.encoded.ids)
+        return len(ids) == len(self.encoded) and ids.isdisjoint(row.content["_id"].binary for row in self.rows)
 
     @property
     def ids(self) -> list[bytes]:
         """The invoices of the valid rows."""
-        ids = list(self.ready.ids) if self.ready else []
+        ids = list(self.encoded.ids) if self.encoded else []
         return ids + [row.content["_id"].binary for row in self.rows]
 
     def all_rows(self) -> list[Row]:
         """All valid rows as the row-wise path gives them, in their order."""
-        ready = self.ready
-        decoded = [ready.decoded(index) for index in range(len(ready))] if ready else []
+        encoded = self.encoded
+        decoded = [encoded.decoded(index) for index in range(len(encoded))] if encoded else []
         return sorted([*self.rows, *decoded], key=lambda row: row.offset)
 
 
@@ -67,17 +68,17 @@ def read_batches(
     most_rows: int,
     most_bytes: int,
     stamp: Callable[[], Stamp],
-) -> Generator[Batch, tuple[int, int] | None]:
+) -> Generator[RowBatch, tuple[int, int] | None]:
     """Batches from byte `offset` of the content on, as `read_records`; `row` is the number of the last row before it.
 
-    Raises FileRejected as `read_records`; of blank rows, up to a block more may be let pass.
+    Raises FileRejected as `read_records`, but may let up to a block more of blank rows pass.
     `stamp` is called for each batch. A batch has at most `most_rows` rows, and ends after about `most_bytes`.
-    Who sends a later offset, and the row before it, gets the batch that begins there.
+    Send a later offset, and the number of the row before it, to get the batch that begins there.
     """
     blocks = Blocks(chunks, offset)
     if offset == 0:
         blocks.skip(dialect.content_start)
-    reader = _Reader(dialect, rules, min(most_rows, FEW_ROWS))
+    reader = BatchReader(dialect, rules, min(most_rows, FEW_ROWS))
     blank_from = blocks.offset
     while block := blocks.peek(most_rows, most_bytes):
         batch = reader.read(block, blocks, row, stamp())
@@ -98,8 +99,8 @@ def handles(dialect: Dialect) -> bool:
     return not unnamed and dialect.delimiter.isascii() and not dialect.encoding.startswith("utf-16")
 
 
-class _Reader:
-    """Both paths for one file."""
+class BatchReader:
+    """Chooses between the fast and the row-wise path, for one file."""
 
     def __init__(self, dialect: Dialect, rules: Rules, few: int) -> None:
         self._dialect = dialect
@@ -109,27 +110,27 @@ class _Reader:
         self._blank = b" \t\r\n" + dialect.delimiter.encode()
         self._longest = min(rules.max_record_bytes, csv.field_size_limit())
 
-    def read(self, block: bytes, blocks: Blocks, row: int, stamp: Stamp) -> Batch:
+    def read(self, block: bytes, blocks: Blocks, row: int, stamp: Stamp) -> RowBatch:
         """The batch that begins with `block`, which begins at the offset of `blocks`, behind the row `row`."""
         if self._few is None:
             return self._slow(len(block), blocks, row, stamp)
-        # Blank lines at the end are left to later, lest the row-wise path reads on until it finds a row behind them.
+        # Blank lines at the end wait for the next block. Else the row-wise path would read on for a row behind them.
         text_end = len(block.rstrip(self._blank))
         line_end = block.find(b"\n", text_end) + 1 or len(block)
         if text_end == 0 and block.endswith(b"\n"):
-            return Batch(blocks.offset, blocks.offset + len(block), row, stamp)
+            return RowBatch(blocks.offset, blocks.offset + len(block), row, stamp)
         batch = None
         if len(block.split(b"\n", self._few)) > self._few:
-            batch = self._fast(block[:line_end], Batch(blocks.offset, blocks.offset, row, stamp))
+            batch = self._fast(block[:line_end], RowBatch(blocks.offset, blocks.offset, row, stamp))
         return batch or self._slow(line_end, blocks, row, stamp)
 
     @cached_property
-    def _columns(self) -> Columns:
-        from mailroom.invoices.columnar.column_reader import Columns  # loads pyarrow, in tenths of a second
+    def _column_reader(self) -> ColumnReader:
+        from mailroom.invoices.columnar.column_reader import ColumnReader  # loads pyarrow, in tenths of a second
 
-        return Columns(self._dialect, self._rules)
+        return ColumnReader(self._dialect, self._rules)
 
-    def _fast(self, block: bytes, before: Batch) -> Batch | None:
+    def _fast(self, block: bytes, before: RowBatch) -> RowBatch | None:
         """None when not every line is one row."""
         if not block.endswith(b"\n") or (b"\r" in block and block.count(b"\r") != block.count(b"\r\n")):
             return None
@@ -140,16 +141,16 @@ class _Reader:
         end, far = before.offset + len(block), before.offset > INT32_MAX
         if (end > INT32_MAX and not far) or BYTE_ORDER_MARK in text:
             return None
-        found = self._columns.read(block, text, before.offset, before.row)
+        found = self._column_reader.read(block, text, before.offset, before.row)
         if found.longest > self._longest or before.row + found.count > INT32_MAX:
             return None
-        batch = Batch(before.offset, end, before.row + found.count, before.stamp, found.count)
+        batch = RowBatch(before.offset, end, before.row + found.count, before.stamp, found.count)
         for line in found.others:
             record = self._record(line)
             if record is None:
                 return None
             self._add(batch, record)
-        batch.ready = found.documents(batch.stamp, far=far)
+        batch.encoded = found.encoded(batch.stamp, far=far)
         return batch
 
     def _record(self, line: Line) -> Record | None:
@@ -169,9 +170,9 @@ class _Reader:
             return None
         return Record(line.row, line.offset, line.end, raw, fields) if any(map(str.strip, fields)) else None
 
-    def _slow(self, size: int, blocks: Blocks, row: int, stamp: Stamp) -> Batch:
+    def _slow(self, size: int, blocks: Blocks, row: int, stamp: Stamp) -> RowBatch:
         """Row by row, until the first row that ends at the end of the block or behind it."""
-        batch = Batch(blocks.offset, blocks.offset + size, row, stamp)
+        batch = RowBatch(blocks.offset, blocks.offset + size, row, stamp)
         records = read_records(blocks.from_here(), self._dialect, self._rules, offset=blocks.offset, row=row)
         for record in records:
             self._add(batch, record)
@@ -184,7 +185,7 @@ class _Reader:
             batch.end = blocks.end  # of the content: there is no further row
         return batch
 
-    def _add(self, batch: Batch, record: Record | Malformed) -> None:
+    def _add(self, batch: RowBatch, record: Record | Malformed) -> None:
         parsed = self._parser.parse(record)
         if isinstance(parsed, Rejected):
             batch.rejected.append(parsed)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-# Behind the end of its last row, the row-wise reader has taken at most a row of the longest kind, in UTF-16, and a
-# chunk. What is further back can be let go, else a line of any length would be held.
+# The row-wise reader reads ahead of its last row by at most one row of the longest kind, in UTF-16, and one chunk.
+# Bytes further back are dropped: else a line of any length would be held.
 _READ_AHEAD_BYTES = 4 << 20
 
 _SAMPLE_BYTES = 1 << 14
@@ -52,7 +52,7 @@ class Blocks:
     def _guess(self, lines: int) -> int:
         """Mostly a little less than the size of so many lines, from the first ones.
 
-        Counting is much faster than finding each line end, and where there are too many lines they are counted again.
+        To count is much faster than to find each line end. Where there are too many lines, they are counted again.
         """
         self._hold(_SAMPLE_BYTES)
         sample = min(len(self._held), _SAMPLE_BYTES)
@@ -69,7 +69,7 @@ class Blocks:
         return self.offset + len(self._held)
 
     def skip(self, count: int) -> None:
-        """Goes on `count` bytes further, or to the end. Of what is passed over, no more than a chunk is held."""
+        """Goes on `count` bytes further, or to the end. Holds at most one chunk of the bytes that it passes over."""
         end = self.offset + count
         while self.end < end and (chunk := next(self._chunks, None)) is not None:
             self.offset = self.end
@@ -82,17 +82,17 @@ class Blocks:
         self.offset = end
 
     def from_here(self) -> Iterator[bytes]:
-        """All content from here on. What a reader may have read ahead stays until it is taken."""
+        """All content from here on. Bytes that a reader may have read ahead stay until they are taken."""
         yield bytes(self._held)
         for chunk in self._chunks:
             self._held += chunk
-            if len(self._held) > 2 * _READ_AHEAD_BYTES:  # not at each chunk, for it moves what stays
+            if len(self._held) > 2 * _READ_AHEAD_BYTES:  # not at each chunk: it moves the bytes that stay
                 self.take(self.end - _READ_AHEAD_BYTES)
             yield chunk
 
 
 def _behind_lines(content: bytearray, lines: int, limit: int) -> int:
-    """The place behind the first `lines` line ends, of which there are as many before `limit`."""
+    """The place behind the first `lines` line ends. There are as many before `limit`."""
     begin = 0
     while limit - begin > 1024:
         middle = (begin + limit) // 2

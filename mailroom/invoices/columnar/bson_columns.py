@@ -1,4 +1,4 @@
-"""Columns of pieces of bytes, and how they are joined row by row."""
+"""Columns of bytes, and how they are joined row by row into BSON documents."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _DOCUMENT_BYTES = 5  # around its elements: the size, which counts itself, and t
 
 
 class Repeated(msgspec.Struct, frozen=True):
-    """A column of few different values: that of a row is the one at its index, between `before` and `behind`.
+    """A column of few different values. Each row has the index of its value, put between `before` and `behind`.
 
-    None stands for a value that needs a closer look.
+    The value None means: this row needs the row-wise path.
     """
 
     values: Sequence[bytes | None]
@@ -38,7 +38,7 @@ class Repeated(msgspec.Struct, frozen=True):
 
     @property
     def known(self) -> pa.Array | None:
-        """For each row whether its value is none that needs a closer look; None when no row has such a value."""
+        """For each row whether it has a value. None when all rows have one."""
         if None not in self.values:
             return None
         return kernels.take(pa.array([value is not None for value in self.values]), self.indices)
@@ -49,7 +49,7 @@ class Repeated(msgspec.Struct, frozen=True):
         return kernels.take(pa.array(values, BINARY), self.indices)
 
 
-class Listed(msgspec.Struct, frozen=True):
+class SameSize(msgspec.Struct, frozen=True):
     """One value a row, all of the same size, each between `before` and `behind`."""
 
     values: Sequence[bytes]
@@ -62,30 +62,30 @@ class Listed(msgspec.Struct, frozen=True):
         return fixed(pa.py_buffer(content), len(self.values), len(content) // len(self.values))
 
 
-Piece: TypeAlias = "bytes | pa.Array | Repeated | Listed"
+BytesColumn: TypeAlias = "bytes | pa.Array | Repeated | SameSize"
 """The same bytes in each row, or one value a row."""
 
 
 class Embedded(msgspec.Struct, frozen=True):
-    """A BSON document in each row: its pieces, and its size, the same in all rows or one for each."""
+    """A BSON document in each row: its bytes, column by column, and its size, one for all rows or one for each."""
 
-    pieces: Sequence[Piece]
+    columns: Sequence[BytesColumn]
     size: int | pa.Array
 
 
-def join(*pieces: Piece) -> pa.Array:
-    """The pieces of each row, one after the other."""
-    return kernels.binary_join_element_wise(*map(_column, _folded(pieces)), b"")
+def join(*columns: BytesColumn) -> pa.Array:
+    """The bytes of each row, one column after the other."""
+    return kernels.binary_join_element_wise(*map(_array, _merged(columns)), b"")
 
 
-def document(*elements: Piece | Embedded) -> Embedded:
-    """A BSON document in each row, from the pieces of its elements."""
+def document(*elements: BytesColumn | Embedded) -> Embedded:
+    """A BSON document in each row, from the bytes of its elements."""
     sizes = [each.size if isinstance(each, Embedded) else _size(each) for each in elements]
     constant = sum(each for each in sizes if isinstance(each, int)) + _DOCUMENT_BYTES
     varying = [each for each in sizes if not isinstance(each, int)]
     size = kernels.add(reduce(kernels.add, varying), pa.scalar(constant, pa.int32())) if varying else constant
     begin = _INT32(size) if isinstance(size, int) else integers(size)
-    inner = chain.from_iterable(each.pieces if isinstance(each, Embedded) else (each,) for each in elements)
+    inner = chain.from_iterable(each.columns if isinstance(each, Embedded) else (each,) for each in elements)
     return Embedded([begin, *inner, b"\0"], size)
 
 
@@ -101,50 +101,50 @@ def longs(values: pa.Array) -> pa.Array:
 
 
 def fixed(content: pa.Buffer, count: int, size: int, offset: int = 0) -> pa.Array:
-    """`count` values of `size` bytes each, without a copy. `offset`: values in `content` before the first."""
+    """`count` values of `size` bytes each, without a copy. The first `offset` values of `content` are left out."""
     return pa.Array.from_buffers(BINARY, count, [None, _ends(count, size), content.slice(offset * size)])
 
 
-def _folded(pieces: Iterable[Piece]) -> list[Piece]:
-    """The same with fewer pieces, for each costs time in every row: what is constant goes to a neighbour."""
-    folded: list[Piece] = []
-    for piece in map(_constant, pieces):
-        last = folded[-1] if folded else None
-        if isinstance(piece, bytes) and isinstance(last, bytes):
-            folded[-1] = last + piece
-        elif isinstance(piece, bytes) and isinstance(last, Repeated | Listed):
-            folded[-1] = replace(last, behind=last.behind + piece)
-        elif isinstance(piece, Repeated | Listed) and isinstance(last, bytes):
-            folded[-1] = replace(piece, before=last + piece.before)
+def _merged(columns: Iterable[BytesColumn]) -> list[BytesColumn]:
+    """Joins constant bytes to their neighbour: each column costs time in every row."""
+    merged: list[BytesColumn] = []
+    for column in map(_constant, columns):
+        last = merged[-1] if merged else None
+        if isinstance(column, bytes) and isinstance(last, bytes):
+            merged[-1] = last + column
+        elif isinstance(column, bytes) and isinstance(last, Repeated | SameSize):
+            merged[-1] = replace(last, behind=last.behind + column)
+        elif isinstance(column, Repeated | SameSize) and isinstance(last, bytes):
+            merged[-1] = replace(column, before=last + column.before)
         else:
-            folded.append(piece)
-    return folded
+            merged.append(column)
+    return merged
 
 
-def _constant(piece: Piece) -> Piece:
-    """The bytes that a piece is in every row, where it is the same in all."""
-    if isinstance(piece, Repeated) and len(piece.values) == 1 and piece.values[0] is not None:
-        return piece.before + piece.values[0] + piece.behind
-    return piece
+def _constant(column: BytesColumn) -> BytesColumn:
+    """The bytes of a column that has only one value; any other column as it is."""
+    if isinstance(column, Repeated) and len(column.values) == 1 and column.values[0] is not None:
+        return column.before + column.values[0] + column.behind
+    return column
 
 
-def _size(piece: Piece) -> int | pa.Array:
-    """Bytes, in each row."""
-    if isinstance(piece, bytes):
-        return len(piece)
-    if isinstance(piece, pa.Array):
-        return kernels.binary_length(piece)
-    around = len(piece.before) + len(piece.behind)
-    if isinstance(piece, Listed):
-        return around + len(piece.values[0])
-    sizes = [around + len(value or b"") for value in piece.values]
-    return sizes[0] if len(set(sizes)) == 1 else kernels.take(pa.array(sizes, pa.int32()), piece.indices)
+def _size(column: BytesColumn) -> int | pa.Array:
+    """The bytes in each row."""
+    if isinstance(column, bytes):
+        return len(column)
+    if isinstance(column, pa.Array):
+        return kernels.binary_length(column)
+    around = len(column.before) + len(column.behind)
+    if isinstance(column, SameSize):
+        return around + len(column.values[0])
+    sizes = [around + len(value or b"") for value in column.values]
+    return sizes[0] if len(set(sizes)) == 1 else kernels.take(pa.array(sizes, pa.int32()), column.indices)
 
 
-def _column(piece: Piece) -> pa.Array | pa.Scalar:
-    if isinstance(piece, Repeated | Listed):
-        return piece.column()
-    return pa.scalar(piece, BINARY) if isinstance(piece, bytes) else piece
+def _array(column: BytesColumn) -> pa.Array | pa.Scalar:
+    if isinstance(column, Repeated | SameSize):
+        return column.column()
+    return pa.scalar(column, BINARY) if isinstance(column, bytes) else column
 
 
 @lru_cache(maxsize=8)  # most batches have the same number of rows

@@ -1,7 +1,6 @@
-"""Checks whole columns of plain rows and turns them into pieces of documents. Null stands for a value that needs a
-closer look.
+"""Reads lines of plain rows column by column.
 
-What is accepted here is a part of what `RowParser` accepts, with the same result; the rest is left to it.
+A row that is not plain is left to `RowParser`. It accepts every row that is accepted here, with the same result.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from pyarrow import csv
 
 from mailroom.invoices.columnar import documents, kernels
 from mailroom.invoices.columnar.bson_columns import BINARY, Repeated
-from mailroom.invoices.columnar.documents import Day, Pieces, Supplier, Word
-from mailroom.invoices.columnar.encoded import Ready, Stamp
+from mailroom.invoices.columnar.documents import DateBytes, InvoiceColumns, SupplierBytes, WordBytes
+from mailroom.invoices.columnar.encoded import EncodedRows, Stamp
 from mailroom.invoices.files import Dialect, Rules
 from mailroom.invoices.files.cache import ValueCache
 from mailroom.invoices.files.currencies import decimals
 from mailroom.invoices.files.dates import read_date
 from mailroom.invoices.files.dialect import EXTRA
-from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, EXTRA_TEXT, TEXTS
+from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, EXTRA_TEXT, TEXTS, TextRule
 from mailroom.invoices.model.texts import BadValue, read_text
 
 # One thread: a function has a fraction of a core, and the processor time is what counts. The pool of the system gives
@@ -39,7 +38,7 @@ DIGITS = 2
 _MOST_DIGITS = 13  # before the mark: a float still tells the hundredths of such amounts
 _MOST_TOLERANCE = 10**18  # more than any sum of amounts
 
-# All columns but these have few different values, so that each is looked at once a block.
+# All other columns have few different values. Each value is read once a block.
 _REPEATED = pa.dictionary(pa.int32(), pa.string())
 _TYPES = {"invoiceNumber": pa.string(), **dict.fromkeys(AMOUNTS, pa.float64())}
 
@@ -53,21 +52,21 @@ class Line(NamedTuple):
     text: str
 
 
-class Found(msgspec.Struct, frozen=True):
+class ReadLines(msgspec.Struct, frozen=True):
     """What whole lines hold. `longest` is the size of the longest of the `count` lines, in bytes with its end."""
 
-    plain: Pieces
+    plain: InvoiceColumns
     others: list[Line]
     count: int
     longest: int
 
-    def documents(self, stamp: Stamp, *, far: bool) -> Ready | None:
+    def encoded(self, stamp: Stamp, *, far: bool) -> EncodedRows | None:
         """The plain rows as documents."""
-        return documents.documents(self.plain, stamp, far=far) if len(self.plain.row) else None
+        return documents.encoded(self.plain, stamp, far=far) if len(self.plain.row) else None
 
 
-class Columns:
-    """The columns of one file, by the same grammars as the row-wise path."""
+class ColumnReader:
+    """Reads blocks of one file, by the same grammars as the row-wise path."""
 
     def __init__(self, dialect: Dialect, rules: Rules) -> None:
         self._utf8 = dialect.encoding in ("utf-8", "ascii")
@@ -78,11 +77,11 @@ class Columns:
         self._tolerance = min(int(rules.amount_tolerance * 10**DIGITS), _MOST_TOLERANCE)
         self._days = ValueCache(self._day)
         self._suppliers = ValueCache(_supplier)
-        self._addresses = ValueCache(_address)
+        self._addresses = ValueCache(partial(_text, "supplierAddress", TEXTS["supplierAddress"]))
         self._states = ValueCache(self._status)
         self._currencies = ValueCache(_currency)
         self._extra = {
-            column: ValueCache(partial(_extra, column.removeprefix(EXTRA)))
+            column: ValueCache(partial(_text, column.removeprefix(EXTRA), EXTRA_TEXT))
             for column in self._at
             if column.startswith(EXTRA)
         }
@@ -101,7 +100,7 @@ class Columns:
             quoted_strings_can_be_null=False,
         )
 
-    def read(self, block: bytes, text: str, offset: int, row: int) -> Found:
+    def read(self, block: bytes, text: str, offset: int, row: int) -> ReadLines:
         """What is in whole lines: `block` begins at byte `offset`, behind the row `row`, and decodes to `text`."""
         utf8 = block if self._utf8 else text.encode()
         lines = _split(utf8, pa.string())
@@ -109,45 +108,45 @@ class Columns:
         sizes = kernels.cast(kernels.add(kernels.binary_length(raw), 1), pa.int64())
         ends = kernels.cumulative_sum(sizes, offset)
         offsets, rows = kernels.subtract(ends, sizes), pa.arange(row + 1, row + 1 + len(lines))
-        plain = self._pieces(utf8, lines, offsets, rows)
+        plain = self._plain(utf8, lines, offsets, rows)
         others: list[Line] = []
         if len(plain.row) < len(lines):
             rest = kernels.invert(kernels.is_in(rows, plain.row))
             columns = (kernels.filter_(each, rest).to_pylist() for each in (rows, offsets, ends, lines))
             others = [Line(*each) for each in zip(*columns, strict=True)]
-        return Found(plain, others, len(lines), kernels.maximum(sizes).as_py())
+        return ReadLines(plain, others, len(lines), kernels.maximum(sizes).as_py())
 
-    def _pieces(self, utf8: bytes, lines: pa.Array, offsets: pa.Array, rows: pa.Array) -> Pieces:
-        """Those of the plain rows among the `lines` of `utf8`, which begin at `offsets` and have the numbers `rows`."""
+    def _plain(self, utf8: bytes, lines: pa.Array, offsets: pa.Array, rows: pa.Array) -> InvoiceColumns:
+        """The plain rows among the `lines` of `utf8`, which begin at `offsets` and have the numbers `rows`."""
         whole = kernels.match_substring_regex(lines, self._line)
         content = pa.py_buffer(utf8)
         if whole.false_count:
             lines, offsets, rows = (kernels.filter_(each, whole) for each in (lines, offsets, rows))
             content = kernels.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "\n")[0].as_buffer()
         texts = self._texts(content, len(lines))
-        gross, net, vat = (_hundredths(texts[name]) for name in AMOUNTS)
-        day, year = _pieces(texts["invoiceDate"], self._days, 2)
-        supplier, by_supplier, identity = _pieces(texts["supplierName"], self._suppliers, 3)
-        (address,) = _pieces(texts["supplierAddress"], self._addresses, 1)
-        currency, by_currency = _pieces(texts["currency"], self._currencies, 2)
-        status, by_status = _pieces(texts["status"], self._states, 2)
-        extra = [_pieces(texts[column], of, 1)[0] for column, of in self._extra.items()]
+        amounts = [_hundredths(texts[name]) for name in AMOUNTS]
+        day, year = _columns(texts["invoiceDate"], self._days, 2)
+        supplier, supplier_lookup, identity = _columns(texts["supplierName"], self._suppliers, 3)
+        (address,) = _columns(texts["supplierAddress"], self._addresses, 1)
+        currency, currency_lookup = _columns(texts["currency"], self._currencies, 2)
+        status, status_lookup = _columns(texts["status"], self._states, 2)
+        extra = [_columns(texts[column], values, 1)[0] for column, values in self._extra.items()]
         number = kernels.cast(texts["invoiceNumber"], BINARY)
-        off = kernels.absolute(kernels.subtract(kernels.subtract(gross, net), vat))
+        off = kernels.absolute(reduce(kernels.subtract, amounts))
         checks = [
             kernels.less_equal(kernels.binary_length(number), TEXTS["invoiceNumber"].max_characters),
             kernels.less_equal(off, self._tolerance),
-            *(of.known for of in (day, supplier, address, currency, status, *extra)),
+            *(column.known for column in (day, supplier, address, currency, status, *extra)),
         ]
         plain = reduce(kernels.and_, (each for each in checks if each is not None))
-        found = Pieces(
-            number, day, year, gross, net, vat, supplier, by_supplier, identity, address,
-            currency, by_currency, status, by_status, extra, offsets, rows,
+        found = InvoiceColumns(
+            number, day, year, amounts, supplier, supplier_lookup, identity, address,
+            currency, currency_lookup, status, status_lookup, extra, offsets, rows,
         )  # fmt: skip
         return found.filter(plain) if plain.false_count else found
 
     def _texts(self, content: pa.Buffer, count: int) -> dict[str, pa.Array]:
-        """The columns of `count` whole lines: amounts as floats, else texts; one that the file lacks is empty."""
+        """The columns of `count` whole lines: amounts as floats, else texts. A column that the file lacks is empty."""
         columns: dict[str, pa.Array] = {}
         if count:
             self._reading.block_size = content.size + 1
@@ -159,15 +158,15 @@ class Columns:
             columns[column] = kernels.cast(pa.repeat("", count), _TYPES.get(column, _REPEATED))
         return columns
 
-    def _day(self, text: str) -> Day | None:
+    def _day(self, text: str) -> DateBytes | None:
         value = read_date(text, self._order)
         return documents.day(value) if isinstance(value, date) else None
 
-    def _status(self, text: str) -> Word | None:
+    def _status(self, text: str) -> WordBytes | None:
         value = read_text(text, TEXTS["status"])
         if isinstance(value, BadValue) or (value and self._statuses and value.casefold() not in self._statuses):
             return None
-        return documents.status(self._statuses.get(value.casefold(), value))
+        return documents.word("status", self._statuses.get(value.casefold(), value))
 
 
 def _split(text: bytes, type_: pa.DataType) -> pa.Array:
@@ -178,9 +177,10 @@ def _split(text: bytes, type_: pa.DataType) -> pa.Array:
 
 
 def _line(dialect: Dialect) -> str:
-    """A line that every reader of CSV takes for the same fields: each is quoted as a whole or has no quote at all.
+    """The pattern of a line that every reader of CSV splits into the same fields.
 
-    Its amounts and its number are plain too, which is cheaper to see here than in each column.
+    Each field is wholly quoted or has no quote. The amounts and the number are plain too: that costs less here
+    than a check of each column.
     """
     delimiter = f"\\x{ord(dialect.delimiter):02x}"
     if dialect.quoting == "doubled":
@@ -208,27 +208,22 @@ def _hundredths(amounts: pa.Array) -> pa.Array:
     return kernels.cast(kernels.round_(kernels.multiply(amounts, float(10**DIGITS))), pa.int64())
 
 
-def _pieces(texts: pa.Array, remembered: ValueCache[Any], count: int) -> list[Repeated]:
-    """The `count` pieces that each text gives, made once for each different text."""
-    made = [remembered[text] or (None,) * count for text in texts.dictionary.to_pylist()]
+def _columns(texts: pa.Array, values: ValueCache[Any], count: int) -> list[Repeated]:
+    """The `count` columns of bytes that a column of texts gives. Each different text is read once."""
+    made = [values[text] or (None,) * count for text in texts.dictionary.to_pylist()]
     return [Repeated([each[at] for each in made], texts.indices) for at in range(count)]
 
 
-def _supplier(text: str) -> Supplier | None:
+def _supplier(text: str) -> SupplierBytes | None:
     value = read_text(text, TEXTS["supplierName"])
     return None if isinstance(value, BadValue) else documents.supplier(value)
 
 
-def _address(text: str) -> tuple[bytes] | None:
-    value = read_text(text, TEXTS["supplierAddress"])
-    return None if isinstance(value, BadValue) else (documents.text("supplierAddress", value),)
-
-
-def _extra(name: str, text: str) -> tuple[bytes] | None:
-    value = read_text(text, EXTRA_TEXT)
+def _text(name: str, rule: TextRule, text: str) -> tuple[bytes] | None:
+    value = read_text(text, rule)
     return None if isinstance(value, BadValue) else (documents.text(name, value),)
 
 
-def _currency(text: str) -> Word | None:
+def _currency(text: str) -> WordBytes | None:
     code = text.strip().upper()
-    return documents.currency(code) if decimals().get(code) == DIGITS else None
+    return documents.word("currency", code) if decimals().get(code) == DIGITS else None

@@ -1,4 +1,4 @@
-"""Builds the BSON of new invoices from columns of pieces: what `bson.encode` makes of `content_of` and `merge`."""
+"""Builds the BSON of new invoices from columns: the bytes that `bson.encode` makes of `content_of` and `merge`."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ import pyarrow as pa
 from mailroom.invoices.columnar import kernels
 from mailroom.invoices.columnar.bson_columns import (
     BINARY,
+    BytesColumn,
     Embedded,
-    Listed,
-    Piece,
     Repeated,
+    SameSize,
     document,
     integers,
     join,
     longs,
 )
-from mailroom.invoices.columnar.encoded import INT32_MAX, Ready, Stamp
-from mailroom.invoices.model.columns import TEXTS
+from mailroom.invoices.columnar.encoded import INT32_MAX, EncodedRows, Stamp
+from mailroom.invoices.model.columns import AMOUNTS, LOOKUPS, TEXTS
 from mailroom.invoices.model.document import lookup
 from mailroom.invoices.model.identity import supplier_key
 from mailroom.invoices.model.merge import INSERTED
@@ -37,86 +37,81 @@ _PLUS = ((6176 - 2) << 49).to_bytes(8, "little")
 _MINUS = ((6176 - 2) << 49 | 1 << 63).to_bytes(8, "little")
 
 _INT32, _INT64 = Struct("<i").pack, Struct("<q").pack
-# The offset in the file is an int32 where it fits, as the driver has it; so is the row.
+# The offset in the file is an int32 where it fits, as the driver writes it; so is the row.
 _OFFSET, _FAR_OFFSET, _ROW = b"\x10offset\0", b"\x12offset\0", b"\x10row\0"
 
 _HEXADECIMAL = pa.array([b"%0*x" % (_LAST_DIGITS, value) for value in range(16**_LAST_DIGITS)], BINARY)
 
-# For each length that an invoice number can have: as it stands before it in what identifies the invoice, and in BSON
-# before the number itself and before the number in its look-up.
-_LOOKUP_NUMBER = b"invoiceNumber:"
+# The bytes before an invoice number, for each length that it can have: in the identity of the invoice, in the BSON of
+# the number, and in the BSON of its look-up.
+_NUMBER_LOOKUP = lookup("invoiceNumber", "").encode()
 _LENGTHS = range(TEXTS["invoiceNumber"].max_characters + 1)
 _LENGTH = [b"%d:" % length for length in _LENGTHS]
 _NUMBER_SIZE = [_INT32(length + 1) for length in _LENGTHS]
-_LOOKUP_SIZE = [_INT32(len(_LOOKUP_NUMBER) + length + 1) for length in _LENGTHS]
+_LOOKUP_SIZE = [_INT32(len(_NUMBER_LOOKUP) + length + 1) for length in _LENGTHS]
 
 
-class Supplier(NamedTuple):
-    """The pieces that a supplier's name gives. `identity` is the beginning of what identifies an invoice."""
+class SupplierBytes(NamedTuple):
+    """What a supplier's name gives. `identity` is the beginning of the bytes that identify an invoice."""
 
     fields: bytes
     lookup: bytes
     identity: bytes
 
 
-class Day(NamedTuple):
-    """The pieces that a date gives."""
+class DateBytes(NamedTuple):
+    """What a date gives."""
 
     field: bytes
     year: bytes
 
 
-class Word(NamedTuple):
-    """The pieces that a status or a currency gives."""
+class WordBytes(NamedTuple):
+    """What a status or a currency gives."""
 
     field: bytes
     lookup: bytes
 
 
-class Pieces(msgspec.Struct, frozen=True):
-    """Columns of equal length, one value a row: amounts in hundredths and places as integers, all else as bytes."""
+class InvoiceColumns(msgspec.Struct, frozen=True):
+    """Plain rows, column by column: amounts in hundredths, places as integers, all else as bytes of BSON."""
 
     number: pa.Array
-    day: Repeated
+    date: Repeated
     year: Repeated
-    gross: pa.Array
-    net: pa.Array
-    vat: pa.Array
+    amounts: list[pa.Array]  # in the order of AMOUNTS
     supplier: Repeated
-    by_supplier: Repeated
-    identity: Repeated
+    supplier_lookup: Repeated
+    supplier_identity: Repeated
     address: Repeated
     currency: Repeated
-    by_currency: Repeated
+    currency_lookup: Repeated
     status: Repeated
-    by_status: Repeated
+    status_lookup: Repeated
     extra: list[Repeated]
     offset: pa.Array
     row: pa.Array
 
-    def filter(self, mask: pa.Array) -> Pieces:
+    def filter(self, mask: pa.Array) -> InvoiceColumns:
         """The rows for which `mask` is true."""
-        return Pieces(*(_filtered(getattr(self, name), mask) for name in self.__struct_fields__))
+        return InvoiceColumns(*(_filtered(getattr(self, name), mask) for name in self.__struct_fields__))
 
 
-def supplier(name: str) -> Supplier:
+def supplier(name: str) -> SupplierBytes:
     """For a name that was found valid, as everything here."""
     key = supplier_key(name)
     names = text("supplierName", name) + text("supplierKey", key)
-    return Supplier(names, text("1", lookup("supplier", key)), f"{len(key)}:{key}".encode())
+    return SupplierBytes(names, _lookup("supplier", key), f"{len(key)}:{key}".encode())
 
 
-def day(value: date) -> Day:
+def day(value: date) -> DateBytes:
     midnight = (value.toordinal() - date(1970, 1, 1).toordinal()) * 86_400_000
-    return Day(b"\x09invoiceDate\0" + _INT64(midnight), f"4:{value.year}".encode())
+    return DateBytes(b"\x09invoiceDate\0" + _INT64(midnight), f"4:{value.year}".encode())
 
 
-def status(value: str) -> Word:
-    return Word(text("status", value), text("2", lookup("status", value)))
-
-
-def currency(code: str) -> Word:
-    return Word(text("currency", code), text("3", lookup("currency", code)))
+def word(column: str, value: str) -> WordBytes:
+    """For the columns `status` and `currency`."""
+    return WordBytes(text(column, value), _lookup(column, value))
 
 
 def text(name: str, value: str) -> bytes:
@@ -125,25 +120,21 @@ def text(name: str, value: str) -> bytes:
     return b"\x02%b\0%b%b\0" % (name.encode(), _INT32(len(encoded) + 1), encoded)
 
 
-def documents(of: Pieces, stamp: Stamp, *, far: bool) -> Ready:
+def encoded(of: InvoiceColumns, stamp: Stamp, *, far: bool) -> EncodedRows:
     """The documents of new invoices. `far`: all offsets are above INT32_MAX; else none is."""
     length = kernels.binary_length(of.number)
     ids = _ids(of, length)
-    looked_up = document(
-        b"\x020\0", _by_length(_LOOKUP_SIZE, length), _LOOKUP_NUMBER, of.number, b"\0",
-        of.by_supplier, of.by_status, of.by_currency,
+    lookups = document(
+        b"\x020\0", _by_length(_LOOKUP_SIZE, length), _NUMBER_LOOKUP, of.number, b"\0",
+        of.supplier_lookup, of.status_lookup, of.currency_lookup,
     )  # fmt: skip
     order, order_size = _order(stamp)
     source, tail = _source_and_tail(stamp, far=far)
     whole = document(
-        b"\x07_id\0", Listed(ids),
+        b"\x07_id\0", SameSize(ids),
         b"\x02invoiceNumber\0", _by_length(_NUMBER_SIZE, length), of.number, b"\0",
-        of.day,
-        b"\x13grossAmount\0", *_decimal(of.gross),
-        b"\x13netAmount\0", *_decimal(of.net),
-        b"\x13vatAmount\0", *_decimal(of.vat),
-        of.supplier, of.address, of.currency, of.status,
-        b"\x04lookups\0", looked_up,
+        of.date, *_amounts(of.amounts), of.supplier, of.address, of.currency, of.status,
+        b"\x04lookups\0", lookups,
         *_extra(of.extra),
         order, *_hexadecimal(of.offset),
         source, *((_FAR_OFFSET, longs(of.offset)) if far else (_OFFSET, integers(of.offset))),
@@ -151,35 +142,54 @@ def documents(of: Pieces, stamp: Stamp, *, far: bool) -> Ready:
     )  # fmt: skip
     place = (8 if far else 4) + 4 + len(_OFFSET) + len(_ROW)
     tail_size = order_size + len(source) + place + len(tail) + 1  # the end of the document
-    return Ready(ids, join(*whole.pieces), tail_size, of.offset, of.row, stamp)
+    return EncodedRows(ids, join(*whole.columns), tail_size, of.offset, of.row, stamp)
 
 
 def _filtered(column: Any, mask: pa.Array) -> Any:
     if isinstance(column, list):
-        return [each.filter(mask) for each in column]
+        return [_filtered(each, mask) for each in column]
     return column.filter(mask) if isinstance(column, Repeated) else kernels.filter_(column, mask)
 
 
-def _ids(of: Pieces, length: pa.Array) -> list[bytes]:
+def _lookup(name: str, value: str) -> bytes:
+    """An element of the array `lookups`."""
+    return text(str(LOOKUPS.index(name)), lookup(name, value))
+
+
+def _ids(of: InvoiceColumns, length: pa.Array) -> list[bytes]:
     """The `_id` of each row, as `invoice_id` makes it."""
-    identities = join(of.identity, _by_length(_LENGTH, length), of.number, of.year)
+    identities = join(of.supplier_identity, _by_length(_LENGTH, length), of.number, of.year)
     return [blake2b(each, digest_size=_ID_SIZE).digest() for each in identities.to_pylist()]
 
 
-def _by_length(values: list[bytes], length: pa.Array) -> Piece:
-    """Of `values` that of each row's `length`; in most files all numbers have the same."""
+def _by_length(values: list[bytes], length: pa.Array) -> BytesColumn:
+    """The value for the `length` of each row. In most files all numbers have the same length."""
     first = length[0].as_py()
     return Repeated(values, length) if kernels.any_(kernels.not_equal(length, first)).as_py() else values[first]
 
 
-def _extra(columns: list[Repeated]) -> list[Piece | Embedded]:
+def _amounts(columns: list[pa.Array]) -> list[BytesColumn]:
+    elements: list[BytesColumn] = []
+    for name, hundredths in zip(AMOUNTS, columns, strict=True):
+        elements += [b"\x13%b\0" % name.encode(), *_decimal(hundredths)]
+    return elements
+
+
+def _decimal(hundredths: pa.Array) -> tuple[BytesColumn, BytesColumn]:
+    negative = kernels.less(hundredths, 0)
+    if not negative.true_count:
+        return longs(hundredths), _PLUS
+    return longs(kernels.absolute(hundredths)), Repeated((_PLUS, _MINUS), kernels.cast(negative, pa.int8()))
+
+
+def _extra(columns: list[Repeated]) -> list[BytesColumn | Embedded]:
     if not columns:
         return []
     return [b"\x03extra\0", document(*columns)]
 
 
 def _order(stamp: Stamp) -> tuple[bytes, int]:
-    """What stands before the offset in the element `order`, and the size of the element without what is around it."""
+    """The bytes of the element `order` before the offset, and the size of the element without its end."""
     prefix = stamp.order_prefix.encode()
     head = b"\x02order\0%b%b" % (_INT32(len(prefix) + _OFFSET_DIGITS + 1), prefix)
     return head, len(head) + _OFFSET_DIGITS
@@ -194,20 +204,13 @@ def _hexadecimal(values: pa.Array) -> tuple[Repeated, pa.Array]:
     return Repeated(digits, high.indices), kernels.take(_HEXADECIMAL, low)
 
 
-def _decimal(hundredths: pa.Array) -> tuple[Piece, Piece]:
-    negative = kernels.less(hundredths, 0)
-    if not negative.true_count:
-        return longs(hundredths), _PLUS
-    return longs(kernels.absolute(hundredths)), Repeated((_PLUS, _MINUS), kernels.cast(negative, pa.int8()))
-
-
 def _source_and_tail(stamp: Stamp, *, far: bool) -> tuple[bytes, bytes]:
-    """What stands before and behind the place of a row in its document, made by the driver itself."""
+    """The bytes before and behind the place of a row in its document. The driver itself makes them."""
     place: dict[str, Any] = {"offset": INT32_MAX + 1 if far else 0, "row": 0}
     source = bson.encode({"importId": stamp.import_id, **place, "outcome": INSERTED})
     head, found, rest = source.partition(_FAR_OFFSET if far else _OFFSET)
     if not found:
-        raise AssertionError("the driver writes integers otherwise than is expected here")
+        raise AssertionError("the driver writes integers in another way than expected here")
     size = (8 if far else 4) + len(_ROW) + 4
     common = {
         "insertedBy": stamp.import_id,

@@ -1,4 +1,4 @@
-"""Rows that are documents already."""
+"""Rows that are BSON documents already."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Stamp(msgspec.Struct, frozen=True):
     now: datetime
 
 
-class Ready(msgspec.Struct, frozen=True):
-    """Valid rows as the documents that are inserted if the invoices are new, in their order in the file.
+class EncodedRows(msgspec.Struct, frozen=True):
+    """Valid rows as the documents to insert where the invoices are new, in their order in the file.
 
-    The last `tail` bytes of each, from `order` on, do not come from the row's content.
+    The last `tail` bytes of each document, from `order` on, do not come from the row's content.
     """
 
     ids: list[bytes]
@@ -49,7 +49,7 @@ class Ready(msgspec.Struct, frozen=True):
         return self.offsets[index].as_py(), self.rows[index].as_py()
 
     def order(self, index: int) -> str:
-        """The place of a row among all sources."""
+        """The order of a row among all sources of its invoice."""
         return f"{self.stamp.order_prefix}{self.offsets[index].as_py():012x}"
 
     def content(self, index: int) -> bytes:
@@ -62,7 +62,7 @@ class Ready(msgspec.Struct, frozen=True):
         return raw
 
     def portions(self, most_bytes: int) -> Iterator[tuple[int, int, bytes]]:
-        """The first index, that behind the last, and the documents one after the other: about `most_bytes` of them."""
+        """Portions of about `most_bytes`: the first index, the index after the last, the documents glued together."""
         _, ends, content = self.documents.buffers()
         at, raw = memoryview(ends).cast("i"), memoryview(content)
         step = max(1, len(self) * most_bytes // self.documents.nbytes)
@@ -71,7 +71,7 @@ class Ready(msgspec.Struct, frozen=True):
             yield first, last, bytes(raw[at[first] : at[last]])
 
     def decoded(self, index: int) -> Row:
-        """The same as the row-wise path gives, to be merged into an invoice that is there already."""
+        """The row as the row-wise path gives it, to be merged into a stored invoice."""
         content: dict[str, Any] = bson.decode(self.document(index), _WITH_TIME_ZONE)
         source = content.pop("source")
         for name in ("insertedBy", "changedBy", "createdAt", "updatedAt"):

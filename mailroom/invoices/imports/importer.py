@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from pymongo.errors import PyMongoError
 
 from mailroom.errors import LeaseLost, MailroomError, MissingSecret, Unavailable
-from mailroom.invoices.columnar import Batch, Stamp
+from mailroom.invoices.columnar import RowBatch, Stamp
 from mailroom.invoices.files import Dialect, FileRejected
 from mailroom.invoices.imports.chunks import Part, first_bytes
 from mailroom.invoices.imports.dry_run import Predictions
@@ -139,7 +139,7 @@ class Importer(msgspec.Struct, frozen=True):
             self._give_up(job, error)
             return None
 
-    def _read(self, job: Job, reading: Reading) -> Batch | None:
+    def _read(self, job: Job, reading: Reading) -> RowBatch | None:
         """The next batch, or that of a part which was abandoned."""
         part = job.abandoned
         if job.attempts > MOST_ATTEMPTS:
@@ -151,7 +151,7 @@ class Importer(msgspec.Struct, frozen=True):
         self.reject_limit.check(job.checkpoint.rejected)
         return reading.batch(job.checkpoint.offset, job.checkpoint.row, job.leased_at)
 
-    def _write_alone(self, job: Job, batch: Batch, slice_: _Slice) -> Job | None:
+    def _write_alone(self, job: Job, batch: RowBatch, slice_: _Slice) -> Job | None:
         before = job.checkpoint
         counts = self._write(job, batch, before.offset, before.rejected)
         counts.update(before.counts)
@@ -162,7 +162,7 @@ class Importer(msgspec.Struct, frozen=True):
             return None
         return job
 
-    def _write_part(self, job: Job, batch: Batch, slice_: _Slice) -> Job | None:
+    def _write_part(self, job: Job, batch: RowBatch, slice_: _Slice) -> Job | None:
         part, budget = _part(job, batch), slice_.budget
         end = Checkpoint(batch.end, batch.row, part.rejected + len(batch.rejected), {})
         if not self.ledger.hand_over(job, part, end, slice_.reading.dialect.to_document()):
@@ -203,7 +203,7 @@ class Importer(msgspec.Struct, frozen=True):
             time.sleep(_POLL_SECONDS)
         return None
 
-    def _write(self, job: Job, batch: Batch, offset: int, rejected: int) -> Counter[str]:
+    def _write(self, job: Job, batch: RowBatch, offset: int, rejected: int) -> Counter[str]:
         """Writes a batch that begins at `offset`, behind so many `rejected` rows; its counts."""
         now = batch.stamp.now
         self.rejects.add(job.id, batch.rejected, rejected, now)
@@ -211,7 +211,7 @@ class Importer(msgspec.Struct, frozen=True):
         if job.dry_run:
             counts.update(self.predictions(job.id).write(batch.all_rows(), job.writes_as, offset, now))
         elif batch.distinct:
-            counts.update(self.invoices.insert(batch.ready, job.writes_as, offset, now))
+            counts.update(self.invoices.insert(batch.encoded, job.writes_as, offset, now))
             counts.update(self.invoices.write(batch.rows, job.writes_as, offset, now))
         else:
             counts.update(self.invoices.write(batch.all_rows(), job.writes_as, offset, now))
@@ -292,7 +292,7 @@ class _Slice(msgspec.Struct):
     help_called: bool = False
 
 
-def _part(job: Job, batch: Batch) -> Part:
+def _part(job: Job, batch: RowBatch) -> Part:
     """The part that this batch is, or of which it is the beginning."""
     if job.abandoned:
         return replace(job.abandoned, attempts=job.abandoned.attempts + 1)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from bson import ObjectId
 
-from mailroom.invoices.columnar import Ready
+from mailroom.invoices.columnar import EncodedRows
 from mailroom.invoices.model.merge import UNCHANGED
 from mailroom.platform.mongo import Document, Documents
 
@@ -26,7 +26,7 @@ _TOGETHER = 10
 
 
 class Repeats(msgspec.Struct):
-    """What becomes of ready rows whose invoices are stored, by their index. `updates` are statements for `updated`."""
+    """What to do with encoded rows whose invoices are stored, by index. `updates` are the statements for `updated`."""
 
     stale: int = 0
     updated: list[int] = msgspec.field(default_factory=list)
@@ -35,24 +35,24 @@ class Repeats(msgspec.Struct):
     missing: int = 0
 
 
-def find_repeats(collection: Documents, ready: Ready, indexes: Sequence[int], import_id: ObjectId) -> Repeats:
+def find_repeats(collection: Documents, encoded: EncodedRows, indexes: Sequence[int], import_id: ObjectId) -> Repeats:
     """Looks up the invoices of `indexes`; those that are not stored are among `others`."""
-    stored = _stored(collection, [ready.ids[index] for index in indexes])
+    stored = _stored(collection, [encoded.ids[index] for index in indexes])
     found, orders = Repeats(), []
     for index in indexes:
-        raw = stored.get(ready.ids[index])
-        order = None if raw is None else _order_if_same(raw, ready.content(index), import_id)
+        raw = stored.get(encoded.ids[index])
+        order = None if raw is None else _order_if_same(raw, encoded.content(index), import_id)
         if order is None:
             found.missing += raw is None
             found.others.append(index)
-        elif order >= ready.order(index):
+        elif order >= encoded.order(index):
             found.stale += 1
         else:
             found.updated.append(index)
             orders.append(order)
     for at in range(0, len(orders), _TOGETHER):
         some = slice(at, at + _TOGETHER)
-        found.updates.append(_update(ready, found.updated[some], orders[some], import_id))
+        found.updates.append(_update(encoded, found.updated[some], orders[some], import_id))
     return found
 
 
@@ -84,9 +84,9 @@ def _order_if_same(stored: bytes, content: bytes, import_id: ObjectId) -> str | 
     return None if same_import else stored[begin:end].decode()
 
 
-def _update(ready: Ready, indexes: Sequence[int], orders: Sequence[str], import_id: ObjectId) -> Document:
+def _update(encoded: EncodedRows, indexes: Sequence[int], orders: Sequence[str], import_id: ObjectId) -> Document:
     """What `merge` makes of them. One that was changed meanwhile is not found, for no two invoices have one order."""
-    ids = [ObjectId(ready.ids[index]) for index in indexes]
+    ids = [ObjectId(encoded.ids[index]) for index in indexes]
     place = {"$indexOfArray": [ids, "$_id"]}
 
     def own(values: list[Any]) -> Document:
@@ -97,8 +97,8 @@ def _update(ready: Ready, indexes: Sequence[int], orders: Sequence[str], import_
         "u": [
             {
                 "$set": {
-                    "order": own(list(map(ready.order, indexes))),
-                    "source": own(_sources(ready, indexes, import_id)),
+                    "order": own(list(map(encoded.order, indexes))),
+                    "source": own(_sources(encoded, indexes, import_id)),
                 }
             }
         ],
@@ -106,6 +106,6 @@ def _update(ready: Ready, indexes: Sequence[int], orders: Sequence[str], import_
     }
 
 
-def _sources(ready: Ready, indexes: Sequence[int], import_id: ObjectId) -> list[Document]:
-    places = map(ready.place, indexes)
+def _sources(encoded: EncodedRows, indexes: Sequence[int], import_id: ObjectId) -> list[Document]:
+    places = map(encoded.place, indexes)
     return [{"importId": import_id, "offset": at, "row": row, "outcome": UNCHANGED} for at, row in places]

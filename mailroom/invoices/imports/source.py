@@ -9,7 +9,7 @@ from itertools import chain
 
 from msgspec.structs import replace
 
-from mailroom.invoices.columnar import Batch, Stamp, read_batches
+from mailroom.invoices.columnar import RowBatch, Stamp, read_batches
 from mailroom.invoices.files import Dialect, Rules, content, detect, held_workbook, is_workbook, sheet_content
 from mailroom.invoices.files.lines import without_first
 from mailroom.invoices.files.rules import DecimalMark
@@ -53,7 +53,7 @@ class Reading:
         self._stamp = stamp
         self._renew = renew
         self._answer: Generator[bytes] | None = None
-        self._batches: Generator[Batch, tuple[int, int] | None] | None = None
+        self._batches: Generator[RowBatch, tuple[int, int] | None] | None = None
         self._at = 0
         self._now: datetime
 
@@ -74,7 +74,7 @@ class Reading:
         """Whether an offset of the content is one of the object: whoever goes on there need not read what is before."""
         return self.dialect.compression == "none"
 
-    def batch(self, offset: int, row: int, now: datetime, end: int | None = None) -> Batch | None:
+    def batch(self, offset: int, row: int, now: datetime, end: int | None = None) -> RowBatch | None:
         """The batch that begins at byte `offset` of the content, behind the row `row`, and is before `end`, if given.
 
         None at the end. Raises:
@@ -97,7 +97,7 @@ class Reading:
             self._at = batch.end
         return batch
 
-    def _open(self, offset: int, row: int, end: int | None) -> Generator[Batch, tuple[int, int] | None]:
+    def _open(self, offset: int, row: int, end: int | None) -> Generator[RowBatch, tuple[int, int] | None]:
         self._close()
         # Compressed content has no address in the object: it is read from the start, and what is done is skipped.
         start = offset if self._found and self.addressed else 0

@@ -14,7 +14,7 @@ from pymongo import InsertOne, ReplaceOne
 from pymongo.errors import BulkWriteError
 
 from mailroom.errors import Unavailable
-from mailroom.invoices.columnar import Ready
+from mailroom.invoices.columnar import EncodedRows
 from mailroom.invoices.imports.repeats import Repeats, find_repeats
 from mailroom.invoices.model.merge import INSERTED, STALE, UNCHANGED, Merged, Row, merge
 from mailroom.platform.mongo import Document, Documents
@@ -63,12 +63,14 @@ class InvoiceStore:
                 counts.update(result.outcomes.values())
         return counts + self._merge(existing, groups, import_id, batch_offset, now)
 
-    def insert(self, ready: Ready | None, import_id: ObjectId, batch_offset: int, now: datetime) -> Counter[str]:
+    def insert(
+        self, encoded: EncodedRows | None, import_id: ObjectId, batch_offset: int, now: datetime
+    ) -> Counter[str]:
         """`write` for rows that are documents already, all of different invoices. Raises as `write`."""
         counts: Counter[str] = Counter()
-        if ready is None:
+        if encoded is None:
             return counts
-        for first, last, documents in ready.portions(_PORTION_BYTES):
+        for first, last, documents in encoded.portions(_PORTION_BYTES):
             indexes: Sequence[int] = range(first, last)
             if not self._repeating:
                 duplicates = [first + at for at in self._insert_raw(documents)]
@@ -77,13 +79,13 @@ class InvoiceStore:
             present = 0
             for at in range(0, len(indexes), _LOOKED_UP):
                 some = indexes[at : at + _LOOKED_UP]
-                present += self._repeat(ready, some, import_id, batch_offset, now, counts)
+                present += self._repeat(encoded, some, import_id, batch_offset, now, counts)
             self._repeating = 2 * present > last - first
         return counts
 
     def _repeat(
         self,
-        ready: Ready,
+        encoded: EncodedRows,
         indexes: Sequence[int],
         import_id: ObjectId,
         batch_offset: int,
@@ -91,14 +93,14 @@ class InvoiceStore:
         counts: Counter[str],
     ) -> int:
         """Writes rows whose invoices are likely to be stored; how many were."""
-        repeats = find_repeats(self._collection, ready, indexes, import_id)
+        repeats = find_repeats(self._collection, encoded, indexes, import_id)
         counts[STALE] += repeats.stale
         others = repeats.others
         if self._update(repeats):
             counts[UNCHANGED] += len(repeats.updated)
         else:
             others = others + repeats.updated  # some were changed meanwhile; those that were not know their outcome
-        groups = {row.content["_id"]: [row] for row in map(ready.decoded, others)}
+        groups = {row.content["_id"]: [row] for row in map(encoded.decoded, others)}
         counts.update(self._merge(set(groups), groups, import_id, batch_offset, now))
         return len(indexes) - repeats.missing
 

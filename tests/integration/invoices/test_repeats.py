@@ -37,7 +37,7 @@ class Imports:
             [content], DIALECT, Rules(), offset=0, row=0, most_rows=BATCH_ROWS, most_bytes=1 << 20, stamp=lambda: stamp
         )
         for batch in batches:
-            counts[0].update(self._store.insert(batch.ready, import_id, batch.offset, now))
+            counts[0].update(self._store.insert(batch.encoded, import_id, batch.offset, now))
             counts[0].update(self._store.write(batch.rows, import_id, batch.offset, now))
             counts[1].update(self._definition.write(batch.all_rows(), import_id, batch.offset, now))
         assert counts[0] == counts[1]

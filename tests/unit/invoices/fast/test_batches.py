@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mailroom.invoices.columnar import Batch, Stamp, read_batches
+from mailroom.invoices.columnar import RowBatch, Stamp, read_batches
 from mailroom.invoices.columnar.encoded import INT32_MAX
 from mailroom.invoices.files import Dialect, Rejected, RowParser, Rules, read_records
 from mailroom.invoices.model.columns import COLUMNS
@@ -132,8 +132,8 @@ def test_same_as_row_by_row(data: st.DataObject, dialect: Dialect, rules: Rules)
 def test_plain_rows_are_fast() -> None:
     line = ",".join(f'"{text}"' for text in GOOD).encode() + b"\n"
     (batch,) = _read(line * 3)
-    assert batch.ready is not None
-    assert len(batch.ready) == batch.count == 3
+    assert batch.encoded is not None
+    assert len(batch.encoded) == batch.count == 3
     assert (batch.end, batch.row) == (3 * len(line), 3)
 
 
@@ -143,8 +143,8 @@ def test_large_amounts_are_read_to_the_hundredth(amounts: list[int]) -> None:
     texts = [f"{'-' * (cents < 0)}{abs(cents) // 100}.{abs(cents) % 100:02d}" for cents in amounts]
     content = "".join(f"N1,2024-05-06,{text},{text},0.00,Acme,,EUR,open\n" for text in texts).encode()
     (batch,) = _read(content)
-    assert batch.ready is not None
-    found = [bson.decode(batch.ready.document(at))["grossAmount"] for at in range(len(batch.ready))]
+    assert batch.encoded is not None
+    found = [bson.decode(batch.encoded.document(at))["grossAmount"] for at in range(len(batch.encoded))]
     assert found == [Decimal128(text) for text in texts]
 
 
@@ -162,7 +162,7 @@ def test_ready_rows_decode_to_what_is_merged() -> None:
     assert batch.all_rows() == [Row(0, 1, f"{STAMP.order_prefix}{0:012x}", content_of(parsed))]
 
 
-def _read(content: bytes, offset: int = 0) -> Iterator[Batch]:
+def _read(content: bytes, offset: int = 0) -> Iterator[RowBatch]:
     return read_batches(
         [content],
         DIALECT,
@@ -175,14 +175,14 @@ def _read(content: bytes, offset: int = 0) -> Iterator[Batch]:
     )
 
 
-def outcomes(batch: Batch) -> list[bytes | Rejected]:
+def outcomes(batch: RowBatch) -> list[bytes | Rejected]:
     """In the order of the file: the document of each valid row, as it is inserted, and the rejected rows."""
-    ready = [batch.ready.document(index) for index in range(len(batch.ready))] if batch.ready else []
+    ready = [batch.encoded.document(index) for index in range(len(batch.encoded))] if batch.encoded else []
     found: dict[int, bytes | Rejected] = {bson.decode(each)["source"]["offset"]: each for each in ready}
     found |= {each.offset: _document(each) for each in batch.rows} | {each.offset: each for each in batch.rejected}
     assert batch.count == len(found)
-    assert [bson.decode(each)["_id"].binary for each in ready] == (batch.ready.ids if batch.ready else [])
-    assert b"".join(each for _, _, each in (batch.ready.portions(900) if batch.ready else ())) == b"".join(ready)
+    assert [bson.decode(each)["_id"].binary for each in ready] == (batch.encoded.ids if batch.encoded else [])
+    assert b"".join(each for _, _, each in (batch.encoded.portions(900) if batch.encoded else ())) == b"".join(ready)
     return [found[offset] for offset in sorted(found)]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailroom.invoices.columnar import Batch, read_batches
+from mailroom.invoices.columnar import RowBatch, read_batches
 from mailroom.invoices.files import Dialect, Rejected, Rules
 from tests.unit.invoices.fast.test_batches import STAMP, dialects, files, outcomes, rule_sets
 
@@ -31,7 +31,7 @@ class File:
     most_rows: int
     most_bytes: int
 
-    def batches(self, offset: int, row: int, end: int | None = None) -> Generator[Batch, tuple[int, int] | None]:
+    def batches(self, offset: int, row: int, end: int | None = None) -> Generator[RowBatch, tuple[int, int] | None]:
         part = self.content[offset:end]
         chunks = [part[at : at + self.chunk] for at in range(0, len(part), self.chunk)]
         return read_batches(
@@ -84,5 +84,5 @@ def test_a_batch_behind_others_that_are_passed_over_is_the_same(data: st.DataObj
         assert _read(reader.send((each.offset, each.row)), each.offset, each.row) == each
 
 
-def _read(batch: Batch, offset: int, row: int) -> Read:
+def _read(batch: RowBatch, offset: int, row: int) -> Read:
     return Read(offset, row, batch.end, batch.row, outcomes(batch))

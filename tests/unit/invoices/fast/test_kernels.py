@@ -19,7 +19,7 @@ stamp = Stamp(ObjectId(), "0" * 16, datetime.now(UTC))
 batches = read_batches(
     [content], dialect, Rules(), offset=0, row=0, most_rows=100, most_bytes=1 << 20, stamp=lambda: stamp
 )
-print(*(len(batch.ready) for batch in batches))
+print(*(len(batch.encoded) for batch in batches))
 print("pyarrow" in sys.modules, "pyarrow.compute" in sys.modules)
 """
 

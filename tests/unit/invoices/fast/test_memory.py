@@ -47,7 +47,7 @@ def _read(told: Connection) -> None:
         stamp=lambda: STAMP,
     )
     for batch in batches:
-        for _ in batch.ready.portions(8 * MEBIBYTE) if batch.ready else ():
+        for _ in batch.encoded.portions(8 * MEBIBYTE) if batch.encoded else ():
             pass
     told.send(_peak() - before)
 
