@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from mailroom.invoices.files import Rules
 from mailroom.invoices.imports.announce import announcer
-from mailroom.invoices.imports.dry_run import Predictions
+from mailroom.invoices.imports.batch_writer import BatchWriter
+from mailroom.invoices.imports.chunks import Chunks
+from mailroom.invoices.imports.dry_run import DryRun
 from mailroom.invoices.imports.importer import Importer
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.profiles import Profiles, read_aliases, read_profiles
 from mailroom.invoices.imports.reconcile import Reconciler
 from mailroom.invoices.imports.rejects import RejectLimit, Rejects
-from mailroom.invoices.imports.writer import InvoiceStore
+from mailroom.invoices.imports.writer import InvoiceWriter
 from mailroom.invoices.model.statuses import Statuses
 from mailroom.platform.clock import Budget
 from mailroom.platform.kick import IMPORTER
@@ -36,11 +38,13 @@ def create_worker(services: Services) -> Worker:
 
 def _importer(services: Services) -> Importer:
     database, settings = services.database, services.settings
+    ledger, invoices = Ledger.of(database, settings), database["invoices"]
+    rejects = Rejects(database["rejects"], services.objects, settings.rejects_bucket, settings.import_rejects_kept)
     return Importer(
-        ledger=Ledger.of(database, settings),
-        invoices=InvoiceStore(database["invoices"]),
-        predictions=lambda run: Predictions(database["predictions"], database["invoices"], run),
-        rejects=Rejects(database["rejects"], services.objects, settings.rejects_bucket, settings.import_rejects_kept),
+        ledger=ledger,
+        chunks=Chunks(ledger),
+        writer=BatchWriter(InvoiceWriter(invoices), DryRun(database["predictions"], invoices), rejects),
+        rejects=rejects,
         reject_limit=RejectLimit(settings.import_max_rejects, settings.import_max_rejects_percent),
         objects=services.objects,
         profiles=Profiles(_rules(settings), read_profiles(settings.import_profiles)),

@@ -19,30 +19,32 @@ from bson.raw_bson import RawBSONDocument
 
 import mailroom.invoices.columnar.column_reader  # noqa: F401  # in tenths of a second: before the short lives begin
 from mailroom.invoices import worker as working
+from mailroom.invoices.imports.chunks import Chunks
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.rejects import Rejects
-from mailroom.invoices.imports.writer import InvoiceStore
+from mailroom.invoices.imports.writer import InvoiceWriter
 from mailroom.platform.settings import Settings
 from mailroom.services import Services
 
 POLL_SECONDS = 0.02
 GIVE_UP_SECONDS = 60.0
 
-# Where a batch can be interrupted, in the order in which a worker comes by.
-PLACES: dict[str, tuple[type, str, str]] = {
-    "claimed": (Ledger, "claim", "after"),
-    "taken as a part": (Ledger, "hand_over", "after"),
-    "batch read": (Rejects, "add", "before"),
-    "rejects kept": (InvoiceStore, "write", "before"),
-    "half written": (InvoiceStore, "_insert_raw _update _write", "half"),  # new, unchanged and other invoices
-    "written": (InvoiceStore, "write", "after"),
-    "checkpointed": (Ledger, "checkpoint complete", "after"),
-    "rejects file written": (Rejects, "write_file", "after"),
-    "finished": (Ledger, "finish", "after"),
+# Where a batch can be interrupted, in the order in which a worker comes by: when, and at which of these methods.
+PLACES: dict[str, tuple[str, list[tuple[type, str]]]] = {
+    "claimed": ("after", [(Ledger, "claim")]),
+    "chunk taken": ("after", [(Chunks, "take")]),
+    "batch read": ("before", [(Rejects, "add")]),
+    "rejects kept": ("before", [(InvoiceWriter, "write")]),
+    # New, unchanged and other invoices.
+    "half written": ("half", [(InvoiceWriter, name) for name in ("_insert_raw", "_update", "_write")]),
+    "written": ("after", [(InvoiceWriter, "write")]),
+    "checkpointed": ("after", [(Ledger, "checkpoint"), (Chunks, "complete")]),
+    "rejects file written": ("after", [(Rejects, "write_file")]),
+    "finished": ("after", [(Ledger, "finish")]),
 }
 
-# The same where one importer comes by only if there are others.
-PLACES_AMONG_OTHERS: dict[str, tuple[type, str, str]] = {"waiting for a part": (Ledger, "renew_part", "after")}
+# Places that one importer passes only if there are others.
+PLACES_AMONG_OTHERS = {"waiting for a chunk": ("after", [(Chunks, "renew")])}
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def _half(writes: Any) -> Any:
 
 
 def _arm(fault: Fault, told: Connection) -> None:
-    owner, names, when = (PLACES | PLACES_AMONG_OTHERS)[fault.place]
+    when, methods = (PLACES | PLACES_AMONG_OTHERS)[fault.place]
     passes = 0
 
     def strike() -> None:
@@ -121,5 +123,5 @@ def _arm(fault: Fault, told: Connection) -> None:
 
         return wrapped
 
-    for name in names.split():
+    for owner, name in methods:
         setattr(owner, name, armed(getattr(owner, name)))

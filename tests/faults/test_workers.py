@@ -16,7 +16,7 @@ from tests.faults.child import Fault
 from tests.faults.world import World
 from tests.integration.invoices.files import counts, csv, line
 
-WRITING = ("taken as a part", "batch read", "rejects kept", "half written", "written")
+WRITING = ("chunk taken", "batch read", "rejects kept", "half written", "written")
 LEAST_KILLS = 20
 LONGEST_LIFE_SECONDS = 0.7
 
@@ -27,7 +27,7 @@ def test_two_workers_at_once_end_as_one(make_world: Callable[..., World]):
     first = world.start(Fault("checkpointed", signal.SIGSTOP))
     assert first.reached()
     second = world.start(Fault("checkpointed", signal.SIGCONT))
-    assert second.reached()  # it has written a part of its own while the import was not done
+    assert second.reached()  # it has written a chunk of its own while the import was not done
 
     os.kill(first.pid, signal.SIGCONT)
 
@@ -37,7 +37,7 @@ def test_two_workers_at_once_end_as_one(make_world: Callable[..., World]):
 
 @pytest.mark.parametrize("place", WRITING)
 @pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP])
-def test_one_of_two_dies_or_stands_still_in_mid_part(
+def test_one_of_two_dies_or_stands_still_in_mid_chunk(
     make_world: Callable[..., World], place: str, fault: signal.Signals
 ):
     world = make_world(80)
@@ -89,7 +89,7 @@ def test_others_write_while_one_stands_still(make_world: Callable[..., World]):
     world = make_world(30, lease_seconds=30.0)
     body = csv(*(line(f"alone-{n}") for n in range(60)))
     import_id = world.bucket.submit("alone.csv", body)
-    slow = world.start(Fault("taken as a part", signal.SIGSTOP))
+    slow = world.start(Fault("chunk taken", signal.SIGSTOP))
     assert slow.reached()
 
     other = world.start(Fault("checkpointed", signal.SIGCONT, passes=4))
@@ -105,10 +105,10 @@ def test_rows_of_one_invoice_are_written_in_their_order(make_world: Callable[...
     world = make_world(30, lease_seconds=30.0)
     rows = [line(f"twice-{n}", status=status) for status in ("open", "paid") for n in range(12)]
     import_id = world.bucket.submit("twice.csv", csv(*rows))
-    slow = world.start(Fault("taken as a part", signal.SIGSTOP))
+    slow = world.start(Fault("chunk taken", signal.SIGSTOP))
     assert slow.reached()
 
-    other = world.start(Fault("waiting for a part", signal.SIGCONT))
+    other = world.start(Fault("waiting for a chunk", signal.SIGCONT))
     assert other.reached()
 
     os.kill(slow.pid, signal.SIGCONT)
@@ -118,7 +118,7 @@ def test_rows_of_one_invoice_are_written_in_their_order(make_world: Callable[...
     assert {(each["status"], each["source"]["outcome"]) for each in found} == {("paid", "updated")}
 
 
-def test_a_cancelled_import_ends_its_parts_and_a_retry_goes_on_with_them(make_world: Callable[..., World]):
+def test_a_cancelled_import_ends_its_chunks_and_a_retry_goes_on_with_them(make_world: Callable[..., World]):
     world = make_world(80)
     world.again()
     slow = world.start(Fault("written", signal.SIGSTOP, passes=2))

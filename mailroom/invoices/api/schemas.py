@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from mailroom.invoices.imports.chunks import bytes_in, parts_of
+from mailroom.invoices.imports.job import bytes_read
 from mailroom.invoices.imports.ledger import DONE, STATES
 from mailroom.invoices.model.decimals import plain_text
 from mailroom.platform.clock import rfc3339
@@ -200,7 +200,7 @@ def import_(document: Document) -> Import:
     """An import as MongoDB keeps it."""
     checkpoint, total, error, rejects = (document[name] for name in ("checkpoint", "size", "error", "rejects"))
     # Of a compressed object the offset is one of its content, which may be longer than the object.
-    read = checkpoint["offset"] - bytes_in(parts_of(document))
+    read = bytes_read(document)
     return Import(
         id=str(document["_id"]),
         state=document["state"],

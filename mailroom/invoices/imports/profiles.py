@@ -21,7 +21,7 @@ METADATA_COLUMNS = "x-amz-meta-columns"
 
 
 class Profile(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True):
-    """What `IMPORT_PROFILES` says about a prefix. What it leaves out is as everywhere."""
+    """What `IMPORT_PROFILES` says about a prefix. The deployment's rules hold for what it leaves out."""
 
     date_order: Literal["", "dmy", "mdy"] | None = None
     decimal_mark: Literal["", ".", ","] | None = None
@@ -33,7 +33,7 @@ class Profile(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen
 
 
 class Profiles(msgspec.Struct, frozen=True):
-    """`default` holds for all objects, `by_prefix` changes them; of several prefixes the longest counts."""
+    """`default` holds for all objects, and the longest of the prefixes `by_prefix` that fits changes it."""
 
     default: Rules
     by_prefix: Mapping[str, Profile]
@@ -65,7 +65,7 @@ def all_statuses(default: frozenset[str], profiles: Iterable[Profile]) -> frozen
 
 
 def export_hints(default: str, profiles: Iterable[Profile]) -> tuple[str, ...]:
-    """What an exported CSV, whose decimal mark is the point, says of it where files are taken to have another."""
+    """The column that tells the decimal mark of an exported CSV, a point, where files are read with a comma."""
     marks = {default, *(profile.decimal_mark for profile in profiles)}
     return (f"{DECIMAL_MARK_NAME}.",) if "," in marks else ()
 

@@ -1,4 +1,4 @@
-"""Finds objects whose notification was lost: compares the bucket with the ledger, a part at a time.
+"""Finds objects whose notification was lost: compares the bucket with the ledger, some objects at a time.
 
 MinIO loses notifications: it serves uploads a moment before it has read the buckets' rules when it is started (so in
 `cmd/server-main.go`; https://github.com/minio/minio/issues/18404, "working as intended").
@@ -25,19 +25,19 @@ log = logging.getLogger(__name__)
 CURSOR_ID = "reconcile"
 _KEYS_AT_ONCE = 200
 
-# A walk may take this part of the time: a bucket of some thousand objects is compared each minute.
-_PART_OF_TIME = 1 / 100
+# A walk may take this share of the time: a bucket of some thousand objects is compared each minute.
+_SHARE_OF_TIME = 1 / 100
 _LEAST_SECONDS = 50.0  # so that a schedule that comes each minute finds it due
 
-# For so long a notification may just be under way: what is younger is left to the next walk.
+# The notification of a younger object may still be under way: it is left to the next walk.
 _UNDER_WAY = timedelta(minutes=1)
 
 
 class Reconciler(msgspec.Struct, frozen=True):
     """Walks through `bucket` at least once every `interval` seconds, from a cursor saved in the collection `cursors`.
 
-    A walk that is short is soon made again. Two replicas may walk at once: submitting a job twice changes nothing, and
-    who is behind the one that came to the end saves nothing.
+    A short walk is soon made again. Two replicas may walk at once: to submit a job twice changes nothing, and once one
+    has come to the end, the other saves nothing.
     """
 
     cursors: Documents
@@ -51,7 +51,7 @@ class Reconciler(msgspec.Struct, frozen=True):
         """Submits imports that are missing, if a walk is due, until it ends or the budget is spent; how many.
 
         Raises:
-            Unavailable: it goes on from the saved cursor next time.
+            Unavailable: the next call goes on from the saved cursor.
         """
         now = server_time(self.cursors.database)
         cursor = self.cursors.find_one({"_id": CURSOR_ID, "dueAt": {"$lte": now}})
@@ -70,7 +70,7 @@ class Reconciler(msgspec.Struct, frozen=True):
         finally:
             if found:
                 log.warning("found %d objects whose notification did not come within a minute", found)
-        pause = max(_LEAST_SECONDS, (self.clock() - began) / _PART_OF_TIME)
+        pause = max(_LEAST_SECONDS, (self.clock() - began) / _SHARE_OF_TIME)
         due_at = server_time(self.cursors.database) + timedelta(seconds=min(pause, self.interval))
         self.cursors.update_one(this_walk, {"$set": {"startAfter": "", "seconds": 0.0, "dueAt": due_at}})
         return found

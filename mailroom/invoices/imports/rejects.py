@@ -1,7 +1,7 @@
 """Rejected rows: kept in MongoDB while an import runs, written to a file in another bucket when it ends.
 
-The rows stay in MongoDB for a while (an index lets them expire): a worker that lost its lease and writes the file late
-then writes the same bytes once more.
+The rows stay in MongoDB for a while; an index lets them expire. So a worker that lost its lease and writes the file
+late writes the same bytes once more.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bson import ObjectId
 from pymongo import ReplaceOne
 
 from mailroom.invoices.files import Dialect, FileRejected, Rejected, RowError, rejects_header, rejects_line
-from mailroom.invoices.imports.job import Checkpoint, Job
+from mailroom.invoices.imports.job import ImportJob
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.objects import ObjectStore, ObjectVersion
 
@@ -26,12 +26,12 @@ CONTENT_TYPE = "text/csv; charset=utf-8"
 # The file may take longer to write than a lease lasts: the lease is renewed after so many rows.
 _RENEW_ROWS = 1000
 
-# Of S3: all of a key. Of MinIO, which keeps objects as files: what stands between two slashes. In bytes.
+# In bytes: a whole key (S3), and the part between two slashes (MinIO, which keeps objects as files).
 _LONGEST_KEY, _LONGEST_NAME = 1024, 255
 
 
 class RejectLimit(msgspec.Struct, frozen=True):
-    """With more rejected rows than `rows` (negative: any number), or than `percent` of all, an import fails."""
+    """An import fails with more rejected rows than `rows` (negative: any number), or than `percent` of all rows."""
 
     rows: int
     percent: float
@@ -43,7 +43,7 @@ class RejectLimit(msgspec.Struct, frozen=True):
             raise FileRejected("rejects.too_many", message)
 
     def check_all(self, counts: Mapping[str, int]) -> None:
-        """At the end of the file: before, a percentage means nothing. Raises as `check`."""
+        """At the end of the file: earlier a percentage means nothing. Raises as `check`."""
         if counts["rejected"] * 100 > counts["rows"] * self.percent:
             message = f"{counts['rejected']} of {counts['rows']} rows are rejected, more than {self.percent:g} percent"
             raise FileRejected("rejects.too_many", f"{message} (IMPORT_MAX_REJECTS_PERCENT).")
@@ -53,7 +53,7 @@ class Rejects:
     """The collection `rejects` and the bucket of rejects files."""
 
     def __init__(self, collection: Documents, objects: ObjectStore, bucket: str, most: int) -> None:
-        """Of each import, the first `most` rejected rows are kept."""
+        """Keeps the first `most` rejected rows of each import."""
         self._collection = collection
         self._objects = objects
         self._bucket = bucket
@@ -62,7 +62,7 @@ class Rejects:
     def add(self, import_id: ObjectId, rejected: Sequence[Rejected], before: int, now: datetime) -> None:
         """Keeps the rows with majority; `before` is how many the import has rejected before them.
 
-        Their ids are made of import and offset: adding again changes nothing.
+        Their ids are made of import and offset: to add them again changes nothing.
         """
         rejected = rejected[: max(0, self._most - before)]
         if rejected:
@@ -71,18 +71,18 @@ class Rejects:
                 ordered=False,
             )
 
-    def write_file(self, job: Job, checkpoint: Checkpoint, dialect: Dialect, renew: Callable[[], None]) -> Document:
+    def write_file(self, job: ImportJob, dialect: Dialect, renew: Callable[[], None]) -> Document:
         """Writes the rejected rows of the job, in their order, into one object; where it is, and how many it left out.
 
-        The name follows from the version imported, so that writing again replaces the file by the same bytes. Uses a
-        temporary file, not memory, for the size. Calls `renew` now and then.
+        The name follows from the version imported, so that to write again replaces the file by the same bytes. Uses a
+        temporary file, not memory. Calls `renew` now and then.
         """
         version = job.version
         key = _name(version)
         # A worker that was cancelled or lost its lease may have kept rows of a batch that does not count.
-        counted: Document = {"importId": job.id, "offset": {"$lt": checkpoint.offset}}
-        if job.parts:
-            counted["$nor"] = [{"offset": {"$gte": part.offset, "$lt": part.end}} for part in job.parts]
+        counted: Document = {"importId": job.id, "offset": {"$lt": job.checkpoint.offset}}
+        if job.chunks:
+            counted["$nor"] = [{"offset": {"$gte": chunk.offset, "$lt": chunk.end}} for chunk in job.chunks]
         with tempfile.TemporaryFile() as file:
             file.write(codecs.BOM_UTF8 + rejects_header(dialect).encode())  # else Excel takes it for cp1252
             rows = self._collection.find(counted).sort([("importId", 1), ("offset", 1)])
@@ -96,21 +96,21 @@ class Rejects:
         return {
             "bucket": self._bucket,
             "key": key,
-            "omitted": max(0, checkpoint.counts["rejected"] - self._most),
+            "omitted": max(0, job.checkpoint.counts["rejected"] - self._most),
         }
 
 
 def _name(version: ObjectVersion) -> str:
-    """Where the file goes. A name that would be longer than a store takes is cut, and has a hash instead of its end."""
+    """Where the file goes. A name longer than the store takes is cut, and ends with a hash."""
     ending = f".{version.version_id or f'{version.modified_ms:x}'}.rejects.csv"
     folder, slash, name = version.key.rpartition("/")
-    room = min(_LONGEST_NAME, _LONGEST_KEY - len(f"{folder}{slash}".encode())) - len(ending)
-    if len(name.encode()) <= room:
+    limit = min(_LONGEST_NAME, _LONGEST_KEY - len(f"{folder}{slash}".encode())) - len(ending)
+    if len(name.encode()) <= limit:
         return version.key + ending
     mark = "~" + hashlib.sha256(version.key.encode()).hexdigest()[:16]
-    if room < len(mark):  # the folder leaves no room
-        folder, slash, room = "", "", _LONGEST_NAME - len(ending)
-    return folder + slash + name.encode()[: room - len(mark)].decode(errors="ignore") + mark + ending
+    if limit < len(mark):  # the folder is too long
+        folder, slash, limit = "", "", _LONGEST_NAME - len(ending)
+    return folder + slash + name.encode()[: limit - len(mark)].decode(errors="ignore") + mark + ending
 
 
 def _document(import_id: ObjectId, rejected: Rejected, now: datetime) -> Document:

@@ -1,7 +1,7 @@
 """Rows that repeat what is stored: found by comparing bytes, without decoding a document.
 
-An invoice that a file has unchanged gets a new `order` and `source` and nothing else. What takes more to decide (the
-content differs, or the same import wrote it before) is left to `merge`, which is the definition of all of it.
+An invoice that a file has unchanged gets a new `order` and `source` and nothing else. Rows that take more to decide
+(other content, or the same import wrote the invoice before) are left to `merge`, which is the definition of it all.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ _ID, _ORDER, _SOURCE, _IMPORT_ID = b"\x07_id\0", b"\x02order\0", b"\x03source\0"
 _SIZE = Struct("<i").unpack_from
 _ID_FROM, _ID_TO = 4 + len(_ID), 4 + len(_ID) + 12
 
-# So many invoices are updated by one statement: each costs the server a plan. Their places are searched one by one.
+# So many invoices share an update statement: each statement costs the server a plan. Their places are searched one by
+# one.
 _TOGETHER = 10
 
 
@@ -35,24 +36,24 @@ class Repeats(msgspec.Struct):
     missing: int = 0
 
 
-def find_repeats(collection: Documents, encoded: EncodedRows, indexes: Sequence[int], import_id: ObjectId) -> Repeats:
-    """Looks up the invoices of `indexes`; those that are not stored are among `others`."""
-    stored = _stored(collection, [encoded.ids[index] for index in indexes])
+def find_repeats(collection: Documents, rows: EncodedRows, indexes: Sequence[int], import_id: ObjectId) -> Repeats:
+    """Looks up the invoices of `indexes`. Those that are not stored are among `others`."""
+    stored = _stored(collection, [rows.ids[index] for index in indexes])
     found, orders = Repeats(), []
     for index in indexes:
-        raw = stored.get(encoded.ids[index])
-        order = None if raw is None else _order_if_same(raw, encoded.content(index), import_id)
+        raw = stored.get(rows.ids[index])
+        order = None if raw is None else _order_if_same(raw, rows.content(index), import_id)
         if order is None:
             found.missing += raw is None
             found.others.append(index)
-        elif order >= encoded.order(index):
+        elif order >= rows.order(index):
             found.stale += 1
         else:
             found.updated.append(index)
             orders.append(order)
     for at in range(0, len(orders), _TOGETHER):
         some = slice(at, at + _TOGETHER)
-        found.updates.append(_update(encoded, found.updated[some], orders[some], import_id))
+        found.updates.append(_update(rows, found.updated[some], orders[some], import_id))
     return found
 
 
@@ -84,28 +85,18 @@ def _order_if_same(stored: bytes, content: bytes, import_id: ObjectId) -> str | 
     return None if same_import else stored[begin:end].decode()
 
 
-def _update(encoded: EncodedRows, indexes: Sequence[int], orders: Sequence[str], import_id: ObjectId) -> Document:
-    """What `merge` makes of them. One that was changed meanwhile is not found, for no two invoices have one order."""
-    ids = [ObjectId(encoded.ids[index]) for index in indexes]
+def _update(rows: EncodedRows, indexes: Sequence[int], orders: Sequence[str], import_id: ObjectId) -> Document:
+    """What `merge` makes of them. An invoice that was changed meanwhile is not found: no two have the same order."""
+    ids = [ObjectId(rows.ids[index]) for index in indexes]
     place = {"$indexOfArray": [ids, "$_id"]}
 
     def own(values: list[Any]) -> Document:
         return {"$arrayElemAt": [{"$literal": values}, place]}
 
-    return {
-        "q": {"_id": {"$in": ids}, "order": {"$in": orders}},
-        "u": [
-            {
-                "$set": {
-                    "order": own(list(map(encoded.order, indexes))),
-                    "source": own(_sources(encoded, indexes, import_id)),
-                }
-            }
-        ],
-        "multi": True,
-    }
+    changes = {"order": own(list(map(rows.order, indexes))), "source": own(_sources(rows, indexes, import_id))}
+    return {"q": {"_id": {"$in": ids}, "order": {"$in": orders}}, "u": [{"$set": changes}], "multi": True}
 
 
-def _sources(encoded: EncodedRows, indexes: Sequence[int], import_id: ObjectId) -> list[Document]:
-    places = map(encoded.place, indexes)
+def _sources(rows: EncodedRows, indexes: Sequence[int], import_id: ObjectId) -> list[Document]:
+    places = map(rows.place, indexes)
     return [{"importId": import_id, "offset": at, "row": row, "outcome": UNCHANGED} for at, row in places]

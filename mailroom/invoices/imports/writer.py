@@ -1,4 +1,4 @@
-"""Writes batches of invoices, so that repeating a batch changes nothing and counts the same."""
+"""Writes batches of invoices, so that to repeat a batch changes nothing and counts the same."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import bson
 from bson import ObjectId
-from bson.raw_bson import RawBSONDocument
 from pymongo import InsertOne, ReplaceOne
 from pymongo.errors import BulkWriteError
 
 from mailroom.errors import Unavailable
 from mailroom.invoices.columnar import EncodedRows
+from mailroom.invoices.imports.glued_batch import GluedBatch
 from mailroom.invoices.imports.repeats import Repeats, find_repeats
 from mailroom.invoices.model.merge import INSERTED, STALE, UNCHANGED, Merged, Row, merge
 from mailroom.platform.mongo import Document, Documents
@@ -22,7 +21,6 @@ from mailroom.platform.mongo import Document, Documents
 Write = InsertOne[Document] | ReplaceOne[Document]
 
 _DUPLICATE_KEY = 11000
-_EMPTY = bson.encode({})
 
 # Of the documents of one command: the driver holds them three times.
 _PORTION_BYTES = 3 << 20
@@ -34,19 +32,20 @@ _LOOKED_UP = 1000
 _ROUNDS = 20
 
 
-class InvoiceStore:
+class InvoiceWriter:
     """The collection `invoices`, for the importer."""
 
     def __init__(self, collection: Documents) -> None:
         self._collection = collection
-        # Whether what came last was mostly stored already: then it is looked up first, lest each insert fails.
+        # Whether most of the last rows were stored already. Then the next ones are looked up first: each insert of a
+        # stored invoice fails.
         self._repeating = False
 
     def write(self, rows: Iterable[Row], import_id: ObjectId, batch_offset: int, now: datetime) -> Counter[str]:
         """Writes a batch with majority and counts the outcomes of its rows.
 
-        New invoices are inserted without a look first, since most are new; those that exist are read, merged and
-        replaced where their `order` is still the one that was read. Who loses that race merges again.
+        Invoices are inserted without a look first, since most are new. Those that exist are read, merged and replaced
+        if their `order` is still the one that was read. A writer that loses this race merges again.
 
         Raises:
             Unavailable: the outcome of some writes is unknown. Repeating the batch is safe.
@@ -63,14 +62,12 @@ class InvoiceStore:
                 counts.update(result.outcomes.values())
         return counts + self._merge(existing, groups, import_id, batch_offset, now)
 
-    def insert(
-        self, encoded: EncodedRows | None, import_id: ObjectId, batch_offset: int, now: datetime
-    ) -> Counter[str]:
+    def insert(self, rows: EncodedRows | None, import_id: ObjectId, batch_offset: int, now: datetime) -> Counter[str]:
         """`write` for rows that are documents already, all of different invoices. Raises as `write`."""
         counts: Counter[str] = Counter()
-        if encoded is None:
+        if rows is None:
             return counts
-        for first, last, documents in encoded.portions(_PORTION_BYTES):
+        for first, last, documents in rows.portions(_PORTION_BYTES):
             indexes: Sequence[int] = range(first, last)
             if not self._repeating:
                 duplicates = [first + at for at in self._insert_raw(documents)]
@@ -79,33 +76,34 @@ class InvoiceStore:
             present = 0
             for at in range(0, len(indexes), _LOOKED_UP):
                 some = indexes[at : at + _LOOKED_UP]
-                present += self._repeat(encoded, some, import_id, batch_offset, now, counts)
+                present += self._repeat(rows, some, import_id, batch_offset, now, counts)
             self._repeating = 2 * present > last - first
         return counts
 
     def _repeat(
         self,
-        encoded: EncodedRows,
+        rows: EncodedRows,
         indexes: Sequence[int],
         import_id: ObjectId,
         batch_offset: int,
         now: datetime,
         counts: Counter[str],
     ) -> int:
-        """Writes rows whose invoices are likely to be stored; how many were."""
-        repeats = find_repeats(self._collection, encoded, indexes, import_id)
+        """Writes rows whose invoices are likely to be stored; how many of them were."""
+        repeats = find_repeats(self._collection, rows, indexes, import_id)
         counts[STALE] += repeats.stale
         others = repeats.others
         if self._update(repeats):
             counts[UNCHANGED] += len(repeats.updated)
         else:
-            others = others + repeats.updated  # some were changed meanwhile; those that were not know their outcome
-        groups = {row.content["_id"]: [row] for row in map(encoded.decoded, others)}
+            # Somebody changed some of them meanwhile. The rows that were updated find their own traces.
+            others = others + repeats.updated
+        groups = {row.content["_id"]: [row] for row in map(rows.decoded, others)}
         counts.update(self._merge(set(groups), groups, import_id, batch_offset, now))
         return len(indexes) - repeats.missing
 
     def _update(self, repeats: Repeats) -> bool:
-        """Whether all that were to be updated were still there as they had been read."""
+        """Whether all invoices to be updated were still as they had been read."""
         if not repeats.updates:
             return True
         reply = self._collection.database.command(self._command("update", "updates", repeats.updates))
@@ -115,7 +113,7 @@ class InvoiceStore:
 
     def _insert_raw(self, documents: bytes) -> list[int]:
         """Inserts documents that follow one another; the indexes of those that were there already."""
-        command = self._command("insert", "documents", [_Documents(documents)])
+        command = self._command("insert", "documents", [GluedBatch(documents)])
         return _duplicates(self._collection.database.command(command))
 
     def _command(self, name: str, argument: str, values: Sequence[Any]) -> Document:
@@ -151,7 +149,7 @@ class InvoiceStore:
         now: datetime,
         counts: Counter[str],
     ) -> set[ObjectId]:
-        """Merges rows into the stored invoices `ids`; those that somebody else changed meanwhile are returned."""
+        """Merges rows into the stored invoices `ids`; the ids of those that somebody else changed meanwhile."""
         stored = {document["_id"]: document for document in self._collection.find({"_id": {"$in": sorted(ids)}})}
         merged = {id_: merge(stored.get(id_), groups[id_], import_id, batch_offset, now) for id_ in ids}
         writes: dict[ObjectId, Write] = {}
@@ -159,7 +157,7 @@ class InvoiceStore:
             if result.document is None:
                 continue
             if id_ in stored:
-                # With the order that was read in the filter, the upsert of what changed since is a duplicate key.
+                # The filter has the order that was read. If it has changed since, the upsert is a duplicate key.
                 as_read = {"_id": id_, "order": stored[id_]["order"]}
                 writes[id_] = ReplaceOne(as_read, result.document, upsert=True)
             else:
@@ -181,25 +179,10 @@ class InvoiceStore:
         return set()
 
 
-class _Documents(RawBSONDocument):
-    """Many documents, one after the other, as one: the driver copies them into the message as they are.
-
-    That saves what it spends on each document otherwise, and it numbers none of them: the server does.
-    """
-
-    def __init__(self, content: bytes) -> None:
-        super().__init__(_EMPTY)
-        self._content = content
-
-    @property
-    def raw(self) -> bytes:
-        return self._content
-
-
 def _duplicates(reply: Mapping[str, Any]) -> list[int]:
     """The indexes of the writes that met a duplicate key.
 
-    Raises Unavailable when it is not known what became of the writes, and BulkWriteError when others failed.
+    Raises Unavailable when the outcome of the writes is unknown, and BulkWriteError when others failed.
     """
     if reply.get("writeConcernErrors") or reply.get("writeConcernError"):
         raise Unavailable("MongoDB could not confirm a write")

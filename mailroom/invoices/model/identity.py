@@ -36,7 +36,7 @@ def order(modified_ms: int, version_id: str, offset: int) -> str:
 
 
 def order_prefix(modified_ms: int, version_id: str) -> str:
-    """What `order` is the same for all rows of a source."""
+    """The part of `order` that all rows of a source have in common."""
     return f"{modified_ms:012x} {version_id} "
 
 

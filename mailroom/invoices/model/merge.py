@@ -1,4 +1,4 @@
-"""What becomes of an invoice when rows of a file meet what is stored. Pure: no database, no clock."""
+"""Merges rows of a file into a stored invoice. Pure: no database, no clock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONTENT = (*COLUMNS, "supplierKey", "extra", "lookups")
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A valid row: where it stands in the file, its order among all sources, and its content for the database."""
+    """A valid row: its place in the file, its order among all sources, and its content for the database."""
 
     offset: int
     row: int
@@ -36,9 +36,9 @@ class Merged(msgspec.Struct, frozen=True):
 def merge(stored: Document | None, rows: Sequence[Row], import_id: ObjectId, batch_offset: int, now: Any) -> Merged:
     """Applies `rows`, all of one invoice and one import, in their order of offset, to what is `stored`.
 
-    A batch that is replayed after a crash finds its own traces: `source` names the import and offset that wrote last
-    and what that row did then; `source.earlier` does so for other rows of the same batch. Such rows count what they
-    did the first time. `earlier` is cut at `batch_offset`, for nothing before it can be replayed.
+    A batch that is replayed after a crash finds its own traces: `source` names the import and the offset that wrote
+    last, and the outcome of that row; `source.earlier` does so for other rows of the same batch. Such rows count what
+    they did the first time. `earlier` is cut at `batch_offset`: no row before it can be replayed.
     """
     document, changed = stored, False
     outcomes: dict[int, str] = {}
@@ -86,7 +86,7 @@ def _applied(
         source["earlier"] = [*kept, {"offset": before["offset"], "outcome": before["outcome"]}]
     if outcome != UPDATED:
         return {**document, "order": row.order, "source": source}
-    # In the order of a new invoice, by which a later import finds it unchanged without decoding it.
+    # In the order of a new invoice: then a later import finds it unchanged without decoding it.
     merged = {**row.content, "order": row.order, "source": source}
     merged |= {name: value for name, value in document.items() if name not in CONTENT and name not in merged}
     return merged | {"changedBy": import_id, "updatedAt": now}

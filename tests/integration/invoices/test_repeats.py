@@ -11,7 +11,7 @@ from bson import ObjectId
 from mailroom.invoices.columnar import Stamp, read_batches
 from mailroom.invoices.files import Dialect, Rules
 from mailroom.invoices.imports.repeats import Repeats
-from mailroom.invoices.imports.writer import InvoiceStore
+from mailroom.invoices.imports.writer import InvoiceWriter
 from mailroom.invoices.model.columns import COLUMNS
 from mailroom.invoices.model.identity import order_prefix
 from mailroom.services import Services
@@ -26,7 +26,7 @@ class Imports:
     def __init__(self, services: Services) -> None:
         self.fast = services.database["invoices"]
         self.slow = services.database["rowByRow"]
-        self._store, self._definition = InvoiceStore(self.fast), InvoiceStore(self.slow)
+        self._store, self._definition = InvoiceWriter(self.fast), InvoiceWriter(self.slow)
 
     def run(self, content: bytes, order_ms: int, import_id: ObjectId) -> Counter[str]:
         """Both count the same, and hold the same afterwards."""
@@ -89,14 +89,14 @@ def test_an_invoice_changed_between_look_and_write_is_merged_again(
     imports.run(_file(range(20)), 10, ObjectId())
     imports.run(_file(range(20)), 11, ObjectId())
     collection = imports.fast
-    update = InvoiceStore._update
+    update = InvoiceWriter._update
 
-    def late(store: InvoiceStore, repeats: Repeats) -> bool:
+    def late(store: InvoiceWriter, repeats: Repeats) -> bool:
         for each in (collection, imports.slow):
             each.update_one({"invoiceNumber": "N0006"}, {"$set": {"order": order_prefix(99, "v9") + "0" * 12}})
         return update(store, repeats)
 
-    monkeypatch.setattr(InvoiceStore, "_update", late)
+    monkeypatch.setattr(InvoiceWriter, "_update", late)
     # The row-wise way looks after the change, and so does, for what was changed, the other one.
     assert imports.run(_file(range(20)), 20, ObjectId()) == {"unchanged": 19, "stale": 1}
 

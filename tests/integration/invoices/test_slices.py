@@ -12,9 +12,9 @@ from mailroom.deploy import setup
 from mailroom.errors import LeaseLost
 from mailroom.invoices import worker as working
 from mailroom.invoices.imports.actions import Control
-from mailroom.invoices.imports.chunks import Part
-from mailroom.invoices.imports.importer import MOST_ATTEMPTS, MOST_PART_ATTEMPTS
-from mailroom.invoices.imports.job import COUNTS, Checkpoint
+from mailroom.invoices.imports.chunks import Chunks
+from mailroom.invoices.imports.importer import MOST_ATTEMPTS, MOST_CHUNK_ATTEMPTS
+from mailroom.invoices.imports.job import COUNTS, Checkpoint, Chunk
 from mailroom.services import Services
 from tests.integration.invoices.files import Bucket, counts, csv, line
 
@@ -77,41 +77,41 @@ def test_a_worker_that_lost_its_lease_can_write_nothing_to_the_job(make_services
     assert bucket.job(import_id)["state"] == "failed"
 
 
-def test_a_part_that_a_slow_worker_completes_after_all_is_not_taken_from_it(make_services: Callable[..., Services]):
+def test_a_chunk_that_a_slow_worker_completes_after_all_is_not_taken_from_it(make_services: Callable[..., Services]):
     bucket = _bucket(make_services, import_lease_seconds=0.0)
     import_id = bucket.submit("may.csv", BODY)
-    ledger = bucket.ledger
+    ledger, chunks = bucket.ledger, Chunks(bucket.ledger)
     slow = ledger.claim()
     assert slow is not None
-    part = Part(offset=0, end=900, row=0, rejected=0, ids=b"", attempts=1, epoch=slow.epoch, due_at=slow.leased_at)
+    chunk = Chunk(offset=0, end=900, row=0, rejected=0, ids=b"", attempts=1, epoch=slow.epoch, due_at=slow.leased_at)
     end = Checkpoint(900, 7, 0, {})
-    assert ledger.hand_over(slow, part, end, {})
+    assert chunks.take(slow, chunk, end, {})
     other = ledger.claim()
     assert other is not None
     assert other.abandoned is not None
 
-    ledger.complete(slow, part, dict.fromkeys(COUNTS, 7), go_on=False)
+    chunks.complete(slow, chunk, dict.fromkeys(COUNTS, 7), go_on=False)
 
-    assert not ledger.hand_over(other, other.abandoned, end, {})
+    assert not chunks.take(other, other.abandoned, end, {})
     job = bucket.job(import_id)
     assert job["parts"] == {}
     assert job["checkpoint"]["counts"]["inserted"] == 7
 
 
-def test_a_part_that_kills_its_workers_is_given_up(make_services: Callable[..., Services]):
+def test_a_chunk_that_kills_its_workers_is_given_up(make_services: Callable[..., Services]):
     bucket = _bucket(make_services, import_lease_seconds=0.0)
     import_id = bucket.submit("may.csv", BODY)
-    ledger, length = bucket.ledger, len(FIRST_ROWS)
+    ledger, chunks, length = bucket.ledger, Chunks(bucket.ledger), len(FIRST_ROWS)
     end = Checkpoint(length, 7, 1, {})
     job = ledger.claim()
     assert job is not None
-    part = Part(offset=0, end=length, row=0, rejected=0, ids=b"", attempts=1, epoch=job.epoch, due_at=job.leased_at)
-    assert ledger.hand_over(job, part, end, {})  # and the worker dies
-    for attempts in range(2, MOST_PART_ATTEMPTS + 1):
+    chunk = Chunk(offset=0, end=length, row=0, rejected=0, ids=b"", attempts=1, epoch=job.epoch, due_at=job.leased_at)
+    assert chunks.take(job, chunk, end, {})  # and the worker dies
+    for attempts in range(2, MOST_CHUNK_ATTEMPTS + 1):
         job = ledger.claim()
         assert job is not None
         assert job.abandoned is not None
-        assert ledger.hand_over(job, replace(job.abandoned, attempts=attempts), end, {})  # as all that take it over
+        assert chunks.take(job, replace(job.abandoned, attempts=attempts), end, {})  # as all that take it over
     bucket.run()
     failed = bucket.job(import_id)
     assert failed["error"]["code"] == "import.no_progress"
@@ -123,20 +123,20 @@ def test_a_part_that_kills_its_workers_is_given_up(make_services: Callable[..., 
     assert counts(bucket.job(import_id)) == (50, 42, 0, 0, 0, 8)
 
 
-def test_who_waits_for_a_part_goes_on_when_it_is_complete(bucket: Bucket):
+def test_a_job_that_waits_for_a_chunk_goes_on_when_it_is_complete(bucket: Bucket):
     bucket.submit("may.csv", BODY)
-    ledger, end = bucket.ledger, Checkpoint(len(BODY), 50, 8, {})
+    ledger, chunks, end = bucket.ledger, Chunks(bucket.ledger), Checkpoint(len(BODY), 50, 8, {})
     job = ledger.claim()
     assert job is not None
     due_at = job.leased_at + timedelta(minutes=1)
-    part = Part(offset=0, end=len(BODY), row=0, rejected=0, ids=b"", attempts=1, epoch=job.epoch, due_at=due_at)
-    assert ledger.hand_over(job, part, end, {})
+    chunk = Chunk(offset=0, end=len(BODY), row=0, rejected=0, ids=b"", attempts=1, epoch=job.epoch, due_at=due_at)
+    assert chunks.take(job, chunk, end, {})
     other = ledger.claim()
     assert other is not None
-    assert ledger.wait_for(other, other.parts[0])
+    assert chunks.wait_for(other, other.chunks[0])
     assert ledger.claim() is None
 
-    ledger.complete(job, part, dict.fromkeys(COUNTS, 0), go_on=False)
+    chunks.complete(job, chunk, dict.fromkeys(COUNTS, 0), go_on=False)
 
     assert ledger.claim() is not None
 
@@ -171,7 +171,7 @@ def test_a_batch_replayed_after_a_crash_counts_the_same(bucket: Bucket):
     type(importer.ledger).checkpoint = crashing  # type: ignore[method-assign,assignment]
     try:
         with pytest.raises(RuntimeError) as caught:
-            importer._work(job, _OneBatch())  # type: ignore[arg-type]
+            importer._import(job, _OneBatch())  # type: ignore[arg-type]
         assert caught.value is crash
     finally:
         type(importer.ledger).checkpoint = ledger_checkpoint  # type: ignore[method-assign]
