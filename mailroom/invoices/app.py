@@ -6,7 +6,7 @@ from flask import Flask
 
 from mailroom.invoices.api import imports, invoices, operations, uploads
 from mailroom.invoices.api.context import InvoicesContext
-from mailroom.invoices.imports.actions import Control
+from mailroom.invoices.imports.actions import ImportActions
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.profiles import all_statuses, export_hints, read_profiles
 from mailroom.invoices.model.edits import Edits
@@ -37,7 +37,7 @@ def _context(services: Services) -> InvoicesContext:
         queries=Queries.of(database),
         edits=Edits(database["invoices"]),
         ledger=Ledger.of(database, settings),
-        actions=Control(database["imports"], database["invoices"], settings.import_lease_seconds),
+        actions=ImportActions(database["imports"], database["invoices"], settings.import_lease_seconds),
         objects=services.uploads,
         kicker=services.kicker,
         statuses=Statuses(all_statuses(statuses.allowed, profiles)),

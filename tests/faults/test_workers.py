@@ -125,11 +125,11 @@ def test_a_cancelled_import_ends_its_chunks_and_a_retry_goes_on_with_them(make_w
     assert slow.reached()
     before = counts(world.bucket.job(world.job))
 
-    world.control().cancel(ObjectId(world.job))
+    world.actions().cancel(ObjectId(world.job))
     os.kill(slow.pid, signal.SIGCONT)
     assert slow.wait() == 0
     assert counts(world.bucket.job(world.job)) == before
 
-    world.control().retry(ObjectId(world.job))
+    world.actions().retry(ObjectId(world.job))
     assert [world.start().wait() for _ in range(2)] == [0, 0]
     world.check()

@@ -12,7 +12,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from mailroom.invoices.imports.actions import Control
+from mailroom.invoices.imports.actions import ImportActions
 from mailroom.platform.mongo import Document
 from mailroom.platform.objects import ObjectVersion
 from mailroom.platform.settings import Settings
@@ -137,10 +137,10 @@ class World:
     def state(self) -> str:
         return str(self.bucket.job(self.job)["state"])
 
-    def control(self) -> Control:
+    def actions(self) -> ImportActions:
         """What people do to imports."""
         database = self.bucket.services.database
-        return Control(database["imports"], database["invoices"], self.settings.import_lease_seconds)
+        return ImportActions(database["imports"], database["invoices"], self.settings.import_lease_seconds)
 
     def mails(self) -> list[str]:
         """The subjects of what is in the outbox."""

@@ -7,7 +7,7 @@ from typing import cast
 import msgspec
 from flask import Flask, current_app
 
-from mailroom.invoices.imports.actions import Control
+from mailroom.invoices.imports.actions import ImportActions
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.model.edits import Edits
 from mailroom.invoices.model.statuses import Statuses
@@ -28,7 +28,7 @@ class InvoicesContext(msgspec.Struct, frozen=True):
     queries: Queries
     edits: Edits
     ledger: Ledger
-    actions: Control
+    actions: ImportActions
     objects: ObjectStore
     kicker: Kicker
     statuses: Statuses

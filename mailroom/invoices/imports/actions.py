@@ -13,31 +13,33 @@ from mailroom.invoices.imports.ledger import CANCELLED, DONE, FAILED, PENDING, R
 from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document, Documents, server_time
 
-_PIECE = 1000
+_DELETED_AT_ONCE = 1000
+
+_ASK_AGAIN_SECONDS = 5
 
 
 class Undone(msgspec.Struct, frozen=True):
-    """What undoing came to. `complete`: nothing is left to delete; else call again."""
+    """The result of an undo. `complete`: nothing is left to delete. Otherwise call again."""
 
     deleted: int
     left: int
     complete: bool
 
 
-class Control(msgspec.Struct, frozen=True):
-    """Changes imports on behalf of people. Every method blocks for a few answers of MongoDB."""
+class ImportActions(msgspec.Struct, frozen=True):
+    """Changes imports on behalf of people. Every method blocks for a few answers of MongoDB.
+
+    Raises:
+        NotFound: there is no import with that id.
+        Conflict: `import.state`: the state of the import does not allow it. Nothing was changed.
+    """
 
     imports: Documents
     invoices: Documents
     lease_seconds: float
 
     def cancel(self, id_: ObjectId) -> Document:
-        """Ends a pending or running import. Its worker is fenced: of its batch in flight rows may still land.
-
-        Raises:
-            NotFound
-            Conflict: it is in another state.
-        """
+        """Ends a pending or running import. Its worker is fenced, but rows of its batch in flight may still land."""
         now = server_time(self.imports.database)
         fence = {"state": CANCELLED, "finishedAt": now, "updatedAt": now, "error": None}
         return self._change(
@@ -51,69 +53,58 @@ class Control(msgspec.Struct, frozen=True):
         )
 
     def retry(self, id_: ObjectId) -> Document:
-        """Makes a failed or cancelled import due again. It goes on from its checkpoint, with its dialect and order.
-
-        Raises:
-            NotFound
-            Conflict: it is in another state.
-        """
+        """Makes a failed or cancelled import due again. It goes on from its checkpoint, with its dialect and order."""
         now = server_time(self.imports.database)
         due = {"state": PENDING, "dueAt": now, "updatedAt": now, "attempts": 0, "error": None, "rejects": None}
-        # Of an import that ended, nobody changes the parts.
-        parts = (self.imports.find_one({"_id": id_}, {"parts": 1}) or {}).get("parts", {})
-        begun_anew = {f"parts.{key}.attempts": 0 for key in parts}
-        still = {f"parts.{key}": {"$exists": True} for key in parts}
+        # Nobody changes the chunks of an import that ended.
+        chunks = (self.imports.find_one({"_id": id_}, {"parts": 1}) or {}).get("parts", {})
+        begun_anew = {f"parts.{key}.attempts": 0 for key in chunks}
+        still = {f"parts.{key}": {"$exists": True} for key in chunks}
         changes = {"$set": due | begun_anew, "$unset": {"finishedAt": "", "quietAt": ""}}
         return self._change(id_, (FAILED, CANCELLED), changes, still)
 
     def undo(self, id_: ObjectId, budget: Budget) -> Undone:
         """Deletes the invoices that the import inserted and nobody changed since, until done or the budget is spent.
 
-        What it changed in invoices of other imports stays, and so does what others changed since: `left` counts them.
-        An undone import never runs again; `force` imports its object anew. Call again to go on after an interruption:
-        the counts go on too.
+        `left` counts the invoices that stay: those of other imports that it changed, and its own that others changed.
+        An undone import never runs again; `force` imports its object anew. After an interruption call again: the
+        counts go on too.
 
         Raises:
-            NotFound
-            Conflict: it is in another state, or was cancelled less than a lease ago.
+            Conflict: `import.stopping`: it was cancelled less than a lease ago.
         """
         now = server_time(self.imports.database)
         found = self.imports.find_one({"_id": id_})
         if found is not None and found.get("quietAt", now) > now:
-            raise Conflict("import.stopping", "a worker may still write the last batch of this import", retry_after=5)
+            message = "a worker may still write the last batch of this import"
+            raise Conflict("import.stopping", message, retry_after=_ASK_AGAIN_SECONDS)
         marked = {"state": UNDONE, "updatedAt": now}
         ended = (DONE, FAILED, CANCELLED, SUPERSEDED, UNDONE)
         job = self._change(id_, ended, {"$set": marked, "$inc": {"epoch": 1}}, {"dryRun": False})
         undo = job.get("undo") or {"deleted": 0, "piece": [], "endedBy": found["state"] if found else DONE}
-        mine = self._mine(job, undo["endedBy"])
-        undo = self._delete_piece(job, undo)
-        while piece := self._piece(mine):
+        written = {"changedBy": job["_id"], "updatedAt": _during(job, undo["endedBy"])}
+        own = written | {"insertedBy": job["_id"]}
+        undo = self._delete_noted(job, undo)
+        while ids := self._some(own):
             if budget.spent():
                 return Undone(undo["deleted"], 0, complete=False)
-            undo = self._delete_piece(job, self._save(job, undo | {"piece": piece}))
-        left = self.invoices.count_documents(self._touched(job, undo["endedBy"]))
+            undo = self._delete_noted(job, self._save(job, undo | {"piece": ids}))
+        left = self.invoices.count_documents(written | {"insertedBy": {"$ne": job["_id"]}})
         left += max(0, job["checkpoint"]["counts"]["inserted"] - undo["deleted"])
         self._save(job, undo | {"left": left})
         return Undone(undo["deleted"], left, complete=True)
 
-    def _delete_piece(self, job: Document, undo: Document) -> Document:
-        """Deletes what was noted beforehand, so that a crash between deleting and counting loses no count."""
-        if not undo["piece"]:
+    def _delete_noted(self, job: Document, undo: Document) -> Document:
+        """Deletes the invoices noted beforehand, so that a crash between deleting and counting loses no count."""
+        ids = undo["piece"]
+        if not ids:
             return undo
-        noted = {"_id": {"$in": undo["piece"]}, "insertedBy": job["_id"], "changedBy": job["_id"]}
-        self.invoices.delete_many(noted)
-        there = self.invoices.count_documents({"_id": {"$in": undo["piece"]}})
-        return self._save(job, undo | {"deleted": undo["deleted"] + len(undo["piece"]) - there, "piece": []})
+        self.invoices.delete_many({"_id": {"$in": ids}, "insertedBy": job["_id"], "changedBy": job["_id"]})
+        left = self.invoices.count_documents({"_id": {"$in": ids}})
+        return self._save(job, undo | {"deleted": undo["deleted"] + len(ids) - left, "piece": []})
 
-    def _piece(self, mine: Document) -> list[ObjectId]:
-        return [document["_id"] for document in self.invoices.find(mine, {"_id": 1}).limit(_PIECE)]
-
-    def _mine(self, job: Document, ended_by: str) -> Document:
-        return {"insertedBy": job["_id"], "changedBy": job["_id"], "updatedAt": _during(job, ended_by)}
-
-    def _touched(self, job: Document, ended_by: str) -> Document:
-        others = {"$ne": job["_id"]}
-        return {"insertedBy": others, "changedBy": job["_id"], "updatedAt": _during(job, ended_by)}
+    def _some(self, own: Document) -> list[ObjectId]:
+        return [document["_id"] for document in self.invoices.find(own, {"_id": 1}).limit(_DELETED_AT_ONCE)]
 
     def _save(self, job: Document, undo: Document) -> Document:
         mine = {"_id": job["_id"], "epoch": job["epoch"], "state": UNDONE}
@@ -137,6 +128,6 @@ class Control(msgspec.Struct, frozen=True):
 
 
 def _during(job: Document, ended_by: str) -> Document:
-    """When the import wrote. An end by force may have let a last batch land after it."""
+    """When the import wrote. If it did not end by itself, a last batch may have landed after its end."""
     started: datetime = job.get("startedAt") or job["createdAt"]
     return {"$gte": started} | ({"$lte": job["finishedAt"]} if ended_by == DONE else {})

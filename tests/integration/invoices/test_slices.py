@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from mailroom.deploy import setup
 from mailroom.errors import LeaseLost
 from mailroom.invoices import worker as working
-from mailroom.invoices.imports.actions import Control
+from mailroom.invoices.imports.actions import ImportActions
 from mailroom.invoices.imports.chunks import Chunks
 from mailroom.invoices.imports.importer import MOST_ATTEMPTS, MOST_CHUNK_ATTEMPTS
 from mailroom.invoices.imports.job import COUNTS, Checkpoint, Chunk
@@ -117,7 +117,7 @@ def test_a_chunk_that_kills_its_workers_is_given_up(make_services: Callable[...,
     assert failed["error"]["code"] == "import.no_progress"
 
     database = bucket.services.database
-    Control(database["imports"], database["invoices"], 30.0).retry(failed["_id"])
+    ImportActions(database["imports"], database["invoices"], 30.0).retry(failed["_id"])
     bucket.run()
     assert bucket.job(import_id)["state"] == "done"
     assert counts(bucket.job(import_id)) == (50, 42, 0, 0, 0, 8)
