@@ -25,7 +25,8 @@ class Edits(msgspec.Struct, frozen=True):
         """Sets the status for the API key `by`, if the invoice is one that the caller has `seen`; the new document.
 
         Raises:
-            NotFound, Outdated: nothing was written.
+            NotFound: there is no invoice with that id.
+            Outdated: the invoice is not what the caller saw. Nothing was written.
         """
         stored = self.invoices.find_one({"_id": id_})
         if stored is None:
@@ -48,8 +49,8 @@ def _changed() -> Outdated:
 def edit(stored: Document, status: str, by: ObjectId, now: datetime) -> Document:
     """The fields that change. The invoice is now as new as `now`: a file from before does not change it again.
 
-    It is `changedBy` the key, not an import, so undoing the import leaves it. `source` stays: a batch that is replayed
-    finds its traces there.
+    It is `changedBy` the key, not an import, so an undo of the import leaves it. `source` stays: a replayed batch finds
+    its traces there.
     """
     was, is_ = lookup("status", stored["status"]), lookup("status", status)
     # The clock of the object store, which the stored order comes from, may be ahead of the database's.
