@@ -17,7 +17,7 @@ from mailroom.errors import MailroomError
 from mailroom.platform.clock import to_milliseconds
 from mailroom.platform.objects import ObjectVersion
 
-# Of all the events called "created", those that bring new bytes.
+# The events called "created" that bring new bytes.
 _NEW_BYTES = {"Put", "Post", "Copy", "CompleteMultipartUpload"}
 _NANOSECONDS_PER_MILLISECOND = 1_000_000
 
@@ -27,13 +27,13 @@ class NotAnEvent(MailroomError):
 
 
 class Ignored(msgspec.Struct, frozen=True):
-    """A record that asks for no import, and why."""
+    """A record that asks for no import, with the reason."""
 
     reason: str
 
 
 def decode(body: bytes, bucket: str) -> list[ObjectVersion | Ignored]:
-    """The object versions in `bucket` that the notification in `body` tells of, and what else it holds.
+    """The object versions in `bucket` that the notification in `body` tells of, and its other records.
 
     Raises:
         NotAnEvent: the body is not JSON, or not an object with a list of `Records`.

@@ -11,9 +11,9 @@ from mailroom.invoices.imports.ledger import UNANNOUNCED
 _REJECTS_DAYS = 30
 _PREDICTIONS_DAYS = 1
 
-# Each index of `invoices` costs import speed, so one serves all equality filters: `lookups` holds `status:paid`,
-# `currency:EUR` and so on, and its entries are in the order of the date. A supplier's invoices of one status, which are
-# asked for most of all that two filters have in common, have their own.
+# Each index of `invoices` costs import speed. So one index serves all equality filters: `lookups` holds `status:paid`,
+# `currency:EUR` and so on, and the entries of the index are in the order of the date. The invoices of one supplier with
+# one status are asked for more often than any other pair of filters: they have an index of their own.
 INDEXES: dict[str, list[IndexModel]] = {
     "invoices": [
         IndexModel([("invoiceDate", UP), ("_id", UP)], name="invoiceDate"),

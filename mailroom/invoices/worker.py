@@ -22,7 +22,7 @@ from mailroom.services import Services
 
 
 def create_worker(services: Services) -> Worker:
-    """What the function does when it is called."""
+    """The work of a call: imports, mails about them, and now and then a comparison of the bucket with the jobs."""
     importer, reconciler, announce = _importer(services), _reconciler(services), announcer(services)
 
     def work(budget: Budget) -> int:
@@ -64,7 +64,7 @@ def _reconciler(services: Services) -> Reconciler:
 
 
 def _rules(settings: Settings) -> Rules:
-    """What the settings say about reading files."""
+    """The rules for reading files that the settings give."""
     return Rules(
         date_order=settings.import_date_order,  # type: ignore[arg-type]  # checked by settings
         decimal_mark=settings.import_decimal_mark,  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""From the bytes of an object to its content: gzip is unfolded, and a workbook's first sheet written as CSV."""
+"""The content of an object: gzip is decompressed, and the first sheet of a workbook is written as CSV."""
 
 import zlib
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ from mailroom.invoices.files.workbooks import held_workbook, sheet_content
 
 GZIP_MAGIC = b"\x1f\x8b"
 
-_PIECE = 256 * 1024
+_BLOCK = 256 * 1024
 _FREE_BYTES = 64 << 20
 """Content below this size is never called a bomb."""
 _MAX_RATIO = 250
@@ -29,7 +29,7 @@ def content(chunks: Iterable[bytes], dialect: Dialect) -> Iterator[bytes]:
 
 
 def decompress(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Unfold gzip data of one or more members, in pieces of at most 256 KiB and to at most 250 times its size."""
+    """Decompress gzip data of one or more members, in blocks of at most 256 KiB and to at most 250 times its size."""
     engine = zlib.decompressobj(wbits=31)
     taken = given = 0
     for chunk in chunks:
@@ -41,33 +41,31 @@ def decompress(chunks: Iterable[bytes]) -> Iterator[bytes]:
                     break
                 engine = zlib.decompressobj(wbits=31)
             try:
-                piece = engine.decompress(data, _PIECE)
+                block = engine.decompress(data, _BLOCK)
             except zlib.error as error:
                 raise FileRejected("file.gzip_corrupt", f"The gzip data is damaged ({error}).") from error
             data = engine.unconsumed_tail or engine.unused_data
-            full = len(piece) == _PIECE  # more may wait inside although all input is taken
-            given += len(piece)
+            full = len(block) == _BLOCK  # more may wait inside although all input is taken
+            given += len(block)
             if given > _FREE_BYTES and given > _MAX_RATIO * taken:
                 raise FileRejected("file.too_large", f"The gzip file unfolds to more than {_MAX_RATIO} times its size.")
-            if piece:
-                yield piece
+            if block:
+                yield block
     if not engine.eof:
         raise FileRejected("file.gzip_corrupt", "The gzip data ends too early: upload the file again.")
 
 
 def decompressed_head(head: bytes, limit: int, *, complete: bool) -> tuple[bytes, bool]:
     """The first `limit` bytes of the content, and whether that is all of it."""
-    pieces: list[bytes] = []
-    size = 0
+    content = bytearray()
     try:
-        for piece in decompress([head]):
-            pieces.append(piece)
-            size += len(piece)
-            if size > limit:
-                return b"".join(pieces)[:limit], False
+        for block in decompress([head]):
+            content += block
+            if len(content) > limit:
+                return bytes(content[:limit]), False
     except FileRejected:
-        # A head that is cut off always ends too early. Damage further on is found when all is read.
-        if complete or not pieces:
+        # A head that is cut off always ends too early. Damage further on is found when the whole file is read.
+        if complete or not content:
             raise
-        return b"".join(pieces), False
-    return b"".join(pieces), complete
+        return bytes(content), False
+    return bytes(content), complete

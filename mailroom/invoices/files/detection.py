@@ -1,4 +1,4 @@
-"""Finds a file's dialect from its first bytes. What stays ambiguous and could alter money or dates is refused."""
+"""Finds a file's dialect from its first bytes. Refuses a file whose amounts or dates stay ambiguous."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -26,6 +26,7 @@ HEAD_BYTES = 256 * 1024
 DELIMITERS = ",;\t|"
 _TRIED_ROWS = 50
 _SEP_LINE = re.compile(r'"?sep=([,;\t|])"?(?:\r\n|\r|\n|$)', re.IGNORECASE)
+_DATE_AT, _AMOUNTS_AT = COLUMNS.index("invoiceDate"), [COLUMNS.index(name) for name in AMOUNTS]
 _LONE_BACKSLASH = re.compile(r"(?<!\\)(?:\\\\)*\\(?![\"\\])")
 
 
@@ -136,7 +137,7 @@ def _is_data(row: Record | Malformed) -> bool:
     """Whether a row looks like one in the fixed order: a date and an amount where they belong."""
     if isinstance(row, Malformed) or len(row.fields) != len(COLUMNS):
         return False
-    return bool(date_format(row.fields[1])) and any(is_amount(text) for text in row.fields[2:5])
+    return bool(date_format(row.fields[_DATE_AT])) and any(is_amount(row.fields[at]) for at in _AMOUNTS_AT)
 
 
 def _has_escaped_quotes(head: _Head, dialect: Dialect) -> bool:
@@ -144,7 +145,7 @@ def _has_escaped_quotes(head: _Head, dialect: Dialect) -> bool:
 
 
 def _with_quoting(head: _Head, dialect: Dialect) -> Dialect:
-    """Backslashes escape quotes where that reads more rows, or where all backslashes can be read so."""
+    """Backslashes escape quotes if more rows can be read then, or if all backslashes can be read so."""
     if not _has_escaped_quotes(head, dialect):
         return dialect
     escaped = replace(dialect, quoting="backslash")
@@ -181,7 +182,7 @@ def _with_columns(head: _Head, dialect: Dialect) -> Dialect:
 
 
 def _with_decimal_mark(dialect: Dialect, rows: Sequence[list[str]], rules: Rules) -> Dialect:
-    """A mark that some amounts prove and none contradicts. With a contradiction, each amount speaks for itself."""
+    """A mark that some amounts prove and none contradicts. After a contradiction, each amount is read by itself."""
     at = [index for index, column in enumerate(dialect.columns) if column in AMOUNTS]
     found = {evidence(fields[index]) for fields in rows for index in at}
     hinted = _hint(dialect, DECIMAL_MARK_NAME)

@@ -1,4 +1,4 @@
-"""How a file is written: found once from its beginning, then stored, shown and used to read the rest."""
+"""How a file is written. Found once from its beginning, then stored, shown and used to read the rest."""
 
 from typing import Any, Literal, cast
 
@@ -10,7 +10,7 @@ Quoting = Literal["doubled", "backslash"]
 Compression = Literal["none", "gzip", "xlsx"]
 
 EXTRA = "extra:"
-"""Marks a column that is kept although it is none of ours: `extra:Cost centre`."""
+"""Marks a column that is kept although it is not one of COLUMNS: `extra:Cost centre`."""
 
 ISO_DATE, DOTTED_DATE, SLASHED_DATE = "YYYY-MM-DD", "DD.MM.YYYY", "slashed"
 _SLASHED_NAMES = {"dmy": "DD/MM/YYYY", "mdy": "MM/DD/YYYY", "": "slashed"}
@@ -21,8 +21,8 @@ class Dialect(msgspec.Struct, frozen=True):
 
     `content_start` is the byte of the content where the first data row may begin, after byte order mark, `sep=`
     line and header. `decimal_mark` and `date_order` are `""` where nothing proved them: then only values that can
-    be read in one way are accepted. `grouped` says that values were seen which only `decimal_mark` makes clear.
-    `sheet_mark` is the decimal mark with which the numbers of a workbook, which have none, are written.
+    be read in one way are accepted. `grouped` says that some values can be read only with `decimal_mark`.
+    `sheet_mark` is the decimal mark that the numbers of a workbook are written with; in the workbook they have none.
     """
 
     encoding: str

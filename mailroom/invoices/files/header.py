@@ -1,4 +1,4 @@
-"""Which column of a file is which of ours: names are matched without case, spaces, underscores, dots and dashes."""
+"""Matches the names of a header with our columns, without case, spaces, underscores, dots and dashes."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -71,7 +71,7 @@ def match_header(names: Sequence[str], rules: Rules) -> tuple[str, ...]:
 
 
 def _unknown(columns: Sequence[str]) -> str:
-    """Names the first columns that are none of ours: one of them may be the missing one under another name."""
+    """Names the first unknown columns: one of them may be the missing one under another name."""
     names = [repr(column.removeprefix(EXTRA)) for column in columns if column.startswith(EXTRA)]
     return f" Not known are {', '.join(names[:5])}: IMPORT_ALIASES can name what they are." if names else ""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 PREFIX_BYTES = 4096
-"""What is kept of a line that is too long: enough to recognise it."""
+"""How much is kept of a line that is too long: enough to recognise it."""
 
 _TORN = b"\xff"
 """Stands for the odd last byte of a UTF-16 stream. Never part of valid UTF-8, so the line is refused as undecodable."""
@@ -22,7 +22,7 @@ class Oversize(msgspec.Struct, frozen=True):
 def lines(chunks: Iterable[bytes], limit: int, measure: Callable[[bytes], int]) -> Iterator[bytes | Oversize]:
     """Split at CR, LF and CRLF, keeping the line ends. Holds at most `limit` bytes and one chunk.
 
-    `measure` gives the length of a piece in bytes of the content (`len` unless it was transcoded).
+    `measure` gives the length of some bytes in bytes of the content (`len` unless it was transcoded).
     """
     pending: list[bytes] = []
     held = 0
@@ -44,15 +44,15 @@ def lines(chunks: Iterable[bytes], limit: int, measure: Callable[[bytes], int]) 
                 dropped += measure(line)
                 pending, held = [], 0
             continue
-        pieces = b"".join(pending).splitlines(keepends=True)
+        found = b"".join(pending).splitlines(keepends=True)
         # A CR at the very end may be half of a CRLF: wait for the next chunk.
-        tail = b"" if not pieces or pieces[-1].endswith(b"\n") else pieces.pop()
+        tail = b"" if not found or found[-1].endswith(b"\n") else found.pop()
         pending, held = ([tail], len(tail)) if tail else ([], 0)
-        if dropped and pieces:
-            yield finished(pieces[0])
+        if dropped and found:
+            yield finished(found[0])
             prefix, dropped = b"", 0
-            del pieces[0]
-        for line in pieces:
+            del found[0]
+        for line in found:
             yield line if len(line) <= limit else finished(line)
     rest = b"".join(pending)
     if rest or dropped:
@@ -75,11 +75,11 @@ def utf16_as_utf8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
         yield _TORN
 
 
-def utf16_size(piece: bytes) -> int:
-    """Bytes that a piece made by `utf16_as_utf8` had in UTF-16."""
-    if piece.endswith(_TORN):
-        return utf16_size(piece[:-1]) + 1
-    return len(piece.decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass"))
+def utf16_size(utf8: bytes) -> int:
+    """The number of bytes in UTF-16 of some bytes made by `utf16_as_utf8`."""
+    if utf8.endswith(_TORN):
+        return utf16_size(utf8[:-1]) + 1
+    return len(utf8.decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass"))
 
 
 def without_first(chunks: Iterable[bytes], count: int) -> Iterator[bytes]:

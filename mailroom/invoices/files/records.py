@@ -1,7 +1,7 @@
 """Splits content into rows with exact byte ends, whatever is wrong with it, in bounded memory.
 
-What a stretch of bytes is depends only on the bytes from its start, never on what was read before: that is what
-makes every `Record.end` an offset to resume from.
+A record depends only on the bytes from its start, never on bytes before it. So every `Record.end` is an offset to
+resume from.
 
     physical lines ── csv.reader ──┬─ fields of one or more lines ──────────► Record
                                    └─ broken: its first line alone ─────────► Malformed
@@ -22,7 +22,7 @@ MAX_LINES = 100
 """Lines one row may span: bounds how far a lone quote is followed, so that a file full of them takes linear time."""
 
 MAX_BLANK_BYTES = 16 << 20
-"""Blank rows in a row. A spreadsheet may leave a million of them; a made-up file must not keep a worker without end."""
+"""Of consecutive blank rows. A spreadsheet may leave a million of them. No file may keep a worker busy without end."""
 
 
 class Record(msgspec.Struct):
@@ -80,7 +80,7 @@ class _LineFeeder:
         try:
             text = line.decode(self._codec)
         except UnicodeDecodeError as error:
-            # No replacement swallows a quote or a delimiter: what follows is still read rightly.
+            # No replacement swallows a quote or a delimiter: the rest of the row is still read correctly.
             text = line.decode(self._codec, "replace")
             self.undecodable = self.undecodable or f"0x{line[error.start]:02x}"
         self.texts.append(text)
@@ -94,7 +94,7 @@ class _LineFeeder:
         self.undecodable = ""
 
     def give_up(self) -> bytes | Oversize:
-        """Take the first line of the row as it is; the others will be read again as rows of their own."""
+        """Take the first line of the row as it is. The other lines are read again as rows of their own."""
         self._again.extend(reversed(self.taken[1:]))
         return self.taken[0]
 
@@ -161,7 +161,7 @@ def read_records(
 
 
 def too_much_blank(row: int) -> FileRejected:
-    """What to raise when blank rows behind `row` do not end."""
+    """The error for too many blank rows behind `row`."""
     return FileRejected("file.blank", f"More than {MAX_BLANK_BYTES >> 20} MiB of blank rows follow row {row}.")
 
 

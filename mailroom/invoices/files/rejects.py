@@ -1,8 +1,8 @@
 """The rejects file: the bad rows as they were written, behind columns that say what is wrong.
 
-Encode it as UTF-8 with a byte order mark. Corrected by hand and uploaded as it is, it imports: columns whose name
-begins with `_` are dropped. What the whole file proved but a few rows may not (the order of slashed dates, the
-decimal mark) goes along as a column without values: `_date_order=dmy`.
+Encode it as UTF-8 with a byte order mark. A person can correct it and upload it as it is: columns whose name begins
+with `_` are dropped. The whole file may have proved more than the bad rows do (the order of slashed dates, the decimal
+mark): a column without values tells it, such as `_date_order=dmy`.
 """
 
 import re

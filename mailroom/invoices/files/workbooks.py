@@ -1,8 +1,8 @@
 """The first sheet of an Excel workbook (xlsx, xlsm) as CSV content, in bounded memory.
 
-Everything behind it (detection, rows, rejects, offsets) then works on that CSV: UTF-8, commas, doubled quotes, LF. The
-same workbook always gives the same bytes, so that an offset is good to go on from. Numbers have the 15 significant
-digits that Excel shows (142.8 for 142.79999999999998), dates are YYYY-MM-DD, formulas give the value last saved.
+Detection, rows, rejects and offsets then work on that CSV: UTF-8, commas, doubled quotes, LF. The same workbook always
+gives the same bytes, so that an import can go on from an offset. Numbers have the 15 significant digits that Excel
+shows (142.8 for 142.79999999999998), dates are YYYY-MM-DD, formulas give the value last saved.
 """
 
 import csv
@@ -29,11 +29,11 @@ _MAX_TEXT_BYTES = 4 << 20
 _MAX_STRINGS_BYTES = 24 << 20
 _MAX_CELLS = 2_000
 _READ = 64 * 1024
-_PIECE = 128 * 1024
+_BLOCK = 128 * 1024
 
 
 def is_workbook(head: bytes) -> bool:
-    """Whether an object that begins so may be a workbook. What it is, only all of it tells."""
+    """Whether an object that begins so may be a workbook. Only the whole object can prove it."""
     return head.startswith(ZIP_MAGIC) and (b"xl/" in head or b"[Content_Types].xml" in head)
 
 
@@ -62,11 +62,11 @@ def sheet_content(workbook: bytes, decimal_mark: str = ".") -> Iterator[bytes]:
         if not book.worksheets:
             raise FileRejected("file.empty", "The workbook has no sheet with cells.")
         sheet = book.worksheets[0]
-        sheet.reset_dimensions()  # what a file says of its size may be wrong
+        sheet.reset_dimensions()  # the size in the file may be wrong
         yield from _lines(sheet.iter_rows(values_only=True), decimal_mark)
     except FileRejected:
         raise
-    except Exception as error:  # whatever the reader stumbles over, the file is at fault, and always will be
+    except Exception as error:  # the file is at fault, and always will be
         message = f"The workbook is damaged ({type(error).__name__}): open it, save it anew, or save it as 'CSV UTF-8'."
         raise FileRejected("file.workbook_corrupt", message) from error
 
@@ -78,10 +78,10 @@ def _lines(rows: Iterable[tuple[object, ...]], decimal_mark: str) -> Iterator[by
     for row in rows:
         if len(row) > _MAX_CELLS:
             raise _too_large(f"a row has more than {_MAX_CELLS:,} cells")
-        width = width or len(row)  # that of the header: empty cells at a row's end are not in the file
+        width = width or len(row)  # of the header: empty cells at the end of a row are not in the file
         missing = width - len(row) if row else 0
         writer.writerow([*(_written(cell, decimal_mark) for cell in row), *[""] * missing])
-        if text.tell() >= _PIECE:
+        if text.tell() >= _BLOCK:
             yield text.getvalue().encode("utf-8", "replace")
             text.seek(0)
             text.truncate()
@@ -105,9 +105,9 @@ def _written(value: object, decimal_mark: str) -> str:
 
 
 def _check_parts(archive: zipfile.ZipFile) -> None:
-    """Refuses, before the reader holds any of it, what would fill the memory or never end.
+    """Refuses a workbook that would fill the memory or never end, before the reader holds any of it.
 
-    An archive that gives less than its real size for a part is damaged for the reader too: `zipfile` reads no further.
+    An archive may give less than the real size of a part. `zipfile` reads no further then, for the reader too.
     """
     if "xl/workbook.xml" not in archive.namelist():
         message = (
@@ -118,18 +118,18 @@ def _check_parts(archive: zipfile.ZipFile) -> None:
         raise _too_large(f"it unfolds to more than {MAX_UNFOLDED_BYTES >> 20} MiB")
     for part in archive.infolist():
         with archive.open(part) as file:
-            _Census().read(file)
+            _ElementCount().read(file)
 
 
-class _Census:
-    """Counts what one part of a workbook would make a reader hold at a time: a row, all strings, all else."""
+class _ElementCount:
+    """Counts the elements of a part that a reader of the workbook holds at a time: a row, all strings, all else."""
 
     def __init__(self) -> None:
         self._in_row = self._text = self._strings = self._strings_text = self._others = 0
         self._row = False
 
     def read(self, file: IO[bytes]) -> None:
-        """Raises FileRejected `file.too_large`. What is no XML is left alone: a reader stops where this does."""
+        """Raises FileRejected `file.too_large`. Ends where the XML is broken: a reader stops there too."""
         parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.StartElementHandler = self._start
