@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from mailroom.invoices.files import Rules
 from mailroom.invoices.imports.announce import announcer
-from mailroom.invoices.imports.batch_writer import BatchWriter
 from mailroom.invoices.imports.chunks import Chunks
 from mailroom.invoices.imports.dry_run import DryRun
 from mailroom.invoices.imports.importer import Importer
@@ -12,7 +11,7 @@ from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.profiles import Profiles, read_aliases, read_profiles
 from mailroom.invoices.imports.reconcile import Reconciler
 from mailroom.invoices.imports.rejects import RejectLimit, Rejects
-from mailroom.invoices.imports.writer import InvoiceWriter
+from mailroom.invoices.imports.writer import BatchWriter, InvoiceWriter
 from mailroom.invoices.model.statuses import Statuses
 from mailroom.platform.clock import Budget
 from mailroom.platform.kick import IMPORTER

@@ -1,6 +1,6 @@
 """How a file is written. Found once from its beginning, then stored, shown and used to read the rest."""
 
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import msgspec
 
@@ -16,7 +16,7 @@ ISO_DATE, DOTTED_DATE, SLASHED_DATE = "YYYY-MM-DD", "DD.MM.YYYY", "slashed"
 _SLASHED_NAMES = {"dmy": "DD/MM/YYYY", "mdy": "MM/DD/YYYY", "": "slashed"}
 
 
-class Dialect(msgspec.Struct, frozen=True):
+class Dialect(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """`columns` has one entry for each column: one of COLUMNS, `""` (dropped) or `extra:Name`; `names` as written.
 
     `content_start` is the byte of the content where the first data row may begin, after byte order mark, `sep=`
@@ -41,42 +41,14 @@ class Dialect(msgspec.Struct, frozen=True):
     sheet_mark: DecimalMark = "."
 
     def to_document(self) -> dict[str, Any]:
-        """JSON-safe; `from_document` of it is equal to this dialect."""
-        return {
-            "encoding": self.encoding,
-            "compression": self.compression,
-            "contentStart": self.content_start,
-            "delimiter": self.delimiter,
-            "quoting": self.quoting,
-            "lineEnd": self.line_end,
-            "decimalMark": self.decimal_mark,
-            "grouped": self.grouped,
-            "dateOrder": self.date_order,
-            "dateFormats": list(self.date_formats),
-            "hasHeader": self.has_header,
-            "columns": list(self.columns),
-            "names": list(self.names),
-        } | ({"sheetMark": self.sheet_mark} if self.sheet_mark != "." else {})
+        """For MongoDB and JSON; `from_document` of it is equal to this dialect."""
+        document: dict[str, Any] = msgspec.to_builtins(self)
+        return document
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> "Dialect":
-        """KeyError when the document was not made by `to_document`."""
-        return cls(
-            encoding=document["encoding"],
-            compression=cast(Compression, document["compression"]),
-            content_start=int(document["contentStart"]),
-            delimiter=document["delimiter"],
-            quoting=cast(Quoting, document["quoting"]),
-            line_end=document["lineEnd"],
-            decimal_mark=cast(DecimalMark, document["decimalMark"]),
-            grouped=bool(document["grouped"]),
-            date_order=cast(DateOrder, document["dateOrder"]),
-            date_formats=tuple(document["dateFormats"]),
-            has_header=bool(document["hasHeader"]),
-            columns=tuple(document["columns"]),
-            names=tuple(document["names"]),
-            sheet_mark=cast(DecimalMark, document.get("sheetMark", ".")),
-        )
+        """Raises `msgspec.ValidationError` when the document was not made by `to_document`."""
+        return msgspec.convert(document, cls)
 
 
 def slashed_format(order: DateOrder) -> str:

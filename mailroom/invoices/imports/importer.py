@@ -19,7 +19,6 @@ from pymongo.errors import PyMongoError
 from mailroom.errors import LeaseLost, MailroomError, MissingSecret, Unavailable
 from mailroom.invoices.columnar import RowBatch, Stamp
 from mailroom.invoices.files import Dialect, FileRejected
-from mailroom.invoices.imports.batch_writer import BatchWriter
 from mailroom.invoices.imports.chunks import Chunks
 from mailroom.invoices.imports.job import Chunk, ImportJob
 from mailroom.invoices.imports.ledger import Ledger
@@ -28,6 +27,7 @@ from mailroom.invoices.imports.profiles import Profiles
 from mailroom.invoices.imports.rejects import RejectLimit, Rejects
 from mailroom.invoices.imports.sequential import SequentialImport
 from mailroom.invoices.imports.source import ImportSource
+from mailroom.invoices.imports.writer import BatchWriter
 from mailroom.invoices.model.identity import order_prefix
 from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document, unavailable_when_down

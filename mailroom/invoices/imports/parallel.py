@@ -12,11 +12,11 @@ from pymongo.errors import PyMongoError
 
 from mailroom.errors import LeaseLost, Unavailable
 from mailroom.invoices.columnar import RowBatch
-from mailroom.invoices.imports.batch_writer import BatchWriter
 from mailroom.invoices.imports.chunks import Chunks
 from mailroom.invoices.imports.job import Checkpoint, Chunk, ImportJob, first_bytes
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.source import BATCH_BYTES
+from mailroom.invoices.imports.writer import BatchWriter
 from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document, unavailable_when_down
 

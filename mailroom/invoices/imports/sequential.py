@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from mailroom.invoices.columnar import RowBatch
-from mailroom.invoices.imports.batch_writer import BatchWriter
 from mailroom.invoices.imports.job import Checkpoint, ImportJob
 from mailroom.invoices.imports.ledger import Ledger
+from mailroom.invoices.imports.writer import BatchWriter
 from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document
 

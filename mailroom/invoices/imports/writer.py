@@ -1,24 +1,30 @@
-"""Writes batches of invoices, so that to repeat a batch changes nothing and counts the same."""
+"""Writes batches of rows, so that to repeat a batch changes nothing and counts the same."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+import msgspec
 from bson import ObjectId
 from pymongo import InsertOne, ReplaceOne
 from pymongo.errors import BulkWriteError
 
 from mailroom.errors import Unavailable
-from mailroom.invoices.columnar import EncodedRows
+from mailroom.invoices.columnar import EncodedRows, RowBatch
+from mailroom.invoices.imports.dry_run import DryRun
 from mailroom.invoices.imports.glued_batch import GluedBatch
+from mailroom.invoices.imports.job import COUNTS, ImportJob
+from mailroom.invoices.imports.rejects import Rejects
 from mailroom.invoices.imports.repeats import Repeats, find_repeats
 from mailroom.invoices.model.merge import INSERTED, STALE, UNCHANGED, Merged, Row, merge
 from mailroom.platform.mongo import Document, Documents
 
 Write = InsertOne[Document] | ReplaceOne[Document]
+Merge = Callable[[Document | None, Sequence[Row]], Merged]
 
 _DUPLICATE_KEY = 11000
 
@@ -30,6 +36,34 @@ _LOOKED_UP = 1000
 
 # More than a few rounds mean that other imports change the very same invoices all the time.
 _ROUNDS = 20
+
+
+class BatchWriter(msgspec.Struct, frozen=True):
+    """Writes the rejected rows, and the invoices of the others. A dry run writes its invoices apart."""
+
+    invoices: InvoiceWriter
+    dry_run: DryRun
+    rejects: Rejects
+
+    def write(self, job: ImportJob, batch: RowBatch, offset: int, rejected: int) -> Counter[str]:
+        """Writes a batch that begins at `offset`, behind so many `rejected` rows; its counts.
+
+        To repeat a batch changes nothing and counts the same. Raises as `InvoiceWriter.write`.
+        """
+        self.rejects.add(job.id, batch.rejected, rejected, batch.stamp.now)
+        counts = Counter(dict.fromkeys(COUNTS, 0))
+        counts.update(self._write_rows(job, batch, offset))
+        counts.update(rows=batch.count, rejected=len(batch.rejected))
+        return counts
+
+    def _write_rows(self, job: ImportJob, batch: RowBatch, offset: int) -> Counter[str]:
+        now = batch.stamp.now
+        if job.dry_run:
+            return self.dry_run.write(job.id, batch.all_rows(), job.writes_as, offset, now)
+        if not batch.distinct:
+            return self.invoices.write(batch.all_rows(), job.writes_as, offset, now)
+        counts = self.invoices.insert(batch.encoded, job.writes_as, offset, now)
+        return counts + self.invoices.write(batch.rows, job.writes_as, offset, now)
 
 
 class InvoiceWriter:
@@ -53,20 +87,21 @@ class InvoiceWriter:
         groups: dict[ObjectId, list[Row]] = {}
         for row in rows:
             groups.setdefault(row.content["_id"], []).append(row)
+        merge_ = partial(merge, import_id=import_id, batch_offset=batch_offset, now=now)
+        merged = {id_: merge_(None, group) for id_, group in groups.items()}
         counts: Counter[str] = Counter()
-
-        merged = {id_: merge(None, group, import_id, batch_offset, now) for id_, group in groups.items()}
         existing = self._insert(merged)
         for id_, result in merged.items():
             if id_ not in existing:
                 counts.update(result.outcomes.values())
-        return counts + self._merge(existing, groups, import_id, batch_offset, now)
+        return counts + self._merge(existing, groups, merge_)
 
     def insert(self, rows: EncodedRows | None, import_id: ObjectId, batch_offset: int, now: datetime) -> Counter[str]:
         """`write` for rows that are documents already, all of different invoices. Raises as `write`."""
         counts: Counter[str] = Counter()
         if rows is None:
             return counts
+        merge_ = partial(merge, import_id=import_id, batch_offset=batch_offset, now=now)
         for first, last, documents in rows.portions(_PORTION_BYTES):
             indexes: Sequence[int] = range(first, last)
             if not self._repeating:
@@ -76,31 +111,21 @@ class InvoiceWriter:
             present = 0
             for at in range(0, len(indexes), _LOOKED_UP):
                 some = indexes[at : at + _LOOKED_UP]
-                present += self._repeat(rows, some, import_id, batch_offset, now, counts)
+                repeats = find_repeats(self._collection, rows, some, import_id)
+                present += len(some) - repeats.missing
+                counts.update(self._write_repeats(repeats, rows, merge_))
             self._repeating = 2 * present > last - first
         return counts
 
-    def _repeat(
-        self,
-        rows: EncodedRows,
-        indexes: Sequence[int],
-        import_id: ObjectId,
-        batch_offset: int,
-        now: datetime,
-        counts: Counter[str],
-    ) -> int:
-        """Writes rows whose invoices are likely to be stored; how many of them were."""
-        repeats = find_repeats(self._collection, rows, indexes, import_id)
-        counts[STALE] += repeats.stale
-        others = repeats.others
+    def _write_repeats(self, repeats: Repeats, rows: EncodedRows, merge_: Merge) -> Counter[str]:
+        counts, others = Counter({STALE: repeats.stale}), repeats.others
         if self._update(repeats):
             counts[UNCHANGED] += len(repeats.updated)
         else:
             # Somebody changed some of them meanwhile. The rows that were updated find their own traces.
             others = others + repeats.updated
         groups = {row.content["_id"]: [row] for row in map(rows.decoded, others)}
-        counts.update(self._merge(set(groups), groups, import_id, batch_offset, now))
-        return len(indexes) - repeats.missing
+        return counts + self._merge(set(groups), groups, merge_)
 
     def _update(self, repeats: Repeats) -> bool:
         """Whether all invoices to be updated were still as they had been read."""
@@ -120,20 +145,13 @@ class InvoiceWriter:
         concern = self._collection.write_concern.document
         return {name: self._collection.name, "ordered": False, "writeConcern": concern, argument: values}
 
-    def _merge(
-        self,
-        existing: set[ObjectId],
-        groups: dict[ObjectId, list[Row]],
-        import_id: ObjectId,
-        batch_offset: int,
-        now: datetime,
-    ) -> Counter[str]:
+    def _merge(self, existing: set[ObjectId], groups: dict[ObjectId, list[Row]], merge_: Merge) -> Counter[str]:
         """Replaces the invoices `existing` by what `groups` make of them."""
         counts: Counter[str] = Counter()
         for _ in range(_ROUNDS):
             if not existing:
                 return counts
-            existing = self._replace(existing, groups, import_id, batch_offset, now, counts)
+            existing = self._replace(existing, groups, merge_, counts)
         raise Unavailable("other imports keep changing the same invoices")
 
     def _insert(self, merged: dict[ObjectId, Merged]) -> set[ObjectId]:
@@ -141,17 +159,11 @@ class InvoiceWriter:
         return self._write({id_: InsertOne(result.document) for id_, result in merged.items() if result.document})
 
     def _replace(
-        self,
-        ids: set[ObjectId],
-        groups: dict[ObjectId, list[Row]],
-        import_id: ObjectId,
-        batch_offset: int,
-        now: datetime,
-        counts: Counter[str],
+        self, ids: set[ObjectId], groups: dict[ObjectId, list[Row]], merge_: Merge, counts: Counter[str]
     ) -> set[ObjectId]:
         """Merges rows into the stored invoices `ids`; the ids of those that somebody else changed meanwhile."""
         stored = {document["_id"]: document for document in self._collection.find({"_id": {"$in": sorted(ids)}})}
-        merged = {id_: merge(stored.get(id_), groups[id_], import_id, batch_offset, now) for id_ in ids}
+        merged = {id_: merge_(stored.get(id_), groups[id_]) for id_ in ids}
         writes: dict[ObjectId, Write] = {}
         for id_, result in merged.items():
             if result.document is None:
