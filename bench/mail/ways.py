@@ -20,7 +20,7 @@ from local.servers import base_environment
 from mailroom.notifications.message import request as requests
 from mailroom.notifications.message.request import Send
 from mailroom.notifications.model import addresses
-from mailroom.notifications.outbox.accept import Order, Store
+from mailroom.notifications.outbox.accept import Submission, Submissions
 from mailroom.platform.server_clock import ServerClock
 from mailroom.services import Services
 
@@ -82,8 +82,8 @@ class Ours:
     def accept(self, sends: Iterator[Send]) -> None:
         """What the function `notifications` does with what it is sent, without HTTP."""
         clock = ServerClock(self.services.database)
-        store = Store(self.services.database["notifications"], clock, addresses.sender(f"Mailroom <{SENDER}>"))
-        orders = (Order(requests.check(send)) for send in sends)
+        store = Submissions(self.services.database["notifications"], clock, addresses.sender(f"Mailroom <{SENDER}>"))
+        orders = (Submission(requests.check(send)) for send in sends)
         while some := list(islice(orders, MOST_IN_A_BATCH)):
             store.accept(some, "bench", answered=True)
 

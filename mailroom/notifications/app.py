@@ -8,12 +8,12 @@ from flask import Flask
 
 from mailroom.notifications.api import answers, messages, operations, sending, suppressions, templates
 from mailroom.notifications.api.context import NotificationsContext
-from mailroom.notifications.components import Parts
+from mailroom.notifications.components import Components
 from mailroom.notifications.message.headers import AllowedHeaders
 from mailroom.notifications.message.request import Extras
 from mailroom.notifications.model import addresses
-from mailroom.notifications.outbox.accept import Store
-from mailroom.notifications.outbox.history import Mailbox
+from mailroom.notifications.outbox.accept import Submissions
+from mailroom.notifications.outbox.history import History
 from mailroom.notifications.templates.rendering import Renderer
 from mailroom.notifications.templates.store import Templates
 from mailroom.platform.kick import SENDER
@@ -43,12 +43,12 @@ def create_app(services: Services) -> Flask:
 def _context(services: Services) -> NotificationsContext:
     settings = services.settings
     mail_from = addresses.sender(settings.mail_from)
-    parts = Parts(services, mail_from.domain)
+    parts = Components(services, mail_from.domain)
     stored_templates = Templates(services.database["templates"], parts.clock)
     render = Renderer(stored_templates).render
     return NotificationsContext(
-        store=Store(parts.collection, parts.clock, mail_from),
-        history=Mailbox(parts.collection, parts.outbox),
+        store=Submissions(parts.collection, parts.clock, mail_from),
+        history=History(parts.collection, parts.outbox),
         outbox=parts.outbox,
         retention=parts.retention,
         suppressions=parts.suppressions,

@@ -11,7 +11,7 @@ from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.outbox.retention import Retention
 from mailroom.notifications.outbox.retries import Retries
 from mailroom.notifications.outbox.suppressions import Suppressions
-from mailroom.notifications.sending.policy import Policy
+from mailroom.notifications.sending.policy import SendPolicy
 from mailroom.notifications.sending.sender import Sender
 from mailroom.notifications.smtp.connection import RelaySettings
 from mailroom.notifications.smtp.pool import Pool
@@ -21,7 +21,7 @@ from mailroom.platform.settings import Settings
 from mailroom.services import Services
 
 
-class Parts:
+class Components:
     """The relay is left when the process ends."""
 
     def __init__(self, services: Services, domain: str) -> None:
@@ -82,8 +82,8 @@ def _signer(services: Services, domain: str) -> Signer | None:
     )
 
 
-def _policy(settings: Settings) -> Policy:
-    return Policy(
+def _policy(settings: Settings) -> SendPolicy:
+    return SendPolicy(
         connections=settings.smtp_connections,
         per_second=settings.smtp_messages_per_second,
         retries=Retries(

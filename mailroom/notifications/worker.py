@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailroom.notifications.components import Parts
+from mailroom.notifications.components import Components
 from mailroom.notifications.model import addresses
 from mailroom.platform.clock import Budget
 from mailroom.platform.kick import SENDER
@@ -12,7 +12,7 @@ from mailroom.services import Services
 
 def create_worker(services: Services) -> Worker:
     """Drains the outbox, then forgets what is old enough. Raises `InvalidSetting` when MAIL_FROM is no address."""
-    parts = Parts(services, addresses.sender(services.settings.mail_from).domain)
+    parts = Components(services, addresses.sender(services.settings.mail_from).domain)
 
     def work(budget: Budget) -> int:
         tried = parts.sender.drain(budget)

@@ -35,7 +35,7 @@ def announcer(services: Services) -> Callable[[], None]:
     # These modules take time and memory to load: only where mails are wanted.
     from mailroom.notifications.message.request import check
     from mailroom.notifications.model import addresses
-    from mailroom.notifications.outbox.accept import Idempotency, Order, Store
+    from mailroom.notifications.outbox.accept import Idempotency, Submission, Submissions
     from mailroom.platform.server_clock import ServerClock
 
     try:
@@ -49,8 +49,8 @@ def announcer(services: Services) -> Callable[[], None]:
         message = _message(to, str(document["_id"]), document)
         # After a retry the same import ends once more: the epoch tells the two ends apart.
         once = Idempotency(f"import:{document['_id']}:{document['epoch']}", message.digest())
-        store = Store(services.database["notifications"], ServerClock(services.database), sender)
-        store.accept([Order(check(message), once)], IMPORTER, answered=True)
+        submissions = Submissions(services.database["notifications"], ServerClock(services.database), sender)
+        submissions.accept([Submission(check(message), once)], IMPORTER, answered=True)
         imports.update_one({"_id": document["_id"], "epoch": document["epoch"]}, {"$unset": {UNANNOUNCED: ""}})
 
     def announce() -> None:

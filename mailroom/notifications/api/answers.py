@@ -8,7 +8,7 @@ from flask import Response
 
 from mailroom.errors import Refusal
 from mailroom.notifications.model.messages import Priority, State
-from mailroom.notifications.outbox.accept import Accepted
+from mailroom.notifications.outbox.accept import Acceptance
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.mongo import Document
 from mailroom.web.paging import optional_time
@@ -27,7 +27,7 @@ _TEXTS = {
 }
 
 
-class Refused(Problem):
+class NotificationRefused(Problem):
     """The relay refused the message for good. It is recorded, and can be read by `id`.
 
     422 and not 5xx: the same call would be refused again, and 4xx is what programs and proxies in between do not repeat
@@ -44,23 +44,23 @@ class Refused(Problem):
 def problem_members(problem: Problem) -> dict[str, Any]:
     """What the problems of this API carry beside the standard's members."""
     members = {"result": "FAILED", "message": problem.detail}
-    return members | ({"id": problem.id, "state": problem.state} if isinstance(problem, Refused) else {})
+    return members | ({"id": problem.id, "state": problem.state} if isinstance(problem, NotificationRefused) else {})
 
 
 def outcome(document: Document, *, waiting: bool = False) -> Response:
     """The answer to `POST`: 200 when it ended, 202 when it is still to be sent, or `waiting` says that it was then.
 
     Raises:
-        Refused: it ended without anybody getting it.
+        NotificationRefused: it ended without anybody getting it.
     """
     state = State.QUEUED if waiting or document["state"] in _WAITING else State(document["state"])
     if state in _REFUSED:
-        raise Refused(document)
+        raise NotificationRefused(document)
     body = {"result": "OK", "message": _TEXTS[state], "id": str(document["_id"]), "status": state.value}
     return json_response(body, 202 if state is State.QUEUED else 200)
 
 
-def entry(accepted: Accepted | Refusal | Problem) -> dict[str, Any]:
+def entry(accepted: Acceptance | Refusal | Problem) -> dict[str, Any]:
     """What a batch says about one of its messages."""
     if isinstance(accepted, Refusal | Problem):
         field = accepted.field

@@ -11,8 +11,8 @@ from flask import Flask, current_app
 
 from mailroom.notifications.message.request import Extras
 from mailroom.notifications.model.messages import State
-from mailroom.notifications.outbox.accept import Store
-from mailroom.notifications.outbox.history import Mailbox
+from mailroom.notifications.outbox.accept import Submissions
+from mailroom.notifications.outbox.history import History
 from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.outbox.retention import Retention
 from mailroom.notifications.outbox.suppressions import Suppressions
@@ -30,8 +30,8 @@ class SendNew(Protocol):
 class NotificationsContext(msgspec.Struct, frozen=True):
     """`kick` tells the sender that there is work. A caller waits at most `wait_seconds` for the relay."""
 
-    store: Store
-    history: Mailbox
+    store: Submissions
+    history: History
     outbox: Outbox
     retention: Retention
     suppressions: Suppressions

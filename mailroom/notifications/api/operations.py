@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from mailroom.notifications.api import schemas as shapes
+from mailroom.notifications.api import schemas
 from mailroom.notifications.api.schemas import Status
 from mailroom.notifications.message.request import Send
 from mailroom.notifications.model.messages import State
@@ -50,7 +50,7 @@ class PreviewTemplate(msgspec.Struct, rename="camel", forbid_unknown_fields=True
     version: Version | None = None
 
 
-class Batch(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True):
+class BatchRequest(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True):
     """The body of `POST /batch`. Each message is decoded on its own, so that one that is wrong spoils no other."""
 
     messages: list[msgspec.Raw]
@@ -70,7 +70,7 @@ _TIMES = (
 
 SEND = Operation(
     "Send an e-mail",
-    {200: shapes.Accepted, 202: shapes.Accepted},
+    {200: schemas.AcceptedNotification, 202: schemas.AcceptedNotification},
     body=Send,
     parameters=(_KEY, Parameter("Prefer", "`respond-async`: do not wait for the relay.", where="header")),
     problems=(409,),
@@ -79,14 +79,14 @@ SEND = Operation(
 )
 SEND_BATCH = Operation(
     "Send up to 100 e-mails",
-    {202: shapes.BatchAnswer, 422: shapes.BatchAnswer},
+    {202: schemas.BatchAnswer, 422: schemas.BatchAnswer},
     body=BatchOfMessages,
     parameters=(_KEY,),
     text="Each is accepted or refused on its own. 422 when all of them are refused.",
 )
 LIST = Operation(
     "A page of notifications, newest first",
-    {200: shapes.Page},
+    {200: schemas.Page},
     parameters=(
         Parameter("status", "Where they stand.", Status),
         Parameter("emailTo", "One of the recipients, `cc` and `bcc` included."),
@@ -95,52 +95,52 @@ LIST = Operation(
         *PAGE,
     ),
 )
-COUNTS = Operation("How many notifications are in each state", {200: shapes.Counts}, parameters=_TIMES)
+COUNTS = Operation("How many notifications are in each state", {200: schemas.NotificationCounts}, parameters=_TIMES)
 ERASE = Operation(
     "Erase one person's notifications",
-    {200: shapes.Erased},
+    {200: schemas.Erased},
     parameters=(Parameter("emailTo", "Whose: every notification with this recipient.", required=True),),
 )
-GET = Operation("One notification, with its attempts", {200: shapes.Notification}, problems=(404,))
-CANCEL = Operation("Cancel a notification that waits", {200: shapes.Item}, problems=(404, 409))
+GET = Operation("One notification, with its attempts", {200: schemas.Notification}, problems=(404,))
+CANCEL = Operation("Cancel a notification that waits", {200: schemas.Item}, problems=(404, 409))
 RESEND = Operation(
     "Send a notification that has ended again",
-    {202: shapes.Item},
+    {202: schemas.Item},
     problems=(404, 409),
     text="To everybody who has not got it for certain; to all, when all have.",
 )
 LIST_SUPPRESSIONS = Operation(
     "A page of the addresses that get no mail, newest first",
-    {200: shapes.SuppressionPage},
+    {200: schemas.SuppressionPage},
     parameters=(Parameter("address", "Only this one."), *PAGE),
 )
-SUPPRESS = Operation("Put an address on the list", {200: shapes.Suppression}, body=Suppress)
-UNSUPPRESS = Operation("Take an address off the list", {200: shapes.Removed}, problems=(404,))
-LIST_TEMPLATES = Operation("A page of the templates, by name", {200: shapes.TemplatePage}, parameters=PAGE)
+SUPPRESS = Operation("Put an address on the list", {200: schemas.Suppression}, body=Suppress)
+UNSUPPRESS = Operation("Take an address off the list", {200: schemas.Removed}, problems=(404,))
+LIST_TEMPLATES = Operation("A page of the templates, by name", {200: schemas.TemplatePage}, parameters=PAGE)
 GET_TEMPLATE = Operation(
     "A template",
-    {200: shapes.StoredTemplate},
+    {200: schemas.StoredTemplate},
     parameters=(Parameter("version", "By default the newest.", int),),
     problems=(404,),
 )
 PUT_TEMPLATE = Operation(
     "Make a template, or a new version of it",
-    {200: shapes.StoredTemplate, 201: shapes.StoredTemplate},
+    {200: schemas.StoredTemplate, 201: schemas.StoredTemplate},
     body=PutTemplate,
     text="201 when there was none of this name. What is just like the newest version makes no new one.",
 )
 DELETE_TEMPLATE = Operation(
     "End a template",
-    {200: shapes.DeletedTemplate},
+    {200: schemas.DeletedTemplate},
     problems=(404,),
     text="No message can be made from its newest version any more. Its versions can still be read, and used by number.",
 )
 LIST_VERSIONS = Operation(
-    "The versions of a template, newest first", {200: shapes.TemplateVersions}, parameters=PAGE, problems=(404,)
+    "The versions of a template, newest first", {200: schemas.TemplateVersions}, parameters=PAGE, problems=(404,)
 )
 PREVIEW_TEMPLATE = Operation(
     "What a message made with these parameters would say",
-    {200: shapes.Preview},
+    {200: schemas.Preview},
     body=PreviewTemplate,
     problems=(404,),
 )

@@ -7,17 +7,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from mailroom.notifications.model.messages import Fate, Kind, State
-from mailroom.web.schemas import Cursor, Id, Time
+from mailroom.notifications.model.messages import Kind, RecipientStatus, State
+from mailroom.web.schemas import Cursor, Fault, Id, Schema, Time
 
 Status = Annotated[str, Meta(extra_json_schema={"enum": [state.value for state in State]})]
 
 
-class Shape(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """The base of what the API sends."""
-
-
-class Accepted(Shape):
+class AcceptedNotification(Schema):
     """`result` and `message` are the original's answer. `status` is where the notification stands now."""
 
     result: Literal["OK"]
@@ -26,7 +22,7 @@ class Accepted(Shape):
     status: Status
 
 
-class RefusedEntry(Shape):
+class RefusedEntry(Schema):
     """A message of a batch that was refused; nothing of it was stored."""
 
     result: Literal["FAILED"]
@@ -35,7 +31,7 @@ class RefusedEntry(Shape):
     field: str | None
 
 
-class BatchAnswer(Shape):
+class BatchAnswer(Schema):
     """`items` are in the order of the request, each like the answer to a call of its own."""
 
     accepted: int
@@ -43,19 +39,14 @@ class BatchAnswer(Shape):
     items: list[dict[str, Any]]
 
 
-class Made(Shape):
+class Made(Schema):
     """The template that a notification was made from."""
 
     name: str
     version: int
 
 
-class Fault(Shape):
-    code: str
-    message: str
-
-
-class Item(Shape):
+class Item(Schema):
     """A notification in a list. `error` is the answer that kept it from somebody."""
 
     id: Id
@@ -75,29 +66,29 @@ class Item(Shape):
     message_id: str
 
 
-class Page(Shape):
+class Page(Schema):
     items: list[Item]
     next_cursor: Cursor | None
 
 
-class RecipientFate(Shape):
+class RecipientDetails(Schema):
     """What became of one recipient, and the relay's last answer about it."""
 
     address: str
     kind: Annotated[str, Meta(extra_json_schema={"enum": [kind.value for kind in Kind]})]
-    status: Annotated[str, Meta(extra_json_schema={"enum": [fate.value for fate in Fate]})]
+    status: Annotated[str, Meta(extra_json_schema={"enum": [fate.value for fate in RecipientStatus]})]
     code: int | None
     text: str
 
 
-class StoredObject(Shape):
+class StoredObject(Schema):
     """One version of an object of the attachments' bucket."""
 
     key: str
     version_id: str
 
 
-class Attached(Shape):
+class Attached(Schema):
     """A file that was sent with it. `size` is in bytes. Without an `object` its content came with the request."""
 
     filename: str
@@ -106,7 +97,7 @@ class Attached(Shape):
     object: StoredObject | None
 
 
-class Transcript(Shape):
+class Transcript(Schema):
     """One step of the talk with the relay. Without a `code` there was no answer."""
 
     step: str
@@ -116,7 +107,7 @@ class Transcript(Shape):
     recipient: str | UnsetType = UNSET
 
 
-class Attempt(Shape):
+class Attempt(Schema):
     """`outcome` is a state, or `interrupted` when the sender was lost before the relay could have the message."""
 
     started_at: Time
@@ -130,7 +121,7 @@ class Notification(Item):
 
     from_: str = msgspec.field(name="from")
     reply_to: list[str]
-    recipients: list[RecipientFate]
+    recipients: list[RecipientDetails]
     headers: dict[str, str]
     html: str
     text: str
@@ -139,20 +130,20 @@ class Notification(Item):
     attempts: list[Attempt]
 
 
-class Counts(Shape):
+class NotificationCounts(Schema):
     """How many notifications there are in each state."""
 
     counts: dict[str, int]
 
 
-class Erased(Shape):
+class Erased(Schema):
     """`left` are being sent just now: erase again."""
 
     erased: int
     left: int
 
 
-class Suppression(Shape):
+class Suppression(Schema):
     """`notificationId` is the one that bounced."""
 
     address: str
@@ -161,16 +152,16 @@ class Suppression(Shape):
     created_at: Time
 
 
-class SuppressionPage(Shape):
+class SuppressionPage(Schema):
     items: list[Suppression]
     next_cursor: Cursor | None
 
 
-class Removed(Shape):
+class Removed(Schema):
     removed: str
 
 
-class TemplateHead(Shape):
+class TemplateHead(Schema):
     """`keyId` is the key that made this version, or `command`."""
 
     name: str
@@ -179,7 +170,7 @@ class TemplateHead(Shape):
     key_id: str
 
 
-class TemplatePage(Shape):
+class TemplatePage(Schema):
     items: list[TemplateHead]
     next_cursor: Cursor | None
 
@@ -188,7 +179,7 @@ class TemplateVersion(TemplateHead):
     deleted: bool
 
 
-class TemplateVersions(Shape):
+class TemplateVersions(Schema):
     items: list[TemplateVersion]
     next_cursor: Cursor | None
 
@@ -199,14 +190,14 @@ class StoredTemplate(TemplateHead):
     text: str | None
 
 
-class DeletedTemplate(Shape):
+class DeletedTemplate(Schema):
     """`version` is the last one that can be read."""
 
     deleted: str
     version: int
 
 
-class Preview(Shape):
+class Preview(Schema):
     """Without `text`, it would be made from the HTML."""
 
     name: str

@@ -16,7 +16,7 @@ from mailroom.notifications.api.context import context
 from mailroom.notifications.api.messages import SEND
 from mailroom.notifications.message.request import Send, check
 from mailroom.notifications.model.messages import State
-from mailroom.notifications.outbox.accept import Accepted, Idempotency, Order
+from mailroom.notifications.outbox.accept import Acceptance, Idempotency, Submission
 from mailroom.platform.mongo import Document
 from mailroom.web.endpoints import caller, endpoint, json_body
 from mailroom.web.problems import Problem
@@ -61,11 +61,11 @@ def send_one() -> Response:
 @endpoint(operations.SEND_BATCH, SEND)
 def send_batch() -> Response:
     """Accepts or refuses each message on its own, and has them sent in the background."""
-    messages = json_body(operations.Batch).messages
+    messages = json_body(operations.BatchRequest).messages
     if not 1 <= len(messages) <= MOST_MESSAGES:
         raise Invalid("messages", "batch.size", f"a batch has 1 to {MOST_MESSAGES} messages")
     key = _idempotency_key()
-    orders: dict[int, Order] = {}
+    orders: dict[int, Submission] = {}
     items: list[Any] = [None] * len(messages)
     for index, message in enumerate(messages):
         # A key cannot hold a line end, so no key of a single call equals that of a message in a batch.
@@ -88,13 +88,13 @@ def send_batch() -> Response:
     return json_response(answer, 202 if refused < len(items) else 422)
 
 
-def _order(body: bytes, key: str | None) -> Order:
+def _order(body: bytes, key: str | None) -> Submission:
     send = json_body(Send, body)
     draft = check(send, context().extras)
-    return Order(draft, None if key is None else Idempotency(f"{caller().id}:{key}", send.digest()))
+    return Submission(draft, None if key is None else Idempotency(f"{caller().id}:{key}", send.digest()))
 
 
-def _known(body: bytes, key: str | None) -> Accepted | None:
+def _known(body: bytes, key: str | None) -> Acceptance | None:
     """The message that an earlier call with this key and body led to: its template or object may be gone by now."""
     if key is None:
         return None
@@ -124,7 +124,7 @@ def _send_now(document: Document, seconds: float) -> Response:
     return answers.outcome(document, waiting=state is None)
 
 
-def _repeat(accepted: Accepted) -> Response:
+def _repeat(accepted: Acceptance) -> Response:
     """The answer of the first call, or 409 while it has none."""
     document = accepted.document
     answered = document["idempotency"]["answered"]

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from mailroom.notifications.message.headers import is_free_text
 from mailroom.notifications.model.addresses import has_control
-from mailroom.notifications.model.messages import Address, Attachment, Kind, Message, Sender
+from mailroom.notifications.model.messages import Address, Attachment, Kind, MailFrom, Message
 
 _LINE = 76  # RFC 2045 and 2047: encoded lines are not longer
 _LINE_BYTES = _LINE // 4 * 3  # of content, in base64
@@ -94,7 +94,7 @@ _date = lru_cache(16)(format_datetime)
 
 
 @lru_cache(16)
-def _from(sender: Sender) -> str:
+def _from(sender: MailFrom) -> str:
     return formataddr((_refuse_control(sender.name), _refuse_control(sender.address)))
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from mailroom.errors import InvalidSetting
-from mailroom.notifications.model.messages import Address, Sender
+from mailroom.notifications.model.messages import Address, MailFrom
 from mailroom.web.problems import Problem
 
 LONGEST = 254  # RFC 5321: a path has 256 octets, with its angle brackets
@@ -35,7 +35,7 @@ def key(shown: str) -> str:
     return unicodedata.normalize("NFC", shown).casefold()
 
 
-def sender(text: str) -> Sender:
+def sender(text: str) -> MailFrom:
     """The sender that MAIL_FROM gives, as `Name <address>` or an address alone.
 
     Raises:
@@ -44,7 +44,7 @@ def sender(text: str) -> Sender:
     name, found = parseaddr(text)
     if not found.isascii() or "@" not in found.strip("@") or has_control(text) or " " in found:
         raise InvalidSetting(f"MAIL_FROM is {text!r}: must be an address, or Name <address>")
-    return Sender(name, found)
+    return MailFrom(name, found)
 
 
 def has_control(text: str) -> bool:

@@ -22,7 +22,7 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Fate(StrEnum):
+class RecipientStatus(StrEnum):
     """What the relay said about one recipient, last."""
 
     PENDING = "pending"
@@ -68,7 +68,7 @@ class Address(msgspec.Struct, frozen=True):
 class Recipient(msgspec.Struct, frozen=True):
     address: Address
     kind: Kind = Kind.TO
-    fate: Fate = Fate.PENDING
+    status: RecipientStatus = RecipientStatus.PENDING
     code: int | None = None
     text: str = ""
 
@@ -99,7 +99,7 @@ class Message(msgspec.Struct, frozen=True):
 
     message_id: str
     date: datetime
-    sender: Sender
+    sender: MailFrom
     recipients: tuple[Recipient, ...]
     subject: str
     text: str
@@ -112,7 +112,7 @@ class Message(msgspec.Struct, frozen=True):
         return tuple(recipient.address for recipient in self.recipients if recipient.kind is kind)
 
 
-class Sender(msgspec.Struct, frozen=True):
+class MailFrom(msgspec.Struct, frozen=True):
     """Who the mail is from: `name <address>`."""
 
     name: str

@@ -9,7 +9,7 @@ from bson import ObjectId
 from pymongo.errors import BulkWriteError
 
 from mailroom.notifications.message.request import Draft
-from mailroom.notifications.model.messages import Sender
+from mailroom.notifications.model.messages import MailFrom
 from mailroom.notifications.outbox import documents
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.server_clock import ServerClock
@@ -27,29 +27,29 @@ class Idempotency(msgspec.Struct, frozen=True):
     digest: str
 
 
-class Order(msgspec.Struct, frozen=True):
+class Submission(msgspec.Struct, frozen=True):
     """A message to be accepted."""
 
     draft: Draft
     idempotency: Idempotency | None = None
 
 
-class Accepted(msgspec.Struct, frozen=True):
+class Acceptance(msgspec.Struct, frozen=True):
     """`repeated`: the document is that of an earlier call with the same key, as it is now."""
 
     document: Document
     repeated: bool
 
 
-class Store:
+class Submissions:
     """Puts messages into the collection `notifications`. Blocks for MongoDB's answers; errors are the driver's."""
 
-    def __init__(self, collection: Documents, clock: ServerClock, sender: Sender) -> None:
+    def __init__(self, collection: Documents, clock: ServerClock, sender: MailFrom) -> None:
         self._collection = collection
         self._clock = clock
         self._sender = sender
 
-    def accept(self, orders: list[Order], caller: str, *, answered: bool) -> list[Accepted | Problem]:
+    def accept(self, orders: list[Submission], caller: str, *, answered: bool) -> list[Acceptance | Problem]:
         """Writes the messages with majority. `answered`: the caller is told at once, and not what becomes of them.
 
         Returns for each order what was accepted, or 422 when its key was used with another body.
@@ -58,11 +58,11 @@ class Store:
         documents_ = [self._document(order, caller, now, answered) for order in orders]
         known = self._insert(documents_)
         return [
-            self._repeated(order, document) if index in known else Accepted(document, repeated=False)
+            self._repeated(order, document) if index in known else Acceptance(document, repeated=False)
             for index, (order, document) in enumerate(zip(orders, documents_, strict=True))
         ]
 
-    def _document(self, order: Order, caller: str, now: datetime, answered: bool) -> Document:
+    def _document(self, order: Submission, caller: str, now: datetime, answered: bool) -> Document:
         document = documents.from_draft(order.draft, ObjectId(), self._sender, caller, now)
         if order.idempotency is not None:
             key, digest = order.idempotency.key, order.idempotency.digest
@@ -81,30 +81,30 @@ class Store:
             return {each["index"] for each in failures}
         return set()
 
-    def _repeated(self, order: Order, document: Document) -> Accepted | Problem:
+    def _repeated(self, order: Submission, document: Document) -> Acceptance | Problem:
         """What an insert that found its key, or its id, taken came to.
 
         Nobody else has the id: the write arrived before, its answer was lost, and the driver sent it again.
         """
         if order.idempotency is None:
-            return Accepted(document, repeated=False)
+            return Acceptance(document, repeated=False)
         while True:
             try:
                 earlier = self._earlier(order.idempotency)
             except Problem as problem:
                 return problem
             if earlier is not None:
-                return Accepted(earlier, repeated=earlier["_id"] != document["_id"])
+                return Acceptance(earlier, repeated=earlier["_id"] != document["_id"])
             if not self._insert([document]):
-                return Accepted(document, repeated=False)
+                return Acceptance(document, repeated=False)
 
-    def known(self, idempotency: Idempotency) -> Accepted | None:
+    def known(self, idempotency: Idempotency) -> Acceptance | None:
         """What was accepted with this key and body, if anything was."""
         try:
             earlier = self._earlier(idempotency)
         except Problem:  # with another body
             return None
-        return None if earlier is None else Accepted(earlier, repeated=True)
+        return None if earlier is None else Acceptance(earlier, repeated=True)
 
     def _earlier(self, idempotency: Idempotency) -> Document | None:
         """The message that has the key; None when it was forgotten meanwhile, after 24 hours."""

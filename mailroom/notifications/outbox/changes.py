@@ -10,7 +10,7 @@ from pymongo import UpdateMany
 
 from mailroom.notifications.model.messages import Result, State
 from mailroom.notifications.outbox import documents
-from mailroom.notifications.outbox.claims import Claim
+from mailroom.notifications.outbox.claims import ClaimedMessage
 from mailroom.notifications.outbox.outcomes import Decision
 from mailroom.platform.mongo import Document
 
@@ -20,17 +20,17 @@ MOST_ATTEMPTS_KEPT = 50
 _INTERRUPTED = "interrupted"
 
 
-class Settlement(NamedTuple):
+class FinishedAttempt(NamedTuple):
     """What is to be written when an attempt has ended."""
 
-    claim: Claim
+    claim: ClaimedMessage
     decision: Decision
     result: Result
 
 
-def settling(ended: Sequence[Settlement], now: datetime) -> list[UpdateMany]:
+def settling(ended: Sequence[FinishedAttempt], now: datetime) -> list[UpdateMany]:
     """Each message gets its own result."""
-    groups: dict[tuple[int, bool], list[Settlement]] = {}
+    groups: dict[tuple[int, bool], list[FinishedAttempt]] = {}
     for each in ended:
         groups.setdefault((each.claim.epoch, each.decision.wait is None), []).append(each)
     return [
@@ -50,7 +50,7 @@ def lost(began: datetime, now: datetime, *, handed_over: bool) -> Document:
     }
 
 
-def _settling(ended: Sequence[Settlement], now: datetime, final: bool) -> list[Document]:
+def _settling(ended: Sequence[FinishedAttempt], now: datetime, final: bool) -> list[Document]:
     """Takes for each message what is its own. What has no next step is due no more."""
     # Literal: the texts of relays may look like expressions. A list to take one from would be copied for each message.
     own = [
@@ -68,7 +68,7 @@ def _settling(ended: Sequence[Settlement], now: datetime, final: bool) -> list[D
     return [{"$replaceWith": settled}, *([{"$unset": "dueAt"}] if final else [])]
 
 
-def _attempt(ended: Settlement, now: datetime) -> Document:
+def _attempt(ended: FinishedAttempt, now: datetime) -> Document:
     return {
         "startedAt": ended.claim.at,
         "endedAt": now,
@@ -77,7 +77,7 @@ def _attempt(ended: Settlement, now: datetime) -> Document:
     }
 
 
-def _result(ended: Settlement, now: datetime) -> Document:
+def _result(ended: FinishedAttempt, now: datetime) -> Document:
     claim, decision, _ = ended
     result: Document = {
         "state": decision.state,

@@ -34,14 +34,14 @@ _NO_EPOCH = -1
 _TRIES = 5
 
 
-class Due(NamedTuple):
+class MessageRef(NamedTuple):
     """A message that is due, as it was with this epoch."""
 
     id: ObjectId
     epoch: int
 
 
-class Group(msgspec.Struct, eq=False):
+class Claim(msgspec.Struct, eq=False):
     """Messages that were claimed together. `left` of them are not done with.
 
     One that `failed` has no result: the claim is kept until its time is over, so that it is not tried again at once.
@@ -58,7 +58,7 @@ class Group(msgspec.Struct, eq=False):
         return self.left == 0 and not self.failed
 
 
-class Claim(msgspec.Struct, eq=False):
+class ClaimedMessage(msgspec.Struct, eq=False):
     """A message that this process may send until the lease ends. The contents of its attachments are left out.
 
     `epoch` is the one that its result names. `at` is when it was claimed; `attempts` is how many there are since the
@@ -66,7 +66,7 @@ class Claim(msgspec.Struct, eq=False):
     """
 
     document: Document
-    group: Group
+    group: Claim
     at: datetime
     attempts: int
     in_doubt: bool
@@ -82,13 +82,13 @@ class Claim(msgspec.Struct, eq=False):
         return found
 
 
-class Lost(msgspec.Struct, frozen=True):
+class LostClaim(msgspec.Struct, frozen=True):
     """A claim whose sender was lost: the messages that it had handed over, and the others, as they were then."""
 
     id: ObjectId
     at: datetime
-    handed_over: Sequence[Due]
-    others: Sequence[Due]
+    handed_over: Sequence[MessageRef]
+    others: Sequence[MessageRef]
 
 
 class Claims:
@@ -99,7 +99,7 @@ class Claims:
         self._leases = database["leases"]
         self._lease = lease
 
-    def take(self, messages: Sequence[Due], now: datetime) -> tuple[ObjectId, list[Due]]:
+    def take(self, messages: Sequence[MessageRef], now: datetime) -> tuple[ObjectId, list[MessageRef]]:
         """Claims those of `messages` that nobody else has claimed; they may be none."""
         claim, wanted = ObjectId(), list(messages)
         if not wanted:
@@ -118,7 +118,7 @@ class Claims:
             self.release([claim])
         return claim, wanted
 
-    def seize(self, messages: Sequence[Due], now: datetime) -> tuple[ObjectId, list[Due]]:
+    def seize(self, messages: Sequence[MessageRef], now: datetime) -> tuple[ObjectId, list[MessageRef]]:
         """Takes those of `messages`, as they were read, that are not handed over from whoever has claimed them: from
         now on no sender sends them. To be released by the caller.
         """
@@ -128,20 +128,20 @@ class Claims:
                 for message in left.keys() & set(other["messages"]):
                     if not self._bar(other["_id"], left[message]):
                         del left[message]
-            claim, seized = self.take([Due(each, _NO_EPOCH) for each in left], now)
+            claim, seized = self.take([MessageRef(each, _NO_EPOCH) for each in left], now)
             if len(seized) == len(left) or not tries_left:
                 break
             self.release([claim])  # somebody was quicker with one of them
         return claim, [left[each.id] for each in seized]
 
-    def hand_over(self, claim: ObjectId, messages: Sequence[Due], now: datetime) -> bool:
+    def hand_over(self, claim: ObjectId, messages: Sequence[MessageRef], now: datetime) -> bool:
         """Notes that the final dots of these messages come next. False, and nothing is noted, when one may not go."""
         which = {"_id": claim, "closed": False, "barred": {"$nin": [each.id for each in messages]}}
         noted = [{"message": each.id, "epoch": each.epoch} for each in messages]
         change = {"$push": {"handedOver": {"$each": noted}}, "$set": {"until": now + self._lease}}
         return bool(self._leases.update_one(which, change).matched_count)
 
-    def handed_over(self) -> set[Due]:
+    def handed_over(self) -> set[MessageRef]:
         """The messages of all claims that were handed over, as they were then."""
         return {each for lease in self._leases.find({}, {"handedOver": 1}) for each in _handed_over(lease)}
 
@@ -151,7 +151,7 @@ class Claims:
         claims = self._claims.find({"_id": {"$in": live}}, {"messages": 1}) if live else ()
         return {message for each in claims for message in each["messages"]}
 
-    def lost(self, now: datetime) -> list[Lost]:
+    def lost(self, now: datetime) -> list[LostClaim]:
         """The claims whose time is over. From now on nothing of them is handed over."""
         over = self._leases.find({"until": {"$lte": now}}, {"_id": 1})
         return [lost for each in over if (lost := self._close(each["_id"], now)) is not None]
@@ -162,7 +162,7 @@ class Claims:
         self._claims.delete_many(which)
         self._leases.delete_many(which)
 
-    def _close(self, claim: ObjectId, now: datetime) -> Lost | None:
+    def _close(self, claim: ObjectId, now: datetime) -> LostClaim | None:
         """None when a hand-over was quicker, and the lease goes on."""
         which = {"_id": claim, "until": {"$lte": now}}
         change = {"$set": {"closed": True}}
@@ -171,10 +171,10 @@ class Claims:
             return None
         handed_over = _handed_over(lease)
         found = self._claims.find_one({"_id": claim}) or {"messages": [], "epochs": []}
-        claimed = map(Due, found["messages"], found["epochs"])
-        return Lost(claim, lease["at"], handed_over, [each for each in claimed if each not in handed_over])
+        claimed = map(MessageRef, found["messages"], found["epochs"])
+        return LostClaim(claim, lease["at"], handed_over, [each for each in claimed if each not in handed_over])
 
-    def _bar(self, claim: ObjectId, message: Due) -> bool:
+    def _bar(self, claim: ObjectId, message: MessageRef) -> bool:
         """Takes the message out of the claim, unless it is handed over with it."""
         handed_over = {"$elemMatch": {"message": message.id, "epoch": {"$gte": message.epoch}}}
         barred = self._leases.update_one(
@@ -196,5 +196,5 @@ class Claims:
         return {message for claim in leases for message in claims[claim]}
 
 
-def _handed_over(lease: Document) -> list[Due]:
-    return [Due(each["message"], each["epoch"]) for each in lease["handedOver"]]
+def _handed_over(lease: Document) -> list[MessageRef]:
+    return [MessageRef(each["message"], each["epoch"]) for each in lease["handedOver"]]

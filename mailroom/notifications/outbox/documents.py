@@ -13,11 +13,11 @@ from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import (
     Address,
     Attachment,
-    Fate,
     Kind,
+    MailFrom,
     Message,
     Recipient,
-    Sender,
+    RecipientStatus,
     State,
     Step,
     StoredFile,
@@ -25,7 +25,7 @@ from mailroom.notifications.model.messages import (
 from mailroom.platform.mongo import Document
 
 
-def from_draft(draft: Draft, message_id: ObjectId, sender: Sender, key_id: str, now: datetime) -> Document:
+def from_draft(draft: Draft, message_id: ObjectId, sender: MailFrom, key_id: str, now: datetime) -> Document:
     """A message in its first state. Its Message-ID and date are made here, once."""
     return {
         "_id": message_id,
@@ -74,7 +74,7 @@ def to_message(document: Document, recipients: tuple[Recipient, ...]) -> Message
     return Message(
         message_id=document["messageId"],
         date=document["createdAt"],
-        sender=Sender(document["from"]["name"], document["from"]["address"]),
+        sender=MailFrom(document["from"]["name"], document["from"]["address"]),
         recipients=recipients,
         subject=document["subject"],
         text=document["text"],
@@ -90,7 +90,7 @@ def from_recipients(recipients: tuple[Recipient, ...]) -> list[Document]:
         {
             **_from_address(recipient.address),
             "kind": recipient.kind,
-            "fate": recipient.fate,
+            "fate": recipient.status,
             "code": recipient.code,
             "text": recipient.text,
         }
@@ -100,7 +100,7 @@ def from_recipients(recipients: tuple[Recipient, ...]) -> list[Document]:
 
 def to_recipients(documents: list[Document]) -> tuple[Recipient, ...]:
     return tuple(
-        Recipient(_to_address(each), Kind(each["kind"]), Fate(each["fate"]), each["code"], each["text"])
+        Recipient(_to_address(each), Kind(each["kind"]), RecipientStatus(each["fate"]), each["code"], each["text"])
         for each in documents
     )
 

@@ -8,7 +8,7 @@ from bson import ObjectId
 
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import State
-from mailroom.notifications.outbox.claims import Due
+from mailroom.notifications.outbox.claims import MessageRef
 from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.platform.mongo import Document, Documents
 from mailroom.web import paging
@@ -18,7 +18,7 @@ from mailroom.web.problems import Problem
 _LISTED = {"text": 0, "html": 0, "attachments": 0, "attempts": 0, "idempotency": 0}
 
 
-class Mailbox:
+class History:
     """The collection `notifications` as callers see it: what is handed over is `sending`, though a sender's lease says
     so and the document does not. Leases are looked at first: a message whose result is there then has it.
 
@@ -77,7 +77,7 @@ class Mailbox:
         counts[State.SENDING] += handed_over
         return counts
 
-    def _in_state(self, state: State, sending: Set[Due]) -> tuple[Document, str | None]:
+    def _in_state(self, state: State, sending: Set[MessageRef]) -> tuple[Document, str | None]:
         """The filter for what is seen in that state, and the index that serves it."""
         if state is State.QUEUED and sending:
             return {"state": state, "$and": [{"_id": {"$nin": self._queued(sending, {})}}]}, "state"
@@ -86,15 +86,15 @@ class Mailbox:
             return {"$and": [{"_id": {"$in": lost + self._queued(sending, {})}}]}, None
         return {"state": state}, "state"
 
-    def _queued(self, sending: Set[Due], times: Document) -> list[ObjectId]:
+    def _queued(self, sending: Set[MessageRef], times: Document) -> list[ObjectId]:
         """Those of the messages that have no result yet, in whose documents they are still queued."""
         which = {"_id": {"$in": [each.id for each in sending]}, "state": State.QUEUED, **times}
         found = self._collection.find(which, {"epoch": 1}) if sending else ()
-        return [each["_id"] for each in found if Due(each["_id"], each["epoch"]) in sending]
+        return [each["_id"] for each in found if MessageRef(each["_id"], each["epoch"]) in sending]
 
 
-def _seen(document: Document, sending: Set[Due]) -> Document:
-    if document["state"] == State.QUEUED and Due(document["_id"], document["epoch"]) in sending:
+def _seen(document: Document, sending: Set[MessageRef]) -> Document:
+    if document["state"] == State.QUEUED and MessageRef(document["_id"], document["epoch"]) in sending:
         return document | {"state": State.SENDING}
     return document
 

@@ -39,8 +39,8 @@ from mailroom.errors import LeaseLost
 from mailroom.notifications.model.messages import Priority, State
 from mailroom.notifications.outbox import changes, documents
 from mailroom.notifications.outbox import outcomes as settling
-from mailroom.notifications.outbox.changes import Settlement
-from mailroom.notifications.outbox.claims import Claim, Claims, Due, Group
+from mailroom.notifications.outbox.changes import FinishedAttempt
+from mailroom.notifications.outbox.claims import Claim, ClaimedMessage, Claims, MessageRef
 from mailroom.platform.mongo import Document
 from mailroom.platform.server_clock import ServerClock
 
@@ -65,7 +65,7 @@ class Outbox:
         self._clock = clock
         self._claims = Claims(database, timedelta(seconds=lease_seconds))
 
-    def due(self, limit: int) -> list[Due]:
+    def due(self, limit: int) -> list[MessageRef]:
         """Messages that are due and not claimed, at most `limit`: those of higher priority first, then those that have
         waited longest.
 
@@ -74,7 +74,7 @@ class Outbox:
         now = self._clock.now()
         self._note_lost(now)
         taken = self._claims.taken(now)
-        found: list[Due] = []
+        found: list[MessageRef] = []
         for priority in Priority:
             if left := limit - len(found):
                 first = self._first_due(priority, now, left + len(taken))
@@ -83,13 +83,13 @@ class Outbox:
                 found += free
         return found
 
-    def _first_due(self, priority: Priority, now: datetime, limit: int) -> list[Due]:
+    def _first_due(self, priority: Priority, now: datetime, limit: int) -> list[MessageRef]:
         """The messages of one priority that have waited longest. The index `due` serves the filter and the order."""
         which = {"priority": priority, "dueAt": {"$lte": now}}
         found = self._collection.find(which, {"epoch": 1}).sort("dueAt", 1).limit(limit)
-        return [Due(each["_id"], each["epoch"]) for each in found]
+        return [MessageRef(each["_id"], each["epoch"]) for each in found]
 
-    def claim(self, messages: Sequence[Due]) -> list[Claim]:
+    def claim(self, messages: Sequence[MessageRef]) -> list[ClaimedMessage]:
         """Those of `messages` that are still due, unless another sender was quicker; in the same order."""
         now = self._clock.now()
         claim, wanted = self._claims.take(messages, now)
@@ -98,7 +98,7 @@ class Outbox:
         # What was claimed may have been sent before that. From now on nobody else begins with it.
         found = self._collection.find({"_id": {"$in": [each.id for each in wanted]}}, _SENDING)
         by_id = {each["_id"]: each for each in found}
-        group = Group(claim, 0)
+        group = Claim(claim, 0)
         claims = [
             _claim(document, group, now)
             for each in wanted
@@ -109,9 +109,9 @@ class Outbox:
             self.release([group])
         return claims
 
-    def claim_new(self, message: ObjectId) -> Claim | None:
+    def claim_new(self, message: ObjectId) -> ClaimedMessage | None:
         """That message, which was just accepted, if nobody has begun to send it."""
-        claims = self.claim([Due(message, 0)])
+        claims = self.claim([MessageRef(message, 0)])
         return claims[0] if claims else None
 
     def _note_lost(self, now: datetime) -> None:
@@ -126,11 +126,11 @@ class Outbox:
                     self._collection.update_many({"_id": {"$in": ids}, "epoch": epoch}, change)
             self._claims.release([lost.id])
 
-    def release(self, groups: Sequence[Group]) -> None:
+    def release(self, groups: Sequence[Claim]) -> None:
         """Lets others have what is left of these claims."""
         self._claims.release([group.id for group in groups])
 
-    def attachments(self, claim: Claim) -> list[Document]:
+    def attachments(self, claim: ClaimedMessage) -> list[Document]:
         """Its attachments with their contents, which may be large."""
         found = self._collection.find_one({"_id": claim.id}, {"attachments": 1})
         if found is None:
@@ -138,17 +138,17 @@ class Outbox:
         attachments: list[Document] = found["attachments"]
         return attachments
 
-    def hand_over(self, claims: Sequence[Claim]) -> list[bool]:
+    def hand_over(self, claims: Sequence[ClaimedMessage]) -> list[bool]:
         """Notes that the final dots of these messages come next, and renews their lease.
 
         Tells for each whether it is noted. If it is not, another sender has the message, or it was cancelled: the dot
         must not be sent.
         """
         now = self._clock.now()
-        groups: dict[ObjectId, list[Claim]] = {}
+        groups: dict[ObjectId, list[ClaimedMessage]] = {}
         for claim in claims:
             groups.setdefault(claim.group.id, []).append(claim)
-        noted: set[Claim] = set()
+        noted: set[ClaimedMessage] = set()
         for group, some in groups.items():
             if self._claims.hand_over(group, [_due(each) for each in some], now):
                 noted.update(some)
@@ -156,7 +156,7 @@ class Outbox:
                 noted.update(each for each in some if self._claims.hand_over(group, [_due(each)], now))
         return [claim in noted for claim in claims]
 
-    def settle(self, ended: Sequence[Settlement]) -> list[bool]:
+    def settle(self, ended: Sequence[FinishedAttempt]) -> list[bool]:
         """Writes down what attempts came to. What was written before is not written again.
 
         Tells for each whether it is written. If it is not, another sender has the message.
@@ -173,7 +173,7 @@ class Outbox:
             done, refused = False, error
         return [True] * len(ended) if done else self._settled([each.claim for each in ended], refused)
 
-    def _settle_each(self, ended: Sequence[Settlement]) -> list[bool]:
+    def _settle_each(self, ended: Sequence[FinishedAttempt]) -> list[bool]:
         """One that the server refuses keeps no other from being written. Raises what it said in the end."""
         written: list[bool] = []
         refused: BulkWriteError | None = None
@@ -186,7 +186,7 @@ class Outbox:
             raise refused
         return written
 
-    def _settled(self, claims: Sequence[Claim], refused: BulkWriteError | None) -> list[bool]:
+    def _settled(self, claims: Sequence[ClaimedMessage], refused: BulkWriteError | None) -> list[bool]:
         """Whether the result that each has just tried to write is there. Raises `refused` when it could still be."""
         found = self._collection.find({"_id": {"$in": [claim.id for claim in claims]}}, {"epoch": 1, "settledBy": 1})
         now_is = {each["_id"]: (each["epoch"], each.get("settledBy")) for each in found}
@@ -194,7 +194,7 @@ class Outbox:
             raise refused
         return [now_is.get(each.id) == (each.epoch + 1, each.group.id) for each in claims]
 
-    def sending(self) -> set[Due]:
+    def sending(self) -> set[MessageRef]:
         """The messages that are handed over now, or were a moment ago: then they have a later epoch."""
         return self._claims.handed_over()
 
@@ -213,9 +213,9 @@ class Outbox:
             return self._collection.delete_many({"_id": {"$in": ids}, "state": State.QUEUED}).deleted_count
 
     @contextmanager
-    def _seized(self, found: Iterable[Document]) -> Iterator[Sequence[Due]]:
+    def _seized(self, found: Iterable[Document]) -> Iterator[Sequence[MessageRef]]:
         """Those of the messages that are not handed over: no sender has or gets them meanwhile."""
-        waiting = [Due(each["_id"], each["epoch"]) for each in found]
+        waiting = [MessageRef(each["_id"], each["epoch"]) for each in found]
         claim, seized = self._claims.seize(waiting, self._clock.now())
         try:
             yield seized
@@ -223,7 +223,7 @@ class Outbox:
             if seized:
                 self._claims.release([claim])
 
-    def _change(self, message: Due, change: Document) -> bool:
+    def _change(self, message: MessageRef, change: Document) -> bool:
         which = {"_id": message.id, "epoch": message.epoch}
         return bool(self._collection.update_one(which, {**change, "$inc": {"epoch": 1}}).matched_count)
 
@@ -260,18 +260,18 @@ class Outbox:
             "attemptsBefore": document["attemptCount"],
             "updatedAt": now,
         }
-        return self._change(Due(document["_id"], document["epoch"]), {"$set": values})
+        return self._change(MessageRef(document["_id"], document["epoch"]), {"$set": values})
 
-    def age(self, claim: Claim) -> float:
+    def age(self, claim: ClaimedMessage) -> float:
         """Seconds since the message was to be sent first, or was resent by hand."""
         since: datetime = claim.document["dueSince"]
         return (self._clock.now() - since).total_seconds()
 
 
-def _due(claim: Claim) -> Due:
-    return Due(claim.id, claim.epoch)
+def _due(claim: ClaimedMessage) -> MessageRef:
+    return MessageRef(claim.id, claim.epoch)
 
 
-def _claim(document: Document, group: Group, now: datetime) -> Claim:
+def _claim(document: Document, group: Claim, now: datetime) -> ClaimedMessage:
     attempts = document["attemptCount"] - document["attemptsBefore"] + 1
-    return Claim(document, group, now, attempts, in_doubt=document["state"] == State.SENDING)
+    return ClaimedMessage(document, group, now, attempts, in_doubt=document["state"] == State.SENDING)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Room:
+class ByteBudget:
     """So many bytes, first come, first served. Who wants more than there are gets all. Used from one event loop."""
 
     def __init__(self, size: int) -> None:

@@ -7,7 +7,7 @@ import msgspec
 from mailroom.notifications.outbox.retries import Retries
 
 
-class Policy(msgspec.Struct, frozen=True):
+class SendPolicy(msgspec.Struct, frozen=True):
     """`connections` is how many messages are in delivery at once, `per_second` how many are begun in a second (0: any
     number); `hold`: an unknown outcome waits for a person."""
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import msgspec
 from pymongo.errors import PyMongoError
 
-from mailroom.notifications.model.messages import Fate, Recipient
+from mailroom.notifications.model.messages import Recipient, RecipientStatus
 from mailroom.notifications.outbox import documents
-from mailroom.notifications.outbox.claims import Claim, Due
+from mailroom.notifications.outbox.claims import ClaimedMessage, MessageRef
 from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.outbox.suppressions import Suppressions
 
@@ -30,24 +30,24 @@ _SOON_SECONDS = 0.5
 _STALE_SECONDS = 1.0
 
 
-class Job(msgspec.Struct, frozen=True):
+class Delivery(msgspec.Struct, frozen=True):
     """A claimed message, the recipients as they stand, and which of their addresses on the wire are suppressed."""
 
-    claim: Claim
+    claim: ClaimedMessage
     recipients: tuple[Recipient, ...]
     suppressed: frozenset[str]
 
 
-def jobs(claims: Sequence[Claim], suppressions: Suppressions) -> list[Job]:
+def jobs(claims: Sequence[ClaimedMessage], suppressions: Suppressions) -> list[Delivery]:
     """Blocks for one answer of MongoDB, however many there are."""
     recipients = [documents.to_recipients(claim.document["recipients"]) for claim in claims]
     suppressed = suppressions.among(
-        recipient for each in recipients for recipient in each if recipient.fate is Fate.PENDING
+        recipient for each in recipients for recipient in each if recipient.status is RecipientStatus.PENDING
     )
-    return [Job(claim, each, suppressed) for claim, each in zip(claims, recipients, strict=True)]
+    return [Delivery(claim, each, suppressed) for claim, each in zip(claims, recipients, strict=True)]
 
 
-class Feed:
+class Prefetcher:
     """Gives one claimed message after the other. `size` is how many are claimed at once, up to `most` where they are
     used up soon.
 
@@ -62,13 +62,13 @@ class Feed:
         self._most = most
         self._claimed_at = -_SOON_SECONDS
         self._patience = patience
-        self._ready: deque[tuple[float, Job]] = deque()
-        self._ahead: asyncio.Task[list[Job]] | None = None
+        self._ready: deque[tuple[float, Delivery]] = deque()
+        self._ahead: asyncio.Task[list[Delivery]] | None = None
         self._looked_up = _LEAST_LOOKED_UP // 2
-        self._found: list[Due] = []
+        self._found: list[MessageRef] = []
         self._found_at = 0.0
 
-    async def next(self) -> Job | None:
+    async def next(self) -> Delivery | None:
         """None when nothing is due. Raises what the driver does."""
         if self._ready and time.monotonic() - self._ready[0][0] > self._patience:
             await self.give_back()
@@ -97,7 +97,7 @@ class Feed:
         claimed = await (ahead or asyncio.to_thread(self._claim))
         self._ready.extend((now, job) for job in claimed)
 
-    def _claim(self) -> list[Job]:
+    def _claim(self) -> list[Delivery]:
         """Claims the next that are due. Empty only when none is."""
         before, self._claimed_at = self._claimed_at, time.monotonic()
         if self._claimed_at - before < _SOON_SECONDS:
@@ -108,7 +108,7 @@ class Feed:
                 return jobs(claims, self._suppressions)
         return []
 
-    def _due(self) -> list[Due]:
+    def _due(self) -> list[MessageRef]:
         stale = time.monotonic() - self._found_at > _STALE_SECONDS
         if self._found and not stale:
             return self._found

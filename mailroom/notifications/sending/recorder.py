@@ -11,13 +11,13 @@ from pymongo.errors import PyMongoError
 from mailroom.errors import LeaseLost
 from mailroom.notifications.model.messages import Result, State
 from mailroom.notifications.outbox import outcomes as settling
-from mailroom.notifications.outbox.changes import Settlement
-from mailroom.notifications.outbox.claims import Claim
+from mailroom.notifications.outbox.changes import FinishedAttempt
+from mailroom.notifications.outbox.claims import ClaimedMessage
 from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.outbox.suppressions import Suppressions
 from mailroom.notifications.sending.group_commit import GroupCommit
-from mailroom.notifications.sending.policy import Policy
-from mailroom.notifications.sending.prefetcher import Job
+from mailroom.notifications.sending.policy import SendPolicy
+from mailroom.notifications.sending.prefetcher import Delivery
 from mailroom.platform import mongo
 from mailroom.platform.clock import Budget
 
@@ -39,14 +39,14 @@ _WRITE_AGAIN_SECONDS = 0.5
 class _Ended(NamedTuple):
     """An attempt that is over."""
 
-    job: Job
+    job: Delivery
     result: Result
 
 
 class Recorder:
     """Used from one event loop only. Errors are the driver's, and `LeaseLost` where the message is no longer ours."""
 
-    def __init__(self, outbox: Outbox, suppressions: Suppressions, policy: Policy) -> None:
+    def __init__(self, outbox: Outbox, suppressions: Suppressions, policy: SendPolicy) -> None:
         self._outbox = outbox
         self._suppressions = suppressions
         self._policy = policy
@@ -55,12 +55,12 @@ class Recorder:
         self._hand_over = GroupCommit(outbox.hand_over, _GATHER_HANDOVERS_SECONDS, policy.connections)
         self._write = GroupCommit(self._write_results, _GATHER_RESULTS_SECONDS, 2 * policy.connections)
 
-    async def hand_over(self, claim: Claim) -> None:
+    async def hand_over(self, claim: ClaimedMessage) -> None:
         """Notes that the final dot comes next."""
         if not await self._hand_over(claim):
             raise _lost(claim)
 
-    async def settle(self, job: Job, result: Result) -> State:
+    async def settle(self, job: Delivery, result: Result) -> State:
         """Writes the result down. While MongoDB is away it insists: a message that went and is not noted goes twice."""
         lease = Budget(self._policy.lease_seconds)
         while True:
@@ -84,13 +84,13 @@ class Recorder:
         written = self._outbox.settle(settlements)
         return [each.decision.state if done else None for each, done in zip(settlements, written, strict=True)]
 
-    def _decide(self, ended: _Ended) -> Settlement:
+    def _decide(self, ended: _Ended) -> FinishedAttempt:
         job, result = ended
         claim, policy = job.claim, self._policy
         age = self._outbox.age(claim)
         decision = settling.decide(job.recipients, result, claim.attempts, age, policy.retries, hold=policy.hold)
-        return Settlement(claim, decision, result)
+        return FinishedAttempt(claim, decision, result)
 
 
-def _lost(claim: Claim) -> LeaseLost:
+def _lost(claim: ClaimedMessage) -> LeaseLost:
     return LeaseLost(f"notification {claim.id} is no longer held with epoch {claim.epoch}")

@@ -15,19 +15,19 @@ from pymongo.errors import PyMongoError
 from mailroom.errors import LeaseLost
 from mailroom.notifications.message.attachments import LARGEST_ATTACHMENTS
 from mailroom.notifications.message.composer import CannotCompose, Composer
-from mailroom.notifications.model.messages import Fate, Message, Outcome, Result, State, Verdict
+from mailroom.notifications.model.messages import Message, Outcome, RecipientStatus, Result, State, Verdict
 from mailroom.notifications.outbox import documents
-from mailroom.notifications.outbox.claims import Claim
+from mailroom.notifications.outbox.claims import ClaimedMessage
 from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.outbox.suppressions import Suppressions
 from mailroom.notifications.sending.background import Background
-from mailroom.notifications.sending.byte_budget import Room
-from mailroom.notifications.sending.policy import Policy
-from mailroom.notifications.sending.prefetcher import Feed, Job, jobs
+from mailroom.notifications.sending.byte_budget import ByteBudget
+from mailroom.notifications.sending.policy import SendPolicy
+from mailroom.notifications.sending.prefetcher import Delivery, Prefetcher, jobs
 from mailroom.notifications.sending.recorder import Recorder
 from mailroom.notifications.smtp.delivery import Envelope, deliver
 from mailroom.notifications.smtp.pool import Pool
-from mailroom.notifications.smtp.send_rate import Pace
+from mailroom.notifications.smtp.send_rate import SendRate
 from mailroom.platform import mongo
 from mailroom.platform.clock import Budget
 
@@ -57,7 +57,7 @@ class Sender:
     """Thread-safe. Deliveries run in the background and outlive the call that began them."""
 
     def __init__(
-        self, outbox: Outbox, suppressions: Suppressions, pool: Pool, policy: Policy, composer: Composer
+        self, outbox: Outbox, suppressions: Suppressions, pool: Pool, policy: SendPolicy, composer: Composer
     ) -> None:
         self._outbox = outbox
         self._suppressions = suppressions
@@ -67,9 +67,9 @@ class Sender:
         self._background = Background()
         # What follows is used in the background only.
         self._places = asyncio.Semaphore(policy.connections)
-        self._room = Room(_ROOM)
+        self._room = ByteBudget(_ROOM)
         self._composing = asyncio.Lock()
-        self._pace = Pace(policy.per_second)
+        self._pace = SendRate(policy.per_second)
         self._recorder = Recorder(outbox, suppressions, policy)
         self._running: set[asyncio.Task[State | None]] = set()
         self._relay_down = False
@@ -109,7 +109,7 @@ class Sender:
                 self._leave_place()
         return await self._begin(job) if job else None
 
-    def _claim_new(self, message: ObjectId) -> Job | None:
+    def _claim_new(self, message: ObjectId) -> Delivery | None:
         claim = self._outbox.claim_new(message)
         return jobs([claim], self._suppressions)[0] if claim else None
 
@@ -118,26 +118,26 @@ class Sender:
         size, most = (each * self._policy.connections for each in (_CLAIMED_AHEAD, _MOST_CLAIMED_AHEAD))
         if self._policy.per_second:
             size = most = max(1, min(size, int(self._policy.per_second)))
-        feed = Feed(self._outbox, self._suppressions, size, most, self._policy.lease_seconds / 2)
+        prefetcher = Prefetcher(self._outbox, self._suppressions, size, most, self._policy.lease_seconds / 2)
         tried = 0
         try:
-            while (job := await self._next(feed, budget)) is not None:
+            while (job := await self._next(prefetcher, budget)) is not None:
                 tried += 1
                 self._begin(job)
         finally:
-            await feed.give_back()
+            await prefetcher.give_back()
         if self._running:
             await asyncio.wait(self._running, timeout=max(0.0, budget.remaining()) + LINGER_SECONDS)
         return tried
 
-    async def _next(self, feed: Feed, budget: Budget) -> Job | None:
+    async def _next(self, prefetcher: Prefetcher, budget: Budget) -> Delivery | None:
         """A message that there is a place for, as long as it makes sense to go on."""
         if not await self._place(budget.remaining()):
             return None
         job = None
         try:
             if not (self._relay_down or self._closing or budget.spent()):
-                job = await feed.next()
+                job = await prefetcher.next()
         finally:
             if job is None:
                 self._leave_place()
@@ -164,7 +164,7 @@ class Sender:
         self._pace.give_back()
         self._places.release()
 
-    def _begin(self, job: Job) -> asyncio.Task[State | None]:
+    def _begin(self, job: Delivery) -> asyncio.Task[State | None]:
         delivery = asyncio.create_task(self._deliver(job))
         self._running.add(delivery)
         delivery.add_done_callback(self._running.discard)
@@ -177,7 +177,7 @@ class Sender:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._pool.close(), CLOSE_SECONDS)
 
-    async def _deliver(self, job: Job) -> State | None:
+    async def _deliver(self, job: Delivery) -> State | None:
         """One attempt, from the claim to the record of it. None when its outcome is not ours to write."""
         claim, failed = job.claim, True
         try:
@@ -202,7 +202,7 @@ class Sender:
             await self._done_with(claim, failed)
         return None
 
-    async def _done_with(self, claim: Claim, failed: bool) -> None:
+    async def _done_with(self, claim: ClaimedMessage, failed: bool) -> None:
         """Ends the claim with the last of its messages."""
         if claim.group.done(failed=failed):
             try:
@@ -210,7 +210,7 @@ class Sender:
             except PyMongoError as error:
                 log.warning("MongoDB does not answer, a claim waits for its lease to end", exc_info=error)
 
-    async def _attempt_in_place(self, job: Job) -> Result:
+    async def _attempt_in_place(self, job: Delivery) -> Result:
         """Leaves the place when the attempt is over: the next message goes while this one's result is written."""
         try:
             result = await self._attempt(job)
@@ -220,9 +220,9 @@ class Sender:
         finally:
             self._places.release()
 
-    async def _attempt(self, job: Job) -> Result:
+    async def _attempt(self, job: Delivery) -> Result:
         claim, suppressed = job.claim, job.suppressed
-        pending = [each.address.wire for each in job.recipients if each.fate is Fate.PENDING]
+        pending = [each.address.wire for each in job.recipients if each.status is RecipientStatus.PENDING]
         if claim.in_doubt and self._policy.hold:
             return Result(dict.fromkeys(pending, Verdict(Outcome.UNKNOWN, None, _LOST)))
         verdicts = {each: Verdict(Outcome.SUPPRESSED, None, _SUPPRESSED) for each in pending if each in suppressed}
@@ -234,14 +234,14 @@ class Sender:
             result = await self._send(job, open_to)
         return replace(result, verdicts=verdicts | result.verdicts) if verdicts else result
 
-    async def _send(self, job: Job, recipients: tuple[str, ...]) -> Result:
+    async def _send(self, job: Delivery, recipients: tuple[str, ...]) -> Result:
         try:
             envelope = await self._envelope(job, recipients)
         except CannotCompose as error:
             return Result(dict.fromkeys(recipients, Verdict(error.outcome, None, str(error))))
         return await deliver(envelope, self._pool, partial(self._recorder.hand_over, job.claim))
 
-    async def _envelope(self, job: Job, recipients: tuple[str, ...]) -> Envelope:
+    async def _envelope(self, job: Delivery, recipients: tuple[str, ...]) -> Envelope:
         """With the bytes. What they are made of is let go before they are sent."""
         document = job.claim.document
         if not document["attachments"]:

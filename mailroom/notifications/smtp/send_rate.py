@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 
-class Pace:
+class SendRate:
     """At most `per_second` messages, evenly spread; 0 is any number. First come, first served: nobody is overtaken.
 
     Used from one event loop only.

@@ -31,13 +31,13 @@ def test_each_end_of_an_import_is_one_queued_mail(told: Bucket):
 
 
 def test_a_mail_that_cannot_be_kept_does_not_touch_the_import(told: Bucket, monkeypatch: pytest.MonkeyPatch):
-    from mailroom.notifications.outbox.accept import Store
+    from mailroom.notifications.outbox.accept import Submissions
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("no outbox")
 
     with monkeypatch.context() as broken:
-        broken.setattr(Store, "accept", fail)
+        broken.setattr(Submissions, "accept", fail)
         assert told.import_("may.csv", csv(line(1)))["state"] == "done"
     assert _subjects(told) == []
     told.run()

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mailroom.notifications.api.schemas import Accepted, RefusedEntry
+from mailroom.notifications.api.schemas import AcceptedNotification, RefusedEntry
 from mailroom.web.endpoints import Operation, Route
 from tests.integration.notifications.conftest import Answer, Mail
 from tests.integration.notifications.relay import Relay, reply
@@ -19,7 +19,7 @@ HELLO: dict[str, Any] = {
     "replyTo": "r@example.com",
     "subject": "Hello",
     "message": "<p>x</p>",
-    "headers": {"X-Order": "1"},
+    "headers": {"X-Submission": "1"},
     "attachments": [{"filename": "x.txt", "content": "eA=="}],
     "tags": ["t"],
     "metadata": {"m": "1"},
@@ -60,7 +60,7 @@ def test_answers_have_the_shape_that_is_named(mail: Mail, relay: Relay) -> None:
     message = call("POST", "/", 200, HELLO)["id"]
     waiting = call("POST", "/", 202, HELLO, headers={"Prefer": "respond-async"})["id"]
     batch = call("POST", "/batch", 202, {"messages": [HELLO, {}]})
-    msgspec.convert(batch["items"][0], Accepted)
+    msgspec.convert(batch["items"][0], AcceptedNotification)
     msgspec.convert(batch["items"][1], RefusedEntry)
     call("POST", "/batch", 422, {"messages": [{}]})
     assert len(call("GET", "/", 200, path="/?status=queued&limit=1")["items"]) == 1

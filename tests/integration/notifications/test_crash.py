@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 
 from mailroom.notifications.model.messages import Result, State
-from mailroom.notifications.outbox.changes import Settlement
-from mailroom.notifications.outbox.claims import Claim
+from mailroom.notifications.outbox.changes import FinishedAttempt
+from mailroom.notifications.outbox.claims import ClaimedMessage
 from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.outbox.outcomes import Decision
 from mailroom.platform.server_clock import ServerClock
@@ -213,11 +213,11 @@ def test_a_claim_that_a_crash_left_without_a_lease_holds_nobody_up(mail: Mail) -
     assert outbox.hand_over([late, newer]) == [False, True]
 
 
-def sent(claim: Claim) -> Settlement:
-    return Settlement(claim, Decision(State.SENT, (), None, ""), Result({}))
+def sent(claim: ClaimedMessage) -> FinishedAttempt:
+    return FinishedAttempt(claim, Decision(State.SENT, (), None, ""), Result({}))
 
 
-def refuses(mail: Mail, outbox: Outbox, late: Claim) -> None:
+def refuses(mail: Mail, outbox: Outbox, late: ClaimedMessage) -> None:
     """Nothing that is written with this claim changes anything."""
     [before] = mail.collection.find()
     assert outbox.hand_over([late]) == [False]

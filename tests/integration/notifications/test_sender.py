@@ -13,9 +13,9 @@ import pytest
 from pymongo import MongoClient
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from mailroom.notifications.model.messages import Fate, Result, State
-from mailroom.notifications.outbox.changes import Settlement
-from mailroom.notifications.outbox.claims import Claim
+from mailroom.notifications.model.messages import RecipientStatus, Result, State
+from mailroom.notifications.outbox.changes import FinishedAttempt
+from mailroom.notifications.outbox.claims import ClaimedMessage
 from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.outbox.outcomes import Decision
 from mailroom.platform import mongo
@@ -37,8 +37,8 @@ def outbox(mail: Mail) -> Outbox:
     return Outbox(mail.services.database, ServerClock(mail.services.database), 90.0)
 
 
-def sent(claim: Claim) -> Settlement:
-    return Settlement(claim, Decision(State.SENT, (), None, ""), Result({}))
+def sent(claim: ClaimedMessage) -> FinishedAttempt:
+    return FinishedAttempt(claim, Decision(State.SENT, (), None, ""), Result({}))
 
 
 def test_each_message_of_a_group_has_its_own_result(mail: Mail, relay: Relay) -> None:
@@ -52,7 +52,11 @@ def test_each_message_of_a_group_has_its_own_result(mail: Mail, relay: Relay) ->
 
     for document in mail.collection.find():
         number = int(document["subject"])
-        state, fate = [("sent", Fate.SENT), ("queued", Fate.PENDING), ("failed", Fate.FAILED)][number % 3]
+        state, fate = [
+            ("sent", RecipientStatus.SENT),
+            ("queued", RecipientStatus.PENDING),
+            ("failed", RecipientStatus.FAILED),
+        ][number % 3]
         [recipient], [attempt] = document["recipients"], document["attempts"]
         assert (document["state"], recipient["fate"], attempt["outcome"]) == (state, fate, state)
         if number % 3:
@@ -141,7 +145,7 @@ def test_two_senders_that_claim_the_same_messages_share_them(mail: Mail) -> None
     due = outbox(mail).due(100)
     together = threading.Barrier(3)
 
-    def claim(_: int) -> list[Claim]:
+    def claim(_: int) -> list[ClaimedMessage]:
         mine = outbox(mail)
         together.wait(10)
         return [claim for start in range(0, 60, 10) for claim in mine.claim(due[start : start + 10])]

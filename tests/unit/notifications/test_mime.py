@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailroom.notifications.message import mime
-from mailroom.notifications.model.messages import Address, Kind, Message, Recipient, Sender
+from mailroom.notifications.model.messages import Address, Kind, MailFrom, Message, Recipient
 
 HEADERS = ["Message-ID", "Date", "From", "To", "Cc", "Reply-To", "Subject", "MIME-Version", "Content-Type"]
 
@@ -21,7 +21,7 @@ def message(**changes: object) -> Message:
     parts = {
         "message_id": "<65a000000000000000000001@example.com>",
         "date": datetime(2024, 1, 31, 12, 0, tzinfo=UTC),
-        "sender": Sender("Mailroom, Ltd", "mail@example.com"),
+        "sender": MailFrom("Mailroom, Ltd", "mail@example.com"),
         "recipients": (
             Recipient(Address("a@example.com", "a@example.com")),
             Recipient(Address("c@example.com", "c@example.com"), Kind.CC),

@@ -17,12 +17,12 @@ from mailroom.notifications.message import request as requests
 from mailroom.notifications.message.headers import AllowedHeaders
 from mailroom.notifications.message.request import Extras, Send
 from mailroom.notifications.model import addresses
-from mailroom.notifications.model.messages import Sender
+from mailroom.notifications.model.messages import MailFrom
 from mailroom.notifications.outbox import documents
 from mailroom.platform.settings import Settings
 from mailroom.web.problems import Problem
 
-OURS = Sender("Mailroom", "mail@example.com")
+OURS = MailFrom("Mailroom", "mail@example.com")
 EXTRAS = Extras(AllowedHeaders.parse(Settings().mail_headers))
 
 # Text in which control characters and pieces of the protocol are likely.
@@ -120,7 +120,7 @@ def test_addresses_that_are_none(text: str) -> None:
     [("mail@example.com", "", "mail@example.com"), ("Our Mail <m@example.com>", "Our Mail", "m@example.com")],
 )
 def test_the_sender(text: str, name: str, address: str) -> None:
-    assert addresses.sender(text) == Sender(name, address)
+    assert addresses.sender(text) == MailFrom(name, address)
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,14 @@ import asyncio
 
 import pytest
 
-from mailroom.notifications.sending.byte_budget import Room
+from mailroom.notifications.sending.byte_budget import ByteBudget
 
 
 class Guests:
     """Who is inside, and in which order they came in."""
 
     def __init__(self, size: int) -> None:
-        self.room = Room(size)
+        self.room = ByteBudget(size)
         self.inside: dict[str, int] = {}
         self.came: list[str] = []
         self.doors: dict[str, asyncio.Event] = {}

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from mailroom.notifications.model.messages import Address, Fate, Outcome, Recipient, Result, State, Verdict
+from mailroom.notifications.model.messages import Address, Outcome, Recipient, RecipientStatus, Result, State, Verdict
 from mailroom.notifications.outbox.outcomes import decide
 from mailroom.notifications.outbox.retries import RELAY_DOWN_LONGEST, Retries
 
 RETRIES = Retries(first=60, longest=14_400, give_up=1000, random=lambda: 1.0)
 
 
-def recipients(*fates: Fate) -> tuple[Recipient, ...]:
-    return tuple(Recipient(Address(f"{n}@example.com", f"{n}@example.com"), fate=fate) for n, fate in enumerate(fates))
+def recipients(*fates: RecipientStatus) -> tuple[Recipient, ...]:
+    return tuple(
+        Recipient(Address(f"{n}@example.com", f"{n}@example.com"), status=fate) for n, fate in enumerate(fates)
+    )
 
 
 def result(*outcomes: Outcome | None, relay_down: bool = False) -> Result:
@@ -47,7 +49,9 @@ T, R, D, U = Outcome.TAKEN, Outcome.REFUSED, Outcome.DEFERRED, Outcome.UNKNOWN
     ],
 )
 def test_the_next_state(outcomes: tuple[Outcome, ...], age: float, hold: bool, state: State) -> None:
-    decision = decide(recipients(*[Fate.PENDING] * len(outcomes)), result(*outcomes), 1, age, RETRIES, hold=hold)
+    decision = decide(
+        recipients(*[RecipientStatus.PENDING] * len(outcomes)), result(*outcomes), 1, age, RETRIES, hold=hold
+    )
 
     assert decision.state is state
     assert (decision.wait is None) is (state is not State.QUEUED)
@@ -55,17 +59,19 @@ def test_the_next_state(outcomes: tuple[Outcome, ...], age: float, hold: bool, s
 
 
 def test_recipients_without_a_verdict_keep_their_fate() -> None:
-    decision = decide(recipients(Fate.SENT, Fate.PENDING), result(None, T), 2, 0, RETRIES, hold=False)
+    decision = decide(
+        recipients(RecipientStatus.SENT, RecipientStatus.PENDING), result(None, T), 2, 0, RETRIES, hold=False
+    )
 
-    assert [each.fate for each in decision.recipients] == [Fate.SENT, Fate.SENT]
+    assert [each.status for each in decision.recipients] == [RecipientStatus.SENT, RecipientStatus.SENT]
     assert decision.recipients[0].code is None
 
 
 def test_nobody_left_is_suppressed() -> None:
-    assert decide(recipients(Fate.SUPPRESSED), result(), 1, 0, RETRIES, hold=False).state is State.SUPPRESSED
-    assert decide(recipients(Fate.SUPPRESSED, Fate.PENDING), result(None, T), 1, 0, RETRIES, hold=False).state is (
-        State.PARTIAL
-    )
+    assert decide(recipients(RecipientStatus.SUPPRESSED), result(), 1, 0, RETRIES, hold=False).state is State.SUPPRESSED
+    assert decide(
+        recipients(RecipientStatus.SUPPRESSED, RecipientStatus.PENDING), result(None, T), 1, 0, RETRIES, hold=False
+    ).state is (State.PARTIAL)
 
 
 def test_the_wait_doubles_up_to_the_longest_with_half_of_it_random() -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mailroom.notifications.smtp.send_rate import Pace
+from mailroom.notifications.smtp.send_rate import SendRate
 
 
 class Time:
@@ -29,7 +29,7 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     return Time(monkeypatch)
 
 
-def take(pace: Pace, count: int, seconds: float = 60.0) -> list[bool]:
+def take(pace: SendRate, count: int, seconds: float = 60.0) -> list[bool]:
     async def turns() -> list[bool]:
         return [await pace.turn(seconds) for _ in range(count)]
 
@@ -38,12 +38,12 @@ def take(pace: Pace, count: int, seconds: float = 60.0) -> list[bool]:
 
 
 def test_turns_are_evenly_spread_in_the_order_they_were_asked_for(time: Time) -> None:
-    assert take(Pace(10.0, time), 4) == [True] * 4
+    assert take(SendRate(10.0, time), 4) == [True] * 4
     assert time.slept == [0.0, 0.1, 0.2, 0.3]
 
 
 def test_what_was_not_used_in_a_quiet_time_is_not_saved_up(time: Time) -> None:
-    pace = Pace(10.0, time)
+    pace = SendRate(10.0, time)
     time.now += 50
 
     take(pace, 3)
@@ -52,7 +52,7 @@ def test_what_was_not_used_in_a_quiet_time_is_not_saved_up(time: Time) -> None:
 
 
 def test_who_cannot_wait_so_long_takes_no_turn(time: Time) -> None:
-    pace = Pace(0.5, time)
+    pace = SendRate(0.5, time)
 
     assert take(pace, 3, seconds=2.5) == [True, True, False]
     assert take(pace, 1, seconds=4.5) == [True]
@@ -60,7 +60,7 @@ def test_who_cannot_wait_so_long_takes_no_turn(time: Time) -> None:
 
 
 def test_a_turn_given_back_goes_to_the_next(time: Time) -> None:
-    pace = Pace(1.0, time)
+    pace = SendRate(1.0, time)
     take(pace, 2)
 
     pace.give_back()
@@ -70,5 +70,5 @@ def test_a_turn_given_back_goes_to_the_next(time: Time) -> None:
 
 
 def test_without_a_limit_nobody_waits(time: Time) -> None:
-    assert take(Pace(0.0, time), 1000, seconds=0.0) == [True] * 1000
+    assert take(SendRate(0.0, time), 1000, seconds=0.0) == [True] * 1000
     assert time.slept == []
