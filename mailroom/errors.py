@@ -50,6 +50,10 @@ class Invalid(Refusal):
         super().__init__(code, message, field=field)
 
 
+class TooLarge(Refusal):
+    """More was given than is taken."""
+
+
 class NotFound(Refusal):
     """There is nothing with that id or name."""
 

@@ -28,6 +28,21 @@ def to_milliseconds(time_: datetime) -> int:
     return int(time_.timestamp() * 1000 + 0.0005)
 
 
+def parse_time(text: str) -> datetime:
+    """The time that a text such as `2024-01-31T12:00:00Z` gives, in UTC.
+
+    Raises:
+        ValueError: it has no offset, is before 1900, or is no time. Its text completes "the field …".
+    """
+    try:
+        time_ = datetime.fromisoformat(text)
+        if time_.tzinfo is not None and len(text) >= 20 and time_.year >= 1900:
+            return time_.astimezone(UTC)
+    except (ValueError, OverflowError):  # 9999-12-31T23:59:59-01:00 has no time in UTC
+        pass
+    raise ValueError("must be a time such as 2024-01-31T12:00:00Z")
+
+
 @lru_cache(maxsize=4096)  # what was imported together has the same times
 def rfc3339(time_: datetime) -> str:
     """`2024-01-31T12:00:00.000Z`. A time without a zone is in UTC, as `bson.decode` has it."""

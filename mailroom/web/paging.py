@@ -12,7 +12,7 @@ from bson import ObjectId, json_util
 from bson.errors import BSONError, InvalidId
 
 from mailroom.errors import Invalid
-from mailroom.platform.clock import rfc3339
+from mailroom.platform.clock import parse_time, rfc3339
 from mailroom.platform.keyset import Key, Order, Range
 from mailroom.platform.mongo import Document, Documents
 
@@ -105,12 +105,9 @@ def object_id(text: str, field: str) -> ObjectId:
 def time_parameter(text: str, field: str) -> datetime:
     """A time such as `2024-01-31T12:00:00Z`; the offset must be given. Raises `Invalid`."""
     try:
-        time = datetime.fromisoformat(text)
-        if time.tzinfo is not None and len(text) >= 20 and time.year >= 1900:
-            return time.astimezone(UTC)
-    except (ValueError, OverflowError):  # 9999-12-31T23:59:59-01:00 has no time in UTC
-        pass
-    raise Invalid(field, "time.invalid", f"{field} must be a time such as 2024-01-31T12:00:00Z")
+        return parse_time(text)
+    except ValueError as error:
+        raise Invalid(field, "time.invalid", f"{field} {error}") from None
 
 
 def date_parameter(text: str, field: str) -> date:

@@ -20,6 +20,7 @@ from mailroom.errors import (
     NotSetUp,
     Outdated,
     Refusal,
+    TooLarge,
     Unavailable,
 )
 from mailroom.platform import mongo
@@ -30,7 +31,14 @@ log = logging.getLogger(__name__)
 RETRY_AFTER_SECONDS = 5
 NOT_SET_UP = "the database is not set up: run `python -m mailroom setup`"
 
-_STATUSES: dict[type[Refusal], int] = {Invalid: 422, NotFound: 404, Conflict: 409, Outdated: 412, Busy: 503}
+_STATUSES: dict[type[Refusal], int] = {
+    Invalid: 422,
+    TooLarge: 413,
+    NotFound: 404,
+    Conflict: 409,
+    Outdated: 412,
+    Busy: 503,
+}
 
 # Python's phrases are those of older standards.
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING
 
-from mailroom.errors import InvalidSetting, MailroomError
+from mailroom.errors import InvalidSetting, Refusal
 from mailroom.invoices.imports.ledger import DONE, FAILED, UNANNOUNCED
 from mailroom.platform.kick import IMPORTER, SENDER
 from mailroom.platform.mongo import Document
@@ -22,9 +22,9 @@ _AT_ONCE = 100
 
 
 def announcer(services: Services) -> Callable[[], None]:
-    """Puts a mail into the outbox for each import that ended and was not announced yet. Call it after each slice.
+    """Puts a mail into the outbox for each import that ended and was not told of yet. To be called after each slice.
 
-    After a crash before the mark is taken away, the same mail comes once more: its Idempotency-Key keeps it out.
+    A crash before the mark is taken away brings the same mail once more, and its Idempotency-Key lets no second one in.
 
     Raises:
         InvalidSetting: IMPORT_NOTIFY or MAIL_FROM is no address.
@@ -32,7 +32,7 @@ def announcer(services: Services) -> Callable[[], None]:
     to = services.settings.import_notify
     if not to:
         return lambda: None
-    # These modules take time and memory to load: only where mails are wanted.
+    # What mails need takes time to import, and memory: only where they are wanted.
     from mailroom.notifications.message.request import check
     from mailroom.notifications.model import addresses
     from mailroom.notifications.outbox.accept import Idempotency, Submission, Submissions
@@ -40,14 +40,14 @@ def announcer(services: Services) -> Callable[[], None]:
 
     try:
         check(_message(to, "-", {"state": "-", "key": "-", "checkpoint": {"counts": {}}, "error": None}))
-    except MailroomError as error:
-        raise InvalidSetting(f"IMPORT_NOTIFY is {to!r}: {error}") from error
+    except Refusal as refusal:
+        raise InvalidSetting(f"IMPORT_NOTIFY is {to!r}: {refusal.message}") from refusal
     sender = addresses.sender(services.settings.mail_from)
     imports = services.database["imports"]
 
     def tell(document: Document) -> None:
         message = _message(to, str(document["_id"]), document)
-        # After a retry the same import ends once more: the epoch tells the two ends apart.
+        # The same import ends once more after a retry: the epoch tells the two ends apart.
         once = Idempotency(f"import:{document['_id']}:{document['epoch']}", message.digest())
         submissions = Submissions(services.database["notifications"], ServerClock(services.database), sender)
         submissions.accept([Submission(check(message), once)], IMPORTER, answered=True)
@@ -61,7 +61,7 @@ def announcer(services: Services) -> Callable[[], None]:
                 if document["state"] in (DONE, FAILED):  # else it was retried or undone meanwhile
                     tell(document)
                     told += 1
-        except Exception:  # whatever it is, the imports have ended, and the next slice tries again
+        except Exception:  # whatever it is: the imports have ended and stay so, and the next slice tries again
             log.exception("no mail tells of the end of an import")
         if told:
             services.kicker.kick(SENDER)

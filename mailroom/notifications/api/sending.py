@@ -47,7 +47,7 @@ def send_one() -> Response:
         return _repeat(earlier)
     at_once = order.draft.send_at is not None or _wants_no_wait()
     [accepted] = context().store.accept([order], caller().id, answered=at_once)
-    if isinstance(accepted, Refusal | Problem):
+    if isinstance(accepted, Refusal):
         raise accepted
     if accepted.repeated:
         return _repeat(accepted)

@@ -7,10 +7,10 @@ import re
 
 import msgspec
 
+from mailroom.errors import Invalid, TooLarge
 from mailroom.notifications.message.stored_files import Pin
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import Attachment
-from mailroom.web.problems import Problem
 
 MOST_ATTACHMENTS = 20
 LARGEST_ATTACHMENTS = 7_500_000  # bytes: as base64 in a request of 10 MiB, and well within MongoDB's 16 MB
@@ -33,10 +33,10 @@ class Attach(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=
 
 
 def check(attachments: list[Attach], pin: Pin) -> tuple[Attachment, ...]:
-    """Raises `Problem` 422 naming the field at fault, 413 when they are too large; `Unavailable` as `pin` does."""
+    """Raises `Invalid` for the first field at fault, `TooLarge` for too many bytes in all, and what `pin` raises."""
     if len(attachments) > MOST_ATTACHMENTS:
         detail = f"a message has at most {MOST_ATTACHMENTS} attachments"
-        raise Problem(422, "attachments.too_many", detail, field="attachments")
+        raise Invalid("attachments", "attachments.too_many", detail)
     checked: list[Attachment] = []
     size = 0
     for index, each in enumerate(attachments):
@@ -44,14 +44,14 @@ def check(attachments: list[Attach], pin: Pin) -> tuple[Attachment, ...]:
         size += checked[-1].size
         if size > LARGEST_ATTACHMENTS:
             detail = f"the attachments of a message have at most {LARGEST_ATTACHMENTS} bytes in all"
-            raise Problem(413, "attachments.too_large", detail, field="attachments")
+            raise TooLarge("attachments.too_large", detail, field="attachments")
     return tuple(checked)
 
 
 def _attachment(attach: Attach, pin: Pin, field: str) -> Attachment:
     if (attach.content is None) == (attach.object is None):
         detail = "an attachment has a content or an object"
-        raise Problem(422, "attachment.content", detail, field=f"{field}.content")
+        raise Invalid(f"{field}.content", "attachment.content", detail)
     name = _name(attach, field)
     if attach.object is None:
         content = attach.content or b""
@@ -74,12 +74,12 @@ def _name(attach: Attach, field: str) -> str:
         or set(name) & set("/\\")
     ):
         detail = f"filename must be a name of 1 to {LONGEST_NAME} characters without path and control characters"
-        raise Problem(422, "attachment.filename", detail, field=f"{field}.filename")
+        raise Invalid(f"{field}.filename", "attachment.filename", detail)
     return name
 
 
 def _content_type(content_type: str, field: str) -> str:
     if not _CONTENT_TYPE.fullmatch(content_type) or content_type.startswith(("multipart/", "message/")):
         detail = "contentType must be a type such as application/pdf"
-        raise Problem(422, "attachment.content_type", detail, field=f"{field}.contentType")
+        raise Invalid(f"{field}.contentType", "attachment.content_type", detail)
     return content_type

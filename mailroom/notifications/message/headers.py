@@ -7,8 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from mailroom.errors import InvalidSetting
-from mailroom.web.problems import Problem
+from mailroom.errors import Invalid, InvalidSetting
 
 MOST_HEADERS = 20
 LONGEST_NAME = 76
@@ -46,17 +45,17 @@ class AllowedHeaders(msgspec.Struct, frozen=True):
         )
 
     def check(self, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-        """The headers as they can be written. Raises `Problem` 422 naming the first one at fault."""
+        """The headers as they can be written. Raises `Invalid` for the first one at fault."""
         if len(headers) > MOST_HEADERS:
-            raise Problem(422, "header.too_many", f"a message has at most {MOST_HEADERS} headers", field="headers")
+            raise Invalid("headers", "header.too_many", f"a message has at most {MOST_HEADERS} headers")
         seen: set[str] = set()
         for name, value in headers.items():
             field = f"headers.{name}"
             if not self._allows(name) or name.lower() in seen:
-                raise Problem(422, "header.not_allowed", "this header is not allowed, or is there twice", field=field)
+                raise Invalid(field, "header.not_allowed", "this header is not allowed, or is there twice")
             seen.add(name.lower())
             if fault := _fault(name, value):
-                raise Problem(422, "header.invalid", fault, field=field)
+                raise Invalid(field, "header.invalid", fault)
         return tuple(headers.items())
 
     def _allows(self, name: str) -> bool:

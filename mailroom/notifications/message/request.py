@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from mailroom.errors import Invalid
 from mailroom.notifications.message import attachments
 from mailroom.notifications.message import html_to_text as text
 from mailroom.notifications.message.attachments import Attach
@@ -17,8 +18,7 @@ from mailroom.notifications.message.stored_files import Pin, no_files
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import Address, Attachment, Kind, Priority, Recipient
 from mailroom.notifications.templates.rendering import Rendered, Use
-from mailroom.web import paging
-from mailroom.web.problems import Problem
+from mailroom.platform.clock import parse_time
 
 MOST_RECIPIENTS = 50
 LONGEST_SUBJECT = 500  # characters
@@ -71,7 +71,7 @@ class Draft(msgspec.Struct, frozen=True):
 
 
 def no_templates(use: Use) -> Rendered:
-    raise Problem(422, "template.unknown", "there are no templates here", field="template")
+    raise Invalid("template", "template.unknown", "there are no templates here")
 
 
 class Extras(msgspec.Struct, frozen=True):
@@ -86,7 +86,7 @@ NO_EXTRAS = Extras()
 
 
 def check(send: Send, extras: Extras = NO_EXTRAS) -> Draft:
-    """Raises `Problem` 422 naming the first field at fault; nothing has been stored then."""
+    """Raises `Refusal` for the first field at fault. Nothing is stored."""
     recipients = _recipients(send)
     rendered = None if send.template is None else _rendered(send, send.template, extras)
     subject, html, plain = _content(send) if rendered is None else _said(rendered)
@@ -118,11 +118,9 @@ def _recipients(send: Send) -> tuple[Recipient, ...]:
         for address in _addresses(given, field):
             found.setdefault(addresses.key(address.shown), Recipient(address, kind))
         if len(found) > MOST_RECIPIENTS:
-            raise Problem(
-                422, "recipients.too_many", f"a message has at most {MOST_RECIPIENTS} recipients", field=field
-            )
+            raise Invalid(field, "recipients.too_many", f"a message has at most {MOST_RECIPIENTS} recipients")
         if not found:
-            raise Problem(422, "recipients.none", f"{field} must name somebody", field=field)
+            raise Invalid(field, "recipients.none", f"{field} must name somebody")
     return tuple(found.values())
 
 
@@ -130,22 +128,22 @@ def _addresses(given: str | list[str], field: str) -> list[Address]:
     if isinstance(given, str):
         return [addresses.address(given, field)]
     if len(given) > MOST_RECIPIENTS:
-        raise Problem(422, "recipients.too_many", f"{field} has at most {MOST_RECIPIENTS} addresses", field=field)
+        raise Invalid(field, "recipients.too_many", f"{field} has at most {MOST_RECIPIENTS} addresses")
     return [addresses.address(each, f"{field}[{index}]") for index, each in enumerate(given)]
 
 
 def _subject(subject: str) -> str:
     if not subject.strip() or len(subject) > LONGEST_SUBJECT:
-        raise Problem(422, "subject.invalid", f"subject must have 1 to {LONGEST_SUBJECT} characters", field="subject")
+        raise Invalid("subject", "subject.invalid", f"subject must have 1 to {LONGEST_SUBJECT} characters")
     if addresses.has_control(subject):
-        raise Problem(422, "subject.invalid", "subject must be one line without control characters", field="subject")
+        raise Invalid("subject", "subject.invalid", "subject must be one line without control characters")
     return subject
 
 
 def _rendered(send: Send, use: Use, extras: Extras) -> Rendered:
     for field in ("subject", "message", "html", "text"):
         if getattr(send, field) is not None:
-            raise Problem(422, "body.twice", f"the template gives all texts: leave {field} out", field=field)
+            raise Invalid(field, "body.twice", f"the template gives all texts: leave {field} out")
     return extras.render(use)
 
 
@@ -161,7 +159,7 @@ def _said(rendered: Rendered) -> tuple[str, str, str]:
 def _content(send: Send) -> tuple[str, str, str]:
     """Subject, HTML and text."""
     if send.subject is None:
-        raise Problem(422, "subject.missing", "subject is missing", field="subject")
+        raise Invalid("subject", "subject.missing", "subject is missing")
     return _subject(send.subject), *_bodies(send)
 
 
@@ -170,9 +168,7 @@ def _bodies(send: Send) -> tuple[str, str]:
     if send.message is not None:
         for field, given in (("html", send.html), ("text", send.text)):
             if given is not None:
-                raise Problem(
-                    422, "body.twice", f"give message, or html and text, not message and {field}", field=field
-                )
+                raise Invalid(field, "body.twice", f"give message, or html and text, not message and {field}")
         html = _body(send.message, "message")
         return html, _shown(html, "message")
     if send.html is not None:
@@ -180,14 +176,14 @@ def _bodies(send: Send) -> tuple[str, str]:
         return html, _shown(html, "html") if send.text is None else _body(send.text, "text")
     if send.text is not None:
         return "", _body(send.text, "text")
-    raise Problem(422, "body.missing", "message is missing", field="message")
+    raise Invalid("message", "body.missing", "message is missing")
 
 
 def _body(body: str, field: str) -> str:
     if not body.strip() or len(body) > LONGEST_BODY:
-        raise Problem(422, "body.invalid", f"{field} must have 1 to {LONGEST_BODY} characters", field=field)
+        raise Invalid(field, "body.invalid", f"{field} must have 1 to {LONGEST_BODY} characters")
     if "\0" in body:
-        raise Problem(422, "body.invalid", f"{field} must not hold a NUL character", field=field)
+        raise Invalid(field, "body.invalid", f"{field} must not hold a NUL character")
     return body
 
 
@@ -196,16 +192,19 @@ def _shown(html: str, field: str) -> str:
     shown = text.from_html(html)
     if len(shown) > LONGEST_BODY:
         detail = f"as text, {field} has more than {LONGEST_BODY} characters: give html and a text of your own"
-        raise Problem(422, "body.invalid", detail, field=field)
+        raise Invalid(field, "body.invalid", detail)
     return shown
 
 
 def _time(text: str | None) -> datetime | None:
     if text is None:
         return None
-    time = paging.time_parameter(text, "sendAt")
+    try:
+        time = parse_time(text)
+    except ValueError as error:
+        raise Invalid("sendAt", "time.invalid", f"sendAt {error}") from None
     if time.year > LAST_YEAR:
-        raise Problem(422, "time.invalid", f"sendAt must not be after {LAST_YEAR}", field="sendAt")
+        raise Invalid("sendAt", "time.invalid", f"sendAt must not be after {LAST_YEAR}")
     return time
 
 
@@ -213,16 +212,16 @@ def _tags(tags: list[str]) -> tuple[str, ...]:
     for index, tag in enumerate(tags):
         if index >= MOST_TAGS or not 1 <= len(tag) <= LONGEST_TAG or not tag.isprintable():
             detail = f"tags are up to {MOST_TAGS} words of 1 to {LONGEST_TAG} printable characters"
-            raise Problem(422, "tag.invalid", detail, field=f"tags[{index}]")
+            raise Invalid(f"tags[{index}]", "tag.invalid", detail)
     return tuple(dict.fromkeys(tags))
 
 
 def _metadata(metadata: dict[str, str]) -> dict[str, str]:
     if len(metadata) > MOST_METADATA:
-        raise Problem(422, "metadata.invalid", f"metadata has at most {MOST_METADATA} entries", field="metadata")
+        raise Invalid("metadata", "metadata.invalid", f"metadata has at most {MOST_METADATA} entries")
     for name, value in metadata.items():
         # Signs that mean something in the names of MongoDB's fields.
         if not 1 <= len(name) <= LONGEST_TAG or set(name) & set(".$\0") or len(value) > LONGEST_VALUE:
             detail = f"a name has 1 to {LONGEST_TAG} characters without . and $, a value at most {LONGEST_VALUE}"
-            raise Problem(422, "metadata.invalid", detail, field=f"metadata.{name}")
+            raise Invalid(f"metadata.{name}", "metadata.invalid", detail)
     return metadata

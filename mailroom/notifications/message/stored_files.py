@@ -6,17 +6,16 @@ from typing import Protocol
 
 import msgspec
 
-from mailroom.errors import MissingSecret
+from mailroom.errors import Invalid, MissingSecret
 from mailroom.notifications.model.messages import StoredFile
 from mailroom.platform.objects import ObjectGone, ObjectStore, ObjectVersion
-from mailroom.web.problems import Problem
 
 _LONGEST_KEY = 1024  # bytes, S3's own limit
 
 
 class Pin(Protocol):
     def __call__(self, key: str, version_id: str, field: str) -> tuple[StoredFile, int]:
-        """The version of an object, by default the newest, and its size in bytes. Raises `Problem` naming `field`."""
+        """The version of an object, by default the newest, and its size in bytes. Raises `Invalid` for `field`."""
 
 
 class Files(msgspec.Struct, frozen=True):
@@ -26,18 +25,18 @@ class Files(msgspec.Struct, frozen=True):
     bucket: str
 
     def pin(self, key: str, version_id: str, field: str) -> tuple[StoredFile, int]:
-        """Raises `Problem` 422 when there is no such object, `Unavailable` when the store does not answer."""
+        """Raises `Invalid` when there is no such object, `Unavailable` when the store does not answer."""
         if not key or len(key.encode()) > _LONGEST_KEY or not key.isprintable():
-            raise Problem(422, "attachment.object", "object must be the name of an object", field=f"{field}.object")
+            raise Invalid(f"{field}.object", "attachment.object", "object must be the name of an object")
         try:
             found = self.store.find(self.bucket, key, version_id)
         except ObjectGone:
             which = "versionId" if version_id else "object"
             detail = f"the bucket {self.bucket} has no such object, or not this version"
-            raise Problem(422, "attachment.unknown", detail, field=f"{field}.{which}") from None
+            raise Invalid(f"{field}.{which}", "attachment.unknown", detail) from None
         except MissingSecret as error:
             detail = "no store of attachments is set up here: give the content"
-            raise Problem(422, "attachment.no_store", detail, field=f"{field}.object") from error
+            raise Invalid(f"{field}.object", "attachment.no_store", detail) from error
         return StoredFile(key, found.version_id, found.etag), found.size
 
     def read(self, file: StoredFile, size: int) -> bytes:
@@ -53,4 +52,4 @@ class Files(msgspec.Struct, frozen=True):
 
 
 def no_files(key: str, version_id: str, field: str) -> tuple[StoredFile, int]:
-    raise Problem(422, "attachment.no_store", "there are no stored attachments here", field=f"{field}.object")
+    raise Invalid(f"{field}.object", "attachment.no_store", "there are no stored attachments here")

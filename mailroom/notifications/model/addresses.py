@@ -7,9 +7,8 @@ from email.utils import parseaddr
 from functools import cache
 from typing import Any
 
-from mailroom.errors import InvalidSetting
+from mailroom.errors import Invalid, InvalidSetting
 from mailroom.notifications.model.messages import Address, MailFrom
-from mailroom.web.problems import Problem
 
 LONGEST = 254  # RFC 5321: a path has 256 octets, with its angle brackets
 
@@ -18,15 +17,15 @@ def address(text: str, field: str) -> Address:
     """`text` as an address. Nothing is looked up: whether it exists is for the relay to say.
 
     Raises:
-        Problem: 422 naming `field`; it says what is wrong with the address.
+        Invalid: names `field` and says what is wrong with the address.
     """
     if len(text) > LONGEST:
-        raise Problem(422, "address.invalid", f"{field}: an address has at most {LONGEST} characters", field=field)
+        raise Invalid(field, "address.invalid", f"{field}: an address has at most {LONGEST} characters")
     validator = _validator()
     try:
         found = validator.validate_email(text, check_deliverability=False, strict=True)
     except validator.EmailNotValidError as error:
-        raise Problem(422, "address.invalid", f"{field}: {error}", field=field) from None
+        raise Invalid(field, "address.invalid", f"{field}: {error}") from None
     return Address(shown=found.normalized, wire=found.ascii_email or found.normalized)
 
 

@@ -8,12 +8,12 @@ import msgspec
 from bson import ObjectId
 from pymongo.errors import BulkWriteError
 
+from mailroom.errors import Invalid
 from mailroom.notifications.message.request import Draft
 from mailroom.notifications.model.messages import MailFrom
 from mailroom.notifications.outbox import documents
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.server_clock import ServerClock
-from mailroom.web.problems import Problem
 
 _DUPLICATE_KEY = 11000
 
@@ -49,10 +49,10 @@ class Submissions:
         self._clock = clock
         self._sender = sender
 
-    def accept(self, orders: list[Submission], caller: str, *, answered: bool) -> list[Acceptance | Problem]:
+    def accept(self, orders: list[Submission], caller: str, *, answered: bool) -> list[Acceptance | Invalid]:
         """Writes the messages with majority. `answered`: the caller is told at once, and not what becomes of them.
 
-        Returns for each order what was accepted, or 422 when its key was used with another body.
+        Returns for each order what was accepted, or the refusal of a key that was used with another body.
         """
         now = self._clock.now()
         documents_ = [self._document(order, caller, now, answered) for order in orders]
@@ -81,7 +81,7 @@ class Submissions:
             return {each["index"] for each in failures}
         return set()
 
-    def _repeated(self, order: Submission, document: Document) -> Acceptance | Problem:
+    def _repeated(self, order: Submission, document: Document) -> Acceptance | Invalid:
         """What an insert that found its key, or its id, taken came to.
 
         Nobody else has the id: the write arrived before, its answer was lost, and the driver sent it again.
@@ -91,8 +91,8 @@ class Submissions:
         while True:
             try:
                 earlier = self._earlier(order.idempotency)
-            except Problem as problem:
-                return problem
+            except Invalid as reused:
+                return reused
             if earlier is not None:
                 return Acceptance(earlier, repeated=earlier["_id"] != document["_id"])
             if not self._insert([document]):
@@ -102,7 +102,7 @@ class Submissions:
         """What was accepted with this key and body, if anything was."""
         try:
             earlier = self._earlier(idempotency)
-        except Problem:  # with another body
+        except Invalid:  # with another body
             return None
         return None if earlier is None else Acceptance(earlier, repeated=True)
 
@@ -116,7 +116,7 @@ class Submissions:
             self._collection.update_one(which, {"$unset": {"idempotency": ""}})
             return None
         if found["idempotency"]["digest"] != idempotency.digest:
-            raise Problem(422, "idempotency.reused", "this Idempotency-Key was used with another body")
+            raise Invalid(None, "idempotency.reused", "this Idempotency-Key was used with another body")
         return found
 
     def note_answered(self, message: ObjectId) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Set
 
 from bson import ObjectId
 
+from mailroom.errors import Invalid, NotFound
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import State
 from mailroom.notifications.outbox.claims import MessageRef
 from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.platform.mongo import Document, Documents
 from mailroom.web import paging
-from mailroom.web.problems import Problem
 
 # A message's bodies and transcript are not part of a list.
 _LISTED = {"text": 0, "html": 0, "attachments": 0, "attempts": 0, "idempotency": 0}
@@ -30,11 +30,11 @@ class History:
         self._outbox = outbox
 
     def get(self, message: ObjectId) -> Document:
-        """Raises `Problem` 404."""
+        """Raises `NotFound`."""
         sending = self._outbox.sending()
         found = self._collection.find_one({"_id": message})
         if found is None:
-            raise Problem(404, "notification.unknown", "there is no such notification")
+            raise NotFound("notification.unknown", "there is no such notification")
         return _seen(found, sending)
 
     def page(self, query: Mapping[str, str]) -> tuple[list[Document], str | None]:
@@ -44,11 +44,11 @@ class History:
         the state is looked at message by message: one person's are few.
 
         Raises:
-            Problem: 422 naming the parameter.
+            Invalid: names the parameter.
         """
         paging.only(query, "status", "emailTo", "tag", "from", "to")
         if "tag" in query and ("emailTo" in query or "status" in query):
-            raise Problem(422, "query.combination", "tag cannot be combined with emailTo or status", field="tag")
+            raise Invalid("tag", "query.combination", "tag cannot be combined with emailTo or status")
         sending = self._outbox.sending()
         filters: Document = _accepted_in(query)
         index: str | None = "newest"
@@ -67,7 +67,7 @@ class History:
         """How many messages there are in each state; filters `from`, `to`. Each count is a walk along an index.
 
         Raises:
-            Problem: 422 naming the parameter.
+            Invalid: names the parameter.
         """
         paging.only(query, "from", "to")
         times = _accepted_in(query)
@@ -113,4 +113,4 @@ def _state(text: str) -> State:
     try:
         return State(text)
     except ValueError:
-        raise Problem(422, "status.invalid", f"status must be one of {', '.join(State)}", field="status") from None
+        raise Invalid("status", "status.invalid", f"status must be one of {', '.join(State)}") from None

@@ -66,7 +66,7 @@ class Suppressions:
         return bool(self._collection.delete_one({"key": addresses.key(shown)}).deleted_count)
 
     def page(self, query: Mapping[str, str]) -> tuple[list[Document], str | None]:
-        """Newest first; filter `address`. Raises `Problem` 422 naming the parameter."""
+        """Newest first; filter `address`."""
         paging.only(query, "address")
         filters = {"key": addresses.key(query["address"])} if "address" in query else {}
         return paging.page(self._collection, filters, "createdAt", True, query)

@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import asdict
 
+from mailroom.errors import Invalid
 from mailroom.notifications.templates.store import Content, Template, Templates, to_template
-from mailroom.web.problems import Problem
 
 Version = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
@@ -43,29 +43,29 @@ class Renderer(msgspec.Struct, frozen=True):
     templates: Templates
 
     def render(self, use: Use) -> Rendered:
-        """Raises `Problem` 422 naming the part of `template` that is at fault."""
+        """Raises `Invalid` for the part of `template` that is at fault."""
         found = self.templates.find(use.name, use.version) if re.fullmatch(NAME, use.name) else None
         if found is None:
             field = "template.version" if use.version is not None else "template.name"
-            raise Problem(422, "template.unknown", f"there is no template {use.name}, or not this version", field=field)
+            raise Invalid(field, "template.unknown", f"there is no template {use.name}, or not this version")
         return fill(to_template(found), use.parameters, "template.parameters")
 
 
 def fill(template: Template, parameters: Mapping[str, Any], field: str) -> Rendered:
-    """Raises `Problem` 422; `field` is where the parameters stand in the request."""
+    """Raises `Invalid`. `field` is where the parameters stand in the request."""
     from mailroom.notifications.templates import language  # Jinja2: 50 ms, and not where mail is only sent
 
     if _depth(parameters) > DEEPEST_PARAMETERS or len(msgspec.json.encode(parameters)) > LONGEST_PARAMETERS:
         detail = f"parameters have at most {LONGEST_PARAMETERS} bytes and {DEEPEST_PARAMETERS} levels"
-        raise Problem(422, "template.parameters", detail, field=field)
+        raise Invalid(field, "template.parameters", detail)
 
     def part(name: str, source: str | None, longest: int) -> str | None:
         try:
             return source and language.render(source, parameters, longest, html=name == "html")
         except language.MissingParameter as error:
-            raise Problem(422, "template.parameter_missing", str(error), field=f"{field}.{error.name}") from None
+            raise Invalid(f"{field}.{error.name}", "template.parameter_missing", str(error)) from None
         except language.CannotRender as error:
-            raise Problem(422, "template.failed", f"the {name} of the template: {error}", field=field) from None
+            raise Invalid(field, "template.failed", f"the {name} of the template: {error}") from None
 
     content = template.content
     return Rendered(
@@ -78,21 +78,21 @@ def fill(template: Template, parameters: Mapping[str, Any], field: str) -> Rende
 
 
 def check(name: str, content: Content) -> None:
-    """Raises `Problem` 422 naming the field of a template that cannot be one."""
+    """Raises `Invalid` for the first field at fault."""
     from mailroom.notifications.templates import language
 
     if not re.fullmatch(NAME, name):
         detail = "a name has up to 64 small letters, digits and . _ -, and begins with a letter or a digit"
-        raise Problem(422, "template.name", detail, field="name")
+        raise Invalid("name", "template.name", detail)
     if not content.subject.strip() or "\n" in content.subject:
-        raise Problem(422, "template.invalid", "subject must be one line of text", field="subject")
+        raise Invalid("subject", "template.invalid", "subject must be one line of text")
     if not (content.html or content.text):
-        raise Problem(422, "template.invalid", "a template has html, or text, or both", field="html")
+        raise Invalid("html", "template.invalid", "a template has html, or text, or both")
     for field, source in asdict(content).items():
         try:
             language.check(source or "", html=field == "html")
         except language.InvalidTemplate as error:
-            raise Problem(422, "template.invalid", f"{field}: {error}", field=field) from None
+            raise Invalid(field, "template.invalid", f"{field}: {error}") from None
 
 
 def _depth(value: Any) -> int:

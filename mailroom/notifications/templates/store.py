@@ -14,10 +14,10 @@ from bson import ObjectId
 from msgspec.structs import asdict
 from pymongo.errors import DuplicateKeyError
 
+from mailroom.errors import NotFound
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.server_clock import ServerClock
 from mailroom.web import paging
-from mailroom.web.problems import Problem
 
 _MOST = 2**62  # MongoDB's integers have 8 bytes
 
@@ -69,7 +69,7 @@ class Templates:
         return None if found is None or found["content"] is None else found
 
     def page(self, query: Mapping[str, str]) -> tuple[list[Document], str | None]:
-        """The newest version of each template, in the order of their names. Raises `Problem` 422."""
+        """The newest version of each template, in the order of their names."""
         limit = paging.limit_of(query)
         which = {"name": {"$gt": _after(query["cursor"], str)}} if "cursor" in query else {}
         newest = {"_id": "$name", "id": {"$first": "$_id"}, "content": {"$first": {"$type": "$content"}}}
@@ -86,7 +86,7 @@ class Templates:
         return _cut(found, limit, "name")
 
     def versions(self, name: str, query: Mapping[str, str]) -> tuple[list[Document], str | None]:
-        """All its versions, newest first, deletions too. Raises `Problem` 422."""
+        """All its versions, newest first, deletions too."""
         limit = paging.limit_of(query)
         which: Document = {"name": name}
         if "cursor" in query:
@@ -136,6 +136,6 @@ def _after(cursor: str, kind: type) -> Any:
             raise paging.bad_cursor()
 
 
-def unknown(name: str, version: int | None) -> Problem:
+def unknown(name: str, version: int | None) -> NotFound:
     which = f"version {version} of the template {name}" if version else f"template {name}"
-    return Problem(404, "template.unknown", f"there is no {which}")
+    return NotFound("template.unknown", f"there is no {which}")

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailroom.errors import InvalidSetting
+from mailroom.errors import Invalid, InvalidSetting
 from mailroom.notifications.message import mime
 from mailroom.notifications.message.headers import LONGEST_VALUE, AllowedHeaders
 from mailroom.platform.settings import Settings
-from mailroom.web.problems import Problem
 from tests.unit.notifications.test_mime import HEADERS, decoded, message
 
 ALLOWED = AllowedHeaders.parse(Settings().mail_headers)
@@ -33,8 +32,8 @@ VALUE = st.one_of(
 def test_what_passes_arrives_as_it_is_and_brings_no_other(headers: dict[str, str]) -> None:
     try:
         checked = ALLOWED.check(headers)
-    except Problem as problem:
-        assert (problem.status, (problem.field or "").partition(".")[0]) == (422, "headers")  # noqa: PT017
+    except Invalid as refusal:
+        assert (refusal.field or "").partition(".")[0] == "headers"  # noqa: PT017
         return
     content = mime.assemble(message(headers=checked))
 
@@ -65,26 +64,26 @@ def test_any_printable_text_passes_in_a_free_header(value: str) -> None:
     ],
 )
 def test_a_header_that_is_not_on_the_list_is_refused(name: str) -> None:
-    with pytest.raises(Problem) as problem:
+    with pytest.raises(Invalid) as refusal:
         ALLOWED.check({name: "value"})
-    assert (problem.value.code, problem.value.field) == ("header.not_allowed", f"headers.{name}")
+    assert (refusal.value.code, refusal.value.field) == ("header.not_allowed", f"headers.{name}")
 
 
 @pytest.mark.parametrize(
     "value", ["", " x", "x ", "a\r\nBcc: b", "a\nb", "a\0b", "x" * (LONGEST_VALUE + 1), "ü", "=?utf-8?q?=0A?="]
 )
 def test_a_value_that_cannot_be_written_is_refused(value: str) -> None:
-    with pytest.raises(Problem) as problem:
+    with pytest.raises(Invalid) as refusal:
         ALLOWED.check({"List-Id": value})
-    assert problem.value.field == "headers.List-Id"
+    assert refusal.value.field == "headers.List-Id"
 
 
 def test_a_header_is_there_once_and_there_are_at_most_twenty() -> None:
-    with pytest.raises(Problem, match="twice"):
+    with pytest.raises(Invalid, match="twice"):
         ALLOWED.check({"X-A": "1", "x-a": "2"})
-    with pytest.raises(Problem) as problem:
+    with pytest.raises(Invalid) as refusal:
         ALLOWED.check({f"X-{number}": "1" for number in range(21)})
-    assert problem.value.field == "headers"
+    assert refusal.value.field == "headers"
 
 
 @pytest.mark.parametrize("setting", ["From", "X-A,bcc", "Content-*", "*", "a b", "X-*-y", "Resent-*", "DKIM-Signature"])
@@ -94,5 +93,5 @@ def test_what_decides_about_delivery_cannot_be_allowed(setting: str) -> None:
 
 
 def test_nothing_is_allowed_when_the_setting_is_a_comma() -> None:
-    with pytest.raises(Problem):
+    with pytest.raises(Invalid):
         AllowedHeaders.parse(",").check({"X-A": "1"})
