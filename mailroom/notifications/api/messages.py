@@ -6,10 +6,11 @@ from bson import ObjectId
 from flask import Blueprint, Response
 
 from mailroom.errors import Conflict, Invalid
-from mailroom.notifications.api import answers, operations
+from mailroom.notifications.api import answers, operations, parameters
 from mailroom.notifications.api.context import context
 from mailroom.notifications.model import addresses
 from mailroom.web.endpoints import endpoint, query
+from mailroom.web.paging import limit_of
 from mailroom.web.representation import json_response
 
 READ, SEND, ERASE = "notifications:read", "notifications:send", "notifications:erase"
@@ -20,14 +21,16 @@ blueprint = Blueprint("messages", __name__)
 @blueprint.get("/")
 @endpoint(operations.LIST, READ)
 def list_messages() -> Response:
-    items, cursor = context().history.page(query())
-    return json_response({"items": [answers.item(each) for each in items], "nextCursor": cursor})
+    wanted, after = parameters.history_filter(query()), parameters.after(query())
+    page = context().history.page(wanted, limit_of(query()), after)
+    items = [answers.item(each) for each in page.items]
+    return json_response({"items": items, "nextCursor": parameters.next_cursor(page)})
 
 
 @blueprint.get("/counts")
 @endpoint(operations.COUNTS, READ)
 def counts() -> Response:
-    return json_response({"counts": context().history.counts(query())})
+    return json_response({"counts": context().history.counts(*parameters.times(query()))})
 
 
 @blueprint.delete("/")

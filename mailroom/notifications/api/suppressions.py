@@ -7,13 +7,14 @@ from typing import Any
 from flask import Blueprint, Response
 
 from mailroom.errors import Invalid, NotFound
-from mailroom.notifications.api import operations
+from mailroom.notifications.api import operations, parameters
 from mailroom.notifications.api.context import context
 from mailroom.notifications.api.messages import READ, SEND
 from mailroom.notifications.model import addresses
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.mongo import Document
 from mailroom.web.endpoints import endpoint, json_body, query
+from mailroom.web.paging import limit_of
 from mailroom.web.representation import json_response
 
 LONGEST_REASON = 500  # characters
@@ -24,8 +25,9 @@ blueprint = Blueprint("suppressions", __name__, url_prefix="/suppressions")
 @blueprint.get("")
 @endpoint(operations.LIST_SUPPRESSIONS, READ)
 def list_suppressions() -> Response:
-    items, cursor = context().suppressions.page(query())
-    return json_response({"items": [_item(each) for each in items], "nextCursor": cursor})
+    address, after = query().get("address"), parameters.after(query())
+    page = context().suppressions.page(address, limit_of(query()), after)
+    return json_response({"items": [_item(each) for each in page.items], "nextCursor": parameters.next_cursor(page)})
 
 
 @blueprint.post("")

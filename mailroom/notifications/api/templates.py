@@ -7,13 +7,14 @@ from typing import Any
 from flask import Blueprint, Response
 
 from mailroom.errors import Invalid
-from mailroom.notifications.api import operations
+from mailroom.notifications.api import operations, parameters
 from mailroom.notifications.api.context import context
 from mailroom.notifications.templates import rendering
 from mailroom.notifications.templates.store import Content, to_template, unknown
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.mongo import Document
 from mailroom.web.endpoints import caller, endpoint, json_body, query
+from mailroom.web.paging import limit_of, to_cursor
 from mailroom.web.representation import json_response
 
 READ, WRITE = "templates:read", "templates:write"
@@ -25,19 +26,19 @@ blueprint = Blueprint("templates", __name__, url_prefix="/templates")
 @blueprint.get("")
 @endpoint(operations.LIST_TEMPLATES, READ)
 def list_templates() -> Response:
-    items, cursor = context().templates.page(query())
-    return json_response({"items": [_head(each) for each in items], "nextCursor": cursor})
+    items, last = context().templates.page(limit_of(query()), parameters.after_name(query()))
+    return json_response({"items": [_head(each) for each in items], "nextCursor": _cursor(last)})
 
 
 @blueprint.get("/<name>/versions")
 @endpoint(operations.LIST_VERSIONS, READ)
 def versions(name: str) -> Response:
     """Newest first; a deletion is one of them."""
-    items, cursor = context().templates.versions(name, query())
+    items, last = context().templates.versions(name, limit_of(query()), parameters.before_version(query()))
     if not items and "cursor" not in query():
         raise unknown(name, None)
     listed = [_head(each) | {"deleted": each["content"] is None} for each in items]
-    return json_response({"items": listed, "nextCursor": cursor})
+    return json_response({"items": listed, "nextCursor": _cursor(last)})
 
 
 @blueprint.get("/<name>")
@@ -87,6 +88,10 @@ def _version(text: str | None) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS):
         raise Invalid("version", "version.invalid", "version must be a whole number")
     return int(text)
+
+
+def _cursor(last: str | int | None) -> str | None:
+    return None if last is None else to_cursor([last])
 
 
 def _head(document: Document) -> dict[str, Any]:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import Recipient, Result
+from mailroom.platform.keyset import Key, KeysetPage, Order, Range
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.server_clock import ServerClock
-from mailroom.web import paging
 
 # No such mailbox, moved without a forwarding address, a domain that takes no mail, a mailbox that was closed (RFC
 # 3463, 7505). A bare 550 is not enough: relays say it also of mail they merely do not like.
 _GONE = re.compile(r"5\.(1\.(1|6|10)|2\.1)\b")
+
+_NEWEST_FIRST = Order("createdAt", descending=True)
 
 
 class Suppressions:
@@ -65,8 +67,7 @@ class Suppressions:
         """False when it was not on the list."""
         return bool(self._collection.delete_one({"key": addresses.key(shown)}).deleted_count)
 
-    def page(self, query: Mapping[str, str]) -> tuple[list[Document], str | None]:
-        """Newest first; filter `address`."""
-        paging.only(query, "address")
-        filters = {"key": addresses.key(query["address"])} if "address" in query else {}
-        return paging.page(self._collection, filters, "createdAt", True, query)
+    def page(self, address: str | None, limit: int, after: Key | None = None) -> KeysetPage[Document]:
+        """All entries, or only that of `address`. Newest first, beginning after the key `after`."""
+        filters = {} if address is None else {"key": addresses.key(address)}
+        return Range(_NEWEST_FIRST, filters).page(self._collection, limit, after)

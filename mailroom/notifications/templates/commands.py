@@ -17,6 +17,8 @@ from mailroom.services import Services
 
 BY_COMMAND = "command"  # stands where a version made by the API has its key's id
 
+_LISTED_AT_ONCE = 100
+
 
 class NoSuchFile(MailroomError):
     """A source cannot be read."""
@@ -50,14 +52,12 @@ def _put(services: Services, options: argparse.Namespace) -> int:
 
 
 def _list(services: Services, _: argparse.Namespace) -> int:
-    query: dict[str, str] = {}
-    while True:
-        items, cursor = _templates(services).page(query)
+    last: str | None = ""
+    while last is not None:
+        items, last = _templates(services).page(_LISTED_AT_ONCE, last)
         for each in items:
             print(each["name"], each["version"], rfc3339(each["createdAt"]), sep="\t")
-        if cursor is None:
-            return 0
-        query = {"cursor": cursor}
+    return 0
 
 
 def _show(services: Services, options: argparse.Namespace) -> int:

@@ -6,7 +6,6 @@ too, one without content; a template of that name can be made again, and its num
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -17,9 +16,6 @@ from pymongo.errors import DuplicateKeyError
 from mailroom.errors import NotFound
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.server_clock import ServerClock
-from mailroom.web import paging
-
-_MOST = 2**62  # MongoDB's integers have 8 bytes
 
 
 class Content(msgspec.Struct, frozen=True):
@@ -68,13 +64,14 @@ class Templates:
         found = self._newest(name) if version is None else self._collection.find_one({"name": name, "version": version})
         return None if found is None or found["content"] is None else found
 
-    def page(self, query: Mapping[str, str]) -> tuple[list[Document], str | None]:
-        """The newest version of each template, in the order of their names."""
-        limit = paging.limit_of(query)
-        which = {"name": {"$gt": _after(query["cursor"], str)}} if "cursor" in query else {}
+    def page(self, limit: int, after: str = "") -> tuple[list[Document], str | None]:
+        """The newest version of each template whose name is beyond `after`, by name.
+
+        The second value is the name that the next page begins after, or None if this page is the last one.
+        """
         newest = {"_id": "$name", "id": {"$first": "$_id"}, "content": {"$first": {"$type": "$content"}}}
         steps: list[Document] = [
-            {"$match": which},
+            {"$match": {"name": {"$gt": after}} if after else {}},
             {"$sort": {"name": 1, "version": -1}},
             {"$group": newest},
             {"$match": {"content": "object"}},
@@ -83,15 +80,20 @@ class Templates:
         ]
         ids = [each["id"] for each in self._collection.aggregate(steps)]
         found = sorted(self._collection.find({"_id": {"$in": ids}}, {"content": 0}), key=lambda each: each["name"])
-        return _cut(found, limit, "name")
+        items = found[:limit]
+        return items, items[-1]["name"] if len(found) > limit else None
 
-    def versions(self, name: str, query: Mapping[str, str]) -> tuple[list[Document], str | None]:
-        """All its versions, newest first, deletions too."""
-        limit = paging.limit_of(query)
+    def versions(self, name: str, limit: int, before: int | None = None) -> tuple[list[Document], int | None]:
+        """Its versions below `before`, newest first, deletions included.
+
+        The second value is the version that the next page begins below, or None if this page is the last one.
+        """
         which: Document = {"name": name}
-        if "cursor" in query:
-            which["version"] = {"$lt": _after(query["cursor"], int)}
-        return _cut(list(self._collection.find(which).sort("version", -1).limit(limit + 1)), limit, "version")
+        if before is not None:
+            which["version"] = {"$lt": before}
+        found = list(self._collection.find(which).sort("version", -1).limit(limit + 1))
+        items = found[:limit]
+        return items, items[-1]["version"] if len(found) > limit else None
 
     def _newest(self, name: str) -> Document | None:
         for found in self._collection.find({"name": name}).sort("version", -1).limit(1):
@@ -119,21 +121,6 @@ class Templates:
 
 def to_template(document: Document) -> Template:
     return Template(document["name"], document["version"], Content(**document["content"]))
-
-
-def _cut(found: list[Document], limit: int, field: str) -> tuple[list[Document], str | None]:
-    items = found[:limit]
-    return items, paging.to_cursor([items[-1][field]]) if len(found) > limit else None
-
-
-def _after(cursor: str, kind: type) -> Any:
-    match paging.from_cursor(cursor):
-        case [str() as last] if kind is str:
-            return last
-        case [int() as last] if kind is int and 0 <= last <= _MOST:
-            return last
-        case _:
-            raise paging.bad_cursor()
 
 
 def unknown(name: str, version: int | None) -> NotFound:

@@ -30,6 +30,26 @@ def test_newest_first_page_by_page(mail: Mail) -> None:
     assert first["items"][0]["error"] is None
 
 
+@pytest.mark.parametrize(
+    "query", [{}, {"status": "queued"}, {"emailTo": "anna@example.com"}, {"tag": "t"}, {"from": "2020-01-01T00:00:00Z"}]
+)
+def test_messages_accepted_at_one_time_are_each_on_one_page(mail: Mail, query: dict[str, str]) -> None:
+    for _ in range(2):
+        batch = mail.client.post({"messages": [HELLO | {"tags": ["t"]}] * 5}, "/batch").body
+        assert batch["accepted"] == 5
+    wanted = [str(each["_id"]) for each in mail.collection.find().sort([("createdAt", -1), ("_id", -1)])]
+
+    found, cursor = [], {}
+    while True:
+        page = mail.client.get(limit="3", **query, **cursor).body
+        found += [each["id"] for each in page["items"]]
+        if page["nextCursor"] is None:
+            break
+        cursor = {"cursor": page["nextCursor"]}
+
+    assert found == wanted
+
+
 def test_filters_in_every_combination(mail: Mail, relay: Relay) -> None:
     relay.on("rcpt", reply("550 no"))
     failed = mail.client.post(HELLO).body["id"]
