@@ -25,9 +25,9 @@ from mailroom.notifications.sending.byte_budget import ByteBudget
 from mailroom.notifications.sending.policy import SendPolicy
 from mailroom.notifications.sending.prefetcher import Delivery, Prefetcher, jobs
 from mailroom.notifications.sending.recorder import Recorder
+from mailroom.notifications.sending.send_rate import SendRate
 from mailroom.notifications.smtp.delivery import Envelope, deliver
 from mailroom.notifications.smtp.pool import Pool
-from mailroom.notifications.smtp.send_rate import SendRate
 from mailroom.platform import mongo
 from mailroom.platform.clock import Budget
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mailroom.notifications.smtp.send_rate import SendRate
+from mailroom.notifications.sending.send_rate import SendRate
 
 
 class Time:
