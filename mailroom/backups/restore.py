@@ -9,9 +9,8 @@ from mailroom.backups.manifest import Backup, check_file
 from mailroom.deploy import setup
 from mailroom.errors import MailroomError
 from mailroom.invoices.imports.reconcile import CURSOR_ID
-from mailroom.notifications.outbox.outbox import Outbox
+from mailroom.notifications.outbox.actions import hold_all
 from mailroom.platform.mongo import server_time
-from mailroom.platform.server_clock import ServerClock
 from mailroom.services import Services
 
 
@@ -60,8 +59,7 @@ def restore(
     if only != "buckets":
         _restore_database(services, archive, backup, say)
         if hold_mail:
-            clock = ServerClock(services.database)
-            held = Outbox(services.database, clock, services.settings.send_lease_seconds).hold()
+            held = hold_all(services.database["notifications"], server_time(services.database))
             say(f"{held} messages that waited are held: resend or leave each")
     if only != "database":
         for bucket, put, there in buckets.load(services.objects, archive, backup):

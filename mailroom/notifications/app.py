@@ -43,18 +43,18 @@ def create_app(services: Services) -> Flask:
 def _context(services: Services) -> NotificationsContext:
     settings = services.settings
     mail_from = addresses.sender(settings.mail_from)
-    parts = Components(services, mail_from.domain)
-    stored_templates = Templates(services.database["templates"], parts.clock)
+    components = Components(services, mail_from.domain)
+    stored_templates = Templates(services.database["templates"], components.clock)
     render = Renderer(stored_templates).render
     return NotificationsContext(
-        store=Submissions(parts.collection, parts.clock, mail_from),
-        history=History(parts.collection, parts.outbox),
-        outbox=parts.outbox,
-        retention=parts.retention,
-        suppressions=parts.suppressions,
+        submissions=Submissions(components.collection, components.clock, mail_from),
+        history=History(components.collection, components.outbox),
+        actions=components.actions,
+        retention=components.retention,
+        suppressions=components.suppressions,
         templates=stored_templates,
-        extras=Extras(AllowedHeaders.parse(settings.mail_headers), render, parts.files.pin),
-        send_new=parts.sender.send_new,
+        extras=Extras(AllowedHeaders.parse(settings.mail_headers), render, components.files.pin),
+        send_new=components.sender.send_new,
         kick=partial(services.kicker.kick, SENDER),
         wait_seconds=settings.send_wait_seconds,
     )

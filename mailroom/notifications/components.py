@@ -1,4 +1,4 @@
-"""What both functions of notifications use."""
+"""The objects that the API and the worker of the notifications share."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from datetime import timedelta
 from mailroom.notifications.message.composer import Composer
 from mailroom.notifications.message.dkim import Signer
 from mailroom.notifications.message.stored_files import Files
+from mailroom.notifications.outbox.actions import MessageActions
+from mailroom.notifications.outbox.claims import Claims
 from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.outbox.retention import Retention
 from mailroom.notifications.outbox.retries import Retries
@@ -22,13 +24,15 @@ from mailroom.services import Services
 
 
 class Components:
-    """The relay is left when the process ends."""
+    """Makes them. The sender is closed when the process ends."""
 
     def __init__(self, services: Services, domain: str) -> None:
         settings = services.settings
         self.collection = services.database["notifications"]
         self.clock = ServerClock(services.database)
-        self.outbox = Outbox(services.database, self.clock, settings.send_lease_seconds)
+        claims = Claims(services.database, timedelta(seconds=settings.send_lease_seconds))
+        self.outbox = Outbox(self.collection, self.clock, claims)
+        self.actions = MessageActions(self.collection, self.clock, claims)
         self.files = Files(services.attachments, settings.attachments_bucket)
         self.suppressions = Suppressions(services.database["suppressions"], self.clock)
         self.sender = Sender(
@@ -40,7 +44,7 @@ class Components:
         )
         self.retention = Retention(
             self.collection,
-            self.outbox,
+            self.actions,
             services.database["cursors"],
             self.clock,
             bodies=_days(settings.retention_bodies_days),
@@ -50,7 +54,7 @@ class Components:
 
 
 def _days(days: float) -> timedelta | None:
-    """0 is how the setting says "for ever"."""
+    """None, if the setting is 0: for ever."""
     return timedelta(days=days) if days else None
 
 

@@ -1,4 +1,4 @@
-"""Wires the function `notification-sender`."""
+"""The function `notification-sender`: its worker."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from mailroom.services import Services
 
 
 def create_worker(services: Services) -> Worker:
-    """Drains the outbox, then forgets what is old enough. Raises `InvalidSetting` when MAIL_FROM is no address."""
-    parts = Components(services, addresses.sender(services.settings.mail_from).domain)
+    """Makes the worker. It drains the outbox, then erases old messages.
+
+    Raises:
+        InvalidSetting: MAIL_FROM is no address, or DKIM_* are no names.
+    """
+    components = Components(services, addresses.sender(services.settings.mail_from).domain)
 
     def work(budget: Budget) -> int:
-        tried = parts.sender.drain(budget)
-        parts.retention.sweep(budget)
+        tried = components.sender.drain(budget)
+        components.retention.sweep(budget)
         return tried
 
     return Worker(work, services.settings.work_budget_seconds, more=lambda: services.kicker.kick(SENDER))

@@ -12,8 +12,8 @@ from flask import Flask, current_app
 from mailroom.notifications.message.request import Extras
 from mailroom.notifications.model.messages import State
 from mailroom.notifications.outbox.accept import Submissions
+from mailroom.notifications.outbox.actions import MessageActions
 from mailroom.notifications.outbox.history import History
-from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.outbox.retention import Retention
 from mailroom.notifications.outbox.suppressions import Suppressions
 from mailroom.notifications.templates.store import Templates
@@ -30,9 +30,9 @@ class SendNew(Protocol):
 class NotificationsContext(msgspec.Struct, frozen=True):
     """`kick` tells the sender that there is work. A caller waits at most `wait_seconds` for the relay."""
 
-    store: Submissions
+    submissions: Submissions
     history: History
-    outbox: Outbox
+    actions: MessageActions
     retention: Retention
     suppressions: Suppressions
     templates: Templates

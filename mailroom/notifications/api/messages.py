@@ -51,7 +51,7 @@ def get_message(id: ObjectId) -> Response:
 @blueprint.post("/<id:id>/cancel")
 @endpoint(operations.CANCEL, SEND)
 def cancel(id: ObjectId) -> Response:
-    if not context().outbox.cancel(id):
+    if not context().actions.cancel(id):
         state = context().history.get(id)["state"]
         raise Conflict("notification.state", f"a notification that is {state} cannot be cancelled")
     return _item(id)
@@ -60,7 +60,7 @@ def cancel(id: ObjectId) -> Response:
 @blueprint.post("/<id:id>/resend")
 @endpoint(operations.RESEND, SEND)
 def resend(id: ObjectId) -> Response:
-    if not context().outbox.resend(context().history.get(id)):
+    if not context().actions.resend(context().history.get(id)):
         current = context().history.get(id)
         if current["erasedAt"] is not None:
             raise Conflict("notification.erased", "its text was erased, it cannot be sent again")

@@ -40,13 +40,13 @@ def send_one() -> Response:
     started = time.monotonic()
     key, body = _idempotency_key(), request.get_data()
     try:
-        order = _order(body, key)
+        submission = _submission(body, key)
     except (Refusal, Problem, Unavailable):
         if (earlier := _known(body, key)) is None:
             raise
         return _repeat(earlier)
-    at_once = order.draft.send_at is not None or _wants_no_wait()
-    [accepted] = context().store.accept([order], caller().id, answered=at_once)
+    at_once = submission.draft.send_at is not None or _wants_no_wait()
+    [accepted] = context().submissions.accept([submission], caller().id, answered=at_once)
     if isinstance(accepted, Refusal):
         raise accepted
     if accepted.repeated:
@@ -65,21 +65,21 @@ def send_batch() -> Response:
     if not 1 <= len(messages) <= MOST_MESSAGES:
         raise Invalid("messages", "batch.size", f"a batch has 1 to {MOST_MESSAGES} messages")
     key = _idempotency_key()
-    orders: dict[int, Submission] = {}
+    submissions: dict[int, Submission] = {}
     items: list[Any] = [None] * len(messages)
     for index, message in enumerate(messages):
         # A key cannot hold a line end, so no key of a single call equals that of a message in a batch.
         body, own_key = bytes(message), key and f"{key}\n{index}"
         try:
-            orders[index] = _order(body, own_key)
+            submissions[index] = _submission(body, own_key)
         except (Refusal, Problem) as refusal:
             items[index] = answers.entry(_known(body, own_key) or refusal)
         except Unavailable:
             if (earlier := _known(body, own_key)) is None:
                 raise
             items[index] = answers.entry(earlier)
-    accepted = context().store.accept(list(orders.values()), caller().id, answered=True)
-    for index, each in zip(orders, accepted, strict=True):
+    accepted = context().submissions.accept(list(submissions.values()), caller().id, answered=True)
+    for index, each in zip(submissions, accepted, strict=True):
         items[index] = answers.entry(each)
     refused = sum(item["result"] == "FAILED" for item in items)
     if refused < len(items):
@@ -88,7 +88,7 @@ def send_batch() -> Response:
     return json_response(answer, 202 if refused < len(items) else 422)
 
 
-def _order(body: bytes, key: str | None) -> Submission:
+def _submission(body: bytes, key: str | None) -> Submission:
     send = json_body(Send, body)
     draft = check(send, context().extras)
     return Submission(draft, None if key is None else Idempotency(f"{caller().id}:{key}", send.digest()))
@@ -102,7 +102,7 @@ def _known(body: bytes, key: str | None) -> Acceptance | None:
         digest = json_body(Send, body).digest()
     except (Refusal, Problem, RecursionError):  # no such body was ever accepted
         return None
-    return context().store.known(Idempotency(f"{caller().id}:{key}", digest))
+    return context().submissions.known(Idempotency(f"{caller().id}:{key}", digest))
 
 
 def _send_now(document: Document, seconds: float) -> Response:
@@ -110,7 +110,7 @@ def _send_now(document: Document, seconds: float) -> Response:
     try:
         state = of.send_new(message, seconds)
         if state in (None, State.QUEUED) and "idempotency" in document:  # 202, whatever becomes of it
-            of.store.note_answered(message)
+            of.submissions.note_answered(message)
         if state not in (None, State.SENT):
             document = of.history.get(message)
     except PyMongoError as error:
@@ -134,7 +134,7 @@ def _repeat(accepted: Acceptance) -> Response:
 
 
 def _overdue(document: Document) -> bool:
-    return context().store.age(document) > timedelta(seconds=context().wait_seconds + _ANSWER_SECONDS)
+    return context().submissions.age(document) > timedelta(seconds=context().wait_seconds + _ANSWER_SECONDS)
 
 
 def _idempotency_key() -> str | None:

@@ -1,4 +1,4 @@
-"""Accepting messages, once each."""
+"""Accepting messages, each of them once."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ REMEMBERED = timedelta(hours=24)
 
 
 class Idempotency(msgspec.Struct, frozen=True):
-    """A caller's key: `key` is unique among all callers, `digest` stands for the request's body."""
+    """A caller's key. `key` is unique among all callers, `digest` is the hash of the request."""
 
     key: str
     digest: str
 
 
 class Submission(msgspec.Struct, frozen=True):
-    """A message to be accepted."""
+    """A message to accept."""
 
     draft: Draft
     idempotency: Idempotency | None = None
 
 
 class Acceptance(msgspec.Struct, frozen=True):
-    """`repeated`: the document is that of an earlier call with the same key, as it is now."""
+    """`repeated`: an earlier call with the same key was accepted, and the document is its message as it is now."""
 
     document: Document
     repeated: bool
@@ -49,28 +49,45 @@ class Submissions:
         self._clock = clock
         self._sender = sender
 
-    def accept(self, orders: list[Submission], caller: str, *, answered: bool) -> list[Acceptance | Invalid]:
-        """Writes the messages with majority. `answered`: the caller is told at once, and not what becomes of them.
+    def accept(self, submissions: list[Submission], caller: str, *, answered: bool) -> list[Acceptance | Invalid]:
+        """Writes the messages with majority. `answered`: the caller does not wait for what becomes of them.
 
-        Returns for each order what was accepted, or the refusal of a key that was used with another body.
+        Returns for each submission what was accepted, or the refusal of a key that was used with another body.
         """
         now = self._clock.now()
-        documents_ = [self._document(order, caller, now, answered) for order in orders]
-        known = self._insert(documents_)
+        new = [self._document(submission, caller, now, answered) for submission in submissions]
+        known = self._insert(new)
         return [
-            self._repeated(order, document) if index in known else Acceptance(document, repeated=False)
-            for index, (order, document) in enumerate(zip(orders, documents_, strict=True))
+            self._repeated(submission, document) if index in known else Acceptance(document, repeated=False)
+            for index, (submission, document) in enumerate(zip(submissions, new, strict=True))
         ]
 
-    def _document(self, order: Submission, caller: str, now: datetime, answered: bool) -> Document:
-        document = documents.from_draft(order.draft, ObjectId(), self._sender, caller, now)
-        if order.idempotency is not None:
-            key, digest = order.idempotency.key, order.idempotency.digest
+    def known(self, idempotency: Idempotency) -> Acceptance | None:
+        """The message that was accepted with this key and this body, or None."""
+        try:
+            earlier = self._earlier(idempotency)
+        except Invalid:  # the key was used with another body
+            return None
+        return None if earlier is None else Acceptance(earlier, repeated=True)
+
+    def note_answered(self, message: ObjectId) -> None:
+        """Notes that the caller was answered "queued". A repeat then gets the same answer, whatever the state is."""
+        self._collection.update_one({"_id": message}, {"$set": {"idempotency.answered": True}})
+
+    def age(self, document: Document) -> timedelta:
+        """The time since the message was accepted."""
+        created: datetime = document["createdAt"]
+        return self._clock.now() - created
+
+    def _document(self, submission: Submission, caller: str, now: datetime, answered: bool) -> Document:
+        document = documents.from_draft(submission.draft, ObjectId(), self._sender, caller, now)
+        if submission.idempotency is not None:
+            key, digest = submission.idempotency.key, submission.idempotency.digest
             document["idempotency"] = {"key": key, "digest": digest, "answered": answered}
         return document
 
     def _insert(self, new: list[Document]) -> set[int]:
-        """Inserts what is new. Returns the places of those whose key or id is known."""
+        """Inserts the documents. Returns the indexes of those whose key or id exists already."""
         try:
             if new:
                 self._collection.insert_many(new, ordered=False)
@@ -81,16 +98,16 @@ class Submissions:
             return {each["index"] for each in failures}
         return set()
 
-    def _repeated(self, order: Submission, document: Document) -> Acceptance | Invalid:
-        """What an insert that found its key, or its id, taken came to.
+    def _repeated(self, submission: Submission, document: Document) -> Acceptance | Invalid:
+        """The answer to a submission whose insert found its key, or its id, in the collection.
 
-        Nobody else has the id: the write arrived before, its answer was lost, and the driver sent it again.
+        No id is used twice. If it exists, the insert arrived, its answer was lost, and the driver repeated the insert.
         """
-        if order.idempotency is None:
+        if submission.idempotency is None:
             return Acceptance(document, repeated=False)
         while True:
             try:
-                earlier = self._earlier(order.idempotency)
+                earlier = self._earlier(submission.idempotency)
             except Invalid as reused:
                 return reused
             if earlier is not None:
@@ -98,16 +115,12 @@ class Submissions:
             if not self._insert([document]):
                 return Acceptance(document, repeated=False)
 
-    def known(self, idempotency: Idempotency) -> Acceptance | None:
-        """What was accepted with this key and body, if anything was."""
-        try:
-            earlier = self._earlier(idempotency)
-        except Invalid:  # with another body
-            return None
-        return None if earlier is None else Acceptance(earlier, repeated=True)
-
     def _earlier(self, idempotency: Idempotency) -> Document | None:
-        """The message that has the key; None when it was forgotten meanwhile, after 24 hours."""
+        """The message that has the key. None if there is none; the key of a message older than 24 hours is removed.
+
+        Raises:
+            Invalid: the message was accepted with another body.
+        """
         found = self._collection.find_one({"idempotency.key": idempotency.key})
         if found is None:
             return None
@@ -118,11 +131,3 @@ class Submissions:
         if found["idempotency"]["digest"] != idempotency.digest:
             raise Invalid(None, "idempotency.reused", "this Idempotency-Key was used with another body")
         return found
-
-    def note_answered(self, message: ObjectId) -> None:
-        """The caller was told "queued": a repeat is told the same, whatever has become of the message since."""
-        self._collection.update_one({"_id": message}, {"$set": {"idempotency.answered": True}})
-
-    def age(self, document: Document) -> timedelta:
-        created: datetime = document["createdAt"]
-        return self._clock.now() - created

@@ -1,4 +1,4 @@
-"""The changes that senders make to messages: one for many of them, since each costs the server a plan and a commit."""
+"""The changes that senders make to messages. One command changes many messages: each costs a plan and a commit."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from mailroom.platform.mongo import Document
 
 MOST_ATTEMPTS_KEPT = 50
 
-# What an attempt's record says that never ended, and did not come to the final dot.
+# The outcome of an attempt whose sender was lost before the hand-over.
 _INTERRUPTED = "interrupted"
 
 
 class FinishedAttempt(NamedTuple):
-    """What is to be written when an attempt has ended."""
+    """An attempt that has ended, and what it means for the message."""
 
-    claim: ClaimedMessage
+    message: ClaimedMessage
     decision: Decision
     result: Result
 
 
-def settling(ended: Sequence[FinishedAttempt], now: datetime) -> list[UpdateMany]:
-    """Each message gets its own result."""
+def finished(attempts: Sequence[FinishedAttempt], now: datetime) -> list[UpdateMany]:
+    """Writes each attempt to its message. One update for each epoch and each kind of end."""
     groups: dict[tuple[int, bool], list[FinishedAttempt]] = {}
-    for each in ended:
-        groups.setdefault((each.claim.epoch, each.decision.wait is None), []).append(each)
+    for each in attempts:
+        groups.setdefault((each.message.epoch, each.decision.wait is None), []).append(each)
     return [
-        UpdateMany({"_id": {"$in": [each.claim.id for each in some]}, "epoch": epoch}, _settling(some, now, final))
+        UpdateMany({"_id": {"$in": [each.message.id for each in some]}, "epoch": epoch}, _finished(some, now, final))
         for (epoch, final), some in groups.items()
     ]
 
 
 def lost(began: datetime, now: datetime, *, handed_over: bool) -> Document:
-    """Adds the record of an attempt that never ended. What was handed over may have been sent: it is in doubt."""
+    """Adds an attempt whose sender was lost. If the message was handed over, the relay may have it: it is in doubt."""
     outcome = State.UNKNOWN if handed_over else _INTERRUPTED
     attempt = {"startedAt": began, "endedAt": now, "outcome": outcome, "steps": []}
     return {
@@ -50,41 +50,42 @@ def lost(began: datetime, now: datetime, *, handed_over: bool) -> Document:
     }
 
 
-def _settling(ended: Sequence[FinishedAttempt], now: datetime, final: bool) -> list[Document]:
-    """Takes for each message what is its own. What has no next step is due no more."""
-    # Literal: the texts of relays may look like expressions. A list to take one from would be copied for each message.
-    own = [
-        {"case": {"$eq": ["$_id", each.claim.id]}, "then": {"$literal": [_result(each, now), [_attempt(each, now)]]}}
-        for each in ended
+def _finished(attempts: Sequence[FinishedAttempt], now: datetime, final: bool) -> list[Document]:
+    """The update that gives each message its own result. A `final` result removes the due time."""
+    # $literal, because texts of the relay may look like expressions. A branch for each message, because the server
+    # would copy a list of all results for each message.
+    branches = [
+        {"case": {"$eq": ["$_id", each.message.id]}, "then": {"$literal": [_result(each, now), [_attempt(each, now)]]}}
+        for each in attempts
     ]
-    attempts = {"$concatArrays": ["$attempts", {"$arrayElemAt": ["$$own", 1]}]}
+    kept = {"$concatArrays": ["$attempts", {"$arrayElemAt": ["$$own", 1]}]}
     counted = {
         "epoch": {"$add": ["$epoch", 1]},
         "attemptCount": {"$add": ["$attemptCount", 1]},
-        "attempts": {"$slice": [attempts, -MOST_ATTEMPTS_KEPT]},
+        "attempts": {"$slice": [kept, -MOST_ATTEMPTS_KEPT]},
     }
     merged = {"$mergeObjects": ["$$ROOT", {"$arrayElemAt": ["$$own", 0]}, counted]}
-    settled = {"$let": {"vars": {"own": {"$switch": {"branches": own}}}, "in": merged}}
-    return [{"$replaceWith": settled}, *([{"$unset": "dueAt"}] if final else [])]
+    changed = {"$let": {"vars": {"own": {"$switch": {"branches": branches}}}, "in": merged}}
+    return [{"$replaceWith": changed}, *([{"$unset": "dueAt"}] if final else [])]
 
 
-def _attempt(ended: FinishedAttempt, now: datetime) -> Document:
+def _attempt(attempt: FinishedAttempt, now: datetime) -> Document:
     return {
-        "startedAt": ended.claim.at,
+        "startedAt": attempt.message.claimed_at,
         "endedAt": now,
-        "outcome": ended.decision.state,
-        "steps": documents.from_steps(ended.result.steps),
+        "outcome": attempt.decision.state,
+        "steps": documents.from_steps(attempt.result.steps),
     }
 
 
-def _result(ended: FinishedAttempt, now: datetime) -> Document:
-    claim, decision, _ = ended
+def _result(attempt: FinishedAttempt, now: datetime) -> Document:
+    message, decision, _ = attempt
     result: Document = {
         "state": decision.state,
         "recipients": documents.from_recipients(decision.recipients),
         "error": {"code": f"delivery.{decision.state}", "message": decision.error} if decision.error else None,
         "updatedAt": now,
-        "settledBy": claim.group.id,
+        "settledBy": message.claim.id,
     }
     if decision.state in (State.SENT, State.PARTIAL):
         result["sentAt"] = now

@@ -1,16 +1,17 @@
-"""Who works on which messages, and what of them is handed over: two documents for all that a sender claims together.
+"""Which sender works on which messages, and what it has handed over: two documents for each claim.
 
-    claims    messages, epochs             a unique index allows each message one claim; written once
-    leases    until, handedOver, barred    what the claim is worth, with the same id; written for each hand-over
+    claims    messages, epochs             written once; a unique index allows each message one claim
+    leases    until, handedOver, barred    the lease of the claim, with the same id; written at each hand-over
 
-They are two so that what is written often has no index over many values. A lease is there before its claim and goes
-after it: a claim without one is what a crash left, and whoever is in its way removes it.
+They are two documents so that the frequent write touches no index over many values. The lease is written before its
+claim and deleted after it. A claim without a lease was left by a crash: whoever needs its messages removes it.
 
-The hand-over of messages is noted in the lease, before their final dots, if it is still open and none of them is
-barred. That is one write to one document, so of a hand-over and whatever would prevent it a single one comes first:
+A sender notes the hand-over of messages in the lease before it sends their final dots. The note is refused if the lease
+is closed or a message is barred. It is one write to one document, so it comes either before or after each write that
+prevents it:
 
-    a sender that was lost    its lease is closed when its time is over; nothing is handed over any more
-    cancel, erase             the message is barred unless it is handed over, and then claimed by who decides about it
+    the sender is lost    when its lease has expired, another sender closes it: no further hand-over is noted
+    cancel, erase         the message is barred, unless it is handed over, and claimed by whoever cancels or erases it
 """
 
 from __future__ import annotations
@@ -27,47 +28,48 @@ from pymongo.errors import DuplicateKeyError
 
 from mailroom.platform.mongo import Document
 
-# Of a claim that is no sender's: whoever decides about messages writes their next epochs himself.
+# The epoch in claims that are not a sender's: cancel and erase write the next epoch themselves.
 _NO_EPOCH = -1
 
-# How often a message that goes from one claim to the next is gone after.
+# How often `seize` follows a message that moves from one claim to the next.
 _TRIES = 5
 
 
 class MessageRef(NamedTuple):
-    """A message that is due, as it was with this epoch."""
+    """A message at one epoch."""
 
     id: ObjectId
     epoch: int
 
 
 class Claim(msgspec.Struct, eq=False):
-    """Messages that were claimed together. `left` of them are not done with.
+    """Messages that this process claimed together. `unfinished` is how many of them are.
 
-    One that `failed` has no result: the claim is kept until its time is over, so that it is not tried again at once.
+    A message that `failed` has no result. The claim then stays until its lease expires, so that the message is not
+    tried again at once.
     """
 
     id: ObjectId
-    left: int
+    unfinished: int
     failed: bool = False
 
-    def done(self, *, failed: bool = False) -> bool:
-        """One message is done with. Whether the claim is to be released."""
-        self.left -= 1
+    def finish_one(self, *, failed: bool = False) -> bool:
+        """Counts one message as finished. Returns whether the claim is to be released."""
+        self.unfinished -= 1
         self.failed |= failed
-        return self.left == 0 and not self.failed
+        return self.unfinished == 0 and not self.failed
 
 
 class ClaimedMessage(msgspec.Struct, eq=False):
-    """A message that this process may send until the lease ends. The contents of its attachments are left out.
+    """A message that this process may send until the lease expires, without the contents of its attachments.
 
-    `epoch` is the one that its result names. `at` is when it was claimed; `attempts` is how many there are since the
-    message was accepted or resent, with this one. `in_doubt`: the relay may have it from an attempt that never ended.
+    `attempts` counts the attempts since the message was accepted or resent, this one included. `in_doubt`: the relay
+    may already have the message, from an attempt whose sender was lost.
     """
 
     document: Document
-    group: Claim
-    at: datetime
+    claim: Claim
+    claimed_at: datetime
     attempts: int
     in_doubt: bool
 
@@ -78,21 +80,26 @@ class ClaimedMessage(msgspec.Struct, eq=False):
 
     @property
     def epoch(self) -> int:
+        """The epoch that the result of this attempt names."""
         found: int = self.document["epoch"]
         return found
 
+    @property
+    def ref(self) -> MessageRef:
+        return MessageRef(self.id, self.epoch)
+
 
 class LostClaim(msgspec.Struct, frozen=True):
-    """A claim whose sender was lost: the messages that it had handed over, and the others, as they were then."""
+    """A claim whose sender was lost: the messages that it had handed over, and the others."""
 
     id: ObjectId
-    at: datetime
+    claimed_at: datetime
     handed_over: Sequence[MessageRef]
     others: Sequence[MessageRef]
 
 
 class Claims:
-    """The collections `claims` and `leases`. A claim lasts for `lease`, anew from each hand-over."""
+    """The collections `claims` and `leases`. Each hand-over renews the lease for `lease`. Blocks for MongoDB."""
 
     def __init__(self, database: Database[Document], lease: timedelta) -> None:
         self._claims = database["claims"]
@@ -100,7 +107,7 @@ class Claims:
         self._lease = lease
 
     def take(self, messages: Sequence[MessageRef], now: datetime) -> tuple[ObjectId, list[MessageRef]]:
-        """Claims those of `messages` that nobody else has claimed; they may be none."""
+        """Claims the messages that nobody else has claimed. Returns the claim's id and these messages, maybe none."""
         claim, wanted = ObjectId(), list(messages)
         if not wanted:
             return claim, wanted
@@ -112,15 +119,16 @@ class Claims:
                 self._claims.insert_one({"_id": claim, "messages": ids, "epochs": [each.epoch for each in wanted]})
                 break
             except DuplicateKeyError:
-                others = self._held(ids)
+                others = self._claimed_by_others(ids)
                 wanted = [each for each in wanted if each.id not in others]
         if not wanted:
             self.release([claim])
         return claim, wanted
 
     def seize(self, messages: Sequence[MessageRef], now: datetime) -> tuple[ObjectId, list[MessageRef]]:
-        """Takes those of `messages`, as they were read, that are not handed over from whoever has claimed them: from
-        now on no sender sends them. To be released by the caller.
+        """Claims the messages that are not handed over, and takes them out of other claims: no sender sends them.
+
+        Returns the claim's id and these messages, maybe none. The caller releases the claim.
         """
         for tries_left in reversed(range(_TRIES)):
             left = {each.id: each for each in messages}
@@ -131,39 +139,42 @@ class Claims:
             claim, seized = self.take([MessageRef(each, _NO_EPOCH) for each in left], now)
             if len(seized) == len(left) or not tries_left:
                 break
-            self.release([claim])  # somebody was quicker with one of them
+            self.release([claim])  # another sender claimed a message meanwhile: try again
         return claim, [left[each.id] for each in seized]
 
     def hand_over(self, claim: ObjectId, messages: Sequence[MessageRef], now: datetime) -> bool:
-        """Notes that the final dots of these messages come next. False, and nothing is noted, when one may not go."""
+        """Notes that the final dots of these messages come next, and renews the lease.
+
+        Returns False, and notes nothing, if the lease is closed or gone, or one of the messages is barred.
+        """
         which = {"_id": claim, "closed": False, "barred": {"$nin": [each.id for each in messages]}}
         noted = [{"message": each.id, "epoch": each.epoch} for each in messages]
         change = {"$push": {"handedOver": {"$each": noted}}, "$set": {"until": now + self._lease}}
         return bool(self._leases.update_one(which, change).matched_count)
 
     def handed_over(self) -> set[MessageRef]:
-        """The messages of all claims that were handed over, as they were then."""
+        """The messages of all claims that were handed over."""
         return {each for lease in self._leases.find({}, {"handedOver": 1}) for each in _handed_over(lease)}
 
-    def taken(self, now: datetime) -> set[ObjectId]:
-        """The messages of all claims whose time is not over."""
+    def claimed(self, now: datetime) -> set[ObjectId]:
+        """The messages of all claims whose lease has not expired."""
         live = [each["_id"] for each in self._leases.find({"until": {"$gt": now}}, {"_id": 1})]
         claims = self._claims.find({"_id": {"$in": live}}, {"messages": 1}) if live else ()
         return {message for each in claims for message in each["messages"]}
 
-    def lost(self, now: datetime) -> list[LostClaim]:
-        """The claims whose time is over. From now on nothing of them is handed over."""
-        over = self._leases.find({"until": {"$lte": now}}, {"_id": 1})
-        return [lost for each in over if (lost := self._close(each["_id"], now)) is not None]
+    def close_expired(self, now: datetime) -> list[LostClaim]:
+        """Closes the leases that have expired, and returns their claims. Nothing more of them is handed over."""
+        expired = self._leases.find({"until": {"$lte": now}}, {"_id": 1})
+        return [lost for each in expired if (lost := self._close(each["_id"], now)) is not None]
 
     def release(self, claims: Sequence[ObjectId]) -> None:
-        """Those that are gone already are no error."""
+        """Deletes claims and leases. Those that are already gone are no error."""
         which = {"_id": {"$in": list(claims)}}
         self._claims.delete_many(which)
         self._leases.delete_many(which)
 
     def _close(self, claim: ObjectId, now: datetime) -> LostClaim | None:
-        """None when a hand-over was quicker, and the lease goes on."""
+        """Returns None if a hand-over has renewed the lease meanwhile."""
         which = {"_id": claim, "until": {"$lte": now}}
         change = {"$set": {"closed": True}}
         lease = self._leases.find_one_and_update(which, change, return_document=ReturnDocument.AFTER)
@@ -175,19 +186,19 @@ class Claims:
         return LostClaim(claim, lease["at"], handed_over, [each for each in claimed if each not in handed_over])
 
     def _bar(self, claim: ObjectId, message: MessageRef) -> bool:
-        """Takes the message out of the claim, unless it is handed over with it."""
+        """Bars the message in that lease and takes it out of the claim. Returns False if it is handed over."""
         handed_over = {"$elemMatch": {"message": message.id, "epoch": {"$gte": message.epoch}}}
         barred = self._leases.update_one(
             {"_id": claim, "handedOver": {"$not": handed_over}}, {"$push": {"barred": message.id}}
         )
         if not barred.matched_count and self._leases.find_one({"_id": claim}, {"_id": 1}) is not None:
             return False
-        # Another id in its place: the places of the others tell their epochs.
+        # A new id takes its place: the positions in `messages` and `epochs` must still match.
         self._claims.update_one({"_id": claim, "messages": message.id}, {"$set": {"messages.$": ObjectId()}})
         return True
 
-    def _held(self, messages: Sequence[ObjectId]) -> set[ObjectId]:
-        """The messages of those claims that have some of these and a lease; those that have none are removed."""
+    def _claimed_by_others(self, messages: Sequence[ObjectId]) -> set[ObjectId]:
+        """All messages of the claims that hold some of `messages`. Removes claims that have no lease."""
         found = self._claims.find({"messages": {"$in": list(messages)}}, {"messages": 1})
         claims = {each["_id"]: each["messages"] for each in found}
         leases = {each["_id"] for each in self._leases.find({"_id": {"$in": list(claims)}}, {"_id": 1})}

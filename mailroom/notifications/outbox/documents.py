@@ -1,4 +1,4 @@
-"""Messages as MongoDB keeps them: camelCase documents to our values and back."""
+"""Messages as documents of MongoDB, to our values and back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from mailroom.platform.mongo import Document
 
 
 def from_draft(draft: Draft, message_id: ObjectId, sender: MailFrom, key_id: str, now: datetime) -> Document:
-    """A message in its first state. Its Message-ID and date are made here, once."""
+    """A new message. Its Message-ID and its date are made here and never change."""
     return {
         "_id": message_id,
         "keyId": key_id,

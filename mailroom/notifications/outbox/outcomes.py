@@ -1,4 +1,4 @@
-"""What an attempt's result means for the message: its next state, and the fate of each recipient."""
+"""What the result of an attempt means: the next state of the message, and the status of each recipient."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from mailroom.notifications.model.messages import Outcome, Recipient, RecipientStatus, Result, State, Verdict
 from mailroom.notifications.outbox.retries import Retries
 
-_FATES = {
+_STATUSES = {
     Outcome.TAKEN: RecipientStatus.SENT,
     Outcome.REFUSED: RecipientStatus.FAILED,
     Outcome.DEFERRED: RecipientStatus.PENDING,
@@ -17,7 +17,7 @@ _FATES = {
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """`wait` is the seconds until the next attempt, None when there is none; `error` is empty when all got it."""
+    """`wait` is the seconds until the next attempt, or None without one. `error` is empty if every recipient got it."""
 
     state: State
     recipients: tuple[Recipient, ...]
@@ -28,13 +28,16 @@ class Decision(msgspec.Struct, frozen=True):
 def decide(
     recipients: tuple[Recipient, ...], result: Result, attempts: int, age: float, retries: Retries, *, hold: bool
 ) -> Decision:
-    """`attempts` so far, `age` in seconds; with `hold` an unknown outcome waits for a person, else it is sent again."""
+    """`attempts` is how many there were, `age` is in seconds.
+
+    With `hold`, a message whose outcome is unknown waits for a person. Otherwise it is sent again.
+    """
     judged = tuple(_judge(recipient, result.verdicts.get(recipient.address.wire), hold) for recipient in recipients)
-    fates = {recipient.status for recipient in judged}
-    if RecipientStatus.UNKNOWN in fates:
+    statuses = {recipient.status for recipient in judged}
+    if RecipientStatus.UNKNOWN in statuses:
         return Decision(State.UNKNOWN, judged, None, _error(judged))
-    if RecipientStatus.PENDING not in fates:
-        return Decision(_final(fates), judged, None, _error(judged))
+    if RecipientStatus.PENDING not in statuses:
+        return Decision(_final(statuses), judged, None, _error(judged))
     if retries.exhausted(age):
         judged = tuple(_give_up(recipient) for recipient in judged)
         return Decision(_final({recipient.status for recipient in judged}), judged, None, _error(judged))
@@ -42,12 +45,11 @@ def decide(
 
 
 def reopen(recipients: tuple[Recipient, ...]) -> tuple[Recipient, ...]:
-    """Everybody who has not got the message is to get it; everybody, when all have."""
-    all_have = all(recipient.status is RecipientStatus.SENT for recipient in recipients)
+    """Makes every recipient pending who has not got the message; all of them if all have got it."""
+    sent = RecipientStatus.SENT
+    all_sent = all(recipient.status is sent for recipient in recipients)
     return tuple(
-        replace(recipient, status=RecipientStatus.PENDING)
-        if all_have or recipient.status is not RecipientStatus.SENT
-        else recipient
+        replace(recipient, status=RecipientStatus.PENDING) if all_sent or recipient.status is not sent else recipient
         for recipient in recipients
     )
 
@@ -55,8 +57,8 @@ def reopen(recipients: tuple[Recipient, ...]) -> tuple[Recipient, ...]:
 def _judge(recipient: Recipient, verdict: Verdict | None, hold: bool) -> Recipient:
     if verdict is None:
         return recipient
-    fate = _FATES.get(verdict.outcome, RecipientStatus.UNKNOWN if hold else RecipientStatus.PENDING)
-    return Recipient(recipient.address, recipient.kind, fate, verdict.code, verdict.text)
+    status = _STATUSES.get(verdict.outcome, RecipientStatus.UNKNOWN if hold else RecipientStatus.PENDING)
+    return Recipient(recipient.address, recipient.kind, status, verdict.code, verdict.text)
 
 
 def _give_up(recipient: Recipient) -> Recipient:
@@ -65,16 +67,16 @@ def _give_up(recipient: Recipient) -> Recipient:
     return replace(recipient, status=RecipientStatus.FAILED, text=f"given up: {recipient.text}")
 
 
-def _final(fates: set[RecipientStatus]) -> State:
-    if fates == {RecipientStatus.SENT}:
+def _final(statuses: set[RecipientStatus]) -> State:
+    if statuses == {RecipientStatus.SENT}:
         return State.SENT
-    if RecipientStatus.SENT in fates:
+    if RecipientStatus.SENT in statuses:
         return State.PARTIAL
-    return State.SUPPRESSED if fates == {RecipientStatus.SUPPRESSED} else State.FAILED
+    return State.SUPPRESSED if statuses == {RecipientStatus.SUPPRESSED} else State.FAILED
 
 
 def _error(recipients: tuple[Recipient, ...]) -> str:
-    """The first answer that kept the message from somebody."""
+    """The first answer that kept the message from a recipient."""
     for recipient in recipients:
         if recipient.status is not RecipientStatus.SENT:
             return f"{recipient.address.shown}: {recipient.code or ''} {recipient.text}".replace(":  ", ": ").strip()

@@ -1,4 +1,4 @@
-"""Forgetting: bodies and messages that are old enough, and whatever one person was sent."""
+"""Erasing: old bodies, old messages, and one person's messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pymongo.errors import DuplicateKeyError
 
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import State
-from mailroom.notifications.outbox.outbox import Outbox
+from mailroom.notifications.outbox.actions import MessageActions
 from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.server_clock import ServerClock
@@ -16,18 +16,21 @@ from mailroom.platform.server_clock import ServerClock
 SWEEP_ID = "notifications-retention"
 
 _BETWEEN_SWEEPS = timedelta(hours=1)
-_BATCH = 500  # messages changed by one command, so that a budget is kept
+_BATCH = 500  # messages that one command changes, so that a sweep keeps its budget
 
 _ENDED = [state for state in State if state not in (State.QUEUED, State.SENDING)]
 
 
 class Retention:
-    """Ages are counted from when a message was accepted; None keeps for ever. Blocks for MongoDB's answers."""
+    """`bodies` and `whole` are the ages, since acceptance, at which bodies and messages are erased; None keeps them.
+
+    Blocks for MongoDB's answers.
+    """
 
     def __init__(
         self,
         messages: Documents,
-        outbox: Outbox,
+        actions: MessageActions,
         cursors: Documents,
         clock: ServerClock,
         *,
@@ -35,14 +38,14 @@ class Retention:
         whole: timedelta | None,
     ) -> None:
         self._messages = messages
-        self._outbox = outbox
+        self._actions = actions
         self._cursors = cursors
         self._clock = clock
         self._bodies = bodies
         self._whole = whole
 
     def sweep(self, budget: Budget) -> None:
-        """Once an hour: erases what has had its time. What the budget cuts off is for the next hour."""
+        """Erases what is old enough, once an hour. If the budget ends it, the next sweep goes on."""
         if (self._bodies is None and self._whole is None) or budget.spent():
             return
         now = self._clock.now()
@@ -54,22 +57,22 @@ class Retention:
             self._erase_bodies_before(now - self._bodies, now, budget)
 
     def erase(self, shown: str) -> tuple[int, int]:
-        """Deletes every message to that address, also with other recipients, but none that is being sent just now.
+        """Deletes every message to that address, also those with further recipients, except those being sent now.
 
-        Returns how many were deleted, and how many were left because they are being sent.
+        Returns how many it deleted, and how many it left because they are being sent.
         """
         which: Document = {"addresses": addresses.key(shown)}
-        waiting = self._outbox.erase(which["addresses"])
+        waiting = self._actions.erase_waiting(which["addresses"])
         ended = self._messages.delete_many({**which, "state": {"$in": _ENDED}}, hint="recipient").deleted_count
         return waiting + ended, self._messages.count_documents(which)
 
     def _is_due(self, now: datetime) -> bool:
-        """Whether this process is to do it now: of several that ask, one is told so, once an hour."""
+        """Whether this process is to sweep now. Of several processes that ask, one gets True, once an hour."""
         which = {"_id": SWEEP_ID, "dueAt": {"$lte": now}}
         try:
             update = {"$set": {"dueAt": now + _BETWEEN_SWEEPS}}
             done = self._cursors.update_one(which, update, upsert=True)
-        except DuplicateKeyError:  # it is there and not due
+        except DuplicateKeyError:  # the cursor exists and is not due
             return False
         return bool(done.matched_count or done.upserted_id)
 
@@ -83,12 +86,12 @@ class Retention:
         change = {
             "$set": {"text": "", "html": "", "headers": [], "attachments.$[].content": b"", "erasedAt": now},
             "$unset": {"bodySince": ""},
-            "$inc": {"epoch": 1},  # who has read it with its body cannot queue it again
+            "$inc": {"epoch": 1},  # a resend that read the message with its body is refused
         }
         while not budget.spent() and (ids := self._some(which, "bodySince", "body")):
             self._messages.update_many({"_id": {"$in": ids}, "state": {"$in": _ENDED}}, change)
 
     def _some(self, which: Document, order: str, index: str) -> list[object]:
-        # The index is named, since by the states, which most messages have, a server may choose another or none.
+        # Most messages have one of these states, so a server may choose the index of the states, or none.
         found = self._messages.find(which, {"_id": 1}).sort(order, 1).limit(_BATCH).hint(index)
         return [each["_id"] for each in found]

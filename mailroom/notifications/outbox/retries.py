@@ -1,4 +1,4 @@
-"""When a message is tried again, and when it is given up."""
+"""When to try a message again, and when to give it up."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from collections.abc import Callable
 
 import msgspec
 
-# A relay that does not answer is no verdict on the message: once it is back, the mail should not wait for hours.
+# The longest wait, in seconds, while the relay does not answer. It says nothing about the message, so the mail should
+# go soon after the relay is back.
 RELAY_DOWN_LONGEST = 300.0
 
 
 class Retries(msgspec.Struct, frozen=True):
     """Exponential backoff with jitter. Seconds.
 
-    The wait before attempt n+1 lies between half and the whole of `first * 2**(n-1)`, at most `longest`. Half of it is
-    certain, since RFC 5321 wants a pause and full jitter could be none; the rest is random, so that a thousand
-    messages that one outage deferred do not come back in one instant.
+    The wait before attempt n+1 is between half and all of `first * 2**(n-1)`, which is at most `longest`. Half of it is
+    fixed, because RFC 5321 asks for a pause and full jitter could be none. The other half is random, so that a thousand
+    messages deferred by one outage do not come back at the same moment.
     """
 
     first: float
@@ -31,5 +32,5 @@ class Retries(msgspec.Struct, frozen=True):
         return whole * (0.5 + 0.5 * self.random())
 
     def exhausted(self, age: float) -> bool:
-        """Whether a message this old, in seconds since it was due first, is given up."""
+        """Whether to give up a message that was first due `age` seconds ago."""
         return age >= self.give_up

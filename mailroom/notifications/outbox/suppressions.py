@@ -1,4 +1,4 @@
-"""Addresses that get no mail: those that bounced for good, and those that people put on the list."""
+"""Addresses that get no mail: those that bounced for good, and those that people added."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mailroom.platform.keyset import Key, KeysetPage, Order, Range
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.server_clock import ServerClock
 
-# No such mailbox, moved without a forwarding address, a domain that takes no mail, a mailbox that was closed (RFC
-# 3463, 7505). A bare 550 is not enough: relays say it also of mail they merely do not like.
+# No such mailbox, moved without a forwarding address, a domain that takes no mail, a closed mailbox (RFC 3463, 7505).
+# A bare 550 is not enough: relays also answer it to mail that they merely do not like.
 _GONE = re.compile(r"5\.(1\.(1|6|10)|2\.1)\b")
 
 _NEWEST_FIRST = Order("createdAt", descending=True)
@@ -29,14 +29,14 @@ class Suppressions:
         self._clock = clock
 
     def among(self, recipients: Iterable[Recipient]) -> frozenset[str]:
-        """Those of `recipients` that are on the list, by their address on the wire: those of one message or of many."""
+        """The addresses on the wire of the recipients, of one message or of many, that are on the list."""
         keys = {each.address.wire: addresses.key(each.address.shown) for each in recipients}
         found = self._collection.find({"key": {"$in": list(set(keys.values()))}}, {"_id": 0, "key": 1})
         listed = {each["key"] for each in found}
         return frozenset(wire for wire, key in keys.items() if key in listed)
 
-    def learn(self, recipients: Iterable[Recipient], result: Result, message: ObjectId) -> None:
-        """Adds the recipients whose mailbox the relay said does not exist."""
+    def add_bounced(self, recipients: Iterable[Recipient], result: Result, message: ObjectId) -> None:
+        """Adds the recipients whose mailbox does not exist, by the relay's answers in `result`."""
         gone = {
             step.recipient: step.text
             for step in result.steps
@@ -47,7 +47,7 @@ class Suppressions:
                 self.add(recipient.address.shown, gone[recipient.address.wire], message)
 
     def add(self, shown: str, reason: str, message: ObjectId | None = None) -> Document:
-        """Puts an address on the list. One that is there already stays as it is."""
+        """Adds an address. An entry that exists stays as it is. Returns the entry."""
         key = addresses.key(shown)
         document: Document = {
             "_id": ObjectId(),
@@ -64,7 +64,7 @@ class Suppressions:
         return document
 
     def remove(self, shown: str) -> bool:
-        """False when it was not on the list."""
+        """Returns False if the address was not on the list."""
         return bool(self._collection.delete_one({"key": addresses.key(shown)}).deleted_count)
 
     def page(self, address: str | None, limit: int, after: Key | None = None) -> KeysetPage[Document]:

@@ -1,1 +1,1 @@
-"""Draining the outbox."""
+"""Sending the messages of the outbox."""

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own: the SMTP connections live there, between the calls that use them."""
+"""An event loop in a thread of its own. The SMTP connections live there, between the calls that use them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Background:
-    """Starts with the first coroutine. One per process."""
+    """One for each process. The thread starts with the first coroutine."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -23,17 +23,17 @@ class Background:
         return self._loop is not None
 
     def start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Runs `work` and returns at once."""
+        """Starts `work` and returns at once."""
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                # A daemon: a process that must end is not held up by a relay that hangs.
+                # A daemon thread: a relay that hangs does not keep the process from ending.
                 threading.Thread(target=self._loop.run_forever, name="smtp", daemon=True).start()
             loop = self._loop
         return asyncio.run_coroutine_threadsafe(work, loop)
 
     def stop(self) -> None:
-        """Ends the loop; what still runs there is left where it is."""
+        """Ends the loop. Abandons the work that still runs there."""
         with self._lock:
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._loop.stop)

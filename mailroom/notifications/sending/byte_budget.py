@@ -1,4 +1,4 @@
-"""How much may be in memory at once."""
+"""A limit on the bytes that are in memory at once."""
 
 from __future__ import annotations
 
@@ -8,25 +8,28 @@ from contextlib import asynccontextmanager
 
 
 class ByteBudget:
-    """So many bytes, first come, first served. Who wants more than there are gets all. Used from one event loop."""
+    """`size` bytes, first come, first served. A request for more than `size` gets all of it.
+
+    Used from one event loop only.
+    """
 
     def __init__(self, size: int) -> None:
         self._size = self._free = size
-        self._line = asyncio.Lock()
-        self._left = asyncio.Event()
+        self._queue = asyncio.Lock()
+        self._released = asyncio.Event()
 
     @asynccontextmanager
-    async def of(self, wanted: int) -> AsyncIterator[None]:
-        """Waits until so many bytes are free, and has them until the end. Who wants none waits for nobody."""
+    async def reserve(self, wanted: int) -> AsyncIterator[None]:
+        """Waits until `wanted` bytes are free, and holds them inside the `with` block. 0 bytes never wait."""
         share = min(wanted, self._size)
         if share:
-            async with self._line:
+            async with self._queue:
                 while self._free < share:
-                    self._left.clear()
-                    await self._left.wait()
+                    self._released.clear()
+                    await self._released.wait()
                 self._free -= share
         try:
             yield
         finally:
             self._free += share
-            self._left.set()
+            self._released.set()

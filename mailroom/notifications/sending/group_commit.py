@@ -1,4 +1,4 @@
-"""Group commit: what many ask for at once is written at once."""
+"""Group commit: items that arrive at about the same time are written with one command."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-_MOST = 100
+_LARGEST_GROUP = 100
 
 
 class GroupCommit(Generic[T, R]):
-    """While one write is on its way, all that is asked for waits and makes up the next. Who asks alone does not wait;
-    where several asked last time, a group waits up to `gather_seconds` until it has `enough`: twice as many in a group
-    is half the work for both sides.
+    """While one write runs, new items wait and form the next group. A lone item is written at once.
 
-    `write` runs in a thread and tells for each item what it came to; what it raises is raised to all of them. Used
-    from one event loop only.
+    If the last group had several items, the next one waits up to `gather_seconds` until it has `enough` items: groups
+    twice as large halve the work for both sides.
+
+    `write` runs in a thread and returns a result for each item. If it raises, every item of the group gets the
+    exception. Used from one event loop only.
     """
 
     def __init__(self, write: Callable[[list[T]], list[R]], gather_seconds: float, enough: int) -> None:
@@ -29,7 +30,7 @@ class GroupCommit(Generic[T, R]):
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._writing: asyncio.Task[None] | None = None
         self._full = asyncio.Event()
-        self._busy = False  # the last group had more than one
+        self._busy = False  # the last group had more than one item
 
     async def __call__(self, item: T) -> R:
         """Returns when `item` is written."""
@@ -48,7 +49,7 @@ class GroupCommit(Generic[T, R]):
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self.gather_seconds):
                         await self._full.wait()
-            group, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
+            group, self._waiting = self._waiting[:_LARGEST_GROUP], self._waiting[_LARGEST_GROUP:]
             self._busy = len(group) > 1
             try:
                 results = await asyncio.to_thread(self._write, [item for item, _ in group])

@@ -1,4 +1,4 @@
-"""How a deployment wants its mail to be sent."""
+"""How a deployment sends its mail."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from mailroom.notifications.outbox.retries import Retries
 
 
 class SendPolicy(msgspec.Struct, frozen=True):
-    """`connections` is how many messages are in delivery at once, `per_second` how many are begun in a second (0: any
-    number); `hold`: an unknown outcome waits for a person."""
+    """`connections` is how many messages are in delivery at once, `per_second` how many begin in a second (0: any
+    number). With `hold`, a message whose outcome is unknown waits for a person.
+    """
 
     connections: int
     per_second: float

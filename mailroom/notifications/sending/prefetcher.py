@@ -1,4 +1,4 @@
-"""What a drain sends: due messages, claimed some at a time, a little ahead of the deliveries."""
+"""Claims due messages a little ahead of their deliveries, several at a time."""
 
 from __future__ import annotations
 
@@ -6,53 +6,33 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
 
-import msgspec
 from pymongo.errors import PyMongoError
 
-from mailroom.notifications.model.messages import Recipient, RecipientStatus
-from mailroom.notifications.outbox import documents
-from mailroom.notifications.outbox.claims import ClaimedMessage, MessageRef
+from mailroom.notifications.outbox.claims import MessageRef
 from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.outbox.suppressions import Suppressions
+from mailroom.notifications.sending.deliveries import Delivery, prepare
 
 log = logging.getLogger(__name__)
 
-# Due messages found by one query: more each time that all were used up before they were stale, to ask a deep queue
-# less often.
-_LEAST_LOOKED_UP, _MOST_LOOKED_UP = 100, 800
+# How many due messages one query finds. It doubles each time that all were used before they were stale, so that a deep
+# queue is asked less often.
+_LEAST_FOUND, _MOST_FOUND = 100, 800
 
-# A claim that is used up so soon is followed by one of twice as many messages.
+# After a claim that was used up so soon, the next one is for twice as many messages.
 _SOON_SECONDS = 0.5
 
-# What was found to be due is looked up again after this time: messages of a higher priority may have come.
+# Due messages are looked up again after this time: messages of a higher priority may have come.
 _STALE_SECONDS = 1.0
 
 
-class Delivery(msgspec.Struct, frozen=True):
-    """A claimed message, the recipients as they stand, and which of their addresses on the wire are suppressed."""
-
-    claim: ClaimedMessage
-    recipients: tuple[Recipient, ...]
-    suppressed: frozenset[str]
-
-
-def jobs(claims: Sequence[ClaimedMessage], suppressions: Suppressions) -> list[Delivery]:
-    """Blocks for one answer of MongoDB, however many there are."""
-    recipients = [documents.to_recipients(claim.document["recipients"]) for claim in claims]
-    suppressed = suppressions.among(
-        recipient for each in recipients for recipient in each if recipient.status is RecipientStatus.PENDING
-    )
-    return [Delivery(claim, each, suppressed) for claim, each in zip(claims, recipients, strict=True)]
-
-
 class Prefetcher:
-    """Gives one claimed message after the other. `size` is how many are claimed at once, up to `most` where they are
-    used up soon.
+    """Gives out one claimed message after the other. Used by one task.
 
-    While half of them is still to be given out, the next are claimed. Those that had to wait for `patience` seconds are
-    put back, so that none is begun whose lease is nearly over. Used by one task.
+    `size` is how many messages it claims at once; it grows up to `most` while they are used up soon. When half of a
+    claim is given out, it claims the next. It releases messages that waited for longer than `patience` seconds, so that
+    no delivery begins whose lease has nearly expired.
     """
 
     def __init__(self, outbox: Outbox, suppressions: Suppressions, size: int, most: int, patience: float) -> None:
@@ -64,30 +44,30 @@ class Prefetcher:
         self._patience = patience
         self._ready: deque[tuple[float, Delivery]] = deque()
         self._ahead: asyncio.Task[list[Delivery]] | None = None
-        self._looked_up = _LEAST_LOOKED_UP // 2
+        self._found_at_once = _LEAST_FOUND // 2
         self._found: list[MessageRef] = []
         self._found_at = 0.0
 
     async def next(self) -> Delivery | None:
-        """None when nothing is due. Raises what the driver does."""
+        """Returns None if nothing is due. Raises the driver's errors."""
         if self._ready and time.monotonic() - self._ready[0][0] > self._patience:
-            await self.give_back()
+            await self.release()
         if not self._ready:
             await self._take()
         elif self._ahead is None and len(self._ready) <= self._size // 2:
             self._ahead = asyncio.create_task(asyncio.to_thread(self._claim))
         return self._ready.popleft()[1] if self._ready else None
 
-    async def give_back(self) -> None:
-        """Puts back what was claimed and not given out."""
+    async def release(self) -> None:
+        """Releases the messages that were claimed and not given out."""
         try:
             if self._ahead is not None:
                 await self._take()
-            unused = [job.claim.group for _, job in self._ready]
+            unused = [delivery.message.claim for _, delivery in self._ready]
             self._ready.clear()
-            # The others are released when what is in delivery of them is done with.
-            if groups := [group for group in unused if group.done()]:
-                await asyncio.to_thread(self._outbox.release, groups)
+            # A claim with messages in delivery is released by the last of them.
+            if claims := [claim for claim in unused if claim.finish_one()]:
+                await asyncio.to_thread(self._outbox.release, claims)
         except PyMongoError as error:
             log.warning("MongoDB does not answer, what was claimed waits for its lease to end", exc_info=error)
 
@@ -95,24 +75,24 @@ class Prefetcher:
         now = time.monotonic()
         ahead, self._ahead = self._ahead, None
         claimed = await (ahead or asyncio.to_thread(self._claim))
-        self._ready.extend((now, job) for job in claimed)
+        self._ready.extend((now, delivery) for delivery in claimed)
 
     def _claim(self) -> list[Delivery]:
-        """Claims the next that are due. Empty only when none is."""
+        """Claims the next due messages. Empty only if nothing is due."""
         before, self._claimed_at = self._claimed_at, time.monotonic()
         if self._claimed_at - before < _SOON_SECONDS:
             self._size = min(2 * self._size, self._most)
         while found := self._due():
             chosen, self._found = found[: self._size], found[self._size :]
-            if claims := self._outbox.claim(chosen):
-                return jobs(claims, self._suppressions)
+            if claimed := self._outbox.claim(chosen):
+                return prepare(claimed, self._suppressions)
         return []
 
     def _due(self) -> list[MessageRef]:
         stale = time.monotonic() - self._found_at > _STALE_SECONDS
         if self._found and not stale:
             return self._found
-        self._looked_up = min(2 * self._looked_up, _MOST_LOOKED_UP) if not self._found else _LEAST_LOOKED_UP
+        self._found_at_once = min(2 * self._found_at_once, _MOST_FOUND) if not self._found else _LEAST_FOUND
         self._found_at = time.monotonic()
-        self._found = self._outbox.due(self._looked_up)
+        self._found = self._outbox.due(self._found_at_once)
         return self._found

@@ -1,4 +1,4 @@
-"""How fast messages may go to the relay."""
+"""How many messages a second may go to the relay."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 class SendRate:
-    """At most `per_second` messages, evenly spread; 0 is any number. First come, first served: nobody is overtaken.
+    """At most `per_second` messages, evenly spaced, in the order they ask. 0 allows any number.
 
     Used from one event loop only.
     """
@@ -18,8 +18,8 @@ class SendRate:
         self._clock = clock
         self._next = clock()
 
-    async def turn(self, seconds: float) -> bool:
-        """Waits for a turn. False, at once, when there is none within so many seconds."""
+    async def acquire(self, seconds: float) -> bool:
+        """Waits until the next message may go. Returns False at once if that takes longer than `seconds`."""
         if not self._between:
             return True
         now = self._clock()
@@ -31,5 +31,5 @@ class SendRate:
         return True
 
     def give_back(self) -> None:
-        """A turn that was not used is somebody else's."""
+        """Lets the next message go earlier, because an acquired one was not sent."""
         self._next -= self._between

@@ -46,7 +46,7 @@ POINTS: dict[str, tuple[str, Callable[[Callable[..., Any]], Callable[..., Any]]]
     "insert": ("claim_new", before),
     "claim": ("claim", after),
     "handover": ("hand_over", after),
-    "250": ("settle", before),
+    "250": ("record", before),
 }
 
 

@@ -15,8 +15,12 @@ from flask import Flask
 
 from mailroom.notifications.app import create_app
 from mailroom.notifications.indexes import INDEXES
+from mailroom.notifications.outbox.actions import MessageActions
+from mailroom.notifications.outbox.claims import Claims
+from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.worker import create_worker
 from mailroom.platform.mongo import Documents
+from mailroom.platform.server_clock import ServerClock
 from mailroom.platform.worker import Worker
 from mailroom.services import Services
 from mailroom.web.endpoints import Route, routes
@@ -99,6 +103,16 @@ class Mail:
     @property
     def collection(self) -> Documents:
         return self.services.database["notifications"]
+
+    def outbox(self, lease_seconds: float = 90.0) -> Outbox:
+        """Another sender's view of the messages."""
+        return Outbox(self.collection, ServerClock(self.services.database), self.claims(lease_seconds))
+
+    def actions(self) -> MessageActions:
+        return MessageActions(self.collection, ServerClock(self.services.database), self.claims())
+
+    def claims(self, lease_seconds: float = 90.0) -> Claims:
+        return Claims(self.services.database, timedelta(seconds=lease_seconds))
 
     def drain(self) -> int:
         answer = self.sender()

@@ -24,7 +24,6 @@ from mailroom.notifications.outbox.changes import FinishedAttempt
 from mailroom.notifications.outbox.claims import ClaimedMessage
 from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.outbox.outcomes import Decision
-from mailroom.platform.server_clock import ServerClock
 from tests.integration.notifications.conftest import Mail, eventually
 from tests.integration.notifications.relay import Peer, Relay, call
 
@@ -179,7 +178,7 @@ def test_a_paused_sender_cannot_send_what_another_has_sent(mail: Mail, start_chi
 
 def test_a_late_write_is_refused(mail: Mail) -> None:
     mail.client.post(HELLO, Prefer="respond-async")
-    outbox = Outbox(mail.services.database, ServerClock(mail.services.database), 1.0)
+    outbox = mail.outbox(lease_seconds=1.0)
     eventually(lambda: bool(outbox.due(10)))  # the clocks of two processes differ by milliseconds
     due = outbox.due(10)
     [late] = outbox.claim(due)
@@ -198,12 +197,12 @@ def test_a_late_write_is_refused(mail: Mail) -> None:
     refuses(mail, outbox, newer)
     refuses(mail, outbox, late)
     assert outbox.hand_over([newest]) == [True]
-    assert outbox.settle([sent(newest)]) == [True]
+    assert outbox.record([sent(newest)]) == [True]
 
 
 def test_a_claim_that_a_crash_left_without_a_lease_holds_nobody_up(mail: Mail) -> None:
     mail.client.post(HELLO, Prefer="respond-async")
-    outbox = Outbox(mail.services.database, ServerClock(mail.services.database), 90.0)
+    outbox = mail.outbox()
     eventually(lambda: bool(outbox.due(10)))
     [late] = outbox.claim(outbox.due(10))
     mail.services.database["leases"].delete_one({})
@@ -221,7 +220,7 @@ def refuses(mail: Mail, outbox: Outbox, late: ClaimedMessage) -> None:
     """Nothing that is written with this claim changes anything."""
     [before] = mail.collection.find()
     assert outbox.hand_over([late]) == [False]
-    assert outbox.settle([sent(late)]) == [False]
+    assert outbox.record([sent(late)]) == [False]
     assert list(mail.collection.find()) == [before]
 
 

@@ -14,10 +14,10 @@ from tests.integration.notifications.relay import Relay, slow
 BIG = {"filename": "a.bin", "content": base64.b64encode(bytes(500)).decode()}
 
 
-def test_large_attachments_wait_for_room_and_small_mail_passes_them(
+def test_large_attachments_wait_for_memory_and_small_mail_passes_them(
     make_mail: Callable[..., Mail], relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mailroom.notifications.sending.sender._ROOM", 1000)
+    monkeypatch.setattr("mailroom.notifications.sending.transmitter._ATTACHMENT_BYTES", 1000)
     mail = make_mail(smtp_connections=5, smtp_timeout_seconds=60.0)
     hello = {"subject": "Hello", "message": "<p>x</p>"}
     large = hello | {"emailTo": "large@example.com", "priority": "high", "attachments": [BIG]}

@@ -34,7 +34,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
 
         monkeypatch.setattr(Outbox, name, method)
 
-    for name in ("claim_new", "hand_over", "settle"):
+    for name in ("claim_new", "hand_over", "record"):
         wrap(name)
     return left.__setitem__
 
@@ -67,7 +67,7 @@ def test_nothing_is_handed_over_that_cannot_be_noted(
 def test_what_was_sent_is_noted_once_mongodb_is_back(
     failing: Callable[[str, int], None], mail: Mail, relay: Relay
 ) -> None:
-    failing("settle", 2)
+    failing("record", 2)
 
     assert mail.client.post(HELLO).body["status"] == "sent"
     mail.let_time_pass()

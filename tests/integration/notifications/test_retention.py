@@ -6,9 +6,7 @@ import base64
 from datetime import timedelta
 from typing import Any
 
-from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.outbox.retention import SWEEP_ID
-from mailroom.platform.server_clock import ServerClock
 from tests.integration.notifications.conftest import Mail
 from tests.integration.notifications.relay import Relay, call
 
@@ -60,9 +58,8 @@ def test_what_was_erased_since_it_was_read_is_not_sent_again(make_mail: Any, rel
     age(mail, 11)
     [as_read] = mail.collection.find()
     mail.drain()
-    outbox = Outbox(mail.services.database, ServerClock(mail.services.database), 90.0)
 
-    assert not outbox.resend(as_read)
+    assert not mail.actions().resend(as_read)
 
     mail.drain()
     assert len(relay.taken) == 1

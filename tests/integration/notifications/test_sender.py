@@ -16,10 +16,8 @@ from pymongo.monitoring import CommandListener, CommandStartedEvent
 from mailroom.notifications.model.messages import RecipientStatus, Result, State
 from mailroom.notifications.outbox.changes import FinishedAttempt
 from mailroom.notifications.outbox.claims import ClaimedMessage
-from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.outbox.outcomes import Decision
 from mailroom.platform import mongo
-from mailroom.platform.server_clock import ServerClock
 from tests.integration.api.test_indexes import named
 from tests.integration.notifications.conftest import Mail, eventually
 from tests.integration.notifications.relay import Peer, Relay, reply, slow
@@ -31,10 +29,6 @@ def queue(mail: Mail, count: int) -> None:
         numbers = range(start, min(start + 100, count))
         messages = [{"emailTo": f"{n}@example.com", "subject": str(n), "message": "<p>x</p>"} for n in numbers]
         assert mail.client.post({"messages": messages}, "/batch").status == 202
-
-
-def outbox(mail: Mail) -> Outbox:
-    return Outbox(mail.services.database, ServerClock(mail.services.database), 90.0)
 
 
 def sent(claim: ClaimedMessage) -> FinishedAttempt:
@@ -77,7 +71,7 @@ def test_what_was_claimed_and_not_begun_is_put_back(make_mail: Any, relay: Relay
     untouched = [each for each in documents if not each["attempts"]]
     assert len(untouched) == 12 - tried
     assert {(each["state"], each["attemptCount"]) for each in untouched} == {("queued", 0)}
-    assert len(outbox(mail).due(100)) == len(untouched)
+    assert len(mail.outbox().due(100)) == len(untouched)
 
 
 def test_a_drain_holds_no_more_than_its_bound_however_deep_the_queue(make_mail: Any, relay: Relay) -> None:
@@ -142,11 +136,11 @@ def test_a_message_whose_turn_is_too_far_away_is_left_to_the_schedule(make_mail:
 
 def test_two_senders_that_claim_the_same_messages_share_them(mail: Mail) -> None:
     queue(mail, 60)
-    due = outbox(mail).due(100)
+    due = mail.outbox().due(100)
     together = threading.Barrier(3)
 
     def claim(_: int) -> list[ClaimedMessage]:
-        mine = outbox(mail)
+        mine = mail.outbox()
         together.wait(10)
         return [claim for start in range(0, 60, 10) for claim in mine.claim(due[start : start + 10])]
 
@@ -158,23 +152,23 @@ def test_two_senders_that_claim_the_same_messages_share_them(mail: Mail) -> None
 
 def test_one_lost_message_in_a_group_stops_only_itself(mail: Mail) -> None:
     queue(mail, 3)
-    box = outbox(mail)
+    box = mail.outbox()
     claims = box.claim(box.due(10))
-    assert box.cancel(claims[1].id)
+    assert mail.actions().cancel(claims[1].id)
 
     assert box.hand_over(claims) == [True, False, True]
-    assert box.settle([sent(each) for each in claims]) == [True, False, True]
+    assert box.record([sent(each) for each in claims]) == [True, False, True]
     assert mail.states() == ["cancelled", "sent", "sent"]
 
 
 def test_what_is_written_twice_is_no_error_and_changes_nothing(mail: Mail) -> None:
     queue(mail, 2)
-    box = outbox(mail)
+    box = mail.outbox()
     claims = box.claim(box.due(10))
-    assert box.settle([sent(claims[0])]) == [True]
+    assert box.record([sent(claims[0])]) == [True]
     before = mail.collection.find_one({"_id": claims[0].id})
 
-    assert box.settle([sent(each) for each in claims]) == [True, True]
+    assert box.record([sent(each) for each in claims]) == [True, True]
 
     assert mail.collection.find_one({"_id": claims[0].id}) == before
     assert mail.states() == ["sent", "sent"]
@@ -217,7 +211,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
 def test_everything_a_drain_asks_for_is_an_index_scan(commands: Commands, mail: Mail, relay: Relay) -> None:
     queue(mail, 25)
     relay.on("rcpt", reply("450 4.2.0 later"), recipient="1@example.com")
-    box = outbox(mail)
+    box = mail.outbox()
     [lost] = box.claim(box.due(1))
     assert box.hand_over([lost]) == [True]
     mail.let_time_pass()
@@ -242,10 +236,10 @@ def test_everything_a_drain_asks_for_is_an_index_scan(commands: Commands, mail: 
 
 def test_a_message_for_later_is_not_claimed_though_somebody_names_it(mail: Mail) -> None:
     queue(mail, 2)
-    [first, second] = outbox(mail).due(10)
+    [first, second] = mail.outbox().due(10)
     mail.collection.update_one({"_id": first.id}, [{"$set": {"dueAt": {"$add": ["$$NOW", 60_000]}}}])
 
-    assert [claim.id for claim in outbox(mail).claim([first, second])] == [second.id]
+    assert [claim.id for claim in mail.outbox().claim([first, second])] == [second.id]
 
 
 def test_all_that_is_due_is_found_however_uneven_the_times(mail: Mail) -> None:
@@ -254,7 +248,7 @@ def test_all_that_is_due_is_found_however_uneven_the_times(mail: Mail) -> None:
     for number, message in enumerate(old):
         ago = 86_400_000 - number
         mail.collection.update_one({"_id": message}, [{"$set": {"dueAt": {"$subtract": ["$$NOW", ago]}}}])
-    box = outbox(mail)
+    box = mail.outbox()
     eventually(lambda: len(box.due(100)) == 30)
 
     for count in (10, 25, 1, 30, 100):

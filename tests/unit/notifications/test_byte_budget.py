@@ -13,14 +13,14 @@ class Guests:
     """Who is inside, and in which order they came in."""
 
     def __init__(self, size: int) -> None:
-        self.room = ByteBudget(size)
+        self.budget = ByteBudget(size)
         self.inside: dict[str, int] = {}
         self.came: list[str] = []
         self.doors: dict[str, asyncio.Event] = {}
 
     async def visit(self, name: str, wanted: int) -> None:
         self.doors[name] = asyncio.Event()
-        async with self.room.of(wanted):
+        async with self.budget.reserve(wanted):
             self.came.append(name)
             self.inside[name] = wanted
             await self.doors[name].wait()
@@ -76,9 +76,9 @@ def test_who_gives_up_or_fails_leaves_the_room_as_it_was() -> None:
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
         with pytest.raises(ValueError, match="broken"):
-            async with guests.room.of(10):
+            async with guests.budget.reserve(10):
                 raise ValueError("broken")
-        async with asyncio.timeout(10), guests.room.of(10):
+        async with asyncio.timeout(10), guests.budget.reserve(10):
             pass
 
     asyncio.run(scene())

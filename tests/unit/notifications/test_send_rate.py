@@ -29,12 +29,12 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     return Time(monkeypatch)
 
 
-def take(pace: SendRate, count: int, seconds: float = 60.0) -> list[bool]:
-    async def turns() -> list[bool]:
-        return [await pace.turn(seconds) for _ in range(count)]
+def take(rate: SendRate, count: int, seconds: float = 60.0) -> list[bool]:
+    async def acquired() -> list[bool]:
+        return [await rate.acquire(seconds) for _ in range(count)]
 
     with asyncio.Runner() as runner:
-        return runner.run(turns())
+        return runner.run(acquired())
 
 
 def test_turns_are_evenly_spread_in_the_order_they_were_asked_for(time: Time) -> None:
@@ -43,28 +43,28 @@ def test_turns_are_evenly_spread_in_the_order_they_were_asked_for(time: Time) ->
 
 
 def test_what_was_not_used_in_a_quiet_time_is_not_saved_up(time: Time) -> None:
-    pace = SendRate(10.0, time)
+    rate = SendRate(10.0, time)
     time.now += 50
 
-    take(pace, 3)
+    take(rate, 3)
 
     assert time.slept == [0.0, 0.1, 0.2]
 
 
 def test_who_cannot_wait_so_long_takes_no_turn(time: Time) -> None:
-    pace = SendRate(0.5, time)
+    rate = SendRate(0.5, time)
 
-    assert take(pace, 3, seconds=2.5) == [True, True, False]
-    assert take(pace, 1, seconds=4.5) == [True]
+    assert take(rate, 3, seconds=2.5) == [True, True, False]
+    assert take(rate, 1, seconds=4.5) == [True]
     assert time.slept == [0.0, 2.0, 4.0]
 
 
 def test_a_turn_given_back_goes_to_the_next(time: Time) -> None:
-    pace = SendRate(1.0, time)
-    take(pace, 2)
+    rate = SendRate(1.0, time)
+    take(rate, 2)
 
-    pace.give_back()
-    take(pace, 1)
+    rate.give_back()
+    take(rate, 1)
 
     assert time.slept == [0.0, 1.0, 1.0]
 

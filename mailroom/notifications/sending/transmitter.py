@@ -1,0 +1,79 @@
+"""One attempt to send one message: composes it, and hands it to the relay."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from msgspec.structs import replace
+
+from mailroom.notifications.message.attachments import LARGEST_ATTACHMENTS
+from mailroom.notifications.message.composer import CannotCompose, Composer
+from mailroom.notifications.model.messages import Message, Outcome, RecipientStatus, Result, Verdict
+from mailroom.notifications.outbox import documents
+from mailroom.notifications.outbox.outbox import Outbox
+from mailroom.notifications.sending.byte_budget import ByteBudget
+from mailroom.notifications.sending.deliveries import Delivery
+from mailroom.notifications.sending.recorder import Recorder
+from mailroom.notifications.smtp.delivery import Envelope, deliver
+from mailroom.notifications.smtp.pool import Pool
+
+# Bytes of attachments in memory at once, in the messages of all connections. A message in delivery takes four times its
+# attachments. It takes about ten times while it is signed, which is done to one message after the other.
+_ATTACHMENT_BYTES = 2 * LARGEST_ATTACHMENTS
+
+_LOST = "the sender was lost when it handed the message over"
+_SUPPRESSED = "the address is on the suppression list"
+
+
+class Transmitter:
+    """With `hold`, a message in doubt is not sent again. Used from one event loop only."""
+
+    def __init__(self, outbox: Outbox, pool: Pool, composer: Composer, recorder: Recorder, *, hold: bool) -> None:
+        self._outbox = outbox
+        self._pool = pool
+        self._composer = composer
+        self._recorder = recorder
+        self._hold = hold
+        self._attachment_bytes = ByteBudget(_ATTACHMENT_BYTES)
+        self._composing = asyncio.Lock()
+
+    async def attempt(self, delivery: Delivery) -> Result:
+        """Sends the message to the recipients that are pending and not suppressed.
+
+        Raises `LeaseLost` if another sender has the message, and the driver's errors. The final dot was not sent then.
+        """
+        message, suppressed = delivery.message, delivery.suppressed
+        pending = [each.address.wire for each in delivery.recipients if each.status is RecipientStatus.PENDING]
+        if message.in_doubt and self._hold:
+            return Result(dict.fromkeys(pending, Verdict(Outcome.UNKNOWN, None, _LOST)))
+        verdicts = {each: Verdict(Outcome.SUPPRESSED, None, _SUPPRESSED) for each in pending if each in suppressed}
+        recipients = tuple(each for each in pending if each not in suppressed)
+        if not recipients:
+            return Result(verdicts)
+        if attached := message.document["attachments"]:
+            async with self._attachment_bytes.reserve(sum(each["size"] for each in attached)):
+                result = await self._send(delivery, recipients)
+        else:
+            result = await self._send(delivery, recipients)
+        return replace(result, verdicts=verdicts | result.verdicts) if verdicts else result
+
+    async def _send(self, delivery: Delivery, recipients: tuple[str, ...]) -> Result:
+        try:
+            envelope = await self._envelope(delivery, recipients)
+        except CannotCompose as error:
+            return Result(dict.fromkeys(recipients, Verdict(error.outcome, None, str(error))))
+        return await deliver(envelope, self._pool, partial(self._recorder.hand_over, delivery.message))
+
+    async def _envelope(self, delivery: Delivery, recipients: tuple[str, ...]) -> Envelope:
+        """The envelope with the bytes. The message they are made of is freed before they are sent."""
+        document = delivery.message.document
+        if not document["attachments"]:
+            return await self._compose(documents.to_message(document, delivery.recipients), recipients)
+        async with self._composing:
+            attachments = await asyncio.to_thread(self._outbox.attachments, delivery.message)
+            message = documents.to_message(document | {"attachments": attachments}, delivery.recipients)
+            return await self._compose(message, recipients)
+
+    async def _compose(self, message: Message, recipients: tuple[str, ...]) -> Envelope:
+        return Envelope(message.sender.address, recipients, await self._composer.compose(message))
