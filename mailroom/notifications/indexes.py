@@ -1,4 +1,4 @@
-"""The indexes of our collections. Set-up makes them; every query of `store.py` and `outbox.py` is served by one."""
+"""The indexes of the notifications' collections. Set-up makes them; one of them serves every query."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ _NEWEST = [("createdAt", DESCENDING), ("_id", DESCENDING)]
 
 INDEXES: dict[str, list[IndexModel]] = {
     "notifications": [
-        # What is due. Not partial, although only what waits has a due time: SecantusDB would not use it.
+        # Messages that are due. Not a partial index, because SecantusDB would not use one.
         IndexModel([("priority", ASCENDING), ("dueAt", ASCENDING)], name="due"),
-        # Lists: all, by state, by recipient, by tag.
+        # Lists: of all messages, by state, by recipient, by tag.
         IndexModel(_NEWEST, name="newest"),
         IndexModel([("state", ASCENDING), *_NEWEST], name="state"),
         IndexModel([("addresses", ASCENDING), *_NEWEST], name="recipient"),
         IndexModel([("tags", ASCENDING), *_NEWEST], name="tag"),
-        # Retention: those that still have a body.
+        # Retention: messages that still have a body.
         IndexModel([("bodySince", ASCENDING)], name="body", sparse=True),
         # One message for each Idempotency-Key.
         IndexModel(
@@ -25,10 +25,10 @@ INDEXES: dict[str, list[IndexModel]] = {
             partialFilterExpression={"idempotency.key": {"$exists": True}},
         ),
     ],
-    # One claim for each message; the leases whose time is over.
+    # One claim for each message. Leases that have expired.
     "claims": [IndexModel([("messages", ASCENDING)], name="message", unique=True)],
     "leases": [IndexModel([("until", ASCENDING)], name="until")],
-    # The newest version of a template, all of them, and no number twice.
+    # The versions of a template, newest first; each number once.
     "templates": [IndexModel([("name", ASCENDING), ("version", DESCENDING)], name="version", unique=True)],
     "suppressions": [
         IndexModel([("key", ASCENDING)], name="address", unique=True),

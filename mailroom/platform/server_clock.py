@@ -1,4 +1,4 @@
-"""The database server's clock, without asking it each time."""
+"""The database server's clock, read at most once a second."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pymongo.database import Database
 
 from mailroom.platform.mongo import Document, server_time
 
-# So old a reading is good: clocks do not drift by a millisecond in this time, and a process that was paused runs on a
-# clock that went on.
+# How long a reading is used. In this time, clocks drift by less than a millisecond. The monotonic clock goes on while a
+# process is paused.
 _GOOD_SECONDS = 1.0
 
-# A reading that took longer is made once more: with the first, a connection is opened.
+# A reading that takes longer is repeated once: the first one opens a connection.
 _SLOW_SECONDS = 0.005
 
 
 class ServerClock:
-    """Tells the server's time, read at most once a second. Blocks for that reading."""
+    """The server's time. A reading blocks for the server's answer."""
 
     def __init__(self, database: Database[Document]) -> None:
         self._database = database
@@ -34,6 +34,6 @@ class ServerClock:
         return reading[1] + timedelta(seconds=time.monotonic() - reading[0])
 
     def _read(self) -> tuple[float, datetime]:
-        # The time of before the question: what is told may be ahead by the way there, never behind. By as much, what is
-        # due at once for one process is not yet due for another, and its kick finds nothing.
+        # Our time before the request: this clock is ahead by the way to the server, and never behind. By that much, a
+        # message that is due for this process may not be due yet for another, and a kick finds nothing.
         return time.monotonic(), server_time(self._database)

@@ -1,1 +1,1 @@
-"""What a request may hold, and the bytes that are sent."""
+"""Messages: checking a request, and composing the bytes that are sent."""

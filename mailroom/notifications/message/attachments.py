@@ -1,4 +1,4 @@
-"""Attachments of a request: their content, or an object of the one bucket that they may come from."""
+"""Attachments of a request: a content, or an object of the attachments' bucket."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import Attachment
 
 MOST_ATTACHMENTS = 20
-LARGEST_ATTACHMENTS = 7_500_000  # bytes: as base64 in a request of 10 MiB, and well within MongoDB's 16 MB
+LARGEST_ATTACHMENTS = 7_500_000  # bytes: as base64 they fit a request of 10 MiB, and MongoDB's 16 MB
 LONGEST_NAME = 150  # characters of an attachment's name
 
 _ANY_TYPE = "application/octet-stream"
@@ -21,8 +21,8 @@ _CONTENT_TYPE = re.compile(r"[a-z]+/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,100}")
 
 
 class Attach(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """A file: its `content` as base64, or the name of an `object` of the attachments' bucket, by default the newest
-    version. An object's file name and type are by default those that its own name tells.
+    """A file: its `content` as base64, or the name of an `object` of the attachments' bucket, by default in its newest
+    version. By default, an object's name gives its file name and its type.
     """
 
     filename: str | None = None

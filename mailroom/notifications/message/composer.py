@@ -1,4 +1,4 @@
-"""From a stored message to the bytes that are sent: with the stored attachments, and signed."""
+"""Makes the bytes of a message: reads its stored attachments, and signs it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mailroom.platform.objects import ObjectGone
 
 
 class CannotCompose(MailroomError):
-    """There are no bytes to send. `outcome` says whether there may be later; the text is for the attempt's record."""
+    """The message cannot be composed. `outcome` says whether to try again; the text is for the attempt's record."""
 
     def __init__(self, text: str, outcome: Outcome) -> None:
         super().__init__(text)
@@ -23,17 +23,17 @@ class CannotCompose(MailroomError):
 
 
 class Composer:
-    """`files` holds the attachments that are stored. Without a `signer`, mail goes unsigned."""
+    """`files` reads the stored attachments. Without a `signer`, mail is not signed."""
 
     def __init__(self, files: Files, signer: Signer | None) -> None:
         self._files = files
         self._signer = signer
 
     async def compose(self, message: Message) -> bytes:
-        """The message as it goes after DATA. What takes long is done in a thread.
+        """Makes the bytes that follow DATA. Reading attachments and signing run in a thread.
 
         Raises:
-            CannotCompose: nothing must be sent now.
+            CannotCompose: the message must not be sent now.
         """
         stored = any(attachment.stored for attachment in message.attachments)
         if self._signer is None and not stored:

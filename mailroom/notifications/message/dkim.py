@@ -1,4 +1,4 @@
-"""DKIM (RFC 6376, 8463): a signature over what is sent, which tells receivers that it is ours and unchanged."""
+"""DKIM signatures (RFC 6376, 8463): they show receivers that a message is ours and unchanged."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from mailroom.errors import InvalidSetting, MailroomError
 _LABELS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
 _PEM = re.compile(r"-----BEGIN (?:RSA )?PRIVATE KEY-----\s(.*?)-----END", re.DOTALL)
 
-# PKCS#8 of an Ed25519 key: this, then the 32 bytes that the key is (RFC 8410).
+# The PKCS#8 form of an Ed25519 key is this prefix and the 32 bytes of the key (RFC 8410).
 _ED25519 = bytes.fromhex("302e020100300506032b657004220420")
 
-# Also where a message has none of them: nobody can then add one. Lists add their own List-* headers, so these are
-# signed only where they are.
+# These headers are signed even if a message lacks them, so that nobody can add one. Other headers are signed only if
+# the message has them: mailing lists add their own List-* headers.
 _ALWAYS_SIGNED = [
     b"from",
     b"to",
@@ -33,29 +33,29 @@ _ALWAYS_SIGNED = [
 
 
 class SigningFailed(MailroomError):
-    """The key is missing or is none. The message waits: it must not go without a signature."""
+    """The key is missing or unusable. The message waits: it must not be sent unsigned."""
 
 
 class Signer(msgspec.Struct, frozen=True):
-    """`key` gives the private key as PEM (RSA or Ed25519), and is asked for each message: it may be replaced."""
+    """`key` returns the private key as PEM (RSA or Ed25519). It is called for each message, so the key can change."""
 
     domain: str
     selector: str
     key: Callable[[], str]
 
     def __post_init__(self) -> None:
-        """Raises `InvalidSetting` when the domain or the selector could not stand in a signature."""
+        """Raises `InvalidSetting` if the domain or the selector is not valid in a signature."""
         for name, value in (("DKIM_DOMAIN", self.domain), ("DKIM_SELECTOR", self.selector)):
             if not _LABELS.fullmatch(value):
                 raise InvalidSetting(f"{name} is {value!r}: must be a name in the DNS")
 
     def sign(self, content: bytes) -> bytes:
-        """`content`, with its signature in front. Takes 5 to 30 ms of the processor with RSA, 1 ms with Ed25519.
+        """Returns the signature and `content`. Takes 5 to 30 ms of processor time with RSA, 1 ms with Ed25519.
 
         Raises:
-            SigningFailed: it says why, without the key.
+            SigningFailed: its text gives the reason, without the key.
         """
-        import dkim  # type: ignore[import-untyped]  # 60 ms that only those who sign should pay
+        import dkim  # type: ignore[import-untyped]  # takes 60 ms, so only where mail is signed
 
         algorithm, key = _read(self.key())
         own = [name for name in _names(content) if name not in _ALWAYS_SIGNED]
@@ -67,7 +67,7 @@ class Signer(msgspec.Struct, frozen=True):
                 key,
                 signature_algorithm=algorithm,
                 canonicalize=(b"relaxed", b"relaxed"),
-                # "From" twice: a second one cannot be added.
+                # Signing "From" twice prevents a second one.
                 include_headers=[b"from", *_ALWAYS_SIGNED, *own],
             )
         except (dkim.DKIMException, ArithmeticError, ValueError, TypeError, IndexError) as error:
@@ -76,7 +76,7 @@ class Signer(msgspec.Struct, frozen=True):
 
 
 def _read(pem: str) -> tuple[bytes, bytes]:
-    """The algorithm's name, and the key as the library takes it."""
+    """The name of the algorithm, and the key in the library's form."""
     found = _PEM.search(pem)
     if found is None:
         raise SigningFailed("the DKIM key is missing, or is no private key in PEM")
@@ -90,6 +90,6 @@ def _read(pem: str) -> tuple[bytes, bytes]:
 
 
 def _names(content: bytes) -> list[bytes]:
-    """The names of the headers, in lower case."""
+    """The names of the headers in lower case."""
     head = content.partition(b"\r\n\r\n")[0]
     return [line.partition(b":")[0].lower() for line in head.split(b"\r\n") if not line.startswith((b" ", b"\t"))]

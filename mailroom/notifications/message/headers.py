@@ -1,4 +1,4 @@
-"""Headers of the caller's own: which there may be, and what they may hold (RFC 5322, 3.6)."""
+"""Custom headers: which names and values are allowed (RFC 5322, 3.6)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from mailroom.errors import Invalid, InvalidSetting
 
 MOST_HEADERS = 20
 LONGEST_NAME = 76
-LONGEST_VALUE = 900  # with its name within the 998 characters that a line may have, even where it cannot be folded
+LONGEST_VALUE = 900  # with its name it fits in a line of 998 characters, even if it cannot be folded
 
-# What decides where a message goes, who it is from and how it is read is said by fields of the request, or by us.
+# Fields of the request, or we, set the headers that decide where a message goes, who sends it and how it is read.
 _OURS = re.compile(
     r"(?i)(from|sender|reply-to|to|cc|bcc|subject|date|message-id|return-path|received|mime-version|dkim-signature"
     r"|authentication-results|delivered-to|(content|resent|arc|x-mailroom)-.*)"
@@ -23,17 +23,17 @@ _PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9-]*\*?")
 
 
 class AllowedHeaders(msgspec.Struct, frozen=True):
-    """Names in lower case; `prefixes` stand for every name that begins so."""
+    """The allowed names, in lower case. `prefixes` allow every name that begins with one of them."""
 
     names: frozenset[str]
     prefixes: tuple[str, ...]
 
     @classmethod
     def parse(cls, text: str) -> AllowedHeaders:
-        """Reads the setting MAIL_HEADERS: names with commas between them, a `*` at the end for any ending.
+        """Reads the setting MAIL_HEADERS: names separated by commas. A `*` at the end allows any ending.
 
         Raises:
-            InvalidSetting: it has something else, or a header that requests must not set.
+            InvalidSetting: it is malformed, or names a header that requests must not set.
         """
         given = [part.strip() for part in text.split(",") if part.strip()]
         for each in given:
@@ -45,7 +45,7 @@ class AllowedHeaders(msgspec.Struct, frozen=True):
         )
 
     def check(self, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-        """The headers as they can be written. Raises `Invalid` for the first one at fault."""
+        """Checks the headers of a request. Raises `Invalid` for the first one at fault."""
         if len(headers) > MOST_HEADERS:
             raise Invalid("headers", "header.too_many", f"a message has at most {MOST_HEADERS} headers")
         seen: set[str] = set()
@@ -68,7 +68,7 @@ NO_HEADERS = AllowedHeaders(frozenset(), ())
 
 
 def _fault(name: str, value: str) -> str:
-    """What is wrong with a value; empty when nothing is."""
+    """The fault of a value, or an empty text."""
     if not 1 <= len(value) <= LONGEST_VALUE or value != value.strip():
         return f"a header has 1 to {LONGEST_VALUE} characters, and no space around them"
     if not value.isprintable():
@@ -81,5 +81,5 @@ def _fault(name: str, value: str) -> str:
 
 
 def is_free_text(name: str) -> bool:
-    """Whether encoded words (RFC 2047) may stand in it: in what has a grammar of its own they may not."""
+    """Whether the header may have encoded words (RFC 2047). Headers with a grammar of their own may not."""
     return name.lower().startswith("x-")

@@ -1,4 +1,4 @@
-"""The text part of a message that came as HTML."""
+"""Makes the text part of a message from its HTML."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-# Lists within so many lists are not indented any further.
+# Lists nested deeper than this are not indented further.
 _DEEPEST_LIST = 6
 
 
 def from_html(html: str) -> str:
-    """`html` as a person would read it; links show their target. Empty when it shows nothing.
+    """The text that `html` shows, with the targets of links. Empty if it shows nothing.
 
-    Markup that is broken or is no markup at all is no error: a mail reader shows something, and so does this.
-    The text is not much longer than its source: a row of a table is a line, not a part of a picture in which each
-    column is as wide as its longest cell, and of styles only `display` counts.
+    Broken markup is no error: mail readers show something, and so does this. The text is not much longer than its
+    source: a row of a table becomes one line without padded columns, and only the style `display` has an effect.
     """
-    from inscriptis import get_text  # type: ignore[import-untyped]  # 20 ms that only the first message should pay
+    from inscriptis import get_text  # type: ignore[import-untyped]  # takes 20 ms, so only when the first message comes
 
     text: str = get_text(html, _config())
     return text.strip("\n")
@@ -55,7 +54,7 @@ def _indented(start: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
 
 
 class _DisplayAlone:
-    """Of all attributes, whether something is shown: a margin of 10,000 lines is a few letters of a style."""
+    """Ignores all attributes but the style `display`: a short style can ask for a margin of 10,000 lines."""
 
     def apply_attributes(self, attributes: Mapping[str, str], html_element: Any) -> Any:
         from inscriptis.model.css import CssParse  # type: ignore[import-untyped]

@@ -1,7 +1,7 @@
 """The bytes of a message: headers, a text part and an HTML part (RFC 5322, 2045-2047).
 
-They are put together by hand, since the standard library needs 1.2 ms for what is 0.1 ms of work and half the cost of
-sending. What comes in has no control characters in any header (see `requests.py`); `_refuse_control` makes sure.
+This module does not use the standard library's `email.message`, which takes 1.2 ms for a message instead of 0.1 ms:
+half the cost of sending. Header values have no control characters (see `request.py`); `_refuse_control` makes sure.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from mailroom.notifications.message.headers import is_free_text
 from mailroom.notifications.model.addresses import has_control
 from mailroom.notifications.model.messages import Address, Attachment, Kind, MailFrom, Message
 
-_LINE = 76  # RFC 2045 and 2047: encoded lines are not longer
-_LINE_BYTES = _LINE // 4 * 3  # of content, in base64
+_LINE = 76  # the longest encoded line (RFC 2045, 2047)
+_LINE_BYTES = _LINE // 4 * 3  # bytes of content in a line of base64
 
-_LONGEST_LINE = 998  # RFC 5322, without its end
+_LONGEST_LINE = 998  # without its end (RFC 5322)
 _PLAIN = bytes(range(0x20, 0x7F)) + b"\t\n"
 _BOUNDARY = "=_"
 
 
 def assemble(message: Message) -> bytes:
-    """The message as it goes after DATA: CRLF line ends, not yet dot-stuffed. The same message gives the same bytes."""
+    """The bytes of the message, with CRLF line ends, before dot-stuffing. A message always gives the same bytes."""
     headers = "\r\n".join(_headers(message)).encode()
     return b"\r\n".join((headers, *_body(message), b""))
 
 
 def _body(message: Message) -> Iterator[bytes | bytearray]:
-    # No part has a line that begins so: base64 and quoted-printable cannot, and `_goes_plain` sees to the others.
+    # No part has a line that begins with the boundary: base64 and quoted-printable cannot, `_is_plain` checks the rest.
     boundary = (_BOUNDARY + message.message_id.strip("<>").partition("@")[0]).encode()
     if not message.attachments:
         yield from _texts(message, boundary)
@@ -57,7 +57,7 @@ def _texts(message: Message, boundary: bytes) -> Iterator[bytes]:
 
 
 def _attachment(attachment: Attachment) -> Iterator[bytes | bytearray]:
-    # RFC 2231: its escapes are ASCII without quotes, so that any name is one safe word.
+    # RFC 2231 escapes any name to one word of ASCII without quotes.
     name = quote(_refuse_control(attachment.name), safe="")
     yield (
         f"Content-Type: {_refuse_control(attachment.content_type)}\r\n"
@@ -68,7 +68,7 @@ def _attachment(attachment: Attachment) -> Iterator[bytes | bytearray]:
 
 
 def _base64(content: bytes) -> bytearray:
-    """In lines that each have their end. Megabytes may come: nothing but the result is held."""
+    """Base64 with an end at each line. The content may be megabytes, so only the result is in memory beside it."""
     lines = bytearray()
     for start in range(0, len(content), _LINE_BYTES):
         lines += binascii.b2a_base64(content[start : start + _LINE_BYTES], newline=False)
@@ -89,7 +89,7 @@ def _headers(message: Message) -> Iterator[str]:
     yield "MIME-Version: 1.0"
 
 
-# Of many messages in a row these are the same.
+# Messages in a row often have the same date and sender.
 _date = lru_cache(16)(format_datetime)
 
 
@@ -104,7 +104,7 @@ def _addresses(name: str, addresses: tuple[Address, ...]) -> Iterator[str]:
 
 
 def _free_text(name: str, text: str) -> str:
-    # Surrounding space would be lost, and "=?" would be decoded, if it were written as it is.
+    # Written plainly, surrounding space would be lost and "=?" would be decoded.
     if (
         _refuse_control(text).isascii()
         and len(name) + len(text) + 2 <= _LINE
@@ -117,15 +117,16 @@ def _free_text(name: str, text: str) -> str:
 
 def _part(subtype: bytes, content: str) -> Iterator[bytes]:
     text = content.replace("\r\n", "\n").replace("\r", "\n").encode()
-    plain = _goes_plain(text)
+    plain = _is_plain(text)
     encoding = b"7bit" if plain else b"quoted-printable"
     yield b"Content-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: %b\r\n" % (subtype, encoding)
     yield (text if plain else binascii.b2a_qp(text, istext=True)).replace(b"\n", b"\r\n")
 
 
-def _goes_plain(text: bytes) -> bool:
-    """Whether `text` comes through as it is: short lines of ASCII without anything that is changed on the way, such as
-    space at the end of a line, or that could be taken for a boundary. Encoding it would take ten times as long.
+def _is_plain(text: bytes) -> bool:
+    """Whether `text` can be sent unencoded, which is ten times faster.
+
+    It has short lines of ASCII, nothing that servers change (such as space at the end of a line), and no boundary.
     """
     return not (
         text.translate(None, _PLAIN)

@@ -1,4 +1,4 @@
-"""What a caller may ask for, and its checks. What passes here can be sent as it is."""
+"""The request for a message, and its checks. A checked message can be sent."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mailroom.platform.clock import parse_time
 MOST_RECIPIENTS = 50
 LONGEST_SUBJECT = 500  # characters
 LONGEST_BODY = 500_000  # characters
-LAST_YEAR = 2200  # a time near the end of the calendar cannot be computed with
+LAST_YEAR = 2200  # near the end of the calendar, computing with times fails
 MOST_TAGS, LONGEST_TAG = 10, 64
 MOST_METADATA, LONGEST_VALUE = 20, 500
 
@@ -48,12 +48,12 @@ class Send(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=Tr
     send_at: str | None = None
 
     def digest(self) -> str:
-        """The same for the same request, however its JSON was written."""
+        """A hash of the request. It does not depend on how the JSON was written."""
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """A request that was found good: what is to be sent, not yet whose and when. `send_at` is None for now."""
+    """A checked request, without sender and time of acceptance. `send_at` is None for "now"."""
 
     email_to: str | list[str]
     recipients: tuple[Recipient, ...]
@@ -75,7 +75,7 @@ def no_templates(use: Use) -> Rendered:
 
 
 class Extras(msgspec.Struct, frozen=True):
-    """What a deployment lets requests use beyond themselves; by default nothing."""
+    """The custom headers, templates and stored attachments that a deployment allows; by default none."""
 
     headers: AllowedHeaders = NO_HEADERS
     render: Callable[[Use], Rendered] = no_templates
@@ -89,7 +89,7 @@ def check(send: Send, extras: Extras = NO_EXTRAS) -> Draft:
     """Raises `Refusal` for the first field at fault. Nothing is stored."""
     recipients = _recipients(send)
     rendered = None if send.template is None else _rendered(send, send.template, extras)
-    subject, html, plain = _content(send) if rendered is None else _said(rendered)
+    subject, html, plain = _content(send) if rendered is None else _rendered_content(rendered)
     return Draft(
         email_to=send.email_to,
         recipients=recipients,
@@ -108,7 +108,7 @@ def check(send: Send, extras: Extras = NO_EXTRAS) -> Draft:
 
 
 def _recipients(send: Send) -> tuple[Recipient, ...]:
-    """Each address once, in its first place: nobody gets a message twice."""
+    """Each address once, where it is named first, so that nobody gets a message twice."""
     found: dict[str, Recipient] = {}
     for kind, field, given in (
         (Kind.TO, "emailTo", send.email_to),
@@ -147,13 +147,13 @@ def _rendered(send: Send, use: Use, extras: Extras) -> Rendered:
     return extras.render(use)
 
 
-def _said(rendered: Rendered) -> tuple[str, str, str]:
-    """What a template gives, checked like what a request gives itself: a parameter may hold a line end."""
+def _rendered_content(rendered: Rendered) -> tuple[str, str, str]:
+    """Subject, HTML and text of a template, checked like those of a request: a parameter may have a line end."""
     subject = _subject(rendered.subject)
     if rendered.html is None:
         return subject, "", _body(rendered.text or "", "text")
     html = _body(rendered.html, "html")
-    return subject, html, _shown(html, "html") if rendered.text is None else _body(rendered.text, "text")
+    return subject, html, _text_of(html, "html") if rendered.text is None else _body(rendered.text, "text")
 
 
 def _content(send: Send) -> tuple[str, str, str]:
@@ -164,16 +164,16 @@ def _content(send: Send) -> tuple[str, str, str]:
 
 
 def _bodies(send: Send) -> tuple[str, str]:
-    """HTML and text. Each is made from the other when only one is given."""
+    """HTML and text. If only HTML is given, the text is made from it."""
     if send.message is not None:
         for field, given in (("html", send.html), ("text", send.text)):
             if given is not None:
                 raise Invalid(field, "body.twice", f"give message, or html and text, not message and {field}")
         html = _body(send.message, "message")
-        return html, _shown(html, "message")
+        return html, _text_of(html, "message")
     if send.html is not None:
         html = _body(send.html, "html")
-        return html, _shown(html, "html") if send.text is None else _body(send.text, "text")
+        return html, _text_of(html, "html") if send.text is None else _body(send.text, "text")
     if send.text is not None:
         return "", _body(send.text, "text")
     raise Invalid("message", "body.missing", "message is missing")
@@ -187,8 +187,8 @@ def _body(body: str, field: str) -> str:
     return body
 
 
-def _shown(html: str, field: str) -> str:
-    """The text that is made from HTML; it may show nothing."""
+def _text_of(html: str, field: str) -> str:
+    """The text that is made from HTML. It may be empty."""
     shown = text.from_html(html)
     if len(shown) > LONGEST_BODY:
         detail = f"as text, {field} has more than {LONGEST_BODY} characters: give html and a text of your own"
@@ -220,7 +220,7 @@ def _metadata(metadata: dict[str, str]) -> dict[str, str]:
     if len(metadata) > MOST_METADATA:
         raise Invalid("metadata", "metadata.invalid", f"metadata has at most {MOST_METADATA} entries")
     for name, value in metadata.items():
-        # Signs that mean something in the names of MongoDB's fields.
+        # These characters have a meaning in the names of MongoDB's fields.
         if not 1 <= len(name) <= LONGEST_TAG or set(name) & set(".$\0") or len(value) > LONGEST_VALUE:
             detail = f"a name has 1 to {LONGEST_TAG} characters without . and $, a value at most {LONGEST_VALUE}"
             raise Invalid(f"metadata.{name}", "metadata.invalid", detail)

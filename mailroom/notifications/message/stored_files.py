@@ -1,4 +1,4 @@
-"""Files of the attachments' bucket: pinned to a version when a message is accepted, read when it is sent."""
+"""Files of the attachments' bucket. A version is chosen when a message is accepted, and read when it is sent."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _LONGEST_KEY = 1024  # bytes, S3's own limit
 
 class Pin(Protocol):
     def __call__(self, key: str, version_id: str, field: str) -> tuple[StoredFile, int]:
-        """The version of an object, by default the newest, and its size in bytes. Raises `Invalid` for `field`."""
+        """Returns a version of an object, by default the newest, and its size in bytes. Raises `Invalid`."""
 
 
 class Files(msgspec.Struct, frozen=True):
-    """`store` reads with credentials of its own, which open no other bucket. Blocks for its answers."""
+    """`store` has credentials of its own, which can read no other bucket. Blocks for its answers."""
 
     store: ObjectStore
     bucket: str
 
     def pin(self, key: str, version_id: str, field: str) -> tuple[StoredFile, int]:
-        """Raises `Invalid` when there is no such object, `Unavailable` when the store does not answer."""
+        """Raises `Invalid` if there is no such object, `Unavailable` if the store does not answer."""
         if not key or len(key.encode()) > _LONGEST_KEY or not key.isprintable():
             raise Invalid(f"{field}.object", "attachment.object", "object must be the name of an object")
         try:
@@ -40,11 +40,11 @@ class Files(msgspec.Struct, frozen=True):
         return StoredFile(key, found.version_id, found.etag), found.size
 
     def read(self, file: StoredFile, size: int) -> bytes:
-        """The bytes of that version.
+        """Reads that version.
 
         Raises:
             ObjectGone: it was deleted since.
-            Unavailable, MissingSecret: it cannot be had now.
+            Unavailable, MissingSecret: it cannot be read now.
         """
         version = ObjectVersion(self.bucket, file.key, file.version_id, file.etag, size, 0)
         with self.store.read(version) as chunks:

@@ -1,1 +1,1 @@
-"""The values of a message, and addresses."""
+"""Messages and addresses as values."""

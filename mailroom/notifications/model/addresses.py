@@ -1,4 +1,4 @@
-"""Addresses: which are accepted, how they are written, and who the mail is from."""
+"""Addresses: checking them, comparing them, and reading MAIL_FROM."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LONGEST = 254  # RFC 5321: a path has 256 octets, with its angle brackets
 
 
 def address(text: str, field: str) -> Address:
-    """`text` as an address. Nothing is looked up: whether it exists is for the relay to say.
+    """Reads `text` as an address. It is not looked up: the relay knows whether it exists.
 
     Raises:
         Invalid: names `field` and says what is wrong with the address.
@@ -30,15 +30,15 @@ def address(text: str, field: str) -> Address:
 
 
 def key(shown: str) -> str:
-    """What addresses are found by: mailboxes that differ only in case are one person's."""
+    """The key to find an address by: addresses that differ only in case have the same key."""
     return unicodedata.normalize("NFC", shown).casefold()
 
 
 def sender(text: str) -> MailFrom:
-    """The sender that MAIL_FROM gives, as `Name <address>` or an address alone.
+    """Reads the setting MAIL_FROM: `Name <address>`, or an address alone.
 
     Raises:
-        InvalidSetting: it is neither, or holds a control character.
+        InvalidSetting: it is neither, or has a control character.
     """
     name, found = parseaddr(text)
     if not found.isascii() or "@" not in found.strip("@") or has_control(text) or " " in found:
@@ -47,18 +47,18 @@ def sender(text: str) -> MailFrom:
 
 
 def has_control(text: str) -> bool:
-    """Whether `text` holds what could end a header line anywhere: control characters and line separators."""
-    if text.isascii():  # nearly always, and then a tenth of the work
+    """Whether `text` has a character that may end a header line: control characters and line separators."""
+    if text.isascii():  # nearly always true, and ten times faster
         return not text.isprintable()
     return any(unicodedata.category(character) in ("Cc", "Zl", "Zp", "Cs") for character in text)
 
 
 @cache
 def _validator() -> Any:
-    import email_validator  # 20 ms that only the first message should pay
+    import email_validator  # takes 20 ms, so only when the first message comes
 
-    # Mail stays inside many networks that use these names; the others of the list can have no mailbox.
-    # The list is replaced, not changed: two first calls at once do the same twice, and neither fails.
+    # Many networks use these three names internally. The other names of the list can have no mailbox.
+    # Replacing the list, rather than changing it, is safe when two first calls run at once.
     email_validator.SPECIAL_USE_DOMAIN_NAMES = [
         name for name in email_validator.SPECIAL_USE_DOMAIN_NAMES if name not in ("local", "localhost", "test")
     ]

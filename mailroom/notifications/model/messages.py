@@ -1,4 +1,4 @@
-"""The words of the outbox: what a message is, what became of it and of each of its recipients."""
+"""The values of the outbox: messages, recipients, states, and results of attempts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 
 class State(StrEnum):
-    """Where a message is. The diagram is in `outbox.py`."""
+    """The state of a message. The diagram is in `outbox/outbox.py`."""
 
     QUEUED = "queued"
     SENDING = "sending"
@@ -23,7 +23,7 @@ class State(StrEnum):
 
 
 class RecipientStatus(StrEnum):
-    """What the relay said about one recipient, last."""
+    """The status of one recipient of a message."""
 
     PENDING = "pending"
     SENT = "sent"
@@ -33,17 +33,17 @@ class RecipientStatus(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How an attempt ended for one recipient; an attempt as a whole has the best of them."""
+    """How an attempt ended for one recipient."""
 
     TAKEN = "taken"  # 250 after the final dot
-    REFUSED = "refused"  # 5xx: final
-    DEFERRED = "deferred"  # 4xx, or the relay could not be reached: try again
+    REFUSED = "refused"  # 5xx: do not try again
+    DEFERRED = "deferred"  # 4xx, or no connection to the relay: try again
     SUPPRESSED = "suppressed"  # not tried: the address is on the suppression list
-    UNKNOWN = "unknown"  # the final dot was sent and no answer came
+    UNKNOWN = "unknown"  # no answer after the final dot
 
 
 class Priority(IntEnum):
-    """Which of the due messages goes first: the lesser number."""
+    """The due message with the lesser number is sent first."""
 
     HIGH = 0
     NORMAL = 1
@@ -51,7 +51,7 @@ class Priority(IntEnum):
 
 
 class Kind(StrEnum):
-    """Where a recipient stands. Blind copies are in the envelope only."""
+    """The header that names a recipient. Blind copies are only in the envelope."""
 
     TO = "to"
     CC = "cc"
@@ -59,13 +59,15 @@ class Kind(StrEnum):
 
 
 class Address(msgspec.Struct, frozen=True):
-    """An address as it is shown, and as it is written on the wire: ASCII, unless only SMTPUTF8 can carry it."""
+    """An address as people see it, and as SMTP transmits it: in ASCII, unless only SMTPUTF8 can carry it."""
 
     shown: str
     wire: str
 
 
 class Recipient(msgspec.Struct, frozen=True):
+    """`code` and `text` are the relay's last answer about this recipient."""
+
     address: Address
     kind: Kind = Kind.TO
     status: RecipientStatus = RecipientStatus.PENDING
@@ -74,7 +76,7 @@ class Recipient(msgspec.Struct, frozen=True):
 
 
 class StoredFile(msgspec.Struct, frozen=True):
-    """One version of an object of the attachments' bucket. Without versions (an empty id) its etag pins it."""
+    """One version of an object in the attachments' bucket. Without versions, the id is empty and the etag pins it."""
 
     key: str
     version_id: str
@@ -82,9 +84,9 @@ class StoredFile(msgspec.Struct, frozen=True):
 
 
 class Attachment(msgspec.Struct, frozen=True):
-    """A file. `name` and `content_type` were checked: they can stand in a header.
+    """A file. `name` and `content_type` are safe in a header. `size` is in bytes.
 
-    One that is `stored` has no content until it is read; `size` is in bytes.
+    If the file is `stored` in the bucket, `content` is empty until it is read.
     """
 
     name: str
@@ -95,7 +97,7 @@ class Attachment(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """What is sent. It does not change between attempts, so every attempt sends the same bytes to the letter."""
+    """A message to send. It does not change between attempts, so every attempt sends the same bytes."""
 
     message_id: str
     date: datetime
@@ -113,7 +115,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class MailFrom(msgspec.Struct, frozen=True):
-    """Who the mail is from: `name <address>`."""
+    """The sender of the mail: `name <address>`."""
 
     name: str
     address: str
@@ -124,7 +126,7 @@ class MailFrom(msgspec.Struct, frozen=True):
 
 
 class Step(NamedTuple):
-    """One line of an attempt's transcript. `code` is None when no answer came; `text` is the relay's, cut."""
+    """One step in the transcript of an attempt. `code` is None without an answer. `text` is the relay's, shortened."""
 
     name: str
     code: int | None
@@ -142,9 +144,9 @@ class Verdict(NamedTuple):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What an attempt came to: a verdict for each recipient it was for, by its address on the wire.
+    """The result of an attempt: a verdict for each of its recipients, by their wire addresses.
 
-    `relay_down` says that the relay, not the message, was the trouble: the next message would fare no better now.
+    `relay_down`: the relay failed, not the message. The next message would fail too.
     """
 
     verdicts: dict[str, Verdict]

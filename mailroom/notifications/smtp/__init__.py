@@ -1,1 +1,1 @@
-"""The SMTP relay: connections to it, kept and reused, and one delivery step by step."""
+"""The SMTP relay: connections that are kept and reused, and the steps of one delivery."""

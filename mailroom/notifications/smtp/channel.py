@@ -1,26 +1,26 @@
-"""The bytes of one SMTP connection: commands go out, answers come back in the same order."""
+"""The bytes of one SMTP connection: commands out, answers back in the same order."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 
-# An answer is some lines of some hundred characters. What is longer is no SMTP server.
+# Answers are a few lines of some hundred characters. A longer one is not from an SMTP server.
 _LONGEST_ANSWER = 32_768
 
 
 class Channel(asyncio.Protocol):
-    """Pairs answers with what was asked, so that several commands can go in one write (PIPELINING, RFC 2920).
+    """Matches answers with commands, so that one write can send several commands (PIPELINING, RFC 2920).
 
-    Takes over a connection that has been greeted. Used from its event loop only.
+    Takes over a connection after its greeting. Used from its event loop only.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        self._partial = b""  # a line whose end has not come
-        self._lines: list[bytes] = []  # of an answer whose last line has not come
+        self._partial = b""  # a line without its end
+        self._lines: list[bytes] = []  # an answer without its last line
         self._answers: deque[tuple[int, str]] = deque()
-        self._asked = 0  # answers that are to come
+        self._asked = 0  # answers that are still to come
         self._waiter: asyncio.Future[None] | None = None
         self._deadline = 0.0  # of the waiter
         self._timer: asyncio.TimerHandle | None = None
@@ -32,7 +32,7 @@ class Channel(asyncio.Protocol):
         return self._error is None and not self._transport.is_closing()
 
     def send(self, data: bytes, answers: int = 1) -> None:
-        """Sends `data`, which is to be answered so many times. Does not block.
+        """Sends `data`, to which `answers` answers will come. Does not block.
 
         Raises:
             ConnectionError: the connection has ended.
@@ -43,11 +43,11 @@ class Channel(asyncio.Protocol):
         self._transport.write(data)
 
     async def answer(self, timeout: float) -> tuple[int, str]:
-        """Code and text of the next answer; lines of the text are joined with line feeds.
+        """Waits for the next answer. Returns its code and its text, with line feeds between the lines.
 
         Raises:
-            TimeoutError: none came for `timeout` seconds.
-            ConnectionError: the connection ended before, or what came is not SMTP.
+            TimeoutError: no answer came in `timeout` seconds.
+            ConnectionError: the connection ended, or the answer is not SMTP.
         """
         if not self._answers:
             if self._error is not None:
@@ -63,7 +63,7 @@ class Channel(asyncio.Protocol):
         return self._answers.popleft()
 
     def close(self) -> None:
-        """Ends the connection at once. What was written and has not gone is dropped: nobody would hear the answer."""
+        """Ends the connection at once, and drops data that is not sent yet."""
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -88,7 +88,7 @@ class Channel(asyncio.Protocol):
         self._lines.append(line[4:])
         if line[3:4] == b"-":
             return
-        # One that answers nothing would be taken for the answer to the next command.
+        # Otherwise it would be matched with the next command.
         if not self._asked:
             raise ConnectionError(f"unasked: {line[:100].decode('utf-8', 'replace')}")
         self._asked -= 1
@@ -96,8 +96,9 @@ class Channel(asyncio.Protocol):
         self._lines = []
 
     def _watch(self) -> None:
-        """Sees to it that the waiter wakes at its deadline. One timer is for many answers: it is set anew only when it
-        has run out, or would come too late.
+        """Sets the timer that wakes the waiter at its deadline.
+
+        One timer serves many answers: it is set again only when it has run out, or would come too late.
         """
         if self._timer is not None:
             if self._timer.when() <= self._deadline:

@@ -1,4 +1,4 @@
-"""One SMTP connection: commands with their answers, each noted in a transcript."""
+"""One SMTP connection. Each command and its answer become a step of the transcript."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 
 class RelaySettings(msgspec.Struct, frozen=True):
-    """Where the relay is and how it is spoken to. Seconds; `tls` as the setting SMTP_TLS.
+    """How to connect to the relay. Time-outs in seconds; `tls` as the setting SMTP_TLS.
 
-    `credentials` gives user name and password for each new connection, both empty when none are needed.
+    `credentials` returns user name and password for each new connection; both are empty if none are needed.
     """
 
     host: str
@@ -44,7 +44,7 @@ class Answer(NamedTuple):
 
     @property
     def final(self) -> bool:
-        """5xx, and what is no SMTP code at all, would be the same next time."""
+        """5xx, or no SMTP code at all: the next attempt would get the same answer."""
         return not self.positive and not 400 <= self.code < 500
 
     @property
@@ -53,9 +53,9 @@ class Answer(NamedTuple):
 
 
 class Connection:
-    """An open connection. After any exception it is closed and of no further use.
+    """An open connection. After any exception it is closed.
 
-    What was sent and not yet answered is answered in its order: each `send` of n lines is followed by n `answer`s.
+    Answers come in the order of the commands: after each `send` of n lines, call `answer` n times.
     """
 
     def __init__(self, channel: Channel, extensions: Iterable[str], settings: RelaySettings) -> None:
@@ -68,12 +68,12 @@ class Connection:
 
     @classmethod
     async def open(cls, settings: RelaySettings, steps: list[Step]) -> Connection:
-        """A connection that has been greeted, is as secret as the settings ask, and is logged in.
+        """Connects, waits for the greeting, starts TLS as the settings ask, and logs in.
 
         Raises:
-            RelayDown: the text says at which step, and what the relay answered.
+            RelayDown: its text gives the step and the relay's answer.
         """
-        import aiosmtplib  # 10 to 70 ms that only those who send should pay
+        import aiosmtplib  # takes 10 to 70 ms, so only where mail is sent
 
         started = time.perf_counter()
         username, password = settings.credentials()
@@ -85,7 +85,7 @@ class Connection:
             local_hostname=settings.helo_name,
             timeout=settings.timeout,
             use_tls=settings.tls == "implicit",
-            # Explicit, since its None means "if the relay offers it".
+            # None means "if the relay offers it", so it is given explicitly.
             start_tls={"required": True, "opportunistic": None}.get(settings.tls, False),
             validate_certs=settings.tls != "opportunistic",
         )
@@ -111,9 +111,9 @@ class Connection:
         return extension.lower() in self._extensions
 
     def send(self, *lines: bytes) -> None:
-        """Sends command lines in one write: more than one only where the relay offers PIPELINING.
+        """Sends command lines in one write. Several lines need a relay that offers PIPELINING.
 
-        A connection that has ended is no error here: the first `answer` tells.
+        If the connection has ended, the first `answer` raises the error.
         """
         self._sent_at = time.perf_counter()
         if any(map(_CONTROL.search, lines)):
@@ -122,7 +122,7 @@ class Connection:
             self._channel.send(b"\r\n".join((*lines, b"")), len(lines))
 
     async def answer(self, steps: list[Step], name: str, recipient: str = "") -> Answer:
-        """The answer to the next command that has none yet, whatever its code; 421 closes the connection.
+        """Waits for the answer to the next unanswered command, whatever its code. 421 closes the connection.
 
         Raises:
             ConnectionLost: there was no answer.
@@ -130,10 +130,10 @@ class Connection:
         return await self._answer(steps, name, recipient, self._settings.timeout)
 
     async def content(self, steps: list[Step], message: bytes) -> Answer:
-        """Sends the message (CRLF line ends) and the final dot, and waits for what the relay says to it.
+        """Sends the message (with CRLF line ends) and the final dot, and waits for the answer.
 
         Raises:
-            ConnectionLost: there was no answer. The relay may have taken the message, or not.
+            ConnectionLost: there was no answer. The relay may have the message or not.
         """
         self._sent_at = time.perf_counter()
         if self.usable:
@@ -143,10 +143,10 @@ class Connection:
         return answer
 
     async def quit(self) -> None:
-        """Takes leave, without insisting on an answer."""
+        """Sends QUIT, waits up to a second for the answer, and closes."""
         if self.usable:
             self._channel.send(b"QUIT\r\n")
-            with contextlib.suppress(OSError):  # whatever it says, we are gone
+            with contextlib.suppress(OSError):  # the answer does not matter
                 await self._channel.answer(1.0)
         self.close()
 
@@ -156,8 +156,8 @@ class Connection:
     async def _answer(self, steps: list[Step], name: str, recipient: str, timeout: float) -> Answer:
         try:
             code, text = await self._channel.answer(timeout)
-        except OSError as error:  # TimeoutError and ConnectionError are of this kind
-            # The next answer could belong to this command: the connection is spoilt.
+        except OSError as error:  # TimeoutError and ConnectionError are subclasses
+            # The next answer could be to this command, so the connection cannot be used any more.
             self.close()
             lost = _clean(str(error))
             steps.append(Step(name, None, lost, _since(self._sent_at), recipient))
@@ -170,14 +170,14 @@ class Connection:
 
 
 def _dotted(message: bytes) -> bytes:
-    """`message` with its dots doubled at line starts, and the final dot on a line of its own (RFC 5321, 4.5.2)."""
+    """`message` with doubled dots at line starts, and with the final dot (RFC 5321, 4.5.2)."""
     end = b".\r\n" if message.endswith(b"\r\n") else b"\r\n.\r\n"
     start = b"." if message.startswith(b".") else b""
     return start + message.replace(b"\n.", b"\n..") + end
 
 
 def _clean(text: str) -> str:
-    """What can be stored and shown: no halves of characters, no control characters, not endless."""
+    """A text that can be stored and shown: valid Unicode, without control characters, shortened."""
     if text.isascii() and text.isprintable():
         return text[:_LONGEST_TEXT]
     readable = text.encode("utf-8", "replace").decode()

@@ -1,6 +1,6 @@
 """One attempt to hand one message to the relay, step by step (RFC 5321).
 
-             nothing was sent                    |  perhaps it was         |  it is the relay's
+      the relay does not have the message        |  the relay may have it  |  the relay has it
 connect, MAIL, RCPT..., DATA 354, `hand_over()`  |  content and final dot  |  250
 """
 
@@ -19,7 +19,7 @@ HandOver = Callable[[], Awaitable[None]]
 
 
 class Envelope(NamedTuple):
-    """Who it is from, to whom it goes in this attempt, and the bytes."""
+    """The sender, the recipients of this attempt, and the bytes of the message."""
 
     sender: str
     recipients: tuple[str, ...]
@@ -31,9 +31,9 @@ class Envelope(NamedTuple):
 
 
 async def deliver(envelope: Envelope, pool: Pool, hand_over: HandOver) -> Result:
-    """Attempts it once. `hand_over` is awaited before the final dot; what it raises is passed on, and nothing was sent.
+    """Makes one attempt. Each answer of the relay has its own time-out.
 
-    Takes as long as the relay does: each answer has its own time-out.
+    Awaits `hand_over` before the final dot. If it raises, the error is passed on and the message is not sent.
     """
     steps: list[Step] = []
     connection = pool.kept()
@@ -42,7 +42,7 @@ async def deliver(envelope: Envelope, pool: Pool, hand_over: HandOver) -> Result
         try:
             sender = await transaction.begin()
         except ConnectionLost:
-            connection = None  # it was closed while we kept it
+            connection = None  # the relay had closed the idle connection
         else:
             if sender.closing:
                 connection = None
@@ -63,7 +63,7 @@ async def deliver(envelope: Envelope, pool: Pool, hand_over: HandOver) -> Result
 
 
 class _Transaction:
-    """MAIL, RCPT and DATA, in one write where the relay offers PIPELINING, else one by one; then the content."""
+    """MAIL, RCPT and DATA, then the content. One write sends all commands if the relay offers PIPELINING."""
 
     def __init__(self, connection: Connection, envelope: Envelope, steps: list[Step], hand_over: HandOver) -> None:
         self._connection = connection
@@ -74,12 +74,12 @@ class _Transaction:
         self._together = connection.offers("PIPELINING")
 
     async def begin(self) -> Answer:
-        """The answer to MAIL. Raises `ConnectionLost`."""
+        """Sends MAIL and returns its answer. Raises `ConnectionLost`."""
         envelope = self._envelope
         if envelope.needs_utf8 and not self._connection.offers("SMTPUTF8"):
             text = "the relay cannot carry addresses that are not ASCII (no SMTPUTF8)"
             self._steps.append(Step("mail", 553, text, 0.0))
-            self._together = False  # nothing was sent, so nothing more will be answered
+            self._together = False  # nothing was sent, so no more answers come
             return Answer(553, text)
         options = b" SMTPUTF8" if envelope.needs_utf8 else b""
         if self._connection.offers("SIZE"):
@@ -92,7 +92,7 @@ class _Transaction:
         return await self._connection.answer(self._steps, "mail")
 
     async def run(self, sender: Answer) -> Result:
-        """From the answer to MAIL to the end."""
+        """Goes on from the answer to MAIL to the result."""
         if not sender.positive:
             await self._skip(self._envelope.recipients)
             return await self._end(_no(sender), down=sender.closing)
@@ -117,7 +117,7 @@ class _Transaction:
         return await self._end(Verdict(Outcome.TAKEN, answer.code, answer.text) if taken else _no(answer), reset=False)
 
     async def _recipients(self) -> Verdict | None:
-        """Names each recipient. Gives the verdict on all that are left when the connection ended in between."""
+        """Sends each RCPT. Returns the verdict on the remaining recipients if the connection ended meanwhile."""
         for recipient in self._envelope.recipients:
             try:
                 answer = await self._next("rcpt", _rcpt(recipient), recipient)
@@ -130,16 +130,16 @@ class _Transaction:
         return None
 
     async def _next(self, name: str, line: bytes, recipient: str = "") -> Answer:
-        """The answer to a command, which is sent now unless it went with MAIL."""
+        """Sends a command, unless it went with MAIL, and returns its answer."""
         if not self._together:
             self._connection.send(line)
         return await self._connection.answer(self._steps, name, recipient)
 
     async def _skip(self, recipients: tuple[str, ...]) -> None:
-        """Hears the answers to what went with MAIL in vain: these recipients, and DATA.
+        """Reads the answers to commands that went with MAIL and are no longer needed: these recipients, and DATA.
 
-        If DATA is accepted all the same, the relay waits for a message. RFC 2920 would send it a lone dot; the end of
-        the connection cannot be taken for an empty mail.
+        If the relay accepts DATA all the same, it waits for a message, and the connection is closed. RFC 2920 suggests
+        a lone dot, but a relay could take that for an empty mail.
         """
         if not self._together:
             return
@@ -151,16 +151,16 @@ class _Transaction:
                 self._connection.close()
 
     def _open(self) -> list[str]:
-        """The recipients that nothing has been decided about."""
+        """The recipients without a verdict."""
         return [recipient for recipient in self._envelope.recipients if recipient not in self._verdicts]
 
     async def _end(self, rest: Verdict | None, *, down: bool = False, reset: bool = True) -> Result:
-        """`rest` is the verdict on everybody who has none yet."""
+        """Makes the result. `rest` is the verdict on the recipients that have none."""
         for recipient in self._open():
             if rest is not None:
                 self._verdicts[recipient] = rest
         if reset and self._connection.usable:
-            with contextlib.suppress(ConnectionLost):  # then it is closed, which forgets the transaction as well
+            with contextlib.suppress(ConnectionLost):  # a closed connection ends the transaction too
                 self._connection.send(b"RSET")
                 await self._connection.answer(self._steps, "rset")
         return Result(self._verdicts, self._steps, relay_down=down)

@@ -1,4 +1,4 @@
-"""How talking to the relay can fail other than by an answer."""
+"""How SMTP can fail without an answer."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from mailroom.errors import MailroomError
 
 
 class RelayDown(MailroomError):
-    """No connection that could be used: refused, no greeting, no TLS, wrong credentials. Nothing was sent."""
+    """No usable connection: it was refused, or had no greeting, no TLS, or wrong credentials. Nothing was sent."""
 
 
 class ConnectionLost(MailroomError):
-    """The connection ended, or no answer came in time. The connection is closed; what was sent last may count."""
+    """The connection ended, or no answer came in time. It is closed. The relay may have acted on the last command."""

@@ -1,4 +1,4 @@
-"""Connections kept between messages. Used from one event loop only, so it needs no lock."""
+"""Connections that are kept between messages."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import time
 from mailroom.notifications.model.messages import Step
 from mailroom.notifications.smtp.connection import Connection, RelaySettings
 
-# Shorter than any relay's patience, so that a kept connection has rarely been closed from the other side.
+# Shorter than the idle time-out of relays, so that the relay has rarely closed a kept connection.
 IDLE_SECONDS = 30.0
 
 
 class Pool:
-    """How many connections there are at once is decided by who asks for them: one for each message in delivery."""
+    """The callers decide how many connections there are: one for each message in delivery.
+
+    Used from one event loop only.
+    """
 
     def __init__(self, settings: RelaySettings, messages_per_connection: int) -> None:
         self._settings = settings
@@ -20,9 +23,9 @@ class Pool:
         self._idle: list[Connection] = []
 
     def kept(self) -> Connection | None:
-        """A connection that has been used before. It may turn out to be closed: it is worth a second try."""
+        """An idle connection, or None. The relay may have closed it: then try again with a fresh one."""
         while self._idle:
-            connection = self._idle.pop()  # the last used: the others may then grow old and be closed
+            connection = self._idle.pop()  # the last used one, so that the others grow old and are closed
             if connection.usable and time.monotonic() - connection.idle_since < IDLE_SECONDS:
                 return connection
             connection.close()
@@ -33,7 +36,7 @@ class Pool:
         return await Connection.open(self._settings, steps)
 
     async def give_back(self, connection: Connection) -> None:
-        """Keeps the connection for the next message, or ends it when it has had its share."""
+        """Keeps the connection for the next message, or ends it after its last message."""
         if not connection.usable or connection.messages >= self._most_messages:
             await connection.quit()
             return

@@ -1,1 +1,1 @@
-"""Stored templates: subject, HTML and text with gaps that a request's parameters fill."""
+"""Stored templates: subject, HTML and text that a request fills with its parameters."""

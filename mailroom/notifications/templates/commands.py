@@ -1,4 +1,4 @@
-"""`python -m mailroom templates`: the stored templates, for people and for scripts that deploy them from files."""
+"""`python -m mailroom templates`: lists, shows and changes stored templates, from files too."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mailroom.platform.mongo import Document
 from mailroom.platform.server_clock import ServerClock
 from mailroom.services import Services
 
-BY_COMMAND = "command"  # stands where a version made by the API has its key's id
+BY_COMMAND = "command"  # the `keyId` of versions that this command makes
 
 _LISTED_AT_ONCE = 100
 

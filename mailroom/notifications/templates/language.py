@@ -1,8 +1,8 @@
-"""The language of templates: a part of Jinja2 whose every rendering ends soon, and that reaches nothing but parameters.
+"""The template language: a subset of Jinja2. Every rendering ends soon, and reads nothing but its parameters.
 
-Jinja2's sandbox keeps templates from Python's insides, but not from taking all memory and time. So only what is listed
-here may stand in one: values, conditions, loops over what was given, and a few filters. Nothing is called or computed,
-a loop counts its rounds, and what comes out is counted as it comes.
+Jinja2's sandbox protects the insides of Python, but not memory and time. So this module allows only values, conditions,
+loops over parameters, and some filters; no calls and no arithmetic. It limits the iterations of loops, the processor
+time and the length of the output.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from mailroom.errors import MailroomError
 
 LONGEST = 100_000  # characters of a template
-MOST_ROUNDS = 10_000  # of all loops in one rendering
-MOST_SECONDS = 1.0  # of the processor, asked in each round and before each filter
-DEEPEST = 20  # blocks and expressions within each other
-MOST_FILTERS = 5  # one behind the other
-MOST_PARTS = 5_000  # texts, gaps and all else that it consists of
+MOST_ITERATIONS = 10_000  # of all loops in one rendering
+MOST_SECONDS = 1.0  # of processor time, checked in each iteration and before each filter
+DEEPEST = 20  # nested blocks and expressions
+MOST_FILTERS = 5  # in one chain
+MOST_NODES = 5_000  # of the syntax tree
 LONGEST_SEPARATOR = 20  # characters
 
-_COMPILED = 64  # templates that are kept compiled, some 1 MB each at most
+_COMPILED = 64  # compiled templates that are kept, about 1 MB each at most
 
 _ALLOWED = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.If, nodes.For, nodes.Name, nodes.Const, nodes.Getattr,
@@ -47,12 +47,12 @@ _TESTS = frozenset(
         *("in", "eq", "ne", "lt", "le", "gt", "ge", "sequence", "mapping"),
     }
 )
-_BUDGET = "_budget"  # no template's name begins so
-_ROUNDS = "_rounds"
+_BUDGET = "_budget"  # no name in a template begins with _
+_COUNTED = "_counted"
 
 
 class InvalidTemplate(MailroomError):
-    """It is no template, or uses what is not allowed."""
+    """The source is no template, or uses something that is not allowed."""
 
 
 class MissingParameter(MailroomError):
@@ -64,7 +64,7 @@ class MissingParameter(MailroomError):
 
 
 class CannotRender(MailroomError):
-    """These parameters do not fit, or there would be too much of it."""
+    """The parameters do not fit the template, or the text would be too long or take too long."""
 
 
 def check(source: str, *, html: bool) -> None:
@@ -73,7 +73,7 @@ def check(source: str, *, html: bool) -> None:
 
 
 def render(source: str, parameters: Mapping[str, Any], longest: int, *, html: bool) -> str:
-    """The text with its gaps filled; in `html`, parameters are text and never markup.
+    """Fills the template. With `html`, parameters are escaped and never become markup.
 
     Raises:
         InvalidTemplate, MissingParameter
@@ -82,7 +82,7 @@ def render(source: str, parameters: Mapping[str, Any], longest: int, *, html: bo
     template = _compile(source, html)
     parts, left = [], longest
     try:
-        for part in template.generate({**parameters, _BUDGET: _Budget()}):
+        for part in template.generate({**parameters, _BUDGET: _RenderBudget()}):
             left -= len(part)
             if left < 0:
                 raise CannotRender(f"it would have more than {longest} characters")
@@ -110,7 +110,7 @@ class _Missing(StrictUndefined):
 
 class _Environment(ImmutableSandboxedEnvironment):
     def getattr(self, obj: Any, attribute: str) -> Any:
-        """`order.items` is the order's parameter of that name, never a method of Python's."""
+        """`order.items` is the parameter of that name, never a Python method."""
         if isinstance(obj, LoopContext):
             return super().getattr(obj, attribute)
         return self.getitem(obj, attribute)
@@ -122,28 +122,28 @@ class _Environment(ImmutableSandboxedEnvironment):
             return self.undefined(obj=obj, name=argument)
 
 
-class _Budget:
-    """How much one rendering may still do."""
+class _RenderBudget:
+    """The iterations and the processor time that one rendering has left."""
 
     def __init__(self) -> None:
-        self._rounds = MOST_ROUNDS
+        self._iterations = MOST_ITERATIONS
         self._end = time.thread_time() + MOST_SECONDS
 
     def step(self) -> None:
-        self._rounds -= 1
-        if self._rounds < 0:
-            raise CannotRender(f"its loops have more than {MOST_ROUNDS} rounds")
-        self.look()
+        self._iterations -= 1
+        if self._iterations < 0:
+            raise CannotRender(f"its loops have more than {MOST_ITERATIONS} rounds")
+        self.check_time()
 
-    def look(self) -> None:
+    def check_time(self) -> None:
         if time.thread_time() > self._end:
             raise CannotRender("it takes too long")
 
 
-class _Rounds(list[Any]):
-    """What a loop goes over: it knows its length, and counts."""
+class _CountedList(list[Any]):
+    """The items of a loop. It has a length, and counts iterations against the budget."""
 
-    def __init__(self, items: Any, budget: _Budget) -> None:
+    def __init__(self, items: Any, budget: _RenderBudget) -> None:
         super().__init__(items)
         self._budget = budget
 
@@ -154,14 +154,14 @@ class _Rounds(list[Any]):
 
 
 @pass_context
-def _rounds(context: Context, items: Any) -> _Rounds:
+def _counted(context: Context, items: Any) -> _CountedList:
     if isinstance(items, str):
         raise CannotRender("a loop needs a list")
-    return _Rounds(items, context[_BUDGET])
+    return _CountedList(items, context[_BUDGET])
 
 
 def _join(items: Any, separator: str = "") -> Any:
-    """Not Jinja2's, whose separator may be long, and would be multiplied: also by joining what was joined."""
+    """Replaces Jinja2's filter, whose separator may be long and is repeated, also by joining joined texts."""
     if isinstance(items, str):
         raise CannotRender("join needs a list")
     if len(separator) > LONGEST_SEPARATOR:
@@ -170,12 +170,12 @@ def _join(items: Any, separator: str = "") -> Any:
 
 
 def _items(value: Any) -> list[tuple[str, Any]]:
-    """Not Jinja2's, which takes nothing for an empty object."""
+    """Replaces Jinja2's filter, which treats a missing value as an empty object."""
     return list(value.items())
 
 
 def _text(value: Any) -> Any:
-    """What stands for a value in the text."""
+    """The text of a value."""
     if value is None:
         return ""
     if isinstance(value, str | int | float | StrictUndefined):
@@ -188,11 +188,11 @@ _PLAIN.filters = {name: FILTERS[name] for name in _FILTERS} | {"items": _items, 
 
 
 def _timed(name: str) -> Callable[..., Any]:
-    """The filter of that name, when there is still time. Nor is it applied while a template is read."""
+    """The filter of that name, after a check of the time. Jinja2 does not apply it while it compiles a template."""
 
     @pass_context
     def in_time(context: Context, value: Any, *arguments: Any, **named: Any) -> Any:
-        context[_BUDGET].look()
+        context[_BUDGET].check_time()
         return _PLAIN.call_filter(name, value, arguments, named, context, context.eval_ctx)
 
     return in_time
@@ -203,7 +203,7 @@ def _environment(*, html: bool) -> _Environment:
         autoescape=html, undefined=_Missing, finalize=_text, keep_trailing_newline=True, cache_size=0
     )
     environment.globals = {}
-    environment.filters = {name: _timed(name) for name in (*_FILTERS, "items", "join")} | {_ROUNDS: _rounds}
+    environment.filters = {name: _timed(name) for name in (*_FILTERS, "items", "join")} | {_COUNTED: _counted}
     environment.tests = {name: environment.tests[name] for name in _TESTS}
     return environment
 
@@ -220,9 +220,9 @@ def _compile(source: str, html: bool) -> Template:
         tree = environment.parse(source)
         _check(tree)
         for choice in tree.find_all(nodes.CondExpr):
-            choice.expr2 = choice.expr2 or nodes.Const("")  # `'x' if y` without else is nothing, not something missing
+            choice.expr2 = choice.expr2 or nodes.Const("")  # `'x' if y` without else is empty, not a missing parameter
         for loop in tree.find_all(nodes.For):
-            loop.iter = nodes.Filter(loop.iter, _ROUNDS, [], [], None, None, lineno=loop.lineno)
+            loop.iter = nodes.Filter(loop.iter, _COUNTED, [], [], None, None, lineno=loop.lineno)
             loop.iter.set_environment(environment)
         return Template.from_code(environment, environment.compile(tree), {})
     except TemplateSyntaxError as error:
@@ -232,13 +232,13 @@ def _compile(source: str, html: bool) -> Template:
 
 
 def _check(tree: nodes.Template) -> None:
-    """Raises `InvalidTemplate` when something stands in it that is not allowed. Walks without recursion."""
+    """Raises `InvalidTemplate` if the template uses something that is not allowed. Works without recursion."""
     waiting: list[tuple[nodes.Node, int, int]] = [(tree, 0, 0)]
-    left = MOST_PARTS
+    left = MOST_NODES
     while waiting:
         left -= 1
         if left < 0:
-            raise InvalidTemplate(f"it has more than {MOST_PARTS} parts")
+            raise InvalidTemplate(f"it has more than {MOST_NODES} parts")
         node, depth, filters = waiting.pop()
         filters = filters + 1 if isinstance(node, nodes.Filter) else 0
         fault = _fault(node)

@@ -1,4 +1,4 @@
-"""Filling a stored template: what a request asks for, and what it is told when that cannot be done."""
+"""Fills stored templates with the parameters of a request, and checks new templates."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
 LONGEST_PARAMETERS = 100_000  # bytes as JSON
 DEEPEST_PARAMETERS = 10
 LONGEST_SUBJECT = 500  # characters
-LONGEST_BODY = 500_000  # characters; both as in a request without a template
+LONGEST_BODY = 500_000  # characters; both limits as in a request without a template
 
 
 class Use(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """A template in a request. Without `version` it is the newest."""
+    """The template of a request. Without `version` it is the newest."""
 
     name: str
     version: Version | None = None
@@ -30,7 +30,7 @@ class Use(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=Tru
 
 
 class Rendered(msgspec.Struct, frozen=True):
-    """What came of a template; `html` and `text` are None where it has none."""
+    """A filled template. `html` and `text` are None if the template has none."""
 
     name: str
     version: int
@@ -43,7 +43,7 @@ class Renderer(msgspec.Struct, frozen=True):
     templates: Templates
 
     def render(self, use: Use) -> Rendered:
-        """Raises `Invalid` for the part of `template` that is at fault."""
+        """Raises `Invalid` for the field of `template` at fault."""
         found = self.templates.find(use.name, use.version) if re.fullmatch(NAME, use.name) else None
         if found is None:
             field = "template.version" if use.version is not None else "template.name"
@@ -52,8 +52,8 @@ class Renderer(msgspec.Struct, frozen=True):
 
 
 def fill(template: Template, parameters: Mapping[str, Any], field: str) -> Rendered:
-    """Raises `Invalid`. `field` is where the parameters stand in the request."""
-    from mailroom.notifications.templates import language  # Jinja2: 50 ms, and not where mail is only sent
+    """Raises `Invalid`. `field` is the field of the request that has the parameters."""
+    from mailroom.notifications.templates import language  # Jinja2 takes 50 ms, and the sender does not need it
 
     if _depth(parameters) > DEEPEST_PARAMETERS or len(msgspec.json.encode(parameters)) > LONGEST_PARAMETERS:
         detail = f"parameters have at most {LONGEST_PARAMETERS} bytes and {DEEPEST_PARAMETERS} levels"
@@ -96,7 +96,7 @@ def check(name: str, content: Content) -> None:
 
 
 def _depth(value: Any) -> int:
-    """How many objects and lists stand within each other; counted no further than is allowed."""
+    """The depth of nested objects and lists, counted up to the limit."""
     depth, level = 0, [value]
     while level and depth <= DEEPEST_PARAMETERS:
         level = [

@@ -1,7 +1,7 @@
-"""Templates in MongoDB. Every change is a version of its own, which stays: a message names the one it was made from.
+"""Templates in MongoDB. Every change makes a new version; old versions stay, and messages name theirs.
 
-A version is written by one insert, so there is no moment at which a template is half changed. Deleting is a version
-too, one without content; a template of that name can be made again, and its numbers go on.
+One insert writes a version, so a template is never half changed. Deleting makes a version without content. A later
+template of the same name continues the numbers.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ class Templates:
         self._clock = clock
 
     def put(self, name: str, content: Content, key_id: str) -> tuple[Document, bool]:
-        """Makes it the newest version, and says whether there was none before. What is the newest already stays it."""
+        """Makes a new version, unless the newest has this content.
+
+        Returns the newest version, and whether there was no such template before.
+        """
         while True:
             newest = self._newest(name)
             if newest is not None and newest["content"] == asdict(content):
@@ -50,7 +53,7 @@ class Templates:
                 return made, newest is None or newest["content"] is None
 
     def delete(self, name: str, key_id: str) -> int | None:
-        """Ends it, and returns its last version with content. None when there is no such template."""
+        """Deletes the template. Returns its last version with content, or None if there is no such template."""
         while True:
             newest = self._newest(name)
             if newest is None or newest["content"] is None:
@@ -60,7 +63,7 @@ class Templates:
                 return version
 
     def find(self, name: str, version: int | None = None) -> Document | None:
-        """That version, or the newest one. None when there is none, or it is a deletion."""
+        """That version, or by default the newest. None if there is none, or it is a deletion."""
         found = self._newest(name) if version is None else self._collection.find_one({"name": name, "version": version})
         return None if found is None or found["content"] is None else found
 
@@ -103,7 +106,7 @@ class Templates:
     def _insert(
         self, name: str, newest: Document | None, content: dict[str, Any] | None, key_id: str
     ) -> Document | None:
-        """The next version. None when somebody else has just made it."""
+        """Inserts the next version. Returns None if another process has just made it."""
         document: Document = {
             "_id": ObjectId(),
             "name": name,
