@@ -82,10 +82,11 @@ class Ours:
     def accept(self, sends: Iterator[Send]) -> None:
         """What the function `notifications` does with what it is sent, without HTTP."""
         clock = ServerClock(self.services.database)
-        store = Submissions(self.services.database["notifications"], clock, addresses.sender(f"Mailroom <{SENDER}>"))
-        orders = (Submission(requests.check(send)) for send in sends)
-        while some := list(islice(orders, MOST_IN_A_BATCH)):
-            store.accept(some, "bench", answered=True)
+        sender = addresses.sender(f"Mailroom <{SENDER}>")
+        submissions = Submissions(self.services.database["notifications"], clock, sender)
+        waiting = (Submission(requests.check(send)) for send in sends)
+        while some := list(islice(waiting, MOST_IN_A_BATCH)):
+            submissions.accept(some, "bench", answered=True)
 
     def recorded(self) -> int:
         """With the relay's answer in the attempt's transcript."""

@@ -76,7 +76,7 @@ class RecipientDetails(Schema):
 
     address: str
     kind: Annotated[str, Meta(extra_json_schema={"enum": [kind.value for kind in Kind]})]
-    status: Annotated[str, Meta(extra_json_schema={"enum": [fate.value for fate in RecipientStatus]})]
+    status: Annotated[str, Meta(extra_json_schema={"enum": [status.value for status in RecipientStatus]})]
     code: int | None
     text: str
 

@@ -16,13 +16,19 @@ from mailroom.notifications.message.attachments import Attach
 from mailroom.notifications.message.headers import NO_HEADERS, AllowedHeaders
 from mailroom.notifications.message.stored_files import Pin, no_files
 from mailroom.notifications.model import addresses
-from mailroom.notifications.model.messages import Address, Attachment, Kind, Priority, Recipient
+from mailroom.notifications.model.messages import (
+    LONGEST_BODY,
+    LONGEST_SUBJECT,
+    Address,
+    Attachment,
+    Kind,
+    Priority,
+    Recipient,
+)
 from mailroom.notifications.templates.rendering import Rendered, Use
 from mailroom.platform.clock import parse_time
 
 MOST_RECIPIENTS = 50
-LONGEST_SUBJECT = 500  # characters
-LONGEST_BODY = 500_000  # characters
 LAST_YEAR = 2200  # near the end of the calendar, computing with times fails
 MOST_TAGS, LONGEST_TAG = 10, 64
 MOST_METADATA, LONGEST_VALUE = 20, 500

@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 import msgspec
 
+LONGEST_SUBJECT = 500  # characters
+LONGEST_BODY = 500_000  # characters
+
 
 class State(StrEnum):
     """The state of a message. The diagram is in `outbox/outbox.py`."""

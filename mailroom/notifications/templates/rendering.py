@@ -11,14 +11,13 @@ from msgspec import Meta
 from msgspec.structs import asdict
 
 from mailroom.errors import Invalid
+from mailroom.notifications.model.messages import LONGEST_BODY, LONGEST_SUBJECT
 from mailroom.notifications.templates.store import Content, Template, Templates, to_template
 
 Version = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
 LONGEST_PARAMETERS = 100_000  # bytes as JSON
 DEEPEST_PARAMETERS = 10
-LONGEST_SUBJECT = 500  # characters
-LONGEST_BODY = 500_000  # characters; both limits as in a request without a template
 
 
 class Use(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True, kw_only=True):
