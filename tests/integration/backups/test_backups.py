@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from bson import ObjectId
@@ -16,7 +15,7 @@ from mailroom.backups.manifest import Damaged, NoSuchBackup
 from mailroom.backups.restore import DoesNotFit, NotEmpty
 from mailroom.deploy import setup
 from mailroom.errors import InvalidSetting
-from mailroom.notifications.app import api
+from mailroom.notifications.app import create_app
 from tests.integration.backups.conftest import World
 from tests.integration.invoices.files import Bucket, a_minute_later, csv, line
 
@@ -47,8 +46,8 @@ def send(world: World, to: str) -> dict[str, int]:
     key = world.services.keys.create("sender", ["notifications:send"]).text
     body = f'{{"emailTo": "{to}", "subject": "s", "message": "m"}}'.encode()
     headers = {"Authorization": f"Bearer {key}", "Prefer": "respond-async"}
-    answer = api(world.services)(SimpleNamespace(body=body, headers=headers, method="POST", query={}, path="/"))
-    return {"status": answer["statusCode"]}
+    answer = create_app(world.services).test_client().post("/", data=body, headers=headers)
+    return {"status": answer.status_code}
 
 
 def test_all_is_as_it_was(world: World, bucket: Bucket) -> None:
