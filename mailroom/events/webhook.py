@@ -17,6 +17,7 @@ from mailroom.services import Services
 from mailroom.web.problems import Problem, problem_of, unauthorized
 
 log = logging.getLogger(__name__)
+audit = logging.getLogger("audit")
 
 
 class Webhook(msgspec.Struct, frozen=True):
@@ -60,6 +61,7 @@ class Webhook(msgspec.Struct, frozen=True):
                 imports.append({"id": str(import_id), "key": each.key, "new": new})
         if imports:
             self.kicker.kick(IMPORTER)
+        audit.info("write", extra={"keyId": "webhook", "action": "POST /", "objectId": None, "status": 200})
         return {"imports": imports, "ignored": ignored}
 
     def _check_token(self, authorization: str) -> None:

@@ -74,6 +74,8 @@ def create_app(
         _audit(response)
         if request_id := _request_id():
             response.headers["X-Request-Id"] = request_id
+        if origins:
+            response.vary.add("Origin")
         return representation.finish(response)
 
     # After `finish`: Flask runs these hooks in reverse, and CORS extends the header Vary.

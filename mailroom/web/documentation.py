@@ -5,7 +5,7 @@ They hold nothing that the source does not, and a browser cannot send a key with
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response, current_app, render_template
 
 from mailroom.web import representation
 from mailroom.web.endpoints import Contract, routes
@@ -18,7 +18,7 @@ _PAGE_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsa
 
 def blueprint(contract: Contract) -> Blueprint:
     """Both views, for the routes of the application that they are registered with."""
-    pages = Blueprint("documentation", __name__)
+    pages = Blueprint("documentation", __name__, template_folder="templates")
 
     def openapi() -> Response:
         from mailroom.web.openapi import document  # no call of the API itself needs it
@@ -26,10 +26,10 @@ def blueprint(contract: Contract) -> Blueprint:
         return representation.json_response(document(contract, list(routes(current_app))))
 
     def page() -> Response:
-        from mailroom.web.docs_page import page
         from mailroom.web.openapi import document
 
-        return Response(page(document(contract, list(routes(current_app)))), headers=_PAGE_HEADERS)
+        html = render_template("docs.html", **document(contract, list(routes(current_app))))
+        return Response(html, headers=_PAGE_HEADERS)
 
     # With strict slashes, so that nothing near these paths is open too.
     pages.add_url_rule("/openapi.json", view_func=openapi, strict_slashes=True, provide_automatic_options=False)

@@ -13,8 +13,8 @@ from bson.errors import BSONError, InvalidId
 
 from mailroom.errors import Invalid
 from mailroom.platform.clock import parse_time, rfc3339
-from mailroom.platform.keyset import Key, Order, Range
-from mailroom.platform.mongo import Document, Documents
+from mailroom.platform.keyset import Key, Order
+from mailroom.platform.mongo import Document
 
 DEFAULT_LIMIT = 100
 MOST = 1000
@@ -44,25 +44,6 @@ def key_of(query: Mapping[str, str], order: Order) -> Key | None:
             return Key(value, id_)
         case _:
             raise bad_cursor()
-
-
-def page(
-    collection: Documents,
-    filters: Document,
-    sort: str,
-    descending: bool,
-    query: Mapping[str, str],
-    projection: Document | None = None,
-    index: str | None = None,
-) -> tuple[list[Document], str | None]:
-    """One page of `collection` in the order of (`sort`, `_id`), and the cursor of the next one.
-
-    The caller sees to it that an index serves `filters` with this order, and may name it.
-    """
-    others = {name: value for name, value in filters.items() if name != sort}
-    listed = Range(Order(sort, descending), others, filters.get(sort, {}), index)
-    found = listed.page(collection, limit_of(query), key_of(query, listed.order), projection)
-    return found.items, cursor_of(listed.order, found.last)
 
 
 def to_cursor(parts: list[Any]) -> str:

@@ -85,7 +85,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     done: set[str] = set()
 
     def visit(name: str, path: tuple[str, ...]) -> None:
-        assert name not in path, f"circle: {' -> '.join((*path[path.index(name):], name))}"
+        assert name not in path, f"circle: {' -> '.join((*path[path.index(name) :], name))}"
         if name not in done:
             for each in graph[name]:
                 visit(each, (*path, name))
