@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
@@ -19,6 +20,7 @@ from statistics import median
 from bench.processes import ROOT
 from local import functions
 from local.data import Data
+from local.process import StartError
 from local.servers import base_environment
 from local.stack import Function, read_stack
 
@@ -92,13 +94,13 @@ def _function(data: Data, entry: Function, port: int) -> Way:
 
 
 def start(way: Way, log: Path) -> float:
-    """Seconds of processor time, of all threads, until the process has answered. Raises RuntimeError with its log."""
+    """Seconds of processor time, of all threads, until the process has answered. Raises StartError with its log."""
     with log.open("wb") as output:
         process = subprocess.Popen(way.command, env=dict(way.environment), stdout=output, stderr=output)
     try:
         _wait_for_answer(way)
-    except TimeoutError as error:
-        raise RuntimeError(f"{way.name} did not answer:\n{log.read_text()}") from error
+    except StartError as error:
+        raise StartError(f"{way.name}: {error}\n{log.read_text()}") from error
     finally:
         process.kill()
         _, status, used = os.wait4(process.pid, 0)
@@ -112,14 +114,16 @@ def _wait_for_answer(way: Way) -> None:
         connection = HTTPConnection("127.0.0.1", way.port, timeout=PATIENCE_SECONDS)
         try:
             connection.request("GET", way.path)
-            connection.getresponse().read()
+            status = connection.getresponse().status
         except ConnectionError:
             time.sleep(POLL_SECONDS)
         else:
+            if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise StartError(f"the answer is {status}")
             return
         finally:
             connection.close()
-    raise TimeoutError
+    raise StartError(f"there is no answer after {PATIENCE_SECONDS:.0f} s")
 
 
 if __name__ == "__main__":

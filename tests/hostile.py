@@ -27,21 +27,21 @@ AMBIGUOUS = (
 )
 
 
-def sent(port: int, data: bytes, buffer: int = 0) -> socket.socket:
+def sent(port: int, data: bytes, buffer: int = 0, host: str = "127.0.0.1") -> socket.socket:
     """A connection over which `data` was sent, and which receives `buffer` bytes at once, if that is given."""
     client = socket.socket()
     if buffer:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
     client.settimeout(SECONDS)
-    client.connect(("127.0.0.1", port))
+    client.connect((host, port))
     client.sendall(data)
     return client
 
 
-def everything(port: int, data: bytes) -> bytes:
+def everything(port: int, data: bytes, host: str = "127.0.0.1") -> bytes:
     """What comes back until the connection ends."""
     answered = b""
-    with sent(port, data) as client:
+    with sent(port, data, host=host) as client:
         try:
             while more := client.recv(1 << 16):
                 answered += more

@@ -1,4 +1,7 @@
-"""The functions' images: their size, who runs in them, tests in the build, an end that loses no call."""
+"""The functions' images: their size, who runs in them, tests in the build, an end that loses no call.
+
+And what of-watchdog keeps off a function: slow callers, and requests that two servers would read differently.
+"""
 
 import concurrent.futures
 import contextlib
@@ -16,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from local.images.context import Build, assemble, read_builds
+from tests.hostile import AMBIGUOUS, everything, sent
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = {"REGISTRY": "mailroom", "TAG": "test"}
@@ -25,12 +29,30 @@ LIMITS = {"invoice-importer": 350}  # it reads with Arrow
 LIMIT = 200
 READY_SECONDS, CONNECT_SECONDS, ANSWER_SECONDS = 20.0, 3.0, 30.0
 CALLERS, SLOW_SECONDS = 8, 3.0
+PORT = 8080
+LIMIT_SECONDS = 1  # of of-watchdog, for a request to come and for its answer to go
+READERS = 4
 SLOW = """
 import time
 def handle(event, context):
     time.sleep(float(event.query["seconds"]))
     return "done"
 """
+HOSTILE = """
+calls, ended = [], []
+def handle(event, context):
+    if event.path == "/calls":
+        return {"calls": len(calls), "ended": len(ended)}
+    calls.append(event.path)
+    return stream() if event.path == "/stream" else "done"
+def stream():
+    try:
+        for _ in range(1000):
+            yield b"x" * 100_000
+    finally:
+        ended.append(1)
+"""
+SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 pytestmark = [pytest.mark.usefixtures("docker"), pytest.mark.timeout(600)]
 Start = Callable[..., tuple[str, str]]
@@ -71,9 +93,11 @@ def start() -> Iterator[Start]:
     """Starts a container of an image as OpenFaaS would, read-only; answers its name and address."""
     names: list[str] = []
 
-    def run(image: str) -> tuple[str, str]:
+    def run(image: str, **environment: str) -> tuple[str, str]:
         names.append(f"mailroom-test-{secrets.token_hex(4)}")
-        docker("run", "--detach", "--name", names[-1], "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", image)
+        settings = [word for name, value in environment.items() for word in ("--env", f"{name}={value}")]
+        alone = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL")
+        docker("run", "--detach", "--name", names[-1], *alone, *settings, image)
         address = json.loads(docker("inspect", names[-1]))[0]["NetworkSettings"]["IPAddress"]
         end = time.monotonic() + READY_SECONDS
         while call(address, "/_/ready") != HTTPStatus.OK:
@@ -88,7 +112,7 @@ def start() -> Iterator[Start]:
 
 def call(address: str, path: str) -> int:
     """The status of the answer; 0 when there was no connection, or it ended before the call was read."""
-    connection = http.client.HTTPConnection(address, 8080, timeout=CONNECT_SECONDS)
+    connection = http.client.HTTPConnection(address, PORT, timeout=CONNECT_SECONDS)
     try:
         connection.connect()
     except OSError:
@@ -130,6 +154,63 @@ def test_a_stop_under_load_loses_no_call(start: Start, tmp_path: Path) -> None:
     assert refused == sorted(refused)
     assert quick.count(HTTPStatus.OK) > CALLERS
     assert docker("inspect", "--format", "{{.State.ExitCode}}", name) == "0"
+
+
+@pytest.fixture
+def hostile(start: Start, tmp_path: Path) -> str:
+    """The address of a function that counts its calls, behind an of-watchdog with short limits."""
+    built = build(HOSTILE, tmp_path, "mailroom/hostile:test")
+    assert built.returncode == 0, built.stderr
+    limit = f"{LIMIT_SECONDS}s"
+    _, address = start("mailroom/hostile:test", read_timeout=limit, write_timeout=limit)
+    return address
+
+
+def counts(address: str) -> dict[str, int]:
+    """The calls that the function has seen, and the streams that have ended."""
+    request = b"GET /calls HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answered: dict[str, int] = json.loads(everything(PORT, request, address).rpartition(b"\r\n\r\n")[2])
+    return answered
+
+
+def test_slow_callers_are_cut_off_by_the_watchdog(hostile: str) -> None:
+    for begun in (
+        b"GET / HT",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: ",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n",
+    ):
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(sent(PORT, begun, host=hostile)) for _ in range(10)]
+            ends = time.monotonic() + 10 * LIMIT_SECONDS
+            for client in clients:
+                while True:
+                    assert time.monotonic() < ends, f"still open: {begun!r}"
+                    try:
+                        client.sendall(b"a")  # a byte now and then
+                    except OSError:
+                        break
+                    assert call(hostile, "/") == HTTPStatus.OK
+                    time.sleep(0.1)
+
+
+def test_readers_that_do_not_read_are_cut_off_by_the_watchdog(hostile: str) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(READERS):
+            stack.enter_context(sent(PORT, b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n", 4096, hostile))
+        ends = time.monotonic() + 10 * LIMIT_SECONDS
+        while counts(hostile)["ended"] < READERS:
+            assert time.monotonic() < ends, "a stream still waits for its reader"
+            time.sleep(0.1)
+
+
+def test_nothing_is_smuggled_past_the_watchdog(hostile: str) -> None:
+    for headers in AMBIGUOUS:
+        before = counts(hostile)["calls"]
+        request = b"POST / HTTP/1.1\r\nHost: x\r\n" + headers + b"\r\n\r\n0\r\n\r\n" + SMUGGLED
+        answered = everything(PORT, request, hostile)
+        # The function sees the calls that of-watchdog has answered, and none besides.
+        assert counts(hostile)["calls"] - before == answered.count(b"HTTP/1.1 200 OK\r\n"), (headers, answered)
+        assert answered, headers
 
 
 @pytest.mark.parametrize("answer", ["done", "something else"])
