@@ -63,8 +63,8 @@ def response(result: Any) -> Response:
     if isinstance(result, dict) and result and ("statusCode" in result or result.keys() <= ENVELOPE):
         result = (result.get("body"), result.get("statusCode", 200), result.get("headers") or {})
     body, *rest = result if isinstance(result, tuple) else (result,)
-    headers_kept = (Headers(each) if isinstance(each, dict | list) else each for each in rest)
-    made = make_response(_body(body), *headers_kept)
+    # As Headers, so that Flask keeps all values of a repeated name.
+    made = make_response(_body(body), *(Headers(each) if isinstance(each, dict | list) else each for each in rest))
     if not 200 <= made.status_code <= 599:
         raise ValueError(f"{made.status_code} is not the status of an answer")
     return made
