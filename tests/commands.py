@@ -34,9 +34,7 @@ class Recorder(monitoring.CommandListener):
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         if self._used is not None and event.command_name not in _NEED_NONE:
-            # To have a command explained needs what the command needs.
-            command = event.command["explain"] if event.command_name == "explain" else event.command
-            name = next(iter(command))
+            name, command = event.command_name, event.command
             if (actions := _actions(name, command)) is None:
                 self._unknown.add(name)  # what a listener raises is only printed
             else:
@@ -57,8 +55,8 @@ def _actions(name: str, command: Mapping[str, Any]) -> set[str] | None:
         case "aggregate":
             elsewhere = {"$merge", "$out", "$lookup", "$unionWith"}
             return None if elsewhere & {stage for step in command["pipeline"] for stage in step} else {"find"}
-        case "insert" | "listIndexes":
-            return {name}
+        case "insert":
+            return {"insert"}
         case "update":
             upserts = any(each.get("upsert") for each in command.get("updates", ()))
             return {"update", "insert"} if upserts else {"update"}

@@ -22,7 +22,7 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         **dict.fromkeys(("imports", "invoices", "predictions", "rejects", "notifications"), _WRITE),
         "cursors": _CHANGE,
     },
-    "invoices": {"apiKeys": _FIND, "imports": _WRITE, "invoices": (*_CHANGE, "remove", "listIndexes")},
+    "invoices": {"apiKeys": _FIND, "imports": _WRITE, "invoices": (*_CHANGE, "remove")},
     "notifications": {
         "apiKeys": _FIND,
         "notifications": (*_WRITE, "remove"),
