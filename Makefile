@@ -34,7 +34,7 @@ bench: $(STAMP) ## Measure the importer, the sender and the API; writes the tabl
 bench-quick: $(STAMP) ## Measure the importer itself, in two minutes once its server is built
 	@exec $(BIN)/python -m bench --quick
 
-bench-api: $(STAMP) ## Measure every list, the totals and the exports of 1,000,000 invoices (Linux)
+bench-api: $(STAMP) ## Measure every list, the totals and the exports of 1,000,000 invoices; without a mongod, of 10,000 (Linux)
 	@exec $(BIN)/python -m bench.api
 
 bench-mail: $(STAMP) ## Measure the sender beside django-post-office and nodemailer; needs postfix's smtp-sink
