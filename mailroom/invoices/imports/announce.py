@@ -22,9 +22,9 @@ _AT_ONCE = 100
 
 
 def announcer(services: Services) -> Callable[[], None]:
-    """Puts a mail into the outbox for each import that ended and was not told of yet. To be called after each slice.
+    """Puts a mail into the outbox for each import that ended and was not announced yet. Call it after each slice.
 
-    A crash before the mark is taken away brings the same mail once more, and its Idempotency-Key lets no second one in.
+    After a crash before the mark is taken away, the same mail comes once more: its Idempotency-Key keeps it out.
 
     Raises:
         InvalidSetting: IMPORT_NOTIFY or MAIL_FROM is no address.
@@ -32,7 +32,7 @@ def announcer(services: Services) -> Callable[[], None]:
     to = services.settings.import_notify
     if not to:
         return lambda: None
-    # What mails need takes time to import, and memory: only where they are wanted.
+    # These modules take time and memory to load: only where mails are wanted.
     from mailroom.notifications.message.request import check
     from mailroom.notifications.model import addresses
     from mailroom.notifications.outbox.accept import Idempotency, Submission, Submissions
@@ -47,7 +47,7 @@ def announcer(services: Services) -> Callable[[], None]:
 
     def tell(document: Document) -> None:
         message = _message(to, str(document["_id"]), document)
-        # The same import ends once more after a retry: the epoch tells the two ends apart.
+        # After a retry the same import ends once more: the epoch tells the two ends apart.
         once = Idempotency(f"import:{document['_id']}:{document['epoch']}", message.digest())
         submissions = Submissions(services.database["notifications"], ServerClock(services.database), sender)
         submissions.accept([Submission(check(message), once)], IMPORTER, answered=True)
@@ -61,7 +61,7 @@ def announcer(services: Services) -> Callable[[], None]:
                 if document["state"] in (DONE, FAILED):  # else it was retried or undone meanwhile
                     tell(document)
                     told += 1
-        except Exception:  # whatever it is: the imports have ended and stay so, and the next slice tries again
+        except Exception:  # whatever it is, the imports have ended, and the next slice tries again
             log.exception("no mail tells of the end of an import")
         if told:
             services.kicker.kick(SENDER)
