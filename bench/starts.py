@@ -22,7 +22,7 @@ from local import functions
 from local.data import Data
 from local.process import StartError
 from local.servers import base_environment
-from local.stack import Function, read_stack
+from local.stack_file import Function, read_stack
 
 STARTS = 20
 AIM = 1.5

@@ -11,7 +11,7 @@ from local.data import InUseError
 from local.process import StartError
 from local.runner import Stack
 from local.signals import exit_on_signals, exit_with_parent
-from local.stack import StackError
+from local.stack_file import StackError
 
 SLEEP_SECONDS = 0.5
 ROOT = Path(__file__).resolve().parent.parent

@@ -10,7 +10,7 @@ from local.data import Data, write
 from local.process import Program
 from local.ready import http_ok
 from local.servers import base_environment
-from local.stack import Function, StackError
+from local.stack_file import Function, StackError
 
 TEMPLATE = Path("template/python3-http/index.py")
 

@@ -15,7 +15,7 @@ from pymongo.errors import PyMongoError
 from local import functions, servers, users
 from local.data import Data, write
 from local.process import Program, StartError
-from local.stack import Function, read_stack
+from local.stack_file import Function, read_stack
 from local.supervisor import Supervisor
 
 SERVERS = ("mongo", "minio", "inbox")

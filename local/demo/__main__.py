@@ -16,7 +16,7 @@ from local.demo import show
 from local.demo.client import Client, DemoError, wait_for
 from local.process import StartError
 from local.runner import Stack
-from local.stack import StackError
+from local.stack_file import StackError
 from samples.generate import rows
 
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,7 @@ import yaml
 from minio import Minio
 from minio.error import MinioException
 
-from local.stack import substitute
+from local.stack_file import substitute
 
 ROOT = Path(__file__).parents[2]
 SECRETS = ROOT / "compose" / "secrets"

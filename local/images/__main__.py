@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from local.images.context import Build, assemble, read_builds
-from local.stack import StackError
+from local.stack_file import StackError
 
 ROOT = Path(__file__).parents[2]
 BASE_IMAGES = ("PYTHON_IMAGE", "WATCHDOG_IMAGE")

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from local.stack import StackError, substitute
+from local.stack_file import StackError, substitute
 
 # What tools leave behind between the sources.
 LEFT_BEHIND = ("__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache")

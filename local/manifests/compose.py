@@ -10,7 +10,7 @@ from pathlib import Path
 
 from local.data import write
 from local.manifests.kubernetes import KICK_URL, ROOT
-from local.stack import StackError, read_stack
+from local.stack_file import StackError, read_stack
 
 SERVERS = {"S3_ENDPOINT": "http://minio:9000", "SMTP_HOST": "mailpit", "SMTP_PORT": "1025", "SMTP_TLS": "off"}
 # Where uploaders on this machine find the S3 server.

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from local.stack import substitute
+from local.stack_file import substitute
 
 ROOT = Path(__file__).parents[2]
 HEADER = "# Made from stack.yml by `python -m local.manifests.kubernetes`. Change it there.\n"

@@ -12,7 +12,7 @@ import yaml
 
 from local.images.context import assemble, read_builds
 from local.manifests.compose import environments
-from local.stack import substitute
+from local.stack_file import substitute
 from mailroom.platform import settings
 
 ROOT = Path(__file__).resolve().parents[2]

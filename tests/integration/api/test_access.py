@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from local.stack import read_stack
+from local.stack_file import read_stack
 from mailroom.events.webhook import create_handler
 from mailroom.platform.api_keys import SCOPES
 from mailroom.services import Services

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from local.stack import StackError, read_stack, substitute
+from local.stack_file import StackError, read_stack, substitute
 from tests.local.conftest import ROOT
 
 
