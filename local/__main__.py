@@ -9,8 +9,8 @@ from typing import Any
 from local import tools
 from local.data import InUseError
 from local.process import StartError
-from local.runner import Stack
 from local.signals import exit_on_signals, exit_with_parent
+from local.stack import Stack
 from local.stack_file import StackError
 
 SLEEP_SECONDS = 0.5

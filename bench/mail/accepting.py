@@ -11,7 +11,7 @@ import aiohttp
 from bench.mail.messages import Plain, messages
 from bench.processes import ROOT
 from bench.servers import BenchStack
-from local.runner import Stack
+from local.stack import Stack
 
 LATE_SECONDS = 30.0
 

@@ -15,7 +15,7 @@ from local import tools
 from local.demo import show
 from local.demo.client import Client, DemoError, wait_for
 from local.process import StartError
-from local.runner import Stack
+from local.stack import Stack
 from local.stack_file import StackError
 from samples.generate import rows
 

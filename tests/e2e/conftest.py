@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.demo.client import Client
-from local.runner import Stack
+from local.stack import Stack
 
 ROOT = Path(__file__).parents[2]
 

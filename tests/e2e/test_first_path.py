@@ -11,7 +11,7 @@ import pytest
 import urllib3
 
 from local.demo.client import Client, wait_for
-from local.runner import Stack
+from local.stack import Stack
 from tests.integration.invoices.files import csv, line
 
 GOLDEN = Path(__file__).parents[1] / "unit" / "events" / "golden" / "put.json"

@@ -15,8 +15,8 @@ import pytest
 
 from local import users
 from local.demo.client import Client, DemoError, wait_for
-from local.runner import Stack
 from local.servers import base_environment
+from local.stack import Stack
 from tests.e2e.conftest import ENVIRONMENT, ROOT
 from tests.integration.invoices.files import csv, line
 

@@ -15,7 +15,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from local.runner import Stack
+from local.stack import Stack
 from mailroom.deploy.permissions import MONGODB
 
 UNAUTHORIZED = 13

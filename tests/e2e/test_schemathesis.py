@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local.runner import Stack
+from local.stack import Stack
 
 ROOT = Path(__file__).parents[2]
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")

@@ -12,7 +12,7 @@ import pytest
 import urllib3
 
 from local.demo.client import Client
-from local.runner import Stack
+from local.stack import Stack
 from mailroom.platform.api_keys import CACHE_SECONDS
 
 LEAST_LENGTH = 8  # shorter ones are names

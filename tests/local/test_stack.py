@@ -16,7 +16,7 @@ from minio.error import S3Error
 from pymongo import MongoClient
 
 from local.process import StartError
-from local.runner import Servers, Stack
+from local.stack import Servers, Stack
 from tests.local.conftest import alive, environment, until
 
 
