@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.measure import Usage
 from bench.ways import Task
-from local.servers import base_environment
+from local.programs import base_environment
 from local.tools import cache_folder, say
 
 ROOT = Path(__file__).parents[1]

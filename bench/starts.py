@@ -21,7 +21,7 @@ from bench.processes import ROOT
 from local import functions
 from local.data import Data
 from local.process import StartError
-from local.servers import base_environment
+from local.programs import base_environment
 from local.stack_file import Function, read_stack
 
 STARTS = 20

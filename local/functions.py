@@ -8,8 +8,8 @@ from pathlib import Path
 
 from local.data import Data, write
 from local.process import Program
+from local.programs import base_environment
 from local.ready import http_ok
-from local.servers import base_environment
 from local.stack_file import Function, StackError
 
 TEMPLATE = Path("template/python3-http/index.py")

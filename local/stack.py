@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from pymongo.errors import PyMongoError
 
-from local import functions, servers, users
+from local import functions, programs, users
 from local.data import Data, write
 from local.process import Program, StartError
 from local.stack_file import Function, read_stack
@@ -127,9 +127,9 @@ class Servers:
         }
 
     def _server_programs(self) -> list[Program]:
-        mongo, self.info["mongoUri"] = servers.mongo(self.data, self.ports["mongo"], self._mongo_password)
-        minio = servers.minio(self.data, self.ports["minio"], self._url("router"), self.secrets)
-        return [mongo, minio, servers.inbox(self.root, self.data, self.ports["smtp"], self.ports["inbox"])]
+        mongo, self.info["mongoUri"] = programs.mongo(self.data, self.ports["mongo"], self._mongo_password)
+        minio = programs.minio(self.data, self.ports["minio"], self._url("router"), self.secrets)
+        return [mongo, minio, programs.inbox(self.root, self.data, self.ports["smtp"], self.ports["inbox"])]
 
     def _url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.ports[name]}"
@@ -184,7 +184,7 @@ class Stack(Servers):
     def _protect_mongo(self) -> None:
         """Makes MongoDB's administrator on the first start of a data folder, for then only access can be controlled."""
         password = self.secrets["mongodb-root-password"]
-        open_, uri = servers.mongo(self.data, self.ports["mongo"])
+        open_, uri = programs.mongo(self.data, self.ports["mongo"])
         self.secrets |= users.connection_strings(self.data, uri, [entry.name for entry in self.functions])
         made = self.data.folder / "mongo-protected"
         if not made.exists():
@@ -236,7 +236,7 @@ class Stack(Servers):
     def _command(self, owner: str, secrets: Mapping[str, str], *command: str) -> str:
         """What Python prints, run with the settings of `invoices` and these secrets. Raises StartError."""
         environment = {
-            **servers.base_environment(),
+            **programs.base_environment(),
             **self._here(next(entry for entry in self.functions if entry.name == "invoices")).environment,
             "MONGODB_SECRET": "mailroom-mongodb-uri",  # pragma: allowlist secret
             "SECRETS_DIR": str(self.data.secret_files(owner, secrets)),

@@ -16,7 +16,7 @@ from bench.mail.django_post_office import THREADS
 from bench.mail.messages import SENDER, messages, write
 from bench.mail.postgres import Postgres
 from bench.servers import BenchServers
-from local.servers import base_environment
+from local.programs import base_environment
 from mailroom.notifications.message import request as requests
 from mailroom.notifications.message.request import Send
 from mailroom.notifications.model import addresses

@@ -15,7 +15,7 @@ import pytest
 
 from local import users
 from local.demo.client import Client, DemoError, wait_for
-from local.servers import base_environment
+from local.programs import base_environment
 from local.stack import Stack
 from tests.e2e.conftest import ENVIRONMENT, ROOT
 from tests.integration.invoices.files import csv, line
