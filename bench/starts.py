@@ -19,7 +19,7 @@ from statistics import median
 
 from bench.processes import ROOT
 from local import functions
-from local.data import Data
+from local.data_folder import DataFolder
 from local.process import StartError
 from local.programs import base_environment
 from local.stack_file import Function, read_stack
@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=STARTS, help="starts of each process")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mailroom-bench-") as folder:
-        ways = _ways(Data(Path(folder)))
+        ways = _ways(DataFolder(Path(folder)))
         took: dict[str, list[float]] = {way.name: [] for way in ways}
         for count in range(arguments.starts + 1):
             for way in ways:
@@ -76,7 +76,7 @@ def main() -> None:
         print(f"{name:20} {median(each):.3f} s ({min(each):.3f}-{max(each):.3f}), {median(each) / bare:.2f} times")
 
 
-def _ways(data: Data) -> list[Way]:
+def _ways(data: DataFolder) -> list[Way]:
     """The bare process, and each function of stack.yml."""
     entries = read_stack(ROOT / "stack.yml", os.environ)
     ports = data.ports(["bare", *(entry.name for entry in entries)])
@@ -87,7 +87,7 @@ def _ways(data: Data) -> list[Way]:
     ]
 
 
-def _function(data: Data, entry: Function, port: int) -> Way:
+def _function(data: DataFolder, entry: Function, port: int) -> Way:
     secrets = {name: NO_DATABASE if "mongodb" in name else "word" for name in entry.secrets}
     program = functions.function(ROOT, ROOT / functions.TEMPLATE, data, port, entry, secrets)
     return Way(entry.name, program.command, program.environment, port, FIRST_CALLS.get(entry.name, "/"))

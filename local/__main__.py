@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from local import tools
-from local.data import InUseError
+from local.data_folder import InUseError
 from local.process import StartError
 from local.signals import exit_on_signals, exit_with_parent
 from local.stack import Stack

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from local.data import Data, write
+from local.data_folder import DataFolder, write
 from local.process import Program
 from local.programs import base_environment
 from local.ready import http_ok
@@ -15,7 +15,9 @@ from local.stack_file import Function, StackError
 TEMPLATE = Path("template/python3-http/index.py")
 
 
-def function(root: Path, index: Path, data: Data, port: int, entry: Function, secrets: Mapping[str, str]) -> Program:
+def function(
+    root: Path, index: Path, data: DataFolder, port: int, entry: Function, secrets: Mapping[str, str]
+) -> Program:
     """One function, started by the template's own index.py, with its settings and its secrets and no others.
 
     Raises StackError when its handler or a secret is missing.
@@ -44,7 +46,7 @@ def function(root: Path, index: Path, data: Data, port: int, entry: Function, se
     )
 
 
-def router(root: Path, data: Data, port: int, entries: Mapping[str, tuple[Function, int]]) -> Program:
+def router(root: Path, data: DataFolder, port: int, entries: Mapping[str, tuple[Function, int]]) -> Program:
     """The gateway's stand-in, knowing each function by its port and its schedule."""
     routes = {
         name: {"url": f"http://127.0.0.1:{function_port}", "schedule": entry.schedule}

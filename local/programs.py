@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from local import tools, users
-from local.data import Data
+from local.data_folder import DataFolder
 from local.process import Program
 from local.ready import http_ok, mongo_writable
 
@@ -19,7 +19,7 @@ def base_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
 
 
-def mongo(data: Data, port: int, root_password: str | None = None) -> tuple[Program, str]:
+def mongo(data: DataFolder, port: int, root_password: str | None = None) -> tuple[Program, str]:
     """MongoDB as a one-node replica set, with the URI of it. A `mongod` on the PATH is preferred to SecantusDB.
 
     Without a password there is no access control; with one, that of the user root, the URI is root's.
@@ -41,7 +41,7 @@ def mongo(data: Data, port: int, root_password: str | None = None) -> tuple[Prog
     return program, users.with_user(uri, "root", root_password) if root_password else uri
 
 
-def minio(data: Data, port: int, gateway: str, secrets: Mapping[str, str]) -> Program:
+def minio(data: DataFolder, port: int, gateway: str, secrets: Mapping[str, str]) -> Program:
     """MinIO, whose events go to the gateway by way of a queue on disk. Builds it when missing: see tools.minio."""
     environment = base_environment() | {
         "MINIO_ROOT_USER": users.ROOT,
@@ -58,7 +58,7 @@ def minio(data: Data, port: int, gateway: str, secrets: Mapping[str, str]) -> Pr
     return Program("minio", command, environment, data.folder, http_ok(f"http://127.0.0.1:{port}/minio/health/ready"))
 
 
-def inbox(root: Path, data: Data, smtp_port: int, http_port: int) -> Program:
+def inbox(root: Path, data: DataFolder, smtp_port: int, http_port: int) -> Program:
     """An SMTP server that keeps every message, and a page to read them."""
     command: tuple[str, ...] = (sys.executable, "-m", "local.inbox", "--mail", str(data.sub("mail")))
     command += ("--smtp-port", str(smtp_port), "--http-port", str(http_port))

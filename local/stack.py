@@ -13,7 +13,7 @@ from typing import Any, Self
 from pymongo.errors import PyMongoError
 
 from local import functions, programs, users
-from local.data import Data, write
+from local.data_folder import DataFolder, write
 from local.process import Program, StartError
 from local.stack_file import Function, read_stack
 from local.supervisor import Supervisor
@@ -41,7 +41,7 @@ class Servers:
     def __init__(self, root: Path, data: Path, env: Mapping[str, str] | None = None, *, quiet: bool = True) -> None:
         """`root` holds stack.yml and the packages; `env` goes before this process's own environment in stack.yml."""
         self.root = root.resolve()
-        self.data = Data(data)
+        self.data = DataFolder(data)
         self.variables = {**os.environ, **(env or {})}
         self.quiet = quiet
         self.ports: dict[str, int] = {}

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from pymongo import MongoClient
 
-from local.data import Data
+from local.data_folder import DataFolder
 
 ROOT = "root"
 OWNER = "mailroom"  # of the database: for set-up and for keys
@@ -17,7 +17,7 @@ def with_user(uri: str, user: str, password: str) -> str:
     return f"{uri.replace('mongodb://', f'mongodb://{user}:{password}@')}&authSource=admin"
 
 
-def connection_strings(data: Data, uri: str, functions: Iterable[str]) -> dict[str, str]:
+def connection_strings(data: DataFolder, uri: str, functions: Iterable[str]) -> dict[str, str]:
     """Those of the owner, of backups and of each function, by the names of the secrets that hold them."""
 
     def of(user: str) -> str:

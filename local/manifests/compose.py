@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from local.data import write
+from local.data_folder import write
 from local.manifests.kubernetes import KICK_URL, ROOT
 from local.stack_file import StackError, read_stack
 

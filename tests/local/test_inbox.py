@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from local.data import Data
+from local.data_folder import DataFolder
 from local.ready import http_ok
 from tests.local.conftest import ROOT, until
 
@@ -24,7 +24,7 @@ EVIL = "<script>alert(1)</script>"
 class Inbox:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        ports = Data(folder / "data").ports(["smtp", "http"])
+        ports = DataFolder(folder / "data").ports(["smtp", "http"])
         self.smtp, self.url = ports["smtp"], f"http://127.0.0.1:{ports['http']}"
         self.command = [sys.executable, "-m", "local.inbox", "--mail", str(folder / "mail")]
         self.command += ["--smtp-port", str(self.smtp), "--http-port", str(ports["http"])]

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from local.data import Data
+from local.data_folder import DataFolder
 from local.ready import http_ok
 from local.schedule import _seconds_to_next
 from tests.local.conftest import environment, until
@@ -24,7 +24,7 @@ from tests.local.conftest import environment, until
 class Router:
     def __init__(self, root: Path, folder: Path) -> None:
         self.root, self.folder = root, folder
-        self.ports = Data(folder / "data").ports(["router", "function", "nobody"])
+        self.ports = DataFolder(folder / "data").ports(["router", "function", "nobody"])
         routes = {
             "invoices": {"url": f"http://127.0.0.1:{self.ports['function']}", "schedule": "* * * * * *"},
             "down": {"url": f"http://127.0.0.1:{self.ports['nobody']}", "schedule": None},

@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
-from local.data import Data
+from local.data_folder import DataFolder
 from local.ready import http_ok
 from tests.hostile import AMBIGUOUS, everything, sent
 from tests.local.conftest import ROOT, environment, until
@@ -42,7 +42,7 @@ READERS = 4  # half of a function's threads
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The router's, before the functions `invoices` and `worker`."""
     folder = tmp_path_factory.mktemp("router")
-    ports = Data(folder / "data").ports(["router", "invoices", "worker"])
+    ports = DataFolder(folder / "data").ports(["router", "invoices", "worker"])
     (folder / "function").mkdir()
     (folder / "function/handler.py").write_text(HANDLER)
     routes = {name: {"url": f"http://127.0.0.1:{ports[name]}", "schedule": None} for name in ("invoices", "worker")}

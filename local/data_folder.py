@@ -25,7 +25,7 @@ class InUseError(Exception):
     """Another stack runs on this data folder."""
 
 
-class Data:
+class DataFolder:
     """A data folder. Everything in it is for its owner only."""
 
     def __init__(self, folder: Path) -> None:
