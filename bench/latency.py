@@ -81,7 +81,7 @@ def _measure(stack: BenchStack, imports: int, burst: int, starts: int) -> int:
     seconds, fault = burst_of(stack, client, [(f"burst-{at}.csv", files.next()) for at in range(burst)])
     outcome = fault or "all imported"
     print(f"{burst:,} such files in a burst: {burst / seconds:.0f} files/s, {outcome}", flush=True)
-    for entry in stack.functions:
+    for entry in stack.functions.values():
         measured = started(stack, entry.name, starts)
         wall, processor = (median(getattr(each, name) for each in measured) for name in ("wall", "processor"))
         print(

@@ -9,7 +9,8 @@ from pathlib import Path
 from bench.secantus import rust_server
 from local import tools
 from local.process import Program
-from local.stack import Servers, Stack
+from local.servers import Servers
+from local.stack import Stack
 from mailroom.deploy import setup
 from mailroom.platform import settings
 from mailroom.services import Services

@@ -18,10 +18,9 @@ from pathlib import Path
 from statistics import median
 
 from bench.processes import ROOT
-from local import functions
+from local import programs
 from local.data_folder import DataFolder
 from local.process import StartError
-from local.programs import base_environment
 from local.stack_file import Function, read_stack
 
 STARTS = 20
@@ -80,7 +79,7 @@ def _ways(data: DataFolder) -> list[Way]:
     """The bare process, and each function of stack.yml."""
     entries = read_stack(ROOT / "stack.yml", os.environ)
     ports = data.ports(["bare", *(entry.name for entry in entries)])
-    bare = {**base_environment(), "PORT": str(ports["bare"]), "MONGODB": NO_DATABASE}
+    bare = {**programs.base_environment(), "PORT": str(ports["bare"]), "MONGODB": NO_DATABASE}
     return [
         Way("bare process", (sys.executable, "-c", BARE), bare, ports["bare"]),
         *(_function(data, entry, ports[entry.name]) for entry in entries),
@@ -89,7 +88,7 @@ def _ways(data: DataFolder) -> list[Way]:
 
 def _function(data: DataFolder, entry: Function, port: int) -> Way:
     secrets = {name: NO_DATABASE if "mongodb" in name else "word" for name in entry.secrets}
-    program = functions.function(ROOT, ROOT / functions.TEMPLATE, data, port, entry, secrets)
+    program = programs.function(ROOT, data, port, entry, secrets)
     return Way(entry.name, program.command, program.environment, port, FIRST_CALLS.get(entry.name, "/"))
 
 

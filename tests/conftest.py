@@ -38,7 +38,7 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
         with containers.running() as (mongo_uri, endpoint, access_key, secret_key):
             yield Addresses(mongo_uri, endpoint, access_key, secret_key)
     elif kind == "processes":
-        from local.stack import Servers
+        from local.servers import Servers
 
         with Servers(ROOT, tmp_path_factory.mktemp("servers")) as servers:
             minio = servers.info["minio"]

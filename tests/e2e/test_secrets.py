@@ -57,7 +57,7 @@ def test_no_secret_is_logged_or_an_argument_of_a_process(stack: Stack, client: C
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_no_secret_is_in_the_environment_of_a_function(stack: Stack):
     secrets = secrets_of(stack)
-    for entry in stack.functions:
+    for entry in stack.functions.values():
         text = Path(f"/proc/{stack.info['processes'][entry.name]}/environ").read_text(errors="replace")
         assert "SECRETS_DIR" in text
         assert [secret for secret in secrets if secret in text] == []

@@ -16,7 +16,8 @@ from minio.error import S3Error
 from pymongo import MongoClient
 
 from local.process import StartError
-from local.stack import Servers, Stack
+from local.servers import Servers
+from local.stack import Stack
 from tests.local.conftest import alive, environment, until
 
 
