@@ -45,12 +45,14 @@ lint: $(STAMP) ## Check style and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-# Of what is found there, a name for a secret that is none has the comment `pragma: allowlist secret` in its line.
+# `pragma: allowlist secret` marks a line with the name of a secret, not its value. If the package index lists no
+# vulnerabilities, as some mirrors, pip-audit prints that it skipped the packages and succeeds.
 audit: $(STAMP) ## Look for known vulnerabilities of the packages, insecure code and secrets in the repository
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml mailroom local template functions
 	@git ls-files -z | grep -zvE '(\.lock|requirements[^/]*\.txt|go-requirements.*|package-lock\.json)$$|/golden/' \
 	  | xargs -0 $(BIN)/detect-secrets-hook && echo "No secrets in what git keeps."
-	@$(BIN)/python -m local.audit requirements.lock functions/*/requirements.txt
+	@$(BIN)/pip-audit --disable-pip --require-hashes --progress-spinner off \
+	  $(addprefix --requirement ,requirements.lock $(wildcard functions/*/requirements.txt))
 
 images: $(STAMP) ## Build the functions' images with Docker alone (faas-cli build makes the same)
 	@$(BIN)/python -m local.images
@@ -64,7 +66,7 @@ down: ## Stop what `make up` started; its data stays in volumes (docker compose 
 logs: ## Follow the logs of what `make up` started
 	@docker compose logs --follow --tail 20
 
-doctor: $(STAMP) ## Say what a way of running it lacks, and how to mend it: WAY=compose (default), kubernetes, openfaas
+doctor: $(STAMP) ## Find what is wrong with a deployment and how to fix it: WAY=compose (default), kubernetes, openfaas
 	@[ '$(filter-out compose,$(WAY))' ] || . compose/dotenv; GATEWAY='$(GATEWAY)' $(BIN)/python -m local.doctor $(WAY)
 
 verify: $(STAMP) ## Send a file and a notification through a deployment: GATEWAY=http://... (default: that of `make up`)
