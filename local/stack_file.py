@@ -1,4 +1,4 @@
-"""Reads stack.yml as faas-cli does: variables first, in the text, then YAML."""
+"""Reads stack.yml as faas-cli does: first it substitutes variables in the text, then it parses YAML."""
 
 import re
 from collections.abc import Mapping
@@ -8,11 +8,14 @@ from typing import Any
 
 import yaml
 
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+_INNER = rf"\$\{{{_NAME}(?::-[^}}]*)?}}"  # a variable in a default
+VARIABLE = re.compile(rf"\$\{{(?:({_NAME})(?::-((?:{_INNER}|[^$}}]|\$(?!\{{))*))?}}|.{{0,28}})", re.DOTALL)
+DOLLARS_OR_VARIABLE = re.compile(rf"\$\$|{VARIABLE.pattern}", re.DOTALL)
 
 
 class StackError(Exception):
-    """stack.yml cannot be run as it is; the message says where and why."""
+    """stack.yml cannot be used. The message says where and why."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,12 @@ class Function:
 
     @property
     def schedule(self) -> str | None:
-        """The cron expression, if cron-connector would call this function."""
+        """The cron expression, if cron-connector calls this function."""
         return self.annotations.get("schedule") if self.annotations.get("topic") == "cron-function" else None
 
 
 def read_stack(file: Path, variables: Mapping[str, str]) -> tuple[Function, ...]:
-    """The functions of a stack file. Raises StackError for a file that faas-cli would not take either."""
+    """The functions of a stack file. Raises StackError for a file that faas-cli does not accept either."""
     try:
         document = yaml.safe_load(substitute(file.read_text(encoding="utf-8"), variables))
         functions = document["functions"].items()
@@ -56,50 +59,27 @@ def _function(file: Path, name: str, entry: Mapping[str, Any]) -> Function:
 
 
 def _text(value: object) -> str:
-    """An environment value as faas-cli passes it on: YAML's `true` is the text true, an empty value is empty."""
+    """The environment value that faas-cli makes of a YAML value: `true` becomes the text true, null an empty text."""
     if value is None:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def substitute(text: str, variables: Mapping[str, str]) -> str:
-    """Replaces `${NAME}` and `${NAME:-default}`; an unset or empty NAME takes the default, or nothing.
+    """Replaces `${NAME}` and `${NAME:-default}`. An unset or empty NAME takes the default, or nothing.
 
-    As in drone/envsubst, which faas-cli uses, a default may hold variables, ends at the first `}` that is not theirs,
-    `$$` is a dollar sign, and `$NAME` without braces is left alone. Raises StackError for any other `${…`.
+    Follows drone/envsubst, which faas-cli uses. A default may hold variables; it ends at the first `}` that is not
+    theirs. `$$` becomes a dollar sign, except in a default. `$NAME` without braces stays.
+    Raises StackError for any other `${…`, and for a variable in the default of a default.
     """
-    done, end = _until(text, 0, variables, nested=False)
-    assert end == len(text)
-    return done
 
+    def value(match: re.Match[str]) -> str:
+        if match[0] == "$$":
+            return "$"
+        name, default = match[1], match[2] or ""
+        if not name:
+            raise StackError(f"cannot substitute {match[0]!r}…: only ${{NAME}} and ${{NAME:-default}}")
+        default = VARIABLE.sub(value, default)
+        return variables.get(name) or default
 
-def _until(text: str, start: int, variables: Mapping[str, str], *, nested: bool) -> tuple[str, int]:
-    """Substitutes from `start` to the end, or nested to the brace that closes the default; where it stopped, too."""
-    parts: list[str] = []
-    at = start
-    while at < len(text):
-        if nested and text[at] == "}":
-            return "".join(parts), at
-        if text.startswith("${", at):
-            value, at = _variable(text, at, variables)
-            parts.append(value)
-        elif text.startswith("$$", at) and not nested:
-            parts.append("$")
-            at += 2
-        else:
-            parts.append(text[at])
-            at += 1
-    if nested:
-        raise StackError("missing closing brace of a ${…}")
-    return "".join(parts), at
-
-
-def _variable(text: str, start: int, variables: Mapping[str, str]) -> tuple[str, int]:
-    match = NAME.match(text, start + 2)
-    rest = match.end() if match else start + 2
-    if match and text.startswith("}", rest):
-        return variables.get(match[0], ""), rest + 1
-    if not match or not text.startswith(":-", rest):
-        raise StackError(f"cannot substitute {text[start : start + 30]!r}…: only ${{NAME}} and ${{NAME:-default}}")
-    default, end = _until(text, rest + 2, variables, nested=True)
-    return variables.get(match[0]) or default, end + 1
+    return DOLLARS_OR_VARIABLE.sub(value, text)

@@ -25,7 +25,7 @@ def test_substitution(text: str, expected: str) -> None:
     assert substitute(text, {"SET": "s", "EMPTY": ""}) == expected
 
 
-@pytest.mark.parametrize("text", ["${NOPE-d}", "${SET", "${:-d}", "${NOPE:-d", "${SET^}"])
+@pytest.mark.parametrize("text", ["${NOPE-d}", "${SET", "${:-d}", "${NOPE:-d", "${SET^}", "${NOPE:-${NOPE:-${SET}}}"])
 def test_what_cannot_be_substituted_is_an_error(text: str) -> None:
     with pytest.raises(StackError):
         substitute(text, {"SET": "s"})
