@@ -1,19 +1,22 @@
 """`python -m local up` runs stack.yml on this machine until Ctrl-C; `python -m local tools` installs what it needs."""
 
 import argparse
+import os
+import signal
 import sys
+import threading
 import time
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from local import tools
 from local.data_folder import InUseError
 from local.process import StartError
-from local.signals import exit_on_signals, exit_with_parent
 from local.stack import Stack
 from local.stack_file import StackError
 
-SLEEP_SECONDS = 0.5
+POLL_SECONDS = 0.5
 ROOT = Path(__file__).resolve().parent.parent
 TO_TRY = """
 Gateway   {gateway}
@@ -42,7 +45,7 @@ Ctrl-C ends it; the data stays for the next time.
 
 
 def main() -> int:
-    """The exit status: 1, with a reason on stderr, when the stack cannot be run."""
+    """Returns the exit status: 1, with the reason on stderr, when the stack cannot run."""
     options = parse()
     exit_on_signals()
     if options.command == "up" and options.parent:
@@ -64,12 +67,12 @@ def parse() -> argparse.Namespace:
     commands.add_parser("tools", help="install the servers that pip does not bring")
     starter = commands.add_parser("up", help="run the stack in the foreground")
     starter.add_argument("--data", type=Path, default=ROOT / ".mailroom", help="the data folder (default: .mailroom)")
-    starter.add_argument("--parent", type=int, help="end when this process, which started it, is gone")
+    starter.add_argument("--parent", type=int, help="end when this process, the parent, is gone")
     return parser.parse_args()
 
 
 def up(data: Path) -> None:
-    """Runs until a signal."""
+    """Runs the stack until a signal arrives."""
     started = time.monotonic()
     stack = Stack(ROOT, data, quiet=False)
     try:
@@ -77,14 +80,38 @@ def up(data: Path) -> None:
             print(f"Ready after {time.monotonic() - started:.1f} s.")
             print(describe(stack.info, stack.data.folder), flush=True)
             while True:
-                # Not signal.pause(): a signal that comes just before it would be waited for in vain.
-                time.sleep(SLEEP_SECONDS)
+                # signal.pause() would miss a signal that arrives just before it.
+                time.sleep(POLL_SECONDS)
     finally:
         print("Stopped.", flush=True)
 
 
+def exit_on_signals() -> None:
+    """The first SIGTERM, SIGINT or SIGHUP raises SystemExit; later ones are ignored while the stack ends."""
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+    def leave(number: int, _: FrameType | None) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        raise SystemExit(0 if number == signal.SIGINT else 128 + number)
+
+    for number in numbers:
+        signal.signal(number, leave)
+
+
+def exit_with_parent(parent: int) -> None:
+    """Sends this process SIGTERM once `parent` is gone: a killed `make` does not end what it started."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(POLL_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
 def describe(info: dict[str, Any], data: Path) -> str:
-    """Where everything is, and what to try."""
+    """The addresses and credentials, and three things to try."""
     sample = min((ROOT / "samples").glob("*.csv"), default=Path("FILE.csv"))
     return TO_TRY.format(**info, data=data, sample=sample)
 
