@@ -1,1 +1,1 @@
-"""Says what a way of running Mailroom lacks on this machine, and how to mend it."""
+"""Finds what is wrong with a deployment, or missing for it on this machine, and says how to fix it."""

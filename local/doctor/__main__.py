@@ -1,7 +1,7 @@
-"""`python -m local.doctor [compose|kubernetes|openfaas]`: what that way of running Mailroom needs, and how to mend it.
+"""`python -m local.doctor [compose|kubernetes|openfaas]`: checks a way of deploying Mailroom; says how to fix it.
 
-A running stack is looked at too. GATEWAY, API_KEY, S3_ENDPOINT, INVOICES_BUCKET, NAMESPACE, OPENFAAS_URL and
-OPENFAAS_PASSWORD say where.
+It checks what is installed, and a running deployment. GATEWAY, API_KEY, S3_ENDPOINT, INVOICES_BUCKET, NAMESPACE,
+OPENFAAS_URL and OPENFAAS_PASSWORD name that deployment.
 """
 
 import argparse
@@ -15,24 +15,24 @@ from local.doctor.checks import Finding
 
 
 def main() -> int:
-    """Exit code 0 when nothing is wrong."""
+    """Returns 0 when nothing is wrong."""
     parser = argparse.ArgumentParser(prog="python -m local.doctor", description=__doc__)
     parser.add_argument("way", nargs="?", default="compose", choices=WAYS)
     findings = WAYS[parser.parse_args().way](os.environ)
     wrong = 0
     for finding in findings:
-        print(f"{'WRONG' if finding.mend else 'ok   '}  {finding.text}")
-        if finding.mend:
+        print(f"{'WRONG' if finding.fix else 'ok   '}  {finding.text}")
+        if finding.fix:
             wrong += 1
-            print(f"       {finding.mend}")
+            print(f"       {finding.fix}")
     return 1 if wrong else 0
 
 
 def compose(variables: Mapping[str, str]) -> Iterator[Finding]:
-    """What `make up` needs; then, once its secrets are there, what it made."""
+    """Checks what `make up` needs and, once its secrets exist, what it made."""
     engine = checks.engine()
     yield engine
-    if not engine.mend:
+    if not engine.fix:
         yield checks.compose()
     secrets = checks.secrets()
     yield secrets
@@ -40,20 +40,20 @@ def compose(variables: Mapping[str, str]) -> Iterator[Finding]:
     gateway = checks.gateway(url)
     yield gateway
     key = variables.get("API_KEY") or _made("api-key")
-    if key and not gateway.mend:
+    if key and not gateway.fix:
         yield checks.database(url, key)
-    if not secrets.mend:
+    if not secrets.fix:
         endpoint = addresses.s3(variables)
         user, password = _made("minio-root-user"), _made("minio-root-password")
         yield checks.event_rule(endpoint, user, password, variables.get("INVOICES_BUCKET", "invoices"))
 
 
 def kubernetes(variables: Mapping[str, str]) -> Iterator[Finding]:
-    """What the overlays need; and, where GATEWAY and API_KEY name them, what runs there."""
+    """Checks what the overlays need and, if GATEWAY and API_KEY are set, what runs there."""
     namespace = variables.get("NAMESPACE") or "mailroom"
     cluster = checks.kubernetes(namespace)
     yield cluster
-    if not cluster.mend:
+    if not cluster.fix:
         yield checks.cluster_secrets(namespace)
         yield checks.setup_job(namespace)
     if url := variables.get("GATEWAY"):
@@ -63,14 +63,14 @@ def kubernetes(variables: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def openfaas(variables: Mapping[str, str]) -> Iterator[Finding]:
-    """What `faas-cli up` needs."""
+    """Checks what `faas-cli up` needs."""
     url = variables.get("OPENFAAS_URL", "http://127.0.0.1:8080").rstrip("/")
     yield checks.engine()
     yield from checks.openfaas(url, variables.get("OPENFAAS_PASSWORD", ""))
 
 
 def _made(name: str) -> str:
-    """What `make up` made, or nothing."""
+    """A secret that `make up` made, or an empty text."""
     file = checks.SECRETS / name
     return file.read_text().strip() if file.is_file() else ""
 

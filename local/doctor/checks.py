@@ -1,4 +1,4 @@
-"""The checks. Each gives a finding, or several: what is right, or what is wrong and how to mend it."""
+"""The checks. Each returns findings: what is right, or what is wrong and how to fix it."""
 
 import json
 import re
@@ -7,19 +7,17 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
-import yaml
 from minio import Minio
 from minio.error import MinioException
 
-from local.stack_file import substitute
+from local.stack_file import Function, read_stack
 
 ROOT = Path(__file__).parents[2]
 SECRETS = ROOT / "compose" / "secrets"
-COMPOSE = (2, 30)  # the first with all that docker-compose.yml uses
+COMPOSE = (2, 30)  # docker-compose.yml needs this version
 FUNCTIONS_OF_COMMUNITY_EDITION = 15
 CALL_SECONDS = 5.0
 MAY_BE_EMPTY = ("mailroom-smtp-", "mailroom-dkim-", "mailroom-backup-")
@@ -27,52 +25,52 @@ MAY_BE_EMPTY = ("mailroom-smtp-", "mailroom-dkim-", "mailroom-backup-")
 
 @dataclass(frozen=True)
 class Finding:
-    """`mend` is empty when all is well."""
+    """The result of a check. `fix` is empty when nothing is wrong."""
 
     text: str
-    mend: str = ""
+    fix: str = ""
 
 
 def engine() -> Finding:
-    """A Docker engine that answers."""
+    """A Docker engine answers."""
     if not shutil.which("docker"):
         return Finding("there is no docker command", "Install Docker, or try Mailroom without it: make demo")
     done = _run("docker", "version", "--format", "{{.Server.Version}}")
     if done.returncode:
-        return Finding("the Docker engine does not answer", f"Start it, or mend DOCKER_HOST: {done.stderr.strip()}")
+        return Finding("the Docker engine does not answer", f"Start it, or fix DOCKER_HOST: {done.stderr.strip()}")
     return Finding(f"Docker engine {done.stdout.strip()}")
 
 
 def compose() -> Finding:
-    """Compose v2, new enough."""
+    """Docker Compose is new enough."""
     wanted = ".".join(map(str, COMPOSE))
     done = _run("docker", "compose", "version", "--short")
     version = tuple(int(part) for part in re.findall(r"\d+", done.stdout)[:2])
     if done.returncode or version < COMPOSE:
-        return Finding(f"Docker Compose {wanted} or newer is not there", "Install the docker-compose-plugin")
+        return Finding(f"Docker Compose {wanted} or newer is missing", "Install the docker-compose-plugin")
     return Finding(f"Docker Compose {done.stdout.strip()}")
 
 
 def secrets(folder: Path = SECRETS) -> Finding:
-    """Every secret that docker-compose.yml names is there, and none is empty that must not be."""
+    """Every secret of docker-compose.yml exists, and only optional ones are empty."""
     names = re.findall(r"\./compose/secrets/([\w.-]+)}", (ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
     there = {name: (folder / name).stat().st_size for name in names if (folder / name).is_file()}
     if lacking := _lacking(names, there):
         return Finding(
             f"these secrets are missing or empty in {folder}: {', '.join(lacking)}",
-            "make up makes those of a new deployment (compose/make-secrets). Those of an old one belong to its "
-            "volumes: copy them from where you keep them",
+            "make up makes the secrets of a new deployment (compose/make-secrets). The volumes of an old deployment "
+            "need its old secrets: copy them from where you keep them",
         )
     return Finding(f"{len(names)} secrets")
 
 
 def _lacking(wanted: Iterable[str], sizes: Mapping[str, int]) -> list[str]:
-    """The secrets that are not there, or are empty and must not be."""
+    """The wanted secrets that are missing, or empty and not optional."""
     return [name for name in wanted if name not in sizes or not (sizes[name] or name.startswith(MAY_BE_EMPTY))]
 
 
 def gateway(url: str) -> Finding:
-    """Something answers there that knows our functions."""
+    """A gateway of Mailroom answers."""
     try:
         answer = urllib3.request("GET", f"{url}/function/invoices", timeout=CALL_SECONDS, retries=False)
     except urllib3.exceptions.HTTPError as error:
@@ -86,7 +84,7 @@ def gateway(url: str) -> Finding:
 
 
 def database(url: str, key: str) -> Finding:
-    """The functions reach MongoDB, and know the API key."""
+    """The functions reach MongoDB and accept the API key."""
     headers = {"Authorization": f"Bearer {key}"}
     try:
         answer = urllib3.request("GET", f"{url}/function/invoices?limit=1", headers=headers, timeout=30, retries=False)
@@ -100,7 +98,7 @@ def database(url: str, key: str) -> Finding:
     if answer.status in (401, 403):
         return Finding(
             f"the API key is refused: {answer.status}",
-            "It is of another deployment, or was revoked: remove compose/secrets/api-key, and make up makes one",
+            "It is revoked, or of another deployment: remove compose/secrets/api-key, and make up makes a new one",
         )
     if answer.status != 200:
         return Finding(f"invoices answers {answer.status}", "See its log (make logs)")
@@ -108,7 +106,7 @@ def database(url: str, key: str) -> Finding:
 
 
 def event_rule(endpoint: str, user: str, password: str, bucket: str) -> Finding:
-    """The bucket is there and tells of uploads."""
+    """The bucket exists and sends events."""
     url = urlsplit(endpoint)
     pool = urllib3.PoolManager(timeout=CALL_SECONDS, retries=False)
     client = Minio(url.netloc, user, password, secure=url.scheme == "https", http_client=pool)
@@ -117,14 +115,16 @@ def event_rule(endpoint: str, user: str, password: str, bucket: str) -> Finding:
             return Finding(f"there is no bucket {bucket}", "Run the set-up: docker compose up setup")
         rules = client.get_bucket_notification(bucket).queue_config_list or []
     except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
-        return Finding(f"the S3 server {endpoint} refuses or does not answer: {error}", "Mend S3_ENDPOINT or its keys")
+        return Finding(
+            f"the S3 server {endpoint} refuses or does not answer: {error}", "Correct S3_ENDPOINT or its keys"
+        )
     if not any(":webhook" in (rule.queue or "") for rule in rules):
         return Finding(f"the bucket {bucket} has no event rule", "Run the set-up: docker compose up setup")
-    return Finding(f"the bucket {bucket} tells of its uploads")
+    return Finding(f"the bucket {bucket} sends an event for each upload")
 
 
 def openfaas(url: str, password: str) -> Iterator[Finding]:
-    """OpenFaaS answers, has room for our functions under the Community Edition's limit, and has their secrets."""
+    """OpenFaaS answers, can take our functions within the Community Edition's limit, and has their secrets."""
     headers = urllib3.make_headers(basic_auth=f"admin:{password}")
     names: dict[str, set[str]] = {}
     for kind in ("functions", "secrets"):
@@ -133,21 +133,21 @@ def openfaas(url: str, password: str) -> Iterator[Finding]:
                 "GET", f"{url}/system/{kind}", headers=headers, timeout=CALL_SECONDS, retries=False
             )
         except urllib3.exceptions.HTTPError as error:
-            mend = "Mend OPENFAAS_URL, or port-forward the gateway"
-            yield Finding(f"OpenFaaS at {url} does not answer: {error}", mend)
+            fix = "Correct OPENFAAS_URL, or port-forward the gateway"
+            yield Finding(f"OpenFaaS at {url} does not answer: {error}", fix)
             return
         if answer.status != 200:
             yield Finding(f"OpenFaaS at {url} answers {answer.status}", "Log in: OPENFAAS_PASSWORD, faas-cli login")
             return
         names[kind] = {entry["name"] for entry in json.loads(answer.data)}
-    functions = names["functions"] | set(_functions())
+    functions = names["functions"] | {entry.name for entry in _functions()}
     if len(functions) > FUNCTIONS_OF_COMMUNITY_EDITION:
         yield Finding(
-            f"with ours there would be {len(functions)} functions",
+            f"with Mailroom's functions there are {len(functions)}",
             f"The Community Edition runs {FUNCTIONS_OF_COMMUNITY_EDITION}: remove some, or use k8s/overlays/production",
         )
     else:
-        yield Finding(f"OpenFaaS at {url} has room for our functions")
+        yield Finding(f"OpenFaaS at {url} can take Mailroom's functions")
     if lacking := sorted(set(secret_names()) - names["secrets"]):
         yield Finding(
             f"OpenFaaS lacks the secrets {', '.join(lacking)}",
@@ -156,19 +156,19 @@ def openfaas(url: str, password: str) -> Iterator[Finding]:
 
 
 def kubernetes(namespace: str) -> Finding:
-    """A cluster that answers, and the namespace."""
+    """A cluster answers and has the namespace."""
     if not shutil.which("kubectl"):
         return Finding("there is no kubectl", "Install it")
     done = _run("kubectl", "get", "namespace", namespace, "--request-timeout=5s")
     if "NotFound" in done.stderr:
         return Finding(f"there is no namespace {namespace}", "kubectl apply -f k8s/base/namespace.yaml")
     if done.returncode:
-        return Finding("no cluster answers kubectl", f"Mend KUBECONFIG or its context: {done.stderr.strip()}")
+        return Finding("no cluster answers kubectl", f"Correct KUBECONFIG or its context: {done.stderr.strip()}")
     return Finding(f"the cluster has the namespace {namespace}")
 
 
 def cluster_secrets(namespace: str) -> Finding:
-    """Every secret of the functions is in the namespace, under the key of its own name."""
+    """The namespace has every secret of the functions, each under its own name as the key."""
     names = secret_names()
     done = _run("kubectl", "--namespace", namespace, "get", "secrets", "--output", "json")
     if done.returncode:
@@ -177,33 +177,31 @@ def cluster_secrets(namespace: str) -> Finding:
     if lacking := _lacking(names, {name: len(data[name]) for name, data in found.items() if name in data}):
         return Finding(
             f"these secrets are missing or empty in {namespace}: {', '.join(lacking)}",
-            f"compose/make-secrets k8s/secrets makes files, k8s/create-secrets {namespace} k8s/secrets brings them in",
+            f"compose/make-secrets k8s/secrets makes files; k8s/create-secrets {namespace} k8s/secrets loads them",
         )
     return Finding(f"{len(names)} secrets")
 
 
 def setup_job(namespace: str) -> Finding:
-    """The set-up ran through. It is gone an hour later."""
+    """The set-up job succeeded. Kubernetes removes it an hour later."""
     done = _run("kubectl", "--namespace", namespace, "get", "job", "setup", "--output", "json")
     if "NotFound" in done.stderr:
         return Finding("there is no set-up job: it is removed an hour after it ran")
     status = json.loads(done.stdout)["status"] if not done.returncode else {}
     if status.get("succeeded"):
-        return Finding("the set-up ran through")
+        return Finding("the set-up job succeeded")
     log = _run("kubectl", "--namespace", namespace, "logs", "job/setup", "--all-containers", "--tail=1")
     said = log.stdout.strip() or log.stderr.strip() or done.stderr.strip()
-    return Finding(f"the set-up has not run through: {said}", "Mend that; the job tries again by itself")
+    return Finding(f"the set-up job has not succeeded: {said}", "Fix this; the job then tries again by itself")
 
 
 def secret_names() -> list[str]:
     """The secrets of all functions."""
-    return sorted({name for entry in _functions().values() for name in entry["secrets"]})
+    return sorted({secret for entry in _functions() for secret in entry.secrets})
 
 
-def _functions() -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]]
-    found = yaml.safe_load(substitute((ROOT / "stack.yml").read_text(encoding="utf-8"), {}))["functions"]
-    return found
+def _functions() -> tuple[Function, ...]:
+    return read_stack(ROOT / "stack.yml", {})
 
 
 def _run(*command: str) -> "subprocess.CompletedProcess[str]":

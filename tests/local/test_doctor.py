@@ -1,4 +1,4 @@
-"""make doctor names what is wrong, and how to mend it: each time something real that is wrong."""
+"""make doctor names what is wrong, and how to fix it: each time something real that is wrong."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_secrets_that_were_made_are_all_that_is_needed(folder: Path) -> None:
-    assert not checks.secrets(folder).mend
+    assert not checks.secrets(folder).fix
 
 
 @pytest.mark.parametrize("name", ["mailroom-mongodb-uri", "minio.env", "backup-s3-secret-key"])
@@ -68,42 +68,42 @@ def test_a_missing_secret_is_named(folder: Path, name: str, empty: bool) -> None
         (folder / name).touch()
     finding = checks.secrets(folder)
     assert name in finding.text
-    assert "make up" in finding.mend
+    assert "make up" in finding.fix
 
 
 def test_a_gateway_that_does_not_answer_is_named() -> None:
     url = f"http://127.0.0.1:{free_port()}"
     finding = checks.gateway(url)
     assert url in finding.text
-    assert "GATEWAY" in finding.mend
+    assert "GATEWAY" in finding.fix
 
 
 def test_something_else_is_no_gateway(addresses: Addresses) -> None:
     finding = checks.gateway(addresses.s3_endpoint)
     assert "and not 401" in finding.text
-    assert "no gateway of Mailroom" in finding.mend
+    assert "no gateway of Mailroom" in finding.fix
 
 
 def test_functions_that_do_not_reach_mongodb_are_named() -> None:
     with serving({"/function/invoices": (503, {"code": "service.unavailable"})}) as url:
         finding = checks.database(url, "a-key")
     assert "MongoDB" in finding.text
-    assert "mailroom-mongodb-uri" in finding.mend
+    assert "mailroom-mongodb-uri" in finding.fix
 
 
 def test_a_key_of_another_deployment_is_named() -> None:
     with serving({"/function/invoices": (401, {})}) as url:
-        assert "api-key" in checks.database(url, "a-key").mend
+        assert "api-key" in checks.database(url, "a-key").fix
 
 
 def test_a_bucket_without_the_event_rule_is_named(services: Services, addresses: Addresses) -> None:
     keys = (addresses.s3_endpoint, addresses.access_key, addresses.secret_key)
     bucket = services.settings.invoices_bucket
-    assert not checks.event_rule(*keys, bucket).mend
+    assert not checks.event_rule(*keys, bucket).fix
     services.objects.client.delete_bucket_notification(bucket)
     finding = checks.event_rule(*keys, bucket)
     assert f"{bucket} has no event rule" in finding.text
-    assert "setup" in finding.mend
+    assert "setup" in finding.fix
 
 
 def test_a_missing_bucket_and_a_wrong_password_are_named(addresses: Addresses) -> None:
@@ -111,11 +111,11 @@ def test_a_missing_bucket_and_a_wrong_password_are_named(addresses: Addresses) -
     assert "no bucket not-there" in finding.text
     finding = checks.event_rule(addresses.s3_endpoint, addresses.access_key, "wrong", "not-there")
     assert addresses.s3_endpoint in finding.text
-    assert "its keys" in finding.mend
+    assert "its keys" in finding.fix
 
 
 @pytest.mark.parametrize(
-    ("status", "functions", "secrets", "mend"),
+    ("status", "functions", "secrets", "fix"),
     [
         (200, 3, 99, ""),
         (200, 12, 99, "Community Edition"),
@@ -123,20 +123,20 @@ def test_a_missing_bucket_and_a_wrong_password_are_named(addresses: Addresses) -
         (401, 3, 99, "faas-cli login"),
     ],
 )
-def test_openfaas_without_room_secrets_or_login_is_named(status: int, functions: int, secrets: int, mend: str) -> None:
+def test_openfaas_without_room_secrets_or_login_is_named(status: int, functions: int, secrets: int, fix: str) -> None:
     answers: dict[str, tuple[int, object]] = {
         "/system/functions": (status, [{"name": f"function-{number}"} for number in range(functions)]),
         "/system/secrets": (status, [{"name": name} for name in checks.secret_names()[:secrets]]),
     }
     with serving(answers) as url:
-        mends = [finding.mend for finding in checks.openfaas(url, "secret") if finding.mend]
-    assert len(mends) == bool(mend)
-    assert mend in "".join(mends)
+        fixes = [finding.fix for finding in checks.openfaas(url, "secret") if finding.fix]
+    assert len(fixes) == bool(fix)
+    assert fix in "".join(fixes)
 
 
 def test_openfaas_that_does_not_answer_is_named() -> None:
     [finding] = checks.openfaas(f"http://127.0.0.1:{free_port()}", "")
-    assert "OPENFAAS_URL" in finding.mend
+    assert "OPENFAAS_URL" in finding.fix
 
 
 @pytest.fixture
@@ -159,11 +159,11 @@ def test_a_secret_that_the_cluster_lacks_is_named(kubectl: Path) -> None:
         (kubectl / "answer").write_text(json.dumps({"items": items}))
 
     answer("")
-    assert not checks.cluster_secrets("mailroom").mend
+    assert not checks.cluster_secrets("mailroom").fix
     answer("mailroom-webhook-token")
     finding = checks.cluster_secrets("mailroom")
     assert finding.text.endswith(": mailroom-webhook-token")
-    assert "k8s/create-secrets mailroom" in finding.mend
+    assert "k8s/create-secrets mailroom" in finding.fix
 
 
 def test_all_findings_are_told_and_the_exit_code_says_it(tmp_path: Path) -> None:
