@@ -12,7 +12,7 @@ from local.mailbox import Mail, Mailbox
 
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 
-# The pages run no script and fetch nothing, whatever a message holds.
+# No message can make the pages run scripts or fetch anything.
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'"
@@ -22,7 +22,7 @@ HEADERS = {
 
 
 class Receiver:
-    """Takes every message for every recipient."""
+    """Accepts every message for every recipient."""
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
@@ -89,8 +89,9 @@ def main() -> None:
         data_size_limit=MAX_MESSAGE_BYTES,
         enable_SMTPUTF8=True,
         server_hostname="localhost",
+        ready_timeout=30,  # seconds; a busy machine may need more than the default of five
     )
-    smtp.start()  # before the page, which is asked whether both are ready
+    smtp.start()  # first, because readiness is asked from the page only
     waitress.serve(create_app(mailbox), host="127.0.0.1", port=options.http_port, ident=None)
     smtp.stop()
 

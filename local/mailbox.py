@@ -1,4 +1,4 @@
-"""Received mail as files: one .eml each, named so that the names sort by time of arrival."""
+"""Received mail: one .eml file each. The file names sort by time of arrival."""
 
 import os
 import re
@@ -18,7 +18,7 @@ TIME = "%Y%m%dT%H%M%S"
 
 @dataclass(frozen=True)
 class Mail:
-    """One message as it arrived. `to` are the addresses of the envelope, so those of Bcc too."""
+    """One message as it arrived. `to` holds the recipients of the envelope, Bcc included."""
 
     id: str
     raw: bytes
@@ -30,7 +30,7 @@ class Mail:
         return message
 
     def summary(self) -> dict[str, str]:
-        """What a list shows; the time in RFC 3339 with milliseconds."""
+        """The fields that a list shows. The time is in RFC 3339 with milliseconds."""
         message = self.message
         received = datetime.strptime(self.id[:15], TIME).replace(tzinfo=UTC, microsecond=int(self.id[15:18]) * 1000)
         return {
@@ -42,7 +42,7 @@ class Mail:
         }
 
     def full(self) -> dict[str, object]:
-        """The summary with every header and the readable parts; null for a part there is not."""
+        """The summary, every header, and the text and HTML parts; None for a part that is missing."""
         message = self.message
         headers = [[name, _decoded(value)] for name, value in message.raw_items()]
         return {**self.summary(), "headers": headers, "text": _part(message, "plain"), "html": _part(message, "html")}
@@ -56,7 +56,7 @@ class Mailbox:
         folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, sender: str, recipients: list[str], content: bytes) -> str:
-        """Keeps a message under its envelope, on disk when this returns, and answers its id."""
+        """Writes a message and its envelope to disk. Returns its id."""
         now = datetime.now(UTC)
         name = f"{now.strftime(TIME)}{now.microsecond // 1000:03d}-{secrets.token_hex(4)}"
         envelope = f"Return-Path: <{sender}>\r\nDelivered-To: {' '.join(recipients)}\r\n"
@@ -69,7 +69,7 @@ class Mailbox:
         return name
 
     def newest_first(self) -> list[Mail]:
-        """Every message."""
+        """All messages."""
         files = sorted(self._folder.glob("[0-9]*.eml"), reverse=True)
         return [Mail(file.stem, file.read_bytes()) for file in files]
 
@@ -85,7 +85,7 @@ def header(message: EmailMessage, name: str) -> str:
 
 
 def _decoded(value: str) -> str:
-    """For a person to read. Python's own header parser raises for some headers that a stranger may send."""
+    """A header for people to read. Python's header parser raises for some broken headers; those stay encoded."""
     try:
         text = str(make_header(decode_header(value)))
     except (HeaderParseError, LookupError, ValueError):
@@ -99,6 +99,6 @@ def _part(message: EmailMessage, kind: str) -> str | None:
         return None
     try:
         return str(part.get_content())
-    except (LookupError, ValueError):  # an unknown charset or encoding: show what can be shown
+    except (LookupError, ValueError):  # an unknown charset or encoding: decode what is valid UTF-8
         payload = part.get_payload(decode=True)
         return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""

@@ -1,4 +1,4 @@
-"""Passes HTTP calls on to functions, unchanged in path, query and body, over kept connections."""
+"""Forwards HTTP calls to functions over a pool of connections. Path, query and body stay unchanged."""
 
 import asyncio
 import time
@@ -11,11 +11,11 @@ from aiohttp import ClientConnectorError, ClientError, ClientResponse, ClientSes
 from multidict import CIMultiDict, CIMultiDictProxy, MultiMapping
 from yarl import URL
 
-CALL_SECONDS = 60.0  # the gateway's own limit
-RESTART_SECONDS = 3.0  # how long a call waits for a function that is starting again
+CALL_SECONDS = 60.0  # the limit of the OpenFaaS gateway
+RESTART_SECONDS = 3.0  # how long a call waits for a function that restarts
 RETRY_SECONDS = 0.05
-KEPT_SECONDS = 30.0  # shorter than the function keeps an idle connection, so it is never the one to close it first
-WHOLE_BYTES = 64 * 1024  # an answer up to this size is passed on in one piece
+IDLE_SECONDS = 30.0  # functions keep an idle connection longer, so they never close it first
+WHOLE_BYTES = 64 * 1024  # answers up to this size are read whole, larger ones are streamed
 HOP_BY_HOP = {
     "connection",
     "keep-alive",
@@ -25,7 +25,7 @@ HOP_BY_HOP = {
     "trailer",
     "transfer-encoding",
     "upgrade",
-    "expect",  # answered here
+    "expect",  # the router answers it
     "host",
 }
 CALL_ID = "X-Call-Id"
@@ -36,7 +36,7 @@ class UnknownFunctionError(LookupError):
 
 
 class Proxy:
-    """A pool of connections to each function. To be used within `async with`."""
+    """A pool of connections to each function. Use it within `async with`."""
 
     def __init__(self, urls: Mapping[str, str]) -> None:
         self._urls = urls
@@ -44,7 +44,7 @@ class Proxy:
 
     async def __aenter__(self) -> Self:
         self._session = ClientSession(
-            connector=TCPConnector(limit=0, keepalive_timeout=KEPT_SECONDS),
+            connector=TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS),
             timeout=ClientTimeout(total=CALL_SECONDS, sock_connect=RESTART_SECONDS),
             auto_decompress=False,
             skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept", "Content-Type"),
@@ -57,8 +57,8 @@ class Proxy:
         await self._session.close()
 
     async def forward(self, request: web.Request) -> web.StreamResponse:
-        """The function's answer to this call: 404 unknown, 502 broke off, 503 not running, 504 too slow."""
-        headers = passed_on(request.headers)
+        """The function's answer; else 404 (unknown), 502 (broke off), 503 (not running) or 504 (too slow)."""
+        headers = end_to_end(request.headers)
         headers.setdefault(CALL_ID, str(uuid.uuid4()))
         headers["X-Forwarded-For"] = request.remote or ""
         headers["X-Forwarded-Host"] = request.host
@@ -66,7 +66,7 @@ class Proxy:
         try:
             url = self.url(request.raw_path)
             async with await self.call(request.method, url, headers, body) as answer:
-                return await _pass_back(request, answer)
+                return await _send_back(request, answer)
         except UnknownFunctionError as error:
             return web.Response(status=404, text=f"{error}\n")
         except ClientConnectorError:
@@ -77,8 +77,8 @@ class Proxy:
             return web.Response(status=502, text=f"The function broke off: {error}\n")
 
     def url(self, raw_path: str) -> URL:
-        """Where `/function/NAME/rest?query`, still encoded, leads. Raises UnknownFunctionError."""
-        if not raw_path.startswith("/"):  # `http://host/...`, as to a forward proxy
+        """The function's URL for `/function/NAME/rest?query`, still encoded. Raises UnknownFunctionError."""
+        if not raw_path.startswith("/"):  # `http://host/...`, meant for a forward proxy
             raise UnknownFunctionError("Only paths are served.")
         path, mark, query = raw_path.partition("?")
         name, slash, rest = path.split("/", 2)[2].partition("/")
@@ -87,7 +87,7 @@ class Proxy:
         return URL(f"{self._urls[name]}/{rest if slash else ''}{mark}{query}", encoded=True)
 
     async def call(self, method: str, url: URL, headers: Mapping[str, str], body: object) -> ClientResponse:
-        """Starts a call, tried again for a while as long as nobody listens: nothing of `body` is sent before."""
+        """Starts a call. While nobody listens it tries again; `body` is sent once, after a connection is there."""
         deadline = time.monotonic() + RESTART_SECONDS
         while True:
             try:
@@ -98,8 +98,8 @@ class Proxy:
                 await asyncio.sleep(RETRY_SECONDS)
 
 
-async def _pass_back(request: web.Request, answer: ClientResponse) -> web.StreamResponse:
-    headers = passed_on(answer.headers)
+async def _send_back(request: web.Request, answer: ClientResponse) -> web.StreamResponse:
+    headers = end_to_end(answer.headers)
     length = answer.content_length
     if length is not None and length <= WHOLE_BYTES and request.method != "HEAD":
         headers.popall("Content-Length", None)
@@ -107,17 +107,17 @@ async def _pass_back(request: web.Request, answer: ClientResponse) -> web.Stream
     response = web.StreamResponse(status=answer.status, headers=headers)
     await response.prepare(request)
     try:
-        async with asyncio.timeout(CALL_SECONDS):  # a caller who does not read would wait for ever
+        async with asyncio.timeout(CALL_SECONDS):  # a caller who does not read must not block for ever
             async for chunk in answer.content.iter_any():
                 await response.write(chunk)
             await response.write_eof()
-    except (ClientError, TimeoutError):  # the status is sent: only a broken connection can tell the caller
+    except (ClientError, TimeoutError):  # the status is sent already, so break the connection
         if request.transport:
             request.transport.abort()
     return response
 
 
-def passed_on(headers: CIMultiDictProxy[str] | MultiMapping[str]) -> CIMultiDict[str]:
-    """The headers that are for the other end, not for this connection."""
+def end_to_end(headers: CIMultiDictProxy[str] | MultiMapping[str]) -> CIMultiDict[str]:
+    """The end-to-end headers: all but those for this connection only."""
     named = {name.strip().lower() for value in headers.getall("Connection", []) for name in value.split(",")}
     return CIMultiDict((key, value) for key, value in headers.items() if key.lower() not in HOP_BY_HOP | named)

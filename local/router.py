@@ -1,7 +1,7 @@
-"""Stands for the OpenFaaS gateway and cron-connector: `python -m local.router`, on 127.0.0.1.
+"""Stands in for the OpenFaaS gateway and cron-connector: `python -m local.router`, on 127.0.0.1.
 
-It passes `/function/NAME` on to the function, and calls functions with a schedule on time. It has no asynchronous
-queue: a kick is a plain call, and the kicker hangs up after half a second while the worker goes on.
+It forwards `/function/NAME` to the function and calls functions with a schedule on time. It has no asynchronous queue:
+a kick is a plain call. The kicker hangs up after half a second, and the worker goes on.
 """
 
 import argparse
@@ -18,22 +18,18 @@ from aiohttp import web
 from local.proxy import Proxy
 from local.schedule import keep_schedule
 
-METHODS = "*"
-_ANY_PATH = r"{tail:[\s\S]+}"  # a line end too, as %0A
+PATH = r"/function/{tail:[\s\S]+}"  # %0A, a line end, may be in it
 
 
 def log(message: str, **fields: Any) -> None:
-    """One JSON object a line on stderr."""
+    """Writes one line of JSON to stderr."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     print(json.dumps({"time": now, "logger": "router", "message": message, **fields}), file=sys.stderr, flush=True)
 
 
 def application(routes: Mapping[str, Mapping[str, str | None]]) -> web.Application:
-    """The router for these functions: `{name: {url, schedule}}`."""
+    """The router for these functions, given as `{name: {url, schedule}}`."""
     proxy = Proxy({name: str(route["url"]) for name, route in routes.items()})
-
-    async def function(request: web.Request) -> web.StreamResponse:
-        return await proxy.forward(request)
 
     async def healthy(_: web.Request) -> web.Response:
         return web.Response(text="OK\n")
@@ -51,7 +47,7 @@ def application(routes: Mapping[str, Mapping[str, str | None]]) -> web.Applicati
 
     app = web.Application()
     app.router.add_get("/healthz", healthy)
-    app.router.add_route(METHODS, "/function/" + _ANY_PATH, function)
+    app.router.add_route("*", PATH, proxy.forward)
     app.cleanup_ctx.append(background)
     return app
 
@@ -70,7 +66,7 @@ def main() -> None:
         access_log=None,
         shutdown_timeout=2.0,
         auto_decompress=False,
-        handler_cancellation=True,
+        handler_cancellation=True,  # a caller who hangs up frees the router's connection to the function
     )
 
 

@@ -1,4 +1,4 @@
-"""Calls a function when its cron expression says so, in UTC, as cron-connector does in its container."""
+"""Calls functions at the times of their cron expressions, in UTC, as cron-connector does."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from local.proxy import CALL_ID, Proxy
 
 
 async def keep_schedule(proxy: Proxy, name: str, expression: str, log: Callable[..., None]) -> None:
-    """Calls until cancelled. A call still running when the next one is due does not delay it."""
+    """Calls the function until cancelled. A running call does not delay the next one."""
     running: set[asyncio.Task[None]] = set()
     while True:
         await asyncio.sleep(_seconds_to_next(expression, datetime.now(UTC)))
@@ -23,7 +23,7 @@ async def keep_schedule(proxy: Proxy, name: str, expression: str, log: Callable[
 
 
 def _seconds_to_next(expression: str, now: datetime) -> float:
-    """From `now` to the next time that matches, and a little longer: waking too early would fire twice."""
+    """From `now` to the next time that matches, plus a little: waking too early would call twice."""
     following: datetime = croniter(expression, now).get_next(datetime)
     return (following - now).total_seconds() + 0.01
 

@@ -16,7 +16,10 @@ from tests.hostile import AMBIGUOUS, everything, sent
 from tests.local.conftest import ROOT, environment, until
 
 HANDLER = """
+import time
+
 ended = []
+worked = []
 
 def handle(event, context):
     match event.path:
@@ -24,6 +27,12 @@ def handle(event, context):
             return stream()
         case "/ended":
             return ended
+        case "/work":
+            worked.append("begun")
+            time.sleep(0.5)
+            worked.append("done")
+        case "/worked":
+            return worked
     return [event.method, event.path, event.body.decode(), dict(event.headers)]
 
 def stream():
@@ -166,3 +175,9 @@ def test_readers_that_do_not_read_are_cut_off_and_their_threads_come_back(port: 
             with suppress(ConnectionResetError):
                 while received := reader.recv(1 << 20):
                     assert not received.endswith(b"\r\n0\r\n\r\n"), "it seems to be complete"
+
+
+def test_a_call_goes_on_when_its_caller_hangs_up_as_a_kicker_does(port: int) -> None:
+    with sent(port, b"POST /function/invoices/work HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"):
+        until(lambda: json.loads(answer(port, "/worked")))
+    until(lambda: json.loads(answer(port, "/worked")) == ["begun", "done"])
