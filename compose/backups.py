@@ -1,6 +1,6 @@
 """Makes a backup every day at BACKUP_AT (UTC, such as 02:30): `python backups.py`.
 
-One that fails is made again after an hour; until it succeeds the container is unhealthy.
+A failed backup is tried again every hour. Until one succeeds, the container is unhealthy.
 """
 
 import os
@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 AGAIN_SECONDS = 3600.0
-FAILED = Path("/tmp/failed")  # noqa: S108 - the health check looks for it
+FAILED = Path("/tmp/failed")  # noqa: S108 - the health check reads it
 COMMAND = (sys.executable, "-m", "mailroom", "backups", "create")
 
 
@@ -26,7 +26,7 @@ def main() -> None:
 
 
 def seconds_until(hour: int, minute: int, now: datetime) -> float:
-    """Until that time of day comes next."""
+    """Seconds until the next time of day `hour`:`minute`."""
     due = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
     return ((due if due > now else due + timedelta(days=1)) - now).total_seconds()
 

@@ -1,8 +1,8 @@
-"""Makes the servers of a new deployment ready for `python -m mailroom setup`. Idempotent; blocks up to a minute or two.
+"""Prepares the servers of a new deployment for `python -m mailroom setup`. Idempotent; blocks up to two minutes.
 
-MongoDB becomes a replica set of one. It gets a user for set-up and for keys, who may read and write our database.
-MongoDB and MinIO get one user for each function, with the rights in `mailroom.deploy.permissions`; MinIO also one for
-people. A user for backups may read all of it.
+MongoDB becomes a replica set of one. Its user for set-up and API keys may read and write our database. MongoDB and
+MinIO get one user for each function, with the rights in `mailroom.deploy.permissions`. MinIO also gets a user for
+people, and both a user for backups, who may read everything.
 """
 
 import os
@@ -20,7 +20,7 @@ from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 from urllib3.exceptions import HTTPError
 
-from mailroom.deploy import permissions as rights
+from mailroom.deploy import permissions
 
 SECRETS = Path(os.environ.get("SECRETS_DIR", "/var/openfaas/secrets"))
 READY_SECONDS = 90.0
@@ -28,7 +28,7 @@ ALREADY_INITIALIZED, ROLE_EXISTS, USER_EXISTS = 23, 51002, 51003
 
 
 class NotReady(Exception):
-    """A server could not be made ready. The message says which, and what to look at."""
+    """A server could not be prepared. The message names it and says where to look."""
 
 
 def main() -> int:
@@ -53,7 +53,7 @@ def secret(name: str) -> str:
 
 
 def mongo() -> None:
-    """Initiates the set, waits for its primary, makes the users."""
+    """Initiates the replica set, waits for its primary and makes the users."""
     uri = parse_uri(secret("mailroom-mongodb-uri"))
     (host, port), name = uri["nodelist"][0], uri["options"]["replicaSet"]
     with MongoClient(
@@ -68,11 +68,11 @@ def mongo() -> None:
         database = os.environ.get("MONGODB_DATABASE", "mailroom")
         _set_user(client.admin, uri, {"role": "readWrite", "db": database})
         _set_user(client.admin, parse_uri(secret("backup-mongodb-uri")), {"role": "read", "db": database})
-        for function in rights.MONGODB:
+        for function in permissions.MONGODB:
             role = f"{database}-{function}"
-            _set_role(client.admin, role, rights.privileges(function, database))
+            _set_role(client.admin, role, permissions.privileges(function, database))
             _set_user(client.admin, parse_uri(secret(f"mailroom-mongodb-{function}")), {"role": role, "db": "admin"})
-    print(f"MongoDB: replica set {name}, users {', '.join([uri['username'], *rights.MONGODB])}", file=sys.stderr)
+    print(f"MongoDB: replica set {name}, users {', '.join([uri['username'], *permissions.MONGODB])}", file=sys.stderr)
 
 
 def _wait_for_primary(client: MongoClient, configuration: dict) -> None:
@@ -84,13 +84,11 @@ def _wait_for_primary(client: MongoClient, configuration: dict) -> None:
             client.admin.command("replSetInitiate", configuration)
         except OperationFailure as error:
             if error.code != ALREADY_INITIALIZED:
-                raise NotReady(
-                    f"MongoDB refuses root: {error}. Was the password made anew, and the volume kept?"
-                ) from error
+                raise NotReady(f"MongoDB refuses root: {error}. Is the password new, and the volume old?") from error
         except ConnectionFailure as error:
             if time.monotonic() > end:
                 raise NotReady(f"MongoDB does not answer: {error}") from error
-            continue  # waited for by the driver
+            continue  # the driver has waited already
         if time.monotonic() > end:
             raise NotReady(f"MongoDB is no primary after {READY_SECONDS:.0f} s: see its log")
         time.sleep(0.2)
@@ -107,7 +105,7 @@ def _set_role(admin: Database, role: str, privileges: list[dict]) -> None:
 
 
 def _set_user(admin: Database, uri: dict, role: dict) -> None:
-    """The user whom a connection string names."""
+    """Makes or updates the user of a connection string."""
     what = {"pwd": uri["password"], "roles": [role]}
     try:
         admin.command("createUser", uri["username"], **what)
@@ -118,7 +116,7 @@ def _set_user(admin: Database, uri: dict, role: dict) -> None:
 
 
 def minio() -> None:
-    """Makes the users, with their rights."""
+    """Makes the users and their policies."""
     invoices = os.environ.get("INVOICES_BUCKET", "invoices")
     attachments = os.environ.get("ATTACHMENTS_BUCKET", "attachments")
     rejects = os.environ.get("REJECTS_BUCKET", "invoices-rejected")
@@ -128,14 +126,14 @@ def minio() -> None:
         credentials=StaticProvider("root", secret("minio-root-password")),
         secure=url.scheme == "https",
     )
-    for prefix, policy in rights.policies(invoices, rejects, attachments).items():
+    for prefix, policy in permissions.policies(invoices, rejects, attachments).items():
         user = secret(f"{prefix}-access-key")
         admin.policy_add(prefix, policy=policy)
         admin.user_add(user, secret(f"{prefix}-secret-key"))
         try:
             admin.policy_set(prefix, user=user)
         except MinioAdminException as error:
-            if "already" not in str(error):  # in effect
+            if "already" not in str(error):  # the policy is in effect already
                 raise
         print(f"MinIO: user {user}, policy {prefix}", file=sys.stderr)
 

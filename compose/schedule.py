@@ -1,6 +1,6 @@
 """Calls the worker functions once a minute, as cron-connector does on a cluster: `python schedule.py NAME…`.
 
-Their schedule in stack.yml is `* * * * *`. A lost or refused call costs a minute, so failures are only told.
+Their schedule in stack.yml is `* * * * *`. A lost call costs only a minute, so failures are only logged.
 """
 
 import sys
@@ -11,8 +11,8 @@ import urllib.request
 from pathlib import Path
 
 PERIOD_SECONDS = 60.0
-CALL_SECONDS = 60.0  # beyond the workers' own exec_timeout
-ALIVE = Path("/tmp/called")  # noqa: S108 - the health check looks at its time
+CALL_SECONDS = 60.0  # longer than the workers' exec_timeout
+ALIVE = Path("/tmp/called")  # noqa: S108 - the health check reads its time
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     while True:
         ALIVE.touch()
         for name in names:
-            # Each on its own: one that takes its time delays no other.
+            # One thread each: a slow worker delays no other.
             threading.Thread(target=call, args=(name,), daemon=True).start()
         time.sleep(PERIOD_SECONDS - time.time() % PERIOD_SECONDS)
 
@@ -30,7 +30,7 @@ def call(name: str) -> None:
     try:
         urllib.request.urlopen(request, timeout=CALL_SECONDS).close()  # noqa: S310 - the URL is ours
     except urllib.error.HTTPError as error:
-        if error.code != 429:  # it is at work already
+        if error.code != 429:  # the worker is busy
             print(f"{name} answered {error.code}", file=sys.stderr, flush=True)
     except OSError as error:
         print(f"{name} does not answer: {error}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The data folder of a stack: its lock, ports, secrets and local.json. It outlives the stack, so do its values."""
+"""The data folder of a stack: its lock, ports, secrets and local.json. The next run uses the same values."""
 
 import fcntl
 import json
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-# Below the ports that Linux (32768) and macOS (49152) give to outgoing connections: a port stays free over a restart.
+# Outgoing connections use higher ports, on Linux from 32768, on macOS from 49152: these stay free over a restart.
 PORTS = range(20000, 32000)
 S3_USERS = ("mailroom-s3", "mailroom-uploads", "mailroom-attachments", "people-s3", "backup-s3")
 PASSWORDS = (
@@ -26,7 +26,7 @@ class InUseError(Exception):
 
 
 class DataFolder:
-    """A data folder. Everything in it is for its owner only."""
+    """A data folder. Only its owner can read it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
@@ -37,9 +37,9 @@ class DataFolder:
         self.info = self.folder / "local.json"
 
     def lock(self) -> int:
-        """Locks the folder and answers the descriptor that holds the lock; closing all its copies ends it.
+        """Locks the folder. Returns the descriptor of the lock, which ends when all copies of it are closed.
 
-        Raises InUseError. Waits a few seconds for a stack that was killed and whose processes are still ending.
+        Raises InUseError. Waits a few seconds if a stack was killed and its processes are still ending.
         """
         descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         deadline = time.monotonic() + REAPING_SECONDS
@@ -54,7 +54,7 @@ class DataFolder:
         return descriptor
 
     def ports(self, names: Iterable[str]) -> dict[str, int]:
-        """A free port for each name: the one of the last run if it is still free."""
+        """A free port for each name: that of the last run, if it is still free."""
         file = self.folder / "ports.json"
         before: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
         chosen: dict[str, int] = {}
@@ -67,26 +67,24 @@ class DataFolder:
         return chosen
 
     def generated_secrets(self) -> dict[str, str]:
-        """Credentials made once for each data folder, by the names stack.yml gives them.
-
-        In hexadecimal: mongod takes no key with a `-` or a `_`.
-        """
+        """Credentials, made once for each data folder, under their names in stack.yml."""
+        # In hexadecimal, because mongod accepts no key with a `-` or a `_`.
         passwords = {name: self.kept_secret(name, lambda: secrets.token_hex(24)) for name in PASSWORDS}
         return passwords | {f"{user}-access-key": user for user in S3_USERS}
 
     def kept_secret(self, name: str, make: Callable[[], str]) -> str:
-        """The secret of that name, made when there is none."""
+        """The secret of that name. Makes it on the first call."""
         file = self.kept_file(name)
         if not file.exists():
             write(file, make())
         return file.read_text()
 
     def kept_file(self, name: str) -> Path:
-        """Where the secret of that name is kept."""
+        """The file of the secret of that name."""
         return self.sub("secrets/kept") / name
 
     def secret_files(self, owner: str, values: Mapping[str, str]) -> Path:
-        """A folder with one file for each of these secrets and no other."""
+        """A folder with one file for each of these secrets, and no other file."""
         folder = self.sub(f"secrets/{owner}")
         for stray in set(folder.iterdir()) - {folder / name for name in values}:
             stray.unlink()
@@ -95,14 +93,14 @@ class DataFolder:
         return folder
 
     def sub(self, name: str) -> Path:
-        """A folder inside, made when missing."""
+        """A folder inside the data folder. Makes it if needed."""
         folder = self.folder / name
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
 
 
 def write(file: Path, text: str) -> None:
-    """Writes a file of mode 0600 so that a reader sees all of it or the former one."""
+    """Writes a file of mode 0600. A reader sees either all of the new text or the old file."""
     part = file.with_name(f".{file.name}.part")
     with open(part, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as stream:
         stream.write(text)
@@ -131,7 +129,7 @@ def _is_free(port: int) -> bool:
     if port == 0:
         return False
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one in TIME_WAIT is free
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:

@@ -1,4 +1,4 @@
-"""One supervised process: started in its own session, restarted when it dies, ended with its whole group."""
+"""One supervised process: started in its own session, restarted when it exits, ended with its whole group."""
 
 import contextlib
 import os
@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-FIRST_DELAY = 0.1  # seconds before the first restart, doubled up to the longest: as a platform would, but in human time
+FIRST_DELAY = 0.1  # seconds before the first restart; each further delay is twice as long
 LONGEST_DELAY = 5.0
-STEADY_SECONDS = 10.0  # a process that ran this long starts again with the first delay
+STEADY_SECONDS = 10.0  # a process that ran this long restarts with the first delay again
 POLL_SECONDS = 0.02
 TAIL_LINES = 30
 
-# The shell tells the reaper its pid, which stays the program's, before the program exists: a supervisor killed at any
-# moment leaves nothing that the reaper does not know. The pipe comes as stdin, so that the program does not inherit it.
+# The shell writes its pid to the reaper's pipe, then becomes the program under the same pid. So the reaper knows every
+# program, whenever the supervisor is killed. The pipe is the shell's stdin: the program does not inherit it.
 LAUNCH = 'echo "+$$" >&0; exec "$@" </dev/null'
 
 
@@ -28,7 +28,7 @@ class StartError(Exception):
 
 @dataclass(frozen=True)
 class Program:
-    """What to run. `ready` answers at once whether the process can serve; it must not raise."""
+    """What to run. `ready` tells at once whether the process can serve; it never raises."""
 
     name: str
     command: tuple[str, ...]
@@ -64,7 +64,10 @@ class Process:
         self._thread.start()
 
     def wait_ready(self, seconds: float | None = None, *, may_restart: bool = False) -> None:
-        """Blocks until `ready`. Raises StartError after `seconds`, or at once when it exits and may not."""
+        """Blocks until the process is ready.
+
+        Raises StartError after `seconds`, and at once if the process exits, unless it may restart.
+        """
         seconds = self.program.start_seconds if seconds is None else seconds
         deadline = time.monotonic() + seconds
         while not (self.pid and self.program.ready()):
@@ -75,14 +78,14 @@ class Process:
             time.sleep(POLL_SECONDS)
 
     def ask_to_stop(self) -> None:
-        """Sends the stop signal and ends the restarts; `stop` then waits."""
+        """Sends the stop signal and forbids restarts. Does not wait: `stop` does."""
         with self._lock:
             self._stopping.set()
             if self.pid:
                 send(self.pid, self.program.stop_signal)
 
     def stop(self) -> None:
-        """Blocks until the process and its group are gone, killed after `stop_seconds` if they must."""
+        """Blocks until the process and its group are gone. Kills them after `stop_seconds`."""
         self.ask_to_stop()
         thread, self._thread = self._thread, None
         if not thread:
@@ -94,7 +97,7 @@ class Process:
         thread.join()
 
     def tail(self) -> str:
-        """The last lines of the log, headed by its name."""
+        """The last lines of the log, under its name."""
         lines = self.log.read_text(errors="replace").splitlines()[-TAIL_LINES:] if self.log.exists() else []
         return "\n".join([f"The end of {self.log}:", *(f"  {line}" for line in lines)])
 
@@ -135,7 +138,7 @@ class Process:
         with self._lock:
             self.pid = None
             self.exits += 1
-        send(pid, signal.SIGKILL)  # children it left in its group
+        send(pid, signal.SIGKILL)  # its children may still be in its group
         with contextlib.suppress(OSError):
             os.write(self._reaper, b"-%d\n" % pid)
 
@@ -146,6 +149,6 @@ class Process:
 
 
 def send(group: int, number: signal.Signals) -> None:
-    """Signals a process group; one that is gone is no error."""
+    """Signals a process group; it is no error if the group is gone."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)

@@ -1,8 +1,9 @@
-"""What "ready" means for each kind of server. Each answers at once and never raises."""
+"""Readiness checks of the servers. Each check answers at once and never raises."""
 
 import http.client
 import urllib.request
 from collections.abc import Callable
+from typing import Any
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
@@ -10,13 +11,11 @@ from pymongo.errors import OperationFailure, PyMongoError
 TIMEOUT_SECONDS = 2.0
 NOT_INITIATED = 94  # MongoDB's NotYetInitialized
 
-_opener = urllib.request.build_opener(
-    urllib.request.ProxyHandler({})
-)  # a proxy of the environment is not for 127.0.0.1
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # 127.0.0.1 needs no proxy
 
 
 def http_ok(url: str) -> Callable[[], bool]:
-    """A GET of `url` answers 200."""
+    """The server answers a GET of `url` with 200."""
 
     def ready() -> bool:
         try:
@@ -29,8 +28,8 @@ def http_ok(url: str) -> Callable[[], bool]:
 
 
 def mongo_writable(port: int, replica_set: str, root_password: str | None) -> Callable[[], bool]:
-    """The server is the primary of its replica set, which is initiated, or moved to this port, when it is not."""
-    root = {"username": "root", "password": root_password} if root_password else {}
+    """The server is the primary of its replica set. If it is not, the check initiates the set or corrects its port."""
+    root: dict[str, Any] = {"username": "root", "password": root_password} if root_password else {}
 
     def ready() -> bool:
         try:
@@ -48,7 +47,7 @@ def mongo_writable(port: int, replica_set: str, root_password: str | None) -> Ca
 
 
 def _set_up(client: MongoClient[dict[str, object]], replica_set: str, host: str) -> None:
-    """Makes this node the only member of its set, under the address it has now."""
+    """Makes this server the only member of its set, under its present address."""
     try:
         config = client.admin.command("replSetGetConfig")["config"]
     except OperationFailure as error:

@@ -1,8 +1,8 @@
-"""Kills what a supervisor left behind: `python -I reaper.py [FILE]`, with a pipe from the supervisor as stdin.
+"""Ends the processes of a supervisor that was killed: `python -I reaper.py [FILE]`.
 
-Lines on the pipe are `+PID` when a process group begins and `-PID` when it is over. The end of the pipe means that the
-supervisor is gone, however it died: every group still listed gets SIGTERM, then SIGKILL, and FILE is removed.
-It runs in its own session and needs nothing but the standard library.
+Its stdin is a pipe from the supervisor. The line `+PID` reports the start of a process group, `-PID` its end. When the
+pipe closes, the supervisor is gone. Then every group that is left gets SIGTERM, later SIGKILL, and FILE is removed.
+The reaper runs in its own session and needs only the standard library.
 """
 
 import os
@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-GRACE_SECONDS = 2.0  # for a database to close its files; a function's drain may take longer and is cut
+GRACE_SECONDS = 2.0  # enough for a database to close its files; a function may need longer and is cut off
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def end(groups: set[int]) -> None:
-    """Ends these process groups; returns once none answers or `GRACE_SECONDS` are over."""
+    """Ends these process groups. Blocks until all are gone, at most `GRACE_SECONDS`."""
     alive = {group for group in groups if send(group, signal.SIGTERM)}
     deadline = time.monotonic() + GRACE_SECONDS
     while alive and time.monotonic() < deadline:
@@ -41,12 +41,10 @@ def end(groups: set[int]) -> None:
 
 
 def send(group: int, number: int) -> bool:
-    """False when no process of the group is left."""
+    """Signals a group; False if it has no process left."""
     try:
         os.killpg(group, number)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # macOS says this of a group of zombies
+    except (ProcessLookupError, PermissionError):  # macOS raises PermissionError for a group of zombies
         return False
     return True
 

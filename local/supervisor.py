@@ -1,4 +1,4 @@
-"""Starts processes, waits until they can serve, keeps them running and ends them all, whatever happens to it."""
+"""Starts processes, waits until they can serve, keeps them running and ends them all, also when it is killed."""
 
 import os
 import subprocess
@@ -13,17 +13,17 @@ REAPER_SECONDS = 10.0
 
 
 class Supervisor:
-    """A set of processes that lives as long as this one.
+    """A set of processes. They live no longer than the process that made the supervisor.
 
-    Each has a session of its own, so Ctrl-C reaches only the supervisor, which then ends them in reverse order. If the
-    supervisor is killed, the reaper ends them: it holds the other end of a pipe and the descriptors of `keep_open`
-    (the lock of the data folder, which so stays locked until the last process is gone).
+    Each process has its own session, so Ctrl-C reaches only the supervisor, which then ends them in reverse order. If
+    the supervisor is killed, the reaper ends them: it reads the other end of a pipe. The reaper also holds the
+    descriptors in `keep_open`: the lock of the data folder stays locked until the last process is gone.
     """
 
     def __init__(
         self, logs: Path, changed: Callable[[], None], keep_open: Sequence[int] = (), leftover: Path | None = None
     ) -> None:
-        """`changed` is called, from another thread, after a process was restarted; the reaper removes `leftover`."""
+        """`changed` is called from another thread after each restart; the reaper removes the file `leftover`."""
         logs.mkdir(parents=True, exist_ok=True)
         self._logs = logs
         self._changed = changed
@@ -41,18 +41,17 @@ class Supervisor:
         os.close(theirs)
 
     def start(self, programs: Iterable[Program]) -> None:
-        """Starts these at once, as one stage; returns without waiting for them."""
+        """Starts these programs together, as one stage. Does not wait until they are ready."""
         stage: list[Process] = []
         self._stages.append(stage)
         for program in programs:
-            log = self._logs / f"{program.name}.log"
-            process = Process(program, log, self._pipe, self._changed)
+            process = Process(program, self._logs / f"{program.name}.log", self._pipe, self._changed)
             stage.append(process)
             self._by_name[program.name] = process
             process.start()
 
     def wait_ready(self, names: Iterable[str], seconds: float | None = None, *, may_restart: bool = False) -> None:
-        """Blocks until all of these can serve. Raises StartError; see Process.wait_ready."""
+        """Blocks until these processes can serve. Raises StartError: see Process.wait_ready."""
         for name in names:
             self._by_name[name].wait_ready(seconds, may_restart=may_restart)
 
@@ -61,16 +60,16 @@ class Supervisor:
         return self._by_name[name]
 
     def pids(self) -> dict[str, int]:
-        """The processes that exist now."""
+        """The processes that run now."""
         return {name: process.pid for name, process in self._by_name.items() if process.pid}
 
     def stop(self) -> None:
-        """Ends everything, the last stage first, the processes of a stage together; then the reaper."""
+        """Ends every process, the last stage first and the processes of a stage together; then the reaper."""
         while self._stages:
             stage = self._stages[-1]
             for process in stage:
                 process.ask_to_stop()
-            for process in reversed(stage):
+            for process in stage:
                 process.stop()
             self._stages.pop()
         os.close(self._pipe)

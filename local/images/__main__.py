@@ -1,7 +1,7 @@
-"""`python -m local.images [FUNCTION…]`: builds the images that stack.yml names, all or some, and tells their sizes.
+"""`python -m local.images [FUNCTION…]`: builds all or some images of stack.yml and prints their sizes.
 
-PYTHON_IMAGE and WATCHDOG_IMAGE take the place of the template's base images, REGISTRY and TAG are those of stack.yml.
-DOCKER_BUILDKIT=0 chooses Docker's legacy builder.
+PYTHON_IMAGE and WATCHDOG_IMAGE replace the template's base images. REGISTRY and TAG are variables of stack.yml.
+DOCKER_BUILDKIT=0 selects Docker's legacy builder.
 """
 
 import argparse
@@ -21,11 +21,11 @@ MEGABYTE = 1_000_000
 
 
 class BuildError(Exception):
-    """Docker refused; what it said is above."""
+    """Docker failed. Its own message stands above."""
 
 
 def main() -> int:
-    """Exit code 0 when every image was built."""
+    """Returns 0 when every image was built."""
     parser = argparse.ArgumentParser(prog="python -m local.images", description=__doc__)
     parser.add_argument("function", nargs="*", help="as in stack.yml; default: all")
     wanted = parser.parse_args().function
@@ -33,7 +33,7 @@ def main() -> int:
         builds = read_builds(ROOT / "stack.yml", os.environ)
         for build in builds:
             if not wanted or build.function in wanted:
-                _make(build)
+                _build(build)
     except (StackError, BuildError) as error:
         print(f"images: {error}", file=sys.stderr)
         return 1
@@ -43,12 +43,12 @@ def main() -> int:
     return 0
 
 
-def _make(build: Build) -> None:
+def _build(build: Build) -> None:
     arguments = {**build.arguments, **{name: os.environ[name] for name in BASE_IMAGES if os.environ.get(name)}}
     options = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
     started = time.monotonic()
     try:
-        # Quiet, so that Docker answers the image's id; its log still comes when a step fails.
+        # Even if quiet, Docker prints its log when a step fails.
         with tempfile.TemporaryDirectory(prefix="mailroom-image-") as folder:
             assemble(build, Path(folder))
             command = ["docker", "build", "--quiet", *options, "--tag", build.image, folder]
@@ -62,7 +62,7 @@ def _make(build: Build) -> None:
 
 
 def _size(image: str) -> int:
-    """Bytes of all layers, the base image's too."""
+    """Bytes of all layers, those of the base image included."""
     command = ["docker", "image", "inspect", "--format", "{{.Size}}", image]
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 

@@ -1,4 +1,4 @@
-"""What `docker build` is given for one function: the template, the function in `function/`, the shared code in it."""
+"""The build context of one function: the template, with the function and the shared code in `function/`."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -10,13 +10,13 @@ import yaml
 
 from local.stack_file import StackError, substitute
 
-# What tools leave behind between the sources.
-LEFT_BEHIND = ("__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache")
+# Caches that tools make between the sources.
+CACHES = ("__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache")
 
 
 @dataclass(frozen=True)
 class Build:
-    """One image to build. Paths are those of the sources."""
+    """One image to build. The paths lead to the sources."""
 
     function: str
     image: str
@@ -43,7 +43,7 @@ def _build(root: Path, name: str, entry: Mapping[str, Any], copied: tuple[Path, 
 
 def assemble(build: Build, folder: Path) -> None:
     """Writes the build context into an empty folder."""
-    # The template's own sample function gives way to the real one.
+    # The real function replaces the template's sample function.
     shutil.copytree(build.template, folder, ignore=_leave_out("function"), dirs_exist_ok=True)
     shutil.copytree(build.handler, folder / "function", ignore=_leave_out())
     for shared in build.copied:
@@ -51,4 +51,4 @@ def assemble(build: Build, folder: Path) -> None:
 
 
 def _leave_out(*names: str) -> Callable[..., set[str]]:
-    return shutil.ignore_patterns(*LEFT_BEHIND, *names)
+    return shutil.ignore_patterns(*CACHES, *names)

@@ -1,1 +1,1 @@
-"""What Kubernetes and Docker Compose need to know of the functions, made from stack.yml."""
+"""Makes manifests for Kubernetes and environment files for Docker Compose from stack.yml."""

@@ -1,6 +1,6 @@
 """`python -m local.manifests.compose FOLDER`: writes each function's settings to FOLDER/NAME.env for Docker Compose.
 
-They are those of stack.yml, with the same variables of the environment, and with Compose's servers as the defaults.
+The settings are those of stack.yml. The environment's variables apply; Compose's servers are the defaults.
 """
 
 import os
@@ -13,7 +13,7 @@ from local.manifests.kubernetes import KICK_URL, ROOT
 from local.stack_file import StackError, read_stack
 
 SERVERS = {"S3_ENDPOINT": "http://minio:9000", "SMTP_HOST": "mailpit", "SMTP_PORT": "1025", "SMTP_TLS": "off"}
-# Where uploaders on this machine find the S3 server.
+# The S3 server's address for uploaders on this machine.
 PUBLIC_ENDPOINT = "http://127.0.0.1:{port}"
 
 

@@ -1,6 +1,6 @@
 """`python -m local.manifests.kubernetes`: prints a Deployment and a Service for each function of stack.yml.
 
-Kept as k8s/components/functions/functions.yaml; a test says when it has to be made anew.
+The output is kept as k8s/components/functions/functions.yaml. A test fails when that file is out of date.
 """
 
 import sys
@@ -17,12 +17,12 @@ HEADER = "# Made from stack.yml by `python -m local.manifests.kubernetes`. Chang
 PORT = 8080
 # of-watchdog's healthcheck_interval, 25 s to drain, 5 s to close and end.
 GRACE_SECONDS = 35
-# Without a gateway a kick is a plain call.
+# There is no gateway with an asynchronous route, so a kick calls the function itself.
 KICK_URL = f"http://{{function}}:{PORT}/"
 
 
 def main() -> int:
-    # The defaults alone: overlays change them, and the file must not depend on who made it.
+    # Only the defaults: overlays change them, and the output must not depend on who runs this.
     document = yaml.safe_load(substitute((ROOT / "stack.yml").read_text(encoding="utf-8"), {}))
     functions = document["functions"].items()
     manifests = [each for name, entry in functions for each in (deployment(name, entry), service(name))]
@@ -31,7 +31,7 @@ def main() -> int:
 
 
 def labels(name: str, entry: Mapping[str, Any]) -> dict[str, str]:
-    """`role` is what the network policies ask for: a function with a schedule is a worker."""
+    """Network policies select by `role`. A function with a schedule is a worker."""
     return {"app": name, "role": "worker" if "schedule" in entry.get("annotations", {}) else "api"}
 
 

@@ -1,8 +1,8 @@
 """`python -m local.verify`: uploads a file, waits for its import, sends a notification, waits until it is sent.
 
-Works against any gateway. Takes its target from the environment: GATEWAY, API_KEY, S3_ENDPOINT, S3_ACCESS_KEY,
-S3_SECRET_KEY, INVOICES_BUCKET, EMAIL_TO. Credentials that are not given are those that `make up` made.
-It leaves one invoice and one notification behind.
+It works with any gateway. The environment names the target: GATEWAY, API_KEY, S3_ENDPOINT, S3_ACCESS_KEY,
+S3_SECRET_KEY, INVOICES_BUCKET, EMAIL_TO. Without credentials it uses those that `make up` made.
+One invoice and one notification stay in the deployment.
 """
 
 import argparse
@@ -24,16 +24,16 @@ from minio.error import MinioException, S3Error, ServerError
 from local import addresses
 
 SECRETS = Path(__file__).parents[2] / "compose" / "secrets"
-# A lost kick costs a minute, a lost event two or three; a worker may need its lease to run out first.
+# A lost kick costs a minute, a lost event two or three. A worker may have to wait for a lease to expire.
 WAIT_SECONDS = 240.0
-EVENT_SECONDS = 55.0  # the comparison passes over what is younger than a minute
+EVENT_SECONDS = 55.0  # later the reconciliation may find the file: it skips files younger than a minute
 POLL_SECONDS = 0.2
 CALL_SECONDS = 10.0
 LOOK_AT_EVENTS = "Look at the event rule of the bucket (`setup` makes it), at MinIO's log and that of invoice-events."
 
 
 class VerifyError(Exception):
-    """The deployment does not do what it should. The message says what, and where to look."""
+    """The deployment does not work. The message says what failed and where to look."""
 
 
 class Deployment:
@@ -56,7 +56,7 @@ class Deployment:
         )
 
     def upload(self, key: str, text: str) -> dict[str, Any] | None:
-        """An answer; None while the store does not answer, or is not ready. Raises VerifyError when it refuses."""
+        """Uploads a text. Returns None while the store is not ready. Raises VerifyError when the store refuses."""
         body = text.encode()
         try:
             self._store.put_object(self.bucket, key, BytesIO(body), len(body), content_type="text/csv")
@@ -71,10 +71,7 @@ class Deployment:
     def call(
         self, method: str, path: str, headers: Mapping[str, str] | None = None, **arguments: Any
     ) -> dict[str, Any] | None:
-        """The JSON answer of a function; None while it does not answer, as after a restart.
-
-        Raises VerifyError when it refuses.
-        """
+        """The JSON answer of a function; None while it is not ready. Raises VerifyError when it refuses."""
         url = f"{self.gateway}/function/{path}"
         headers = {"Authorization": f"Bearer {self.key}", **(headers or {})}
         try:
@@ -90,9 +87,11 @@ class Deployment:
 
 
 def main() -> int:
-    """Exit code 0 when both came through."""
+    """Returns 0 when both steps succeed."""
     parser = argparse.ArgumentParser(prog="python -m local.verify", description=__doc__)
-    parser.add_argument("--patient", action="store_true", help="an event may be lost: the file is found all the same")
+    parser.add_argument(
+        "--patient", action="store_true", help="accept a lost event: the reconciliation finds the file later"
+    )
     patient = parser.parse_args().patient
     try:
         deployment = Deployment(os.environ)
@@ -106,7 +105,7 @@ def main() -> int:
 
 
 def import_file(deployment: Deployment, patient: bool) -> None:
-    """Uploads one invoice; its bucket's event has to bring it into the list, or if `patient` at last the comparison."""
+    """Uploads one invoice and waits until the list has it. Unless `patient`, an event must start the import."""
     name = f"verify-{uuid.uuid4().hex[:12]}"
     today = datetime.now(UTC).date().isoformat()
     text = f"{name},{today},119.00,100.00,19.00,Mailroom verification,Here 1,EUR,paid\n"
@@ -138,7 +137,7 @@ def import_file(deployment: Deployment, patient: bool) -> None:
 
 
 def send_notification(deployment: Deployment) -> None:
-    """Sends one, with an idempotency key, so that asking again sends nothing twice."""
+    """Sends a notification. Its idempotency key makes retries safe."""
     body = {"emailTo": deployment.email_to, "subject": "Mailroom works", "message": "<p>This was a verification.</p>"}
     key = str(uuid.uuid4())
 
