@@ -160,7 +160,7 @@ def test_a_slow_body_is_given_up(port: int) -> None:
     with sent(port, BODY) as client:
         began = time.monotonic()
         while not select.select([client], [], [], 0.1)[0]:
-            assert time.monotonic() - began < 5 * LIMIT_SECONDS, "no answer"
+            assert time.monotonic() - began < 30, "no answer"
             client.sendall(b"a")  # a byte now and then
         assert client.recv(12) == b"HTTP/1.1 504"
         assert time.monotonic() - began >= LIMIT_SECONDS
