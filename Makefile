@@ -6,6 +6,7 @@ UV ?= uv
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
+RUN := $(VENV)/installed-local
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
@@ -16,10 +17,10 @@ help: ## Say what there is
 
 setup: $(STAMP) ## Install the pinned Python packages into .venv (once for each requirements.lock)
 
-demo: $(STAMP) ## Start everything on a throw-away folder, import invoices, send a mail, show the results
+demo: $(RUN) ## Start everything on a throw-away folder, import invoices, send a mail, show the results
 	@exec $(BIN)/python -m local.demo
 
-local: $(STAMP) ## Run everything until Ctrl-C; data is kept in .mailroom/
+local: $(RUN) ## Run everything until Ctrl-C; data is kept in .mailroom/
 	@exec $(BIN)/python -m local up --parent $$PPID
 
 test: $(STAMP) ## Run all tests, against real servers
@@ -54,10 +55,10 @@ audit: $(STAMP) ## Look for known vulnerabilities of the packages, insecure code
 	@$(BIN)/pip-audit --disable-pip --require-hashes --progress-spinner off \
 	  $(addprefix --requirement ,requirements.lock $(wildcard functions/*/requirements.txt))
 
-images: $(STAMP) ## Build the functions' images with Docker alone (faas-cli build makes the same)
+images: $(RUN) ## Build the functions' images with Docker alone (faas-cli build makes the same)
 	@$(BIN)/python -m local.images
 
-up: $(STAMP) ## Build and run everything with Docker Compose
+up: $(RUN) ## Build and run everything with Docker Compose
 	@PYTHON=$(BIN)/python compose/up
 
 down: ## Stop what `make up` started; its data stays in volumes (docker compose down --volumes removes it)
@@ -66,10 +67,10 @@ down: ## Stop what `make up` started; its data stays in volumes (docker compose 
 logs: ## Follow the logs of what `make up` started
 	@docker compose logs --follow --tail 20
 
-doctor: $(STAMP) ## Find what is wrong with a deployment and how to fix it: WAY=compose (default), kubernetes, openfaas
+doctor: $(RUN) ## Find what is wrong with a deployment and how to fix it: WAY=compose (default), kubernetes, openfaas
 	@[ '$(filter-out compose,$(WAY))' ] || . compose/dotenv; GATEWAY='$(GATEWAY)' $(BIN)/python -m local.doctor $(WAY)
 
-verify: $(STAMP) ## Send a file and a notification through a deployment: GATEWAY=http://... (default: that of `make up`)
+verify: $(RUN) ## Send a file and a notification through a deployment: GATEWAY=http://... (default: that of `make up`)
 	@[ '$(GATEWAY)' ] || . compose/dotenv; GATEWAY='$(GATEWAY)' $(BIN)/python -m local.verify
 
 clean: ## Remove the data of `make local`; what was installed or built stays
@@ -78,23 +79,17 @@ clean: ## Remove the data of `make local`; what was installed or built stays
 # For maintainers: needs uv. The functions' locks stay within the versions of requirements.lock.
 lock: ## Pin all dependencies anew
 	$(LOCK) pyproject.toml --group dev --output-file requirements.lock
+	$(LOCK) pyproject.toml --group local --constraints requirements.lock --output-file requirements-local.lock
+	$(LOCK) local/requirements-uv.in --output-file local/requirements-uv.txt
 	@set -e; for in in functions/*/requirements.in template/*/requirements.in; do \
 	  [ -e "$$in" ] || continue; echo "$$in"; \
 	  $(LOCK) "$$in" --constraints requirements.lock --output-file "$${in%.in}.txt"; done
 	$(LOCK) local/minio/go-requirements.in --output-file local/minio/go-requirements.txt
 	$(LOCK) bench/mail/requirements-post-office.in --output-file bench/mail/requirements-post-office.txt
 
-# The stamp holds the checksum of the lock it was made for: a checkout that only touches the lock installs nothing.
+# Two locks: `make demo` and `make local` need fewer packages than the tests.
+$(RUN): requirements-local.lock
+	@$(PYTHON) local/bootstrap.py $< $@ --servers
+
 $(STAMP): requirements.lock
-	@if [ -x $(BIN)/python ] && [ "$$(cat $@ 2>/dev/null)" = "$$(cksum < $<)" ]; then touch $@; exit 0; fi; \
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "Mailroom needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true)."; \
-	  echo "Install one and say so: make PYTHON=python3.13 $(MAKECMDGOALS)"; exit 1; } >&2; \
-	[ -x $(BIN)/pip ] || $(PYTHON) -m venv --clear $(VENV) || { \
-	  echo "$(PYTHON) could not make a virtual environment. On Debian and Ubuntu: apt install python3-venv"; \
-	  exit 1; } >&2; \
-	echo "Installing $$(grep -c == $<) Python packages into $(VENV), once"; begin=$$(date +%s); \
-	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r $< | grep -v 'already satisfied' || true; \
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r $< || { \
-	  echo "pip failed: the reason is above. Run make again once it is gone."; exit 1; } >&2; \
-	cksum < $< > $@; echo "Installed in $$(( $$(date +%s) - begin )) s."
+	@$(PYTHON) local/bootstrap.py $< $@
