@@ -38,8 +38,7 @@ MESSAGE = {
 }
 
 
-def main() -> int:
-    console = show.console()
+def main(console: Console) -> int:
     begin = time.monotonic()
     try:
         tools.install()
@@ -123,4 +122,4 @@ def check(what: str, found: object, expected: object) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(show.console()))
