@@ -27,7 +27,7 @@ test: $(STAMP) ## Run all tests, against real servers
 	@$(BIN)/python -m local tools
 	@$(BIN)/python -m pytest
 
-bench: $(STAMP) ## Measure the importer, the sender and the API; writes the table of the importer in docs/performance.md
+bench: $(STAMP) ## Measure the importer, the sender and the API; writes the table of the importer in docs/lab/performance.md
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.mail
 	@exec $(BIN)/python -m bench.api

@@ -1,4 +1,4 @@
-"""`python -m bench` measures all ways and writes docs/performance.md; with `--quick` it prints the most important."""
+"""`python -m bench` measures all ways and writes docs/lab/performance.md; with `--quick` it prints the most important."""
 
 import argparse
 import os
@@ -20,7 +20,7 @@ from bench.ways import Task
 from local.process import StartError
 from local.tools import ToolError, say
 
-PAGE = ROOT / "docs" / "performance.md"
+PAGE = ROOT / "docs" / "lab" / "performance.md"
 PLOT = PAGE.with_suffix(".svg")
 QUICK_ROWS, FULL_ROWS = 50_000, 500_000
 SLOW_SERVER_ROWS = 5_000

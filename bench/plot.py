@@ -1,4 +1,4 @@
-"""The plot of docs/performance.md: processor time per row of each way, on a logarithmic axis, as SVG."""
+"""The plot of docs/lab/performance.md: processor time per row of each way, on a logarithmic axis, as SVG."""
 
 from collections.abc import Sequence
 from html import escape

@@ -1,4 +1,4 @@
-"""The results as a table in Markdown, for the terminal and for docs/performance.md."""
+"""The results as a table in Markdown, for the terminal and for docs/lab/performance.md."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
