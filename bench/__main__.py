@@ -1,4 +1,4 @@
-"""`python -m bench` measures all ways and writes docs/lab/performance.md; with `--quick` it prints the most important."""
+"""`python -m bench` measures every way and writes docs/lab/performance.md; `--quick` measures the importer only."""
 
 import argparse
 import os
@@ -6,6 +6,7 @@ import platform
 import shutil
 import sys
 import tempfile
+import textwrap
 from functools import partial
 from pathlib import Path
 
@@ -68,7 +69,8 @@ def _measure(servers: BenchServers, folder: Path, arguments: argparse.Namespace)
     print(f"\n{measured}\n\n{_conditions(servers)}\n")
     if not (arguments.limits or arguments.quick):
         write_plot(PLOT, [reader_line(trials.lines), *trials.lines])
-        put_into(PAGE, f"{measured}\n\n![Processor time per row of each way]({PLOT.name})\n\n{_conditions(servers)}")
+        conditions = textwrap.fill(_conditions(servers), 120, break_on_hyphens=False)
+        put_into(PAGE, f"{measured}\n\n![Processor time per row of each way]({PLOT.name})\n\n{conditions}")
     print(_last_line(next(line for line in trials.lines if line.name == "**Mailroom**")))
     return 0 if all(line.landed == "right" for line in trials.lines if "Mailroom" in line.name) else 1
 

@@ -24,112 +24,120 @@ def _setting(default: Any, text: str, *, choices: tuple[str, ...] = (), least: f
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings with their defaults. `text` is the line in README.md's table.
+    """All settings with their defaults. `text` is its meaning in docs/settings.md.
 
-    A dataclass, unlike other values of ours: what its fields say of themselves is read from it.
+    A dataclass, unlike our other values, because its fields carry metadata.
     """
 
     log_level: str = _setting("info", "Lowest level that is logged", choices=("debug", "info", "warning", "error"))
     secrets_dir: Path = _setting(Path("/var/openfaas/secrets"), "Folder with one file per secret")
     kick_url: str = _setting(
         "",
-        "Where a worker is kicked; `{function}` stands for its name. Empty: no kicks, the schedule finds the work",
+        "URL that kicks a worker; `{function}` stands for its name. Empty: no kicks, the schedule finds the work",
     )
     cors_origins: str = _setting(
         "", "Origins whose pages may call the APIs, separated by commas; `*`: any; empty: none"
     )
     rate_limit_per_minute: int = _setting(
-        0, "Calls of one key that one replica of an API answers in a minute; 0: any number", least=0
+        0, "Most calls that one replica of an API answers for one key in a minute; 0: no limit", least=0
     )
     work_budget_seconds: float = _setting(20.0, "A worker starts nothing new after this time", least=0.1)
 
     export_seconds: float = _setting(
-        40.0, "An export longer than this ends, and says where the next one goes on; totals are refused", least=0.1
+        40.0,
+        "Longest time of an export, which then says where to go on, and of totals, which are then refused",
+        least=0.1,
     )
 
     mongodb_database: str = _setting("mailroom", "Name of the database")
     mongodb_secret: str = _setting(
-        "mailroom-mongodb-uri", "The secret that holds the connection string: each function has its own"
+        "mailroom-mongodb-uri", "Name of the secret with the connection string; each function has its own"
     )
     mongodb_timeout_seconds: float = _setting(10.0, "Longest wait for one answer of MongoDB", least=0.5)
 
     s3_endpoint: str = _setting("http://127.0.0.1:9000", "URL of the S3 server")
-    s3_region: str = _setting("us-east-1", "Its region")
+    s3_region: str = _setting("us-east-1", "Region of the S3 server")
     s3_timeout_seconds: float = _setting(10.0, "Longest wait for one answer of the S3 server", least=0.5)
-    s3_public_endpoint: str = _setting("", "URL of the S3 server for those who upload; empty: `S3_ENDPOINT`")
-    webhook_arn: str = _setting("arn:minio:sqs::MAILROOM:webhook", "The webhook target that set-up asks to be called")
-    invoices_bucket: str = _setting("invoices", "Bucket whose objects are imported")
-    rejects_bucket: str = _setting("invoices-rejected", "Bucket that takes the rejects files")
+    s3_public_endpoint: str = _setting("", "URL of the S3 server as uploaders see it; empty: `S3_ENDPOINT`")
+    webhook_arn: str = _setting(
+        "arn:minio:sqs::MAILROOM:webhook", "Webhook target that set-up connects to the bucket's events"
+    )
+    invoices_bucket: str = _setting("invoices", "Bucket of the files to import")
+    rejects_bucket: str = _setting("invoices-rejected", "Bucket for the rejects files")
 
-    attachments_bucket: str = _setting("attachments", "Bucket whose objects mail may carry")
+    attachments_bucket: str = _setting("attachments", "Bucket of the objects that mail may attach")
 
-    import_lease_seconds: float = _setting(30.0, "A worker silent for so long has lost its import", least=0.5)
-    import_batch_rows: int = _setting(8000, "Rows written, and checkpointed, at once", least=1)
+    import_lease_seconds: float = _setting(30.0, "A worker that is silent for this long loses its import", least=0.5)
+    import_batch_rows: int = _setting(8000, "Most rows of a batch, which is written and checkpointed at once", least=1)
     import_date_order: str = _setting(
         "", "Order of `01/02/2024`; empty: such dates are refused", choices=("dmy", "mdy")
     )
-    import_decimal_mark: str = _setting("", "Decimal mark; empty: found in the file", choices=(".", ","))
-    import_encoding: str = _setting("", "Encoding of the files; empty: found in the file")
+    import_decimal_mark: str = _setting("", "Decimal mark; empty: detected in each file", choices=(".", ","))
+    import_encoding: str = _setting("", "Encoding of the files; empty: detected in each file")
     import_statuses: str = _setting("", "Allowed statuses, separated by commas; empty: any")
     import_amount_tolerance: Decimal = _setting(
-        Decimal("0.02"), "Allowed difference of gross and net + VAT in a row", least=0
+        Decimal("0.02"), "Largest allowed difference between gross and net + VAT in a row", least=0
     )
     import_extra_columns: str = _setting("keep", "What to do with unknown columns", choices=("reject", "keep"))
-    import_aliases: str = _setting("", 'More names of columns, as JSON: `{"Betrag": "grossAmount"}`')
-    import_profiles: str = _setting(
-        "", 'Other rules for the files of a folder, as JSON: `{"acme/": {"dateOrder": "dmy"}}`'
+    import_aliases: str = _setting("", 'Further names of columns, as JSON: `{"Betrag": "grossAmount"}`')
+    import_profiles: str = _setting("", 'Rules for the files of a folder, as JSON: `{"acme/": {"dateOrder": "dmy"}}`')
+    import_max_rejects: int = _setting(-1, "An import with more rejected rows fails; -1: no limit", least=-1)
+    import_max_rejects_percent: float = _setting(
+        100.0, "An import with a higher percentage of rejected rows fails", least=0
     )
-    import_max_rejects: int = _setting(-1, "With more rejected rows an import fails; -1: any number", least=-1)
-    import_max_rejects_percent: float = _setting(100.0, "So does one with more percent of its rows rejected", least=0)
-    import_rejects_kept: int = _setting(100_000, "Most rows of a rejects file; the rest is only counted", least=1)
-    import_notify: str = _setting("", "Address that is sent a mail when an import ends; empty: nobody")
+    import_rejects_kept: int = _setting(100_000, "Most rows of a rejects file; further rows are only counted", least=1)
+    import_notify: str = _setting("", "Address that gets a mail when an import ends; empty: nobody")
     reconcile_seconds: float = _setting(
         3600.0,
-        "Longest time between two comparisons of the bucket with the imports; a small one's come sooner",
+        "Longest time between two comparisons of the bucket with the imports; a small bucket is compared more often",
         least=1,
     )
 
     mail_from: str = _setting("Mailroom <mailroom@localhost>", "Sender of the mail")
     mail_headers: str = _setting(
         "In-Reply-To,References,List-*,X-*,Auto-Submitted,Feedback-ID,Importance,Organization",
-        "Headers that requests may set, separated by commas; `*` stands for any ending",
+        "Headers that a request may set, separated by commas; `*` stands for any ending",
     )
-    dkim_selector: str = _setting("", "Selector under which the public key is in the DNS; empty: mail is not signed")
-    dkim_domain: str = _setting("", "Domain that signs; empty: that of `MAIL_FROM`")
-    smtp_host: str = _setting("127.0.0.1", "The SMTP relay")
-    smtp_port: int = _setting(25, "Its port", least=1)
+    dkim_selector: str = _setting("", "Selector of the public key in the DNS; empty: mail is not signed")
+    dkim_domain: str = _setting("", "Domain that signs; empty: the domain of `MAIL_FROM`")
+    smtp_host: str = _setting("127.0.0.1", "Host of the SMTP relay")
+    smtp_port: int = _setting(25, "Port of the SMTP relay", least=1)
     smtp_tls: str = _setting(
         "required",
-        "`required`: STARTTLS and a valid certificate; `opportunistic`: STARTTLS where it is offered, with any "
-        "certificate, else in the clear, the password too; `implicit`: TLS from the start",
+        "`required`: STARTTLS with a valid certificate; `opportunistic`: STARTTLS with any certificate if the relay "
+        "offers it, else all in clear text, also the password; `implicit`: TLS from the start",
         choices=("required", "opportunistic", "off", "implicit"),
     )
     smtp_timeout_seconds: float = _setting(10.0, "Longest wait for one answer of the relay", least=0.1)
     smtp_data_timeout_seconds: float = _setting(45.0, "Longest wait for the answer after the final dot", least=0.1)
     smtp_connections: int = _setting(
-        5, "Messages in delivery at once in each replica of both functions, each on its own connection", least=1
+        5, "Most messages that one replica of a function of mail delivers at once, each on its own connection", least=1
     )
-    smtp_messages_per_connection: int = _setting(100, "After so many messages a connection is replaced", least=1)
+    smtp_messages_per_connection: int = _setting(100, "A connection is replaced after this many messages", least=1)
     smtp_messages_per_second: float = _setting(
         0.0,
-        "Each replica of both functions of mail gives the relay so many in a second, evenly; 0: any number",
+        "Most messages that one replica of a function of mail gives the relay in a second, evenly spaced; 0: no limit",
         least=0,
     )
-    send_lease_seconds: float = _setting(90.0, "A sender silent for so long has lost its message", least=0.5)
-    send_wait_seconds: float = _setting(2.0, "`POST` waits so long for the relay before it answers 202", least=0)
-    retry_first_seconds: float = _setting(60.0, "First wait after a temporary refusal; doubles, with jitter", least=0.1)
-    retry_longest_seconds: float = _setting(14400.0, "The wait does not grow beyond this", least=0.1)
-    retry_give_up_hours: float = _setting(96.0, "A message older than this is given up", least=0)
-    retention_bodies_days: float = _setting(0.0, "Bodies of mail older than this are erased; 0: kept", least=0)
-    retention_messages_days: float = _setting(0.0, "Mail older than this is deleted; 0: kept", least=0)
+    send_lease_seconds: float = _setting(90.0, "A sender that is silent for this long loses its messages", least=0.5)
+    send_wait_seconds: float = _setting(
+        2.0, "Longest time that `POST` waits for the relay before it answers 202", least=0
+    )
+    retry_first_seconds: float = _setting(
+        60.0, "First wait after a temporary refusal; each further wait is twice as long, with jitter", least=0.1
+    )
+    retry_longest_seconds: float = _setting(14400.0, "Longest wait between two attempts", least=0.1)
+    retry_give_up_hours: float = _setting(96.0, "A message that is not sent after this time is given up", least=0)
+    retention_bodies_days: float = _setting(0.0, "Bodies of mail older than this are erased; 0: never", least=0)
+    retention_messages_days: float = _setting(0.0, "Mail older than this is deleted; 0: never", least=0)
     unknown_outcome: str = _setting(
-        "resend", "A message that may or may not have been taken: send it again, or wait for a person",
+        "resend", "What to do with a message that the relay may or may not have: send it again, or wait for a person",
         choices=("resend", "hold"),
     )  # fmt: skip
 
-    backup_to: str = _setting("", "Where `python -m mailroom backups` keeps them: a folder, or the URL of a bucket")
+    backup_to: str = _setting("", "Where `python -m mailroom backups` keeps backups: a folder, or the URL of a bucket")
     backup_keep: int = _setting(
-        14, "So many backups of the database, and of the buckets, are kept, and older ones removed", least=2
+        14, "Number of backups to keep, of the database and of the buckets each; older ones are removed", least=2
     )
 
     def __post_init__(self) -> None:
@@ -139,16 +147,18 @@ class Settings:
                 f"SMTP_DATA_TIMEOUT_SECONDS ({self.smtp_data_timeout_seconds:g}): else two senders hold one message"
             )
         if self.attachments_bucket in (self.invoices_bucket, self.rejects_bucket):
-            raise InvalidSetting("ATTACHMENTS_BUCKET must be a bucket of its own: who may send could mail all invoices")
+            raise InvalidSetting(
+                "ATTACHMENTS_BUCKET must be another bucket: else whoever may send mail could mail all invoices"
+            )
         if self.rejects_bucket == self.invoices_bucket:
             raise InvalidSetting("REJECTS_BUCKET must not be INVOICES_BUCKET: rejects would be imported in a loop")
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings that `environ` (default: the process's) gives.
+    """Reads the settings from `environ` (default: the environment of the process).
 
     Raises:
-        InvalidSetting: names the variable, what it held and what it may hold.
+        InvalidSetting: the text names the variable, its value and the allowed values.
     """
     environ = os.environ if environ is None else environ
     types = get_type_hints(Settings)
@@ -165,10 +175,10 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def _check_against_watchdog(settings: Settings, name: str, text: str) -> None:
-    """All waiting must end before of-watchdog ends the call, and the lease after it. `text` such as `55s`."""
+    """Every wait must end before of-watchdog ends the call, and the lease after it. `text` is such as `55s`."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m)", text)
     if match is None:
-        return  # not behind of-watchdog, or a form that only it understands
+        return  # not behind of-watchdog, or a form that only of-watchdog understands
     seconds = float(match[1]) * (60 if match[2] == "m" else 1)
     for setting in ("work_budget_seconds", "export_seconds", "smtp_data_timeout_seconds"):
         if getattr(settings, setting) >= seconds:
@@ -193,7 +203,7 @@ def _parse(name: str, text: str, kind: type, metadata: Mapping[str, Any]) -> Any
 
 
 def table() -> str:
-    """All settings as the Markdown table that stands in README.md; `python -m mailroom settings` prints it."""
+    """All settings as the Markdown table of docs/settings.md; `python -m mailroom settings` prints it."""
     lines = ["| setting | default | meaning |", "|---|---|---|"]
     for field in dataclasses.fields(Settings):
         default = f"{field.default:g}" if isinstance(field.default, float) else str(field.default)

@@ -1,4 +1,4 @@
-"""Settings: read once, checked, and written down in the README."""
+"""Settings: read once, checked, and written down in docs/settings.md."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -57,8 +57,8 @@ def test_what_outlasts_the_call_is_named(environment, named, name):
     assert load({name: "55s"}) == load({name: "1m"}) == Settings()
 
 
-def test_the_readme_has_the_table_of_all_settings():
-    assert table() in (ROOT / "README.md").read_text(), "renew it: python -m mailroom settings"
+def test_the_documents_have_the_table_of_all_settings():
+    assert table() in (ROOT / "docs/settings.md").read_text(), "renew it: python -m mailroom settings"
 
 
 def test_stack_yml_sets_nothing_that_is_no_setting():
