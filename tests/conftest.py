@@ -1,4 +1,4 @@
-"""The real servers that integration tests use: one set for the whole run, a database and buckets for each test.
+"""The servers of the integration tests: a set for each worker of pytest-xdist, a database and buckets for each test.
 
 `MAILROOM_TEST_SERVERS=containers` takes containers (testcontainers) instead of processes: the same tests.
 """
@@ -17,8 +17,11 @@ from mailroom.deploy import setup
 from mailroom.platform.settings import Settings
 from mailroom.services import Services
 from tests import containers
+from tests.support.ports import divide_ports_of_stacks
 
 ROOT = Path(__file__).parents[1]
+
+divide_ports_of_stacks()
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,7 @@ def make_services(addresses: Addresses, tmp_path: Path) -> Iterator[Callable[...
         return made[-1]
 
     yield make
-    if made:
-        made[0].database.client.drop_database(base.mongodb_database)
+    # The databases stay: they go with the servers, at the end of the run.
     for services in made:
         services.close()
 

@@ -7,8 +7,7 @@ import os
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,8 @@ from typing import Any
 import urllib3
 import yaml
 
-from tests.ports import free_port
+from tests.support.ports import free_port
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = ("invoice-events", "invoice-importer", "invoices", "notifications", "notification-sender")
@@ -94,7 +94,7 @@ class Cluster:
         """Kills its one pod, and waits for the next."""
         [pod] = self.pods(app)
         self.kubectl("delete", "pod", pod, "--grace-period=0", "--force")
-        until(lambda: self.pods(app) not in ([], [pod]), 60, f"another pod of {app}")
+        eventually(lambda: self.pods(app) not in ([], [pod]), 60, f"another pod of {app}")
         self.kubectl("rollout", "status", f"deploy/{app}", "--timeout=120s")
 
     def run_job(self, cronjob: str) -> str:
@@ -102,7 +102,7 @@ class Cluster:
         name = f"{cronjob}-now"
         self.kubectl("create", "job", f"--from=cronjob/{cronjob}", name)
         # Whichever comes first: waiting for "complete" alone would wait long for a job that failed.
-        until(lambda: self._job(name).get("succeeded") or self._job(name).get("failed"), 120, f"the job {name}")
+        eventually(lambda: self._job(name).get("succeeded") or self._job(name).get("failed"), 120, f"the job {name}")
         log = self.kubectl("logs", f"job/{name}")
         assert self._job(name).get("succeeded"), log
         self.kubectl("delete", "job", name)
@@ -168,7 +168,7 @@ class Cluster:
         self.kubectl("apply", "-f", "-", given=json.dumps(self._load_pod()))
         try:
             self.kubectl("wait", "--for=condition=Ready", "pod/load", "--timeout=60s")
-            until(lambda: "begun" in self.kubectl("logs", "load"), 60, "the load")
+            eventually(lambda: "begun" in self.kubectl("logs", "load"), 60, "the load")
             yield outcome
             self.kubectl("exec", "load", "--", "touch", "/tmp/stop")
             self.kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/load", "--timeout=90s")
@@ -214,13 +214,6 @@ class Cluster:
             self.kubectl("delete", "deployment", name)
             self.kubectl("delete", "pvc", name)
         self.apply()
-
-
-def until(holds: Callable[[], Any], seconds: float, what: str) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, f"{what} did not come in {seconds:.0f} s"
-        time.sleep(0.5)
 
 
 def build_images() -> None:

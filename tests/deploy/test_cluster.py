@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.cluster import FUNCTIONS, SERVERS, Cluster, until
+from tests.deploy.cluster import FUNCTIONS, SERVERS, Cluster
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -30,11 +31,13 @@ def lane(docker: None, cluster: None, tmp_path_factory: pytest.TempPathFactory) 
 def nothing_is_lost(lane: Cluster, outcome: dict[str, list[Any]]) -> None:
     """Every accepted message is sent, every uploaded file imported."""
     waiting = ("queued", "sending")
-    until(lambda: not any(lane.everything("notifications", status=each) for each in waiting), 150, "the last message")
+    eventually(
+        lambda: not any(lane.everything("notifications", status=each) for each in waiting), 150, "the last message"
+    )
     states = {each["id"]: each["status"] for each in lane.everything("notifications")}
     assert {states.get(each) for each in outcome["messages"]} == {"sent"}
     uploaded = set(outcome["files"])
-    until(
+    eventually(
         lambda: uploaded <= {each["invoiceNumber"] for each in lane.everything("invoices", supplier="Load")},
         150,
         "the last file",

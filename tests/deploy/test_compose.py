@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.hostile import AMBIGUOUS, everything, sent
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLED = ("invoice-events", "invoice-importer", "invoices", "notifications", "notification-sender", "router")
@@ -119,10 +119,3 @@ def test_slow_callers_are_cut_off_by_the_router(environment: Mapping[str, str], 
                     break
                 assert b" 200 " in everything(port, b"GET /healthz HTTP/1.0\r\n\r\n")
                 time.sleep(0.1)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from local.demo.client import Client, wait_for
+from local.demo.client import Client
 from local.stack import Stack
 from tests.integration.invoices.files import csv, line
+from tests.support.waiting import eventually
 
 GOLDEN = Path(__file__).parents[1] / "unit" / "events" / "golden" / "put.json"
 MAIL = {"emailTo": "someone@example.com", "subject": "Hello", "message": "<p>It <b>works</b>.</p>"}
@@ -36,7 +37,7 @@ def test_an_uploaded_file_is_imported_and_listed(client: Client):
     number = secrets.token_hex(6)
     client.upload("in/größe 1+1.csv", csv(line(number)))
 
-    ended = wait_for("the import", lambda: done(client, "in/größe 1+1.csv"), 8)
+    ended = eventually(lambda: done(client, "in/größe 1+1.csv"), 8, what="the import")
 
     assert ended["state"] == "done"
     (invoice,) = client.get("invoices", invoiceNumber=number)["items"]
@@ -48,7 +49,7 @@ def test_an_import_that_is_asked_for_does_not_wait_for_the_event(client: Client)
     number = secrets.token_hex(6)
     client.upload("asked.csv", csv(line(number)))
     asked = client.post("invoices/imports", {"bucket": "invoices", "key": "asked.csv"})
-    wait_for("the import", lambda: client.get(f"invoices/imports/{asked['id']}")["state"] == "done", 2)
+    eventually(lambda: client.get(f"invoices/imports/{asked['id']}")["state"] == "done", 2, what="the import")
 
 
 def test_a_notification_is_sent_and_listed(client: Client):
@@ -75,7 +76,7 @@ def test_an_event_delivered_32_times_at_once_through_the_gateway_is_one_import(s
     with ThreadPoolExecutor(32) as pool:
         assert set(pool.map(deliver, range(32))) == {200}
     query = {"key": "never-there.csv", "versionId": version}
-    wait_for("its end", lambda: client.get("invoices/imports", **query)["items"][0]["finishedAt"])
+    eventually(lambda: client.get("invoices/imports", **query)["items"][0]["finishedAt"], what="its end")
     (only,) = client.get("invoices/imports", **query)["items"]
     assert (only["state"], only["error"]["code"]) == ("failed", "object.not_found")
 

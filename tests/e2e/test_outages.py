@@ -9,10 +9,11 @@ import signal
 
 import pytest
 
-from local.demo.client import Client, wait_for
+from local.demo.client import Client
 from local.stack import Stack
 from tests.e2e.test_first_path import GOLDEN, MAIL, call, done
 from tests.integration.invoices.files import csv, line
+from tests.support.waiting import eventually
 
 
 def deliver(stack: Stack, key: str, version_id: str):
@@ -34,7 +35,7 @@ def test_an_importer_killed_in_mid_file_leaves_an_import_that_completes(stack: S
         found = client.get("invoices/imports", key="killed.csv")["items"]
         return found[0] if found and found[0]["counts"]["rows"] else None
 
-    before = wait_for("the first batches", running)
+    before = eventually(running, what="the first batches")
     assert before["state"] == "running"
     os.kill(stack.info["processes"]["invoice-importer"], signal.SIGKILL)
 
@@ -42,7 +43,7 @@ def test_an_importer_killed_in_mid_file_leaves_an_import_that_completes(stack: S
         call(stack, "POST", "/function/invoice-importer")  # as the schedule does every minute
         return done(client, "killed.csv")
 
-    ended = wait_for("the end of the import", scheduled, 60)
+    ended = eventually(scheduled, what="the end of the import")
     assert ended["counts"] == {
         "rows": rows, "inserted": rows - rows // 50, "updated": 0, "unchanged": 0, "stale": 0, "rejected": rows // 50,
     }  # fmt: skip
@@ -63,7 +64,7 @@ def test_while_the_relay_is_down_mail_is_kept(stack: Stack, client: Client):
         call(stack, "POST", "/function/notification-sender")  # as the schedule does every minute
         return client.get(f"notifications/{answer['id']}")["status"] == "sent"
 
-    wait_for("the mail", sent, 20)
+    eventually(sent, what="the mail")
     assert [each["subject"] for each in client.messages()].count(subject) == 1
 
 
@@ -83,14 +84,14 @@ def test_while_mongodb_is_down_callers_are_told_and_events_come_again(stack: Sta
     finally:
         stack.start("mongo")
 
-    ended = wait_for("the import of what was uploaded meanwhile", lambda: done(client, "meanwhile.csv"), 20)
+    ended = eventually(lambda: done(client, "meanwhile.csv"), what="the import of what was uploaded meanwhile")
     assert ended["counts"]["inserted"] == 1
 
 
 def test_while_minio_is_down_the_job_waits(stack: Stack, client: Client):
     key = f"{secrets.token_hex(6)}.csv"
     client.upload(key, csv(line(secrets.token_hex(6))))
-    found = wait_for("the version", lambda: done(client, key), 8)
+    found = eventually(lambda: done(client, key), what="the version")
     stack.stop("minio")
     try:
         # A job for a version that was never imported; whether it is there cannot be known while MinIO is down.
@@ -102,7 +103,7 @@ def test_while_minio_is_down_the_job_waits(stack: Stack, client: Client):
             (job,) = [each for each in items if each["id"] != found["id"]]
             return job if job["error"] else None
 
-        waits = wait_for("the waiting job", waiting)
+        waits = eventually(waiting, what="the waiting job")
         assert (waits["state"], waits["error"]["code"]) == ("pending", "service.unavailable")
     finally:
         stack.start("minio")
@@ -111,7 +112,7 @@ def test_while_minio_is_down_the_job_waits(stack: Stack, client: Client):
         call(stack, "POST", "/function/invoice-importer")
         return client.get(f"invoices/imports/{waits['id']}")["finishedAt"]
 
-    wait_for("the end of the job", ended, 20)
+    eventually(ended, what="the end of the job")
 
 
 @pytest.mark.parametrize("name", ["invoice-events", "invoices", "notifications"])
@@ -119,4 +120,4 @@ def test_a_function_that_was_killed_is_back_soon(stack: Stack, client: Client, n
     os.kill(stack.info["processes"][name], signal.SIGKILL)
     path = "/function/" + name
     headers = {"Authorization": f"Bearer {stack.info['apiKey']}"}
-    wait_for("an answer", lambda: call(stack, "GET", path, headers=headers).status < 500, 10)
+    eventually(lambda: call(stack, "GET", path, headers=headers).status < 500, what="an answer")

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from local import users
-from local.demo.client import Client, DemoError, wait_for
+from local.demo.client import Client, DemoError
 from local.programs import base_environment
 from local.stack import Stack
 from tests.e2e.conftest import ENVIRONMENT, ROOT
 from tests.integration.invoices.files import csv, line
+from tests.support.waiting import eventually
 
 ROWS = 3000
 WORKERS = ("invoice-importer", "notification-sender")
@@ -61,7 +62,7 @@ def load(client: Client) -> Iterator[list[str]]:
     thread = threading.Thread(target=work)
     thread.start()
     try:
-        wait_for("the load", lambda: len(accepted) > 5, 30)
+        eventually(lambda: len(accepted) > 5, what="the load")
         yield accepted
     finally:
         over.set()
@@ -103,10 +104,10 @@ def test_all_goes_on_after_a_restore_on_new_servers(tmp_path: Path) -> None:
     with Stack(ROOT, tmp_path / "before", environment) as stack:
         client = Client(stack.info)
         client.upload("done.csv", csv(line("done"), line("bad", gross="no number")))
-        before = wait_for("an import", lambda: ended(client, "done.csv"), 30)
+        before = eventually(lambda: ended(client, "done.csv"), what="an import")
         rejects = client.download(before["rejects"]["bucket"], before["rejects"]["key"])
         client.post("notifications", mail("sent before"))
-        wait_for("a mail", lambda: [each["subject"] for each in client.messages()] == ["sent before"], 30)
+        eventually(lambda: [each["subject"] for each in client.messages()] == ["sent before"], what="a mail")
         stack.stop("inbox")
         client.post("notifications", mail("queued before"))
         client.upload(
@@ -118,7 +119,7 @@ def test_all_goes_on_after_a_restore_on_new_servers(tmp_path: Path) -> None:
             return bool(found and found[0]["counts"]["rows"])
 
         with load(client) as accepted:
-            wait_for("the first batches", begun, 60)
+            eventually(begun, what="the first batches")
             certain = ["queued before", *accepted]
             done = backups(stack, archive, "create")
             assert done.returncode == 0, done.stderr
@@ -142,7 +143,7 @@ def test_all_goes_on_after_a_restore_on_new_servers(tmp_path: Path) -> None:
             imports = [client.get("invoices/imports", state=state)["items"] for state in ("pending", "running")]
             return not any(mails + imports)
 
-        wait_for("the end of all work", drained, 120)
+        eventually(drained, 120, what="the end of all work")
         subjects = Counter(each["subject"] for each in client.messages())
         assert set(certain) <= set(subjects)
         assert "sent before" not in subjects
@@ -162,5 +163,5 @@ def test_all_goes_on_after_a_restore_on_new_servers(tmp_path: Path) -> None:
         assert {f"load-{subject.split()[1]}" for subject in certain[1:]} <= set(numbers)
 
         client.upload("done.csv", csv(line("done", status="paid")))
-        again = wait_for("a new version", lambda: (found := ended(client, "done.csv")) != before and found, 30)
+        again = eventually(lambda: (found := ended(client, "done.csv")) != before and found, what="a new version")
         assert again["counts"]["updated"] == 1

@@ -18,7 +18,8 @@ import pytest
 from bson import ObjectId
 from pymongo import MongoClient
 
-from tests.e2e.upgrade_support import Client, Stack, T, checkout, wait_for
+from tests.e2e.upgrade_support import Client, Stack, checkout
+from tests.support.waiting import T, eventually
 
 ROOT = Path(__file__).parents[2]
 EARLIER = "2b92816"  # the last commit before the restructuring and Flask
@@ -84,7 +85,7 @@ class Upgrade:
     client: Client
     snapshot: dict[str, Any]
 
-    def wait_for(self, what: str, find: Callable[[], T]) -> T:
+    def eventually(self, find: Callable[[], T], what: str) -> T:
         """Calls the workers meanwhile, as the schedule does every minute."""
 
         def work() -> T:
@@ -92,7 +93,7 @@ class Upgrade:
                 self.client.call("POST", name)
             return find()
 
-        return wait_for(what, work, LAST_SECONDS)
+        return eventually(work, LAST_SECONDS, what)
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +149,7 @@ def prepare(stack: Stack) -> Before:
 def _imported(client: Client, key: str, body: bytes) -> str:
     client.upload(key, body)
     import_id = client.start_import(key)
-    wait_for(f"the import of {key}", lambda: client.finished(import_id))
+    eventually(lambda: client.finished(import_id), what=f"the import of {key}")
     return import_id
 
 
@@ -161,7 +162,9 @@ def _finished_mails(client: Client) -> tuple[dict[str, str], Any]:
     once = client.call("POST", "notifications", ONCE, {"Idempotency-Key": "once", "Prefer": "respond-async"}).json()
     welcome = {"emailTo": "anna@example.com", "template": {"name": "welcome", "parameters": {"name": "Anna"}}}
     mails = {"once": once["id"], "welcome": client.post("notifications", welcome)["id"]}
-    wait_for("the mails", lambda: {client.get(f"notifications/{id_}")["status"] for id_ in mails.values()} == {"sent"})
+    eventually(
+        lambda: {client.get(f"notifications/{id_}")["status"] for id_ in mails.values()} == {"sent"}, what="the mails"
+    )
     return mails | {"refused": refused.json()["id"]}, once
 
 
@@ -169,7 +172,7 @@ def _deferred(stack: Stack, client: Client) -> tuple[str, Any]:
     """A mail that the relay does not answer in time: its id, and its first attempt."""
     with stack.paused("inbox"):
         id_ = client.post("notifications", mail("deferred"))["id"]
-        attempts = wait_for("its deferral", lambda: client.get(f"notifications/{id_}")["attempts"])
+        attempts = eventually(lambda: client.get(f"notifications/{id_}")["attempts"], what="its deferral")
     return id_, attempts[0]
 
 
@@ -192,7 +195,7 @@ def _interrupted(stack: Stack, client: Client) -> str:
             stack.signal("invoice-importer", signal.SIGCONT)
             return False
 
-        wait_for("an open part", stands_still)
+        eventually(stands_still, what="an open part")
     return import_id
 
 
@@ -239,7 +242,7 @@ def test_a_cursor_of_before_leads_to_the_next_page(upgrade: Upgrade) -> None:
 
 def test_the_interrupted_import_ends_as_if_nothing_had_happened(upgrade: Upgrade) -> None:
     client, import_id = upgrade.client, upgrade.before.imports["large.csv"]
-    found = upgrade.wait_for("the end of the interrupted import", lambda: client.finished(import_id))
+    found = upgrade.eventually(lambda: client.finished(import_id), what="the end of the interrupted import")
 
     bad = LARGE_ROWS // EACH_BAD
     assert (found["state"], found["error"]) == ("done", None)
@@ -257,7 +260,7 @@ def test_an_event_in_the_queue_of_minio_is_delivered(upgrade: Upgrade) -> None:
         imports = upgrade.client.get("invoices/imports", key="waiting.csv")["items"]
         return [each for each in imports if each["finishedAt"]]
 
-    (found,) = upgrade.wait_for("the import of waiting.csv", finished)
+    (found,) = upgrade.eventually(finished, what="the import of waiting.csv")
     assert (found["state"], found["counts"]["inserted"]) == ("done", 1)
 
 
@@ -266,8 +269,8 @@ def test_queued_mail_is_sent_once(upgrade: Upgrade) -> None:
         found = upgrade.client.get(f"notifications/{upgrade.before.mails[name]}")
         return found if found["status"] == "sent" else None
 
-    upgrade.wait_for("the mail for later", lambda: sent("later"))
-    deferred = upgrade.wait_for("the deferred mail", lambda: sent("deferred"))
+    upgrade.eventually(lambda: sent("later"), what="the mail for later")
+    deferred = upgrade.eventually(lambda: sent("deferred"), what="the deferred mail")
 
     assert deferred["attempts"][0] == upgrade.before.deferred
     assert deferred["attempts"][-1]["outcome"] == "sent"
@@ -309,6 +312,6 @@ def test_an_invoice_keeps_its_identity(upgrade: Upgrade) -> None:
 def test_templates_and_suppressions_still_work(upgrade: Upgrade) -> None:
     use = {"name": "welcome", "version": 1, "parameters": {"name": "Bert"}}
     upgrade.client.post("notifications", {"emailTo": "bert@example.com", "template": use})
-    wait_for("the mail", lambda: upgrade.client.inbox()["Welcome Bert"] == 1)
+    eventually(lambda: upgrade.client.inbox()["Welcome Bert"] == 1, what="the mail")
     refused = upgrade.client.call("POST", "notifications", mail("no") | {"emailTo": "Gone@example.com"})
     assert (refused.status, refused.json()["code"]) == (422, "notification.refused")

@@ -7,23 +7,21 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 import urllib3
 from minio import Minio
 
-START_SECONDS, STOP_SECONDS, COMMAND_SECONDS, CALL_SECONDS = 90.0, 30.0, 60.0, 30.0
-POLL_SECONDS = 0.05
+from tests.support.waiting import eventually
 
-T = TypeVar("T")
+START_SECONDS, STOP_SECONDS, COMMAND_SECONDS, CALL_SECONDS = 90.0, 30.0, 60.0, 30.0
 
 
 @contextmanager
@@ -59,7 +57,7 @@ class Stack:
                 command, cwd=root, env=self._environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
         try:
-            wait_for("the stack", self._ready, START_SECONDS)
+            eventually(self._ready, START_SECONDS, "the stack")
         except BaseException:
             self.stop()
             raise
@@ -70,7 +68,7 @@ class Stack:
         self._process.terminate()
         if kill:
             router = self.info["processes"]["router"]
-            wait_for("the end of the router", lambda: not _alive(router), STOP_SECONDS)
+            eventually(lambda: not _alive(router), STOP_SECONDS, "the end of the router")
         for name in kill:
             with suppress(ProcessLookupError):
                 self.signal(name, signal.SIGKILL)
@@ -169,16 +167,6 @@ class Client:
         """How many messages with each subject arrived."""
         messages = urllib3.request("GET", f"{self._info['inbox']}/messages", timeout=CALL_SECONDS).json()
         return Counter(each["subject"] for each in messages)
-
-
-def wait_for(what: str, find: Callable[[], T], seconds: float = 30.0) -> T:
-    """The result of `find` once it is true. Fails the test after `seconds`."""
-    end = time.monotonic() + seconds
-    while not (found := find()):
-        if time.monotonic() > end:
-            pytest.fail(f"{what} did not come within {seconds:g} s")
-        time.sleep(POLL_SECONDS)
-    return found
 
 
 def _accepted(answer: urllib3.BaseHTTPResponse) -> Any:

@@ -9,7 +9,7 @@ import pytest
 from mailroom.deploy import setup
 from mailroom.errors import InvalidSetting, MissingSecret
 from mailroom.services import Services
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 Make = Callable[..., Services]
 

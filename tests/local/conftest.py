@@ -3,8 +3,6 @@
 import os
 import shutil
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -105,14 +103,6 @@ def root(tmp_path: Path) -> Path:
     (root / "stack.yml").write_text(STACK)
     shutil.copytree(ROOT / "local", root / "local", ignore=shutil.ignore_patterns("__pycache__"))
     return root
-
-
-def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    """Waits for the condition; fails when it does not come true."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not true after {seconds} s: {condition}"
-        time.sleep(0.02)
 
 
 def alive(pid: int) -> bool:

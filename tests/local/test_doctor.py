@@ -18,7 +18,7 @@ import pytest
 from local.doctor import checks
 from mailroom.services import Services
 from tests.conftest import Addresses
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -16,7 +16,8 @@ import pytest
 
 from local.data_folder import DataFolder
 from local.ready import http_ok
-from tests.local.conftest import ROOT, until
+from tests.local.conftest import ROOT
+from tests.support.waiting import eventually
 
 EVIL = "<script>alert(1)</script>"
 
@@ -32,7 +33,7 @@ class Inbox:
 
     def start(self) -> None:
         self.process = subprocess.Popen(self.command, cwd=ROOT)
-        until(http_ok(f"{self.url}/healthz"))
+        eventually(http_ok(f"{self.url}/healthz"))
 
     def kill(self) -> None:
         self.process.kill()

@@ -18,7 +18,8 @@ import pytest
 from local.data_folder import DataFolder
 from local.ready import http_ok
 from local.schedule import _seconds_to_next
-from tests.local.conftest import environment, until
+from tests.local.conftest import environment
+from tests.support.waiting import eventually
 
 
 class Router:
@@ -38,7 +39,7 @@ class Router:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "local.router", *arguments], cwd=root, env=environment(), stderr=log
             )
-        until(http_ok(f"http://127.0.0.1:{self.ports['router']}/healthz"))
+        eventually(http_ok(f"http://127.0.0.1:{self.ports['router']}/healthz"))
 
     def start_function(self) -> subprocess.Popen[bytes]:
         own = {"HOST": "127.0.0.1", "PORT": str(self.ports["function"]), "SECRETS_DIR": str(self.folder / "secrets")}
@@ -69,7 +70,7 @@ class Router:
 @pytest.fixture
 def router(root: Path, tmp_path: Path) -> Iterator[Router]:
     router = Router(root, tmp_path)
-    until(http_ok(f"http://127.0.0.1:{router.ports['function']}/_/ready"))
+    eventually(http_ok(f"http://127.0.0.1:{router.ports['function']}/_/ready"))
     yield router
     router.end()
 
@@ -133,13 +134,13 @@ def test_a_call_waits_for_a_function_that_starts_again_but_one_cut_off_fails(rou
 def test_a_call_goes_on_when_its_caller_hangs_up_as_a_kicker_does(router: Router) -> None:
     with socket.create_connection(("127.0.0.1", router.ports["router"])) as caller:
         caller.sendall(b"POST /function/invoices/slow HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nkick")
-        until(lambda: "begun POST /slow" in router.made())
-    until(lambda: "POST /slow kick\n" in router.made())
+        eventually(lambda: "begun POST /slow" in router.made())
+    eventually(lambda: "POST /slow kick\n" in router.made())
 
 
 def test_the_schedule_is_kept(router: Router) -> None:
-    until(lambda: router.made().count("POST / \n") >= 2)
-    until(lambda: '"message": "schedule"' in (router.folder / "router.log").read_text())
+    eventually(lambda: router.made().count("POST / \n") >= 2)
+    eventually(lambda: '"message": "schedule"' in (router.folder / "router.log").read_text())
     lines = (router.folder / "router.log").read_text().splitlines()
     line = next(line for line in map(json.loads, lines) if line["message"] == "schedule")
     assert (line["function"], line["status"]) == ("invoices", 200)

@@ -13,7 +13,8 @@ import pytest
 from local.data_folder import DataFolder
 from local.ready import http_ok
 from tests.hostile import AMBIGUOUS, everything, sent
-from tests.local.conftest import ROOT, environment, until
+from tests.local.conftest import ROOT, environment
+from tests.support.waiting import eventually
 
 HANDLER = """
 import time
@@ -69,8 +70,8 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             start(str(index), FUNCTION_DIR=str(folder / "function"), PORT=str(ports[name]))
         start("-c", ROUTER, "--port", str(ports["router"]), "--routes", str(folder / "routes.json"))
         for name in routes:
-            until(http_ok(f"http://127.0.0.1:{ports[name]}/_/ready"))
-        until(http_ok(f"http://127.0.0.1:{ports['router']}/healthz"))
+            eventually(http_ok(f"http://127.0.0.1:{ports[name]}/_/ready"))
+        eventually(http_ok(f"http://127.0.0.1:{ports['router']}/healthz"))
         yield ports["router"]
 
 
@@ -170,7 +171,7 @@ def test_readers_that_do_not_read_are_cut_off_and_their_threads_come_back(port: 
     with ExitStack() as stack:
         ask = b"GET /function/invoices/stream HTTP/1.1\r\nHost: x\r\n\r\n"
         readers = [stack.enter_context(sent(port, ask, 4096)) for _ in range(READERS)]
-        until(lambda: answer(port, "/ended").count(b"yes") == READERS)
+        eventually(lambda: answer(port, "/ended").count(b"yes") == READERS)
         for reader in readers:
             with suppress(ConnectionResetError):
                 while received := reader.recv(1 << 20):
@@ -179,5 +180,5 @@ def test_readers_that_do_not_read_are_cut_off_and_their_threads_come_back(port: 
 
 def test_a_call_goes_on_when_its_caller_hangs_up_as_a_kicker_does(port: int) -> None:
     with sent(port, b"POST /function/invoices/work HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"):
-        until(lambda: json.loads(answer(port, "/worked")))
-    until(lambda: json.loads(answer(port, "/worked")) == ["begun", "done"])
+        eventually(lambda: json.loads(answer(port, "/worked")))
+    eventually(lambda: json.loads(answer(port, "/worked")) == ["begun", "done"])

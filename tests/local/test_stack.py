@@ -18,7 +18,8 @@ from pymongo import MongoClient
 from local.process import StartError
 from local.servers import Servers
 from local.stack import Stack
-from tests.local.conftest import alive, environment, until
+from tests.local.conftest import alive, environment
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def test_a_stack(running: Stack, root: Path, tmp_path: Path) -> None:
     # one that is killed comes back on its port, and local.json says so
     old = info["processes"]["invoices"]
     os.killpg(old, signal.SIGKILL)
-    until(lambda: json.loads(file.read_text())["processes"].get("invoices", old) != old)
+    eventually(lambda: json.loads(file.read_text())["processes"].get("invoices", old) != old)
     running.wait_ready()
     assert told(running)["pid"] == running.info["processes"]["invoices"] != old
 
@@ -134,25 +135,27 @@ def up(root: Path, data: Path, *arguments: str) -> subprocess.Popen[str]:
 def test_nothing_survives_the_supervisor(root: Path, tmp_path: Path, end: signal.Signals) -> None:
     file = tmp_path / "data" / "local.json"
     supervisor = up(root, tmp_path / "data")
-    until(file.exists, 60)
+    eventually(file.exists, 60)
     pids = json.loads(file.read_text())["processes"].values()
     assert len(pids) == 7
 
     supervisor.send_signal(end)
 
     supervisor.wait(15)
-    until(lambda: not any(alive(pid) for pid in pids))
-    until(lambda: not file.exists())
+    eventually(lambda: not any(alive(pid) for pid in pids))
+    eventually(lambda: not file.exists())
 
 
 def test_a_stack_killed_while_starting_leaves_nothing(root: Path, tmp_path: Path) -> None:
     supervisor = up(root, tmp_path / "data")
-    until((tmp_path / "data" / "log" / "minio.log").exists, 20)
+    eventually((tmp_path / "data" / "log" / "minio.log").exists, 20)
 
     supervisor.kill()
 
     supervisor.wait(5)
-    until(lambda: str(tmp_path / "data") not in subprocess.run(["ps", "axww"], capture_output=True, text=True).stdout)
+    eventually(
+        lambda: str(tmp_path / "data") not in subprocess.run(["ps", "axww"], capture_output=True, text=True).stdout
+    )
     with Servers(root, tmp_path / "data") as servers:  # and the data can be used again
         assert servers.info["processes"]
 
@@ -163,10 +166,10 @@ def test_a_stack_ends_with_the_make_that_started_it(root: Path, tmp_path: Path) 
         f".PHONY: local\nlocal:\n\t@exec {sys.executable} -m local up --data {tmp_path / 'data'} --parent $$PPID\n"
     )
     make = subprocess.Popen(["make", "local"], cwd=root, env=environment(), stdout=subprocess.DEVNULL)
-    until(file.exists, 60)
+    eventually(file.exists, 60)
     pids = json.loads(file.read_text())["processes"].values()
 
     make.kill()
 
     make.wait(5)
-    until(lambda: not any(alive(pid) for pid in pids), 15)
+    eventually(lambda: not any(alive(pid) for pid in pids), 15)

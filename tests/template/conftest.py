@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -18,14 +17,6 @@ import pytest
 
 INDEX = Path(__file__).parents[2] / "template/python3-http/index.py"
 SECONDS = 10  # a wait longer than this has failed
-
-
-def until(condition: Callable[[], object], seconds: float = SECONDS) -> None:
-    """Wait for the condition; fail when it does not come true."""
-    ends = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends, "waited in vain"
-        time.sleep(0.005)
 
 
 @dataclass

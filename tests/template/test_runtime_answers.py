@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.hostile import everything, sent
-from tests.template.conftest import until
+from tests.support.waiting import eventually
 
 HANDLER = """
 import dataclasses, datetime, decimal, uuid
@@ -292,11 +292,11 @@ def test_what_lies_in_temporary_files_is_bounded(functions):
         client.sendall(b"x")
         assert client.recv(12).endswith(b"200")
     with begin(2 * limit, 2 * limit - 1) as client:  # what is refused is in a file until then
-        until(lambda: sum(files()) > 1.9 * limit)
+        eventually(lambda: sum(files()) > 1.9 * limit)
         assert sum(files()) <= 2 * limit
         client.sendall(b"x")
         assert client.recv(12).endswith(b"413")
-    until(lambda: files() == [])
+    eventually(lambda: files() == [])
     with begin(2 * limit + 1, 0) as client:  # and nothing is read of more
         assert client.recv(12).endswith(b"413")
         assert files() == []

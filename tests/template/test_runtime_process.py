@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.hostile import sent
-from tests.template.conftest import until
+from tests.support.waiting import eventually
 
 SLOW = """
 import pathlib, sys, threading, time
@@ -107,7 +107,7 @@ def test_calls_wait_for_a_slow_import(functions):
     )
     function = functions.spawn(source, PORT=str(port))
     function.port = port
-    until((function.folder / "importing").exists)
+    eventually((function.folder / "importing").exists)
     connection = function.connect()
     connection.request("GET", "/")
     (function.folder / "go").touch()
@@ -124,7 +124,7 @@ def test_the_watchdog_is_told_once_the_port_is_open(functions, tmp_path):
         "def handle(event, context): return 'done'\n", PORT=str(port), TMPDIR=str(lock.parent), suppress_lock="true"
     )
     function.port = port
-    until(lock.exists)
+    eventually(lock.exists)
     assert function.call("/").body == b"done"
 
 
@@ -160,9 +160,9 @@ def test_sigint_waits_for_calls_but_not_for_more(functions):
     function = functions.start(SLOW, healthcheck_interval="60s")
     with concurrent.futures.ThreadPoolExecutor() as pool:
         call = pool.submit(function.call, "/wait")
-        until((function.folder / "begun").exists)
+        eventually((function.folder / "begun").exists)
         function.signal(signal.SIGINT)
-        until(lambda: function.call("/_/ready").status == 503)
+        eventually(lambda: function.call("/_/ready").status == 503)
         (function.folder / "go").touch()
         assert call.result().body == b"done"
     assert function.exit_code() == 0
@@ -173,9 +173,9 @@ def test_draining_serves_what_is_in_flight_and_what_still_comes(functions):
     function = functions.start(SLOW)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         call = pool.submit(function.call, "/wait")
-        until((function.folder / "begun").exists)
+        eventually((function.folder / "begun").exists)
         function.signal()
-        until(lambda: function.call("/_/ready").status == 503)
+        eventually(lambda: function.call("/_/ready").status == 503)
         assert function.call("/_/health").status == 200
         assert function.call("/late").body == b"done"
         time.sleep(0.3)  # longer than the quiet time: the call in flight must hold the end back
@@ -210,7 +210,7 @@ def test_a_slow_reader_gets_all_of_its_answer(functions, number):
     with sent(function.port, b"GET /big HTTP/1.0\r\n\r\n", buffer=4096) as client:
         received = len(client.recv(1 << 16))
         function.signal(number)
-        until(lambda: function.call("/_/ready").status == 503)
+        eventually(lambda: function.call("/_/ready").status == 503)
         for _ in range(10):  # in all longer than the quiet time
             time.sleep(0.03)
             received += len(client.recv(1 << 16))
@@ -247,7 +247,7 @@ def test_sigterm_under_load_loses_nothing(functions):
 
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         callers = [pool.submit(callers_until_unready, number) for number in range(16)]
-        until(lambda: len(statuses) > 200)
+        eventually(lambda: len(statuses) > 200)
         function.signal()
         for caller in callers:
             caller.result()
@@ -260,7 +260,7 @@ def test_the_drain_is_bounded(functions):
     function = functions.start(SLOW, DRAIN_SECONDS="1")
     with concurrent.futures.ThreadPoolExecutor() as pool:
         call = pool.submit(function.call, "/wait")
-        until((function.folder / "begun").exists)
+        eventually((function.folder / "begun").exists)
         began = time.monotonic()
         function.signal()
         assert function.exit_code() == 0
@@ -287,7 +287,7 @@ def test_a_stream_is_closed_when_its_reader_hangs_up(functions):
     assert answer.read(5) == b"first"
     answer.close()
     connection.close()
-    until((function.folder / "stream-closed").exists)
+    eventually((function.folder / "stream-closed").exists)
     assert function.access("/stream")["aborted"] is True
     assert function.call("/").body == b"done"
 
@@ -298,7 +298,7 @@ def test_a_stream_waits_for_its_reader(functions):
         "def stream():\n    global made\n    for _ in range(1000):\n        made += 1\n        yield b'x' * 100_000\n"
     )
     with sent(function.port, b"GET /s HTTP/1.0\r\n\r\n", buffer=4096):
-        until(lambda: function.call("/").json()[0] > 10)
+        eventually(lambda: function.call("/").json()[0] > 10)
         time.sleep(0.3)
         assert function.call("/").json()[0] < 110  # of 100 kB, nearly all of them in the kernel
 
@@ -307,7 +307,7 @@ def test_threads_are_a_setting(functions):
     function = functions.start(SLOW, THREADS="2")
     with concurrent.futures.ThreadPoolExecutor() as pool:
         calls = [pool.submit(function.call, "/wait") for _ in range(2)]
-        until((function.folder / "begun").exists)
+        eventually((function.folder / "begun").exists)
         third = pool.submit(function.call, "/third")
         with pytest.raises(TimeoutError):
             third.result(0.3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -25,6 +24,7 @@ from mailroom.platform.worker import Worker
 from mailroom.services import Services
 from mailroom.web.endpoints import Route, routes
 from tests.integration.notifications.relay import Relay
+from tests.support.waiting import eventually
 
 # Nothing waits for these limits to pass: a test that is about one sets it.
 SETTINGS = {
@@ -35,14 +35,6 @@ SETTINGS = {
     "smtp_data_timeout_seconds": 20.0,
     "send_wait_seconds": 20.0,
 }
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Waits until `holds`, which asks something that another thread or process changes."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
+from tests.support.ports import free_port
+
 Fault = Callable[["Peer"], Awaitable[str | None]]
 
 
@@ -132,7 +134,7 @@ class Relay:
                 return Peer(relay)
 
         implicit = self.tls if self.implicit_tls else None
-        port = self.port or _free_port()
+        port = self.port or free_port()
         self._controller = Scripted(_Handler(self), hostname="127.0.0.1", port=port, ssl_context=implicit)
         self._controller.start()
         self.port = self._controller.port
@@ -218,12 +220,3 @@ class _Handler:
             raise asyncio.CancelledError
         received.taken = text == ""
         return text or "250 taken"
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -24,8 +24,9 @@ from mailroom.notifications.outbox.changes import FinishedAttempt
 from mailroom.notifications.outbox.claims import ClaimedMessage
 from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.outbox.outcomes import Decision
-from tests.integration.notifications.conftest import Mail, eventually
+from tests.integration.notifications.conftest import Mail
 from tests.integration.notifications.relay import Peer, Relay, call
+from tests.support.waiting import eventually
 
 HELLO = {"emailTo": "anna@example.com", "subject": "Hello", "message": "<p>x</p>"}
 ROOT = Path(__file__).parents[3]

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.notifications.conftest import Mail, eventually
+from tests.integration.notifications.conftest import Mail
 from tests.integration.notifications.relay import Fault, Relay, disconnect, hang, reply, reply_and_close
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(params=["PIPELINING", ""], ids=["pipelining", "one-by-one"])

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from mailroom.platform.clock import rfc3339
-from tests.integration.notifications.conftest import Mail, eventually
+from tests.integration.notifications.conftest import Mail
 from tests.integration.notifications.relay import Relay, reply, slow
+from tests.support.waiting import eventually
 
 HELLO = {"emailTo": "anna@example.com", "subject": "Hello", "message": "<p>x</p>"}
 

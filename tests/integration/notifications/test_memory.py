@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.notifications.conftest import Mail, eventually
+from tests.integration.notifications.conftest import Mail
 from tests.integration.notifications.relay import Relay, slow
+from tests.support.waiting import eventually
 
 BIG = {"filename": "a.bin", "content": base64.b64encode(bytes(500)).decode()}
 

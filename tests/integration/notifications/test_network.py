@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.faults.proxy import Proxy
-from tests.integration.notifications.conftest import Mail, eventually
+from tests.integration.notifications.conftest import Mail
 from tests.integration.notifications.relay import Relay, call
+from tests.support.waiting import eventually
 
 HELLO = {"emailTo": "a@example.com", "subject": "Hello", "message": "<p>x</p>"}
 

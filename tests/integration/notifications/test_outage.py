@@ -12,8 +12,9 @@ from pymongo.errors import AutoReconnect
 from mailroom.notifications import app as serving
 from mailroom.notifications import worker as working
 from mailroom.notifications.outbox.outbox import Outbox
-from tests.integration.notifications.conftest import SETTINGS, Client, Mail, eventually
+from tests.integration.notifications.conftest import SETTINGS, Client, Mail
 from tests.integration.notifications.relay import Relay, slow
+from tests.support.waiting import eventually
 
 HELLO = {"emailTo": "a@example.com", "subject": "Hello", "message": "<p>x</p>"}
 
