@@ -19,6 +19,7 @@ import pytest
 import urllib3
 from minio import Minio
 
+from tests.support.processes import alive
 from tests.support.waiting import eventually
 
 START_SECONDS, STOP_SECONDS, COMMAND_SECONDS, CALL_SECONDS = 90.0, 30.0, 60.0, 30.0
@@ -68,7 +69,7 @@ class Stack:
         self._process.terminate()
         if kill:
             router = self.info["processes"]["router"]
-            eventually(lambda: not _alive(router), STOP_SECONDS, "the end of the router")
+            eventually(lambda: not alive(router), STOP_SECONDS, "the end of the router")
         for name in kill:
             with suppress(ProcessLookupError):
                 self.signal(name, signal.SIGKILL)
@@ -172,11 +173,3 @@ class Client:
 def _accepted(answer: urllib3.BaseHTTPResponse) -> Any:
     assert answer.status < 400, answer.data
     return answer.json()
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

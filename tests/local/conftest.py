@@ -1,13 +1,12 @@
 """A stack of its own for these tests: a stack.yml with two small functions, a runtime and a set-up of no needs."""
 
-import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.processes import ROOT
+
 STACK = """
 functions:
   invoices:
@@ -103,14 +102,3 @@ def root(tmp_path: Path) -> Path:
     (root / "stack.yml").write_text(STACK)
     shutil.copytree(ROOT / "local", root / "local", ignore=shutil.ignore_patterns("__pycache__"))
     return root
-
-
-def alive(pid: int) -> bool:
-    """Whether this process runs; a zombie does not."""
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout.strip()
-    return bool(state) and not state.startswith("Z")
-
-
-def environment() -> dict[str, str]:
-    """For a process that imports `local` from a root."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

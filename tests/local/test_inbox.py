@@ -2,11 +2,10 @@
 
 import json
 import smtplib
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
@@ -16,23 +15,23 @@ import pytest
 
 from local.data_folder import DataFolder
 from local.ready import http_ok
-from tests.local.conftest import ROOT
+from tests.support.processes import running
 from tests.support.waiting import eventually
 
 EVIL = "<script>alert(1)</script>"
 
 
 class Inbox:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.folder, self.stack = folder, stack
         ports = DataFolder(folder / "data").ports(["smtp", "http"])
         self.smtp, self.url = ports["smtp"], f"http://127.0.0.1:{ports['http']}"
-        self.command = [sys.executable, "-m", "local.inbox", "--mail", str(folder / "mail")]
+        self.command = ["-m", "local.inbox", "--mail", str(folder / "mail")]
         self.command += ["--smtp-port", str(self.smtp), "--http-port", str(ports["http"])]
         self.start()
 
     def start(self) -> None:
-        self.process = subprocess.Popen(self.command, cwd=ROOT)
+        self.process = self.stack.enter_context(running(*self.command))
         eventually(http_ok(f"{self.url}/healthz"))
 
     def kill(self) -> None:
@@ -54,9 +53,8 @@ class Inbox:
 
 @pytest.fixture
 def inbox(tmp_path: Path) -> Iterator[Inbox]:
-    inbox = Inbox(tmp_path)
-    yield inbox
-    inbox.kill()
+    with ExitStack() as stack:
+        yield Inbox(tmp_path, stack)
 
 
 def mail(subject: str) -> EmailMessage:

@@ -6,9 +6,9 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,13 @@ import pytest
 from local.data_folder import DataFolder
 from local.ready import http_ok
 from local.schedule import _seconds_to_next
-from tests.local.conftest import environment
+from tests.support.processes import running
 from tests.support.waiting import eventually
 
 
 class Router:
-    def __init__(self, root: Path, folder: Path) -> None:
-        self.root, self.folder = root, folder
+    def __init__(self, root: Path, folder: Path, stack: ExitStack) -> None:
+        self.root, self.folder, self.stack = root, folder, stack
         self.ports = DataFolder(folder / "data").ports(["router", "function", "nobody"])
         routes = {
             "invoices": {"url": f"http://127.0.0.1:{self.ports['function']}", "schedule": "* * * * * *"},
@@ -36,19 +36,15 @@ class Router:
         self.function = self.start_function()
         arguments = ["--port", str(self.ports["router"]), "--routes", str(folder / "routes.json")]
         with (folder / "router.log").open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "local.router", *arguments], cwd=root, env=environment(), stderr=log
-            )
+            self.stack.enter_context(running("-m", "local.router", *arguments, cwd=root, stderr=log))
         eventually(http_ok(f"http://127.0.0.1:{self.ports['router']}/healthz"))
 
-    def start_function(self) -> subprocess.Popen[bytes]:
+    def start_function(self) -> subprocess.Popen[str]:
         own = {"HOST": "127.0.0.1", "PORT": str(self.ports["function"]), "SECRETS_DIR": str(self.folder / "secrets")}
-        process = subprocess.Popen(
-            [sys.executable, str(self.root / "template" / "python3-http" / "index.py")],
-            env={**os.environ, **own, "FUNCTION_DIR": str(self.calls.parent)},
-        )
-        self.function = process
-        return process
+        index = self.root / "template" / "python3-http" / "index.py"
+        environment = {**os.environ, **own, "FUNCTION_DIR": str(self.calls.parent)}
+        self.function = self.stack.enter_context(running(index, env=environment))
+        return self.function
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.ports["router"], timeout=10)
@@ -61,18 +57,13 @@ class Router:
     def made(self) -> str:
         return self.calls.read_text() if self.calls.exists() else ""
 
-    def end(self) -> None:
-        for process in (self.process, self.function):
-            process.kill()
-            process.wait()
-
 
 @pytest.fixture
 def router(root: Path, tmp_path: Path) -> Iterator[Router]:
-    router = Router(root, tmp_path)
-    eventually(http_ok(f"http://127.0.0.1:{router.ports['function']}/_/ready"))
-    yield router
-    router.end()
+    with ExitStack() as stack:
+        router = Router(root, tmp_path, stack)
+        eventually(http_ok(f"http://127.0.0.1:{router.ports['function']}/_/ready"))
+        yield router
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 import json
 import select
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -13,7 +11,7 @@ import pytest
 from local.data_folder import DataFolder
 from local.ready import http_ok
 from tests.hostile import AMBIGUOUS, everything, sent
-from tests.local.conftest import ROOT, environment
+from tests.support.processes import ROOT, inherited, running
 from tests.support.waiting import eventually
 
 HANDLER = """
@@ -61,10 +59,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     with ExitStack() as stack:
 
         def start(*command: str, **more: str) -> None:
-            process = stack.enter_context(
-                subprocess.Popen([sys.executable, *command], cwd=ROOT, env={**environment(), **more})
-            )
-            stack.callback(process.kill)
+            stack.enter_context(running(*command, env=inherited() | more))
 
         for name in routes:
             start(str(index), FUNCTION_DIR=str(folder / "function"), PORT=str(ports[name]))

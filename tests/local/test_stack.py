@@ -18,7 +18,7 @@ from pymongo import MongoClient
 from local.process import StartError
 from local.servers import Servers
 from local.stack import Stack
-from tests.local.conftest import alive, environment
+from tests.support.processes import alive, inherited
 from tests.support.waiting import eventually
 
 
@@ -124,7 +124,7 @@ def up(root: Path, data: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "local", "up", "--data", str(data), *arguments],
         cwd=root,
-        env=environment(),
+        env=inherited(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -165,7 +165,7 @@ def test_a_stack_ends_with_the_make_that_started_it(root: Path, tmp_path: Path) 
     (root / "Makefile").write_text(
         f".PHONY: local\nlocal:\n\t@exec {sys.executable} -m local up --data {tmp_path / 'data'} --parent $$PPID\n"
     )
-    make = subprocess.Popen(["make", "local"], cwd=root, env=environment(), stdout=subprocess.DEVNULL)
+    make = subprocess.Popen(["make", "local"], cwd=root, env=inherited(), stdout=subprocess.DEVNULL)
     eventually(file.exists, 60)
     pids = json.loads(file.read_text())["processes"].values()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from local.stack_file import StackError, read_stack, substitute
-from tests.local.conftest import ROOT
+from tests.support.processes import ROOT
 
 
 @pytest.mark.parametrize(

@@ -5,29 +5,24 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from mailroom.services import Services
 from tests.integration.api.conftest import document
-
-ROOT = Path(__file__).parents[3]
+from tests.support.functions import Functions
+from tests.support.processes import ROOT
 
 
 @pytest.fixture
-def port(indexed: Services) -> Iterator[int]:
+def port(indexed: Services, tmp_path: Path) -> Iterator[int]:
     settings = indexed.settings
     environment = {
-        "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
-        "FUNCTION_DIR": str(ROOT / "functions/invoices"),
-        "PORT": "0",
         "MAX_BODY_BYTES": "10000",
         "SECRETS_DIR": str(settings.secrets_dir),
         "MONGODB_DATABASE": settings.mongodb_database,
@@ -35,12 +30,8 @@ def port(indexed: Services) -> Iterator[int]:
         "CORS_ORIGINS": "https://books.example.com",
         "RATE_LIMIT_PER_MINUTE": "30",
     }
-    command = [sys.executable, str(ROOT / "template/python3-http/index.py")]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        address = next(json.loads(line) for line in process.stderr if '"serving"' in line)["address"]
-        yield int(address.rpartition(":")[2])
-        process.kill()
+    with ExitStack() as stack:
+        yield Functions(tmp_path, stack).start(ROOT / "functions/invoices", **environment).port
 
 
 @pytest.fixture

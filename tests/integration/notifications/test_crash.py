@@ -12,8 +12,8 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,10 @@ from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.outbox.outcomes import Decision
 from tests.integration.notifications.conftest import Mail
 from tests.integration.notifications.relay import Peer, Relay, call
+from tests.support.processes import ROOT, running
 from tests.support.waiting import eventually
 
 HELLO = {"emailTo": "anna@example.com", "subject": "Hello", "message": "<p>x</p>"}
-ROOT = Path(__file__).parents[3]
 
 StartChild = Callable[..., subprocess.Popen[str]]
 
@@ -37,29 +37,22 @@ StartChild = Callable[..., subprocess.Popen[str]]
 @pytest.fixture
 def start_child() -> Iterator[StartChild]:
     """Starts a function as a process of its own with the settings of `mail`; it is ready when this returns."""
-    started: list[subprocess.Popen[str]] = []
 
     def start(mail: Mail, function: str, point: str = "", **headers: str) -> subprocess.Popen[str]:
         settings = mail.services.settings
         environment = {name.upper(): str(getattr(settings, name)) for name in type(settings).__dataclass_fields__}
         environment |= {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
         environment |= {"API_KEY": mail.client.key, "HEADERS": json.dumps(headers)}
-        process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("child.py")), function, point],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+        child = Path(__file__).with_name("child.py")
+        process = stack.enter_context(
+            running(child, function, point, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         )
-        started.append(process)
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         return process
 
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
+    with ExitStack() as stack:
+        yield start
 
 
 def say(process: subprocess.Popen[str], line: Any) -> None:
@@ -78,7 +71,7 @@ def stopped(pid: int) -> bool:
 
 
 def killed(process: subprocess.Popen[str]) -> bool:
-    return process.wait(10) == -signal.SIGKILL
+    return process.wait(60) == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("policy", ["resend", "hold"])
