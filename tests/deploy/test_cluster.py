@@ -13,7 +13,7 @@ import pytest
 from tests.deploy.cluster import FUNCTIONS, SERVERS, Cluster
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deploy"), pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,8 @@ import pytest
 from tests.hostile import AMBIGUOUS, everything, sent
 from tests.support.ports import free_port
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deploy")]
+
 ROOT = Path(__file__).resolve().parents[2]
 KILLED = ("invoice-events", "invoice-importer", "invoices", "notifications", "notification-sender", "router")
 KILLED_SERVERS = ("mongo", "minio", "mailpit", "schedule")

@@ -54,7 +54,12 @@ def stream():
 """
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
-pytestmark = [pytest.mark.usefixtures("docker"), pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("deploy"),
+    pytest.mark.usefixtures("docker"),
+    pytest.mark.timeout(600),
+]
 Start = Callable[..., tuple[str, str]]
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.deploy import schemas
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deploy")]
+
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = Path(__file__).parent / "kubeconform"
 OVERLAYS = sorted(folder.name for folder in (ROOT / "k8s/overlays").iterdir())

@@ -15,6 +15,8 @@ from local.stack import Stack
 from tests.integration.invoices.files import csv, line
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.xdist_group("stack")  # one stack for all of them
+
 GOLDEN = Path(__file__).parents[1] / "unit" / "events" / "golden" / "put.json"
 MAIL = {"emailTo": "someone@example.com", "subject": "Hello", "message": "<p>It <b>works</b>.</p>"}
 

@@ -15,6 +15,8 @@ from tests.e2e.test_first_path import GOLDEN, MAIL, call, done
 from tests.integration.invoices.files import csv, line
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.xdist_group("stack")  # one stack for all of them
+
 
 def deliver(stack: Stack, key: str, version_id: str):
     """Posts the event of an upload, as MinIO would."""

@@ -18,6 +18,8 @@ from pymongo.errors import OperationFailure
 from local.stack import Stack
 from mailroom.deploy.permissions import MONGODB
 
+pytestmark = pytest.mark.xdist_group("stack")  # one stack for all of them
+
 UNAUTHORIZED = 13
 NOTHING = {"_id": "of test_rights"}
 ACTIONS: dict[str, Callable[[Any], Any]] = {

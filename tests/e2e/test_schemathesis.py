@@ -22,6 +22,8 @@ def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("schemathesis")
 @pytest.mark.parametrize("function", ["invoices", "notifications"])
 def test_every_answer_is_as_the_contract_says(own_stack: Stack, function: str, tmp_path: Path):
     base = f"{own_stack.info['gateway']}/function/{function}"

@@ -15,6 +15,8 @@ from local.demo.client import Client
 from local.stack import Stack
 from mailroom.platform.api_keys import CACHE_SECONDS
 
+pytestmark = pytest.mark.xdist_group("stack")  # one stack for all of them
+
 LEAST_LENGTH = 8  # shorter ones are names
 
 

@@ -40,7 +40,7 @@ LARGE_ROWS, EACH_BAD = 2500, 50
 LATER_SECONDS = 12.0  # a restart takes less, so the earlier stack seldom sends this mail
 LAST_SECONDS = 60.0  # for work that goes on after the upgrade
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("upgrade"), pytest.mark.timeout(300)]
 
 
 def line(number: object, *, supplier: str = "Acme GmbH", gross: str = "119.00", status: str = "open") -> str:

@@ -49,6 +49,7 @@ def big(make_services: Callable[..., Services]) -> Bucket:
     return Bucket(services)
 
 
+@pytest.mark.slow
 def test_a_line_of_256_mebibytes_is_one_rejected_row(big: Bucket):
     # Random words, since zeros would be a gzip bomb; the plain file would only take longer to upload.
     words = (b"".join(b"%08x" % ((n * 2654435761 + m) % 2**32) for m in range(1 << 14)) for n in range(4))
@@ -68,6 +69,7 @@ def test_a_giant_field_is_a_rejected_row(big: Bucket):
     assert peak < MOST_BYTES
 
 
+@pytest.mark.slow
 def test_a_thousand_rows_near_the_limit_are_not_held_at_once(big: Bucket):
     row = ",".join(["y" * 90_000] * 10) + "\n"
     job, peak = _import(big, _zipped(iter([HEADER.encode(), line(0).encode(), *[row.encode()] * 150])))
@@ -75,6 +77,7 @@ def test_a_thousand_rows_near_the_limit_are_not_held_at_once(big: Bucket):
     assert peak < MOST_BYTES
 
 
+@pytest.mark.slow
 def test_a_gzip_bomb_is_refused(big: Bucket):
     bomb = gzip.compress((HEADER + line(1)).encode() + b"x" * (400 * MEBIBYTE))
     job, peak = _import(big, bomb)

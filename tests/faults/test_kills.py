@@ -62,6 +62,7 @@ def test_a_kill_behind_the_end_loses_no_mail_about_it(make_world: Callable[[int]
     world.check()
 
 
+@pytest.mark.slow
 def test_kills_at_random_moments(make_world: Callable[[int], World]):
     seed = int(os.environ.get("MAILROOM_SEED", time.time_ns() % 1_000_000))
     print(f"MAILROOM_SEED={seed}")
@@ -84,6 +85,7 @@ def test_kills_at_random_moments(make_world: Callable[[int], World]):
     print(f"{kills} kills in {runs} imports")
 
 
+@pytest.mark.slow
 def test_every_place_is_one_that_an_import_passes(make_world: Callable[[int], World]):
     world = make_world(30)
     for place in PLACES:

@@ -82,6 +82,7 @@ def test_connections_to_the_object_store_cut_in_mid_batch(make_world: Callable[.
     world.check()
 
 
+@pytest.mark.slow
 def test_an_answer_cut_anywhere_is_never_taken_for_a_whole_one(make_world: Callable[..., World]):
     world = make_world(300)
     endpoint = urlsplit(world.settings.s3_endpoint)

@@ -16,7 +16,11 @@ from tests.faults.child import Fault
 from tests.faults.world import World
 from tests.integration.invoices.files import counts, csv, line
 
-WRITING = ("chunk taken", "batch read", "rejects kept", "half written", "written")
+WRITING = (
+    "half written",
+    "written",
+    *(pytest.param(place, marks=pytest.mark.slow) for place in ("chunk taken", "batch read", "rejects kept")),
+)
 LEAST_KILLS = 20
 LONGEST_LIFE_SECONDS = 0.7
 
@@ -54,6 +58,7 @@ def test_one_of_two_dies_or_stands_still_in_mid_chunk(
         world.check()
 
 
+@pytest.mark.slow
 def test_workers_killed_and_stopped_at_random(make_world: Callable[..., World]):
     seed = int(os.environ.get("MAILROOM_SEED", time.time_ns() % 1_000_000))
     print(f"MAILROOM_SEED={seed}")

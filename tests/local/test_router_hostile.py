@@ -14,6 +14,8 @@ from tests.hostile import AMBIGUOUS, everything, sent
 from tests.support.processes import ROOT, inherited, running
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.xdist_group("router")  # its tests share a process
+
 HANDLER = """
 import time
 

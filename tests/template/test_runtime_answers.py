@@ -12,6 +12,8 @@ import pytest
 from tests.hostile import everything, sent
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.xdist_group("answers")  # its tests share a process
+
 HANDLER = """
 import dataclasses, datetime, decimal, uuid
 from werkzeug import Response

@@ -4,6 +4,8 @@ import http.client
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("app")  # its tests share a process
+
 IN_FLASK = """
 import pathlib
 import flask

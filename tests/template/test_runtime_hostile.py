@@ -4,6 +4,8 @@ import pytest
 
 from tests.hostile import AMBIGUOUS, everything
 
+pytestmark = pytest.mark.xdist_group("hostile")  # its tests share a process
+
 HANDLER = """
 def handle(event, context):
     return [event.method, event.path, event.body.decode(), event.headers.get("X-Role")]

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("logs")  # its tests share a process
+
 HANDLER = """
 import logging, threading, warnings
 log = logging.getLogger("mine")

@@ -21,6 +21,8 @@ from mailroom.invoices.views.lists import Queries
 from tests.conftest import ROOT, Addresses
 from tests.integration.api.conftest import CREATED, IMPORT, document
 
+pytestmark = pytest.mark.xdist_group("planner")  # its tests share a process
+
 # Among the invoices of `queries`: what nearly all have, what a few have, and what one has.
 COMMON = {
     "supplier": "acme gmbh",

@@ -321,6 +321,7 @@ def test_a_bucket_that_is_not_there_is_named(world: World, make_services) -> Non
         World(services, open_archive(services)).back_up()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backup_to", ["folder"], indirect=True)
 def test_every_document_is_there_whatever_its_size(world: World) -> None:
     """Batches end by number and by bytes."""
