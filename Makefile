@@ -7,10 +7,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 RUN := $(VENV)/installed-local
+# Each worker has its own servers. Tests in one group (pytest.mark.xdist_group) share a worker.
+TESTS_AT_ONCE ?= 2
+PYTEST = $(BIN)/python -m pytest --numprocesses $(TESTS_AT_ONCE) --dist loadgroup
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test bench bench-quick bench-api bench-mail lint audit clean lock images up down logs verify doctor
+.PHONY: help setup demo local test test-all bench bench-quick bench-api bench-mail lint audit clean lock images up down logs verify doctor
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -23,9 +26,15 @@ demo: $(RUN) ## Start everything on a throw-away folder, import invoices, send a
 local: $(RUN) ## Run everything until Ctrl-C; data is kept in .mailroom/
 	@exec $(BIN)/python -m local up --parent $$PPID
 
-test: $(STAMP) ## Run all tests, against real servers
+test: $(STAMP) ## Run the tests against real servers, without the slow ones: about 6 minutes on two cores
 	@$(BIN)/python -m local tools
-	@$(BIN)/python -m pytest
+	@echo "Running the tests that are not marked slow, $(TESTS_AT_ONCE) at once. make test-all runs all."
+	@$(PYTEST) -m "not slow"
+
+test-all: $(STAMP) ## Run all tests: also random kills, many seeds, large files, fuzzing, an upgrade, deployments
+	@$(BIN)/python -m local tools
+	@echo "Running all tests, $(TESTS_AT_ONCE) at once: about 15 minutes on two cores, more with Docker and a cluster."
+	@$(PYTEST)
 
 bench: $(STAMP) ## Measure the importer, the sender and the API; writes the table of the importer in docs/lab/performance.md
 	@$(BIN)/python -m bench

@@ -74,6 +74,9 @@ def make_services(addresses: Addresses, tmp_path: Path) -> Iterator[Callable[...
         invoices_bucket=f"invoices-{unique}",
         rejects_bucket=f"rejects-{unique}",
         attachments_bucket=f"attachments-{unique}",
+        # A busy machine is no reason to fail. A test about time-outs sets its own.
+        mongodb_timeout_seconds=60.0,
+        s3_timeout_seconds=60.0,
     )
     made: list[Services] = []
 
