@@ -23,7 +23,7 @@ from pymongo import MongoClient
 
 from bench.processes import ROOT
 from bench.servers import BenchStack
-from local.demo.client import Client
+from local.client import Client
 from local.process import Program, StartError
 from local.tools import ToolError, say
 from samples.generate import HEADER, rows

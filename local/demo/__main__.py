@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.live import Live
 
 from local import tools
+from local.client import Client, DemoError, wait_for
 from local.demo import show
-from local.demo.client import Client, DemoError, wait_for
 from local.process import StartError
 from local.stack import Stack
 from local.stack_file import StackError

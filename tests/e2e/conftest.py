@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.demo.client import Client
+from local.client import Client
 from local.stack import Stack
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from local.demo.client import Client
+from local.client import Client
 from local.stack import Stack
 from tests.integration.invoices.files import csv, line
 from tests.support.waiting import eventually

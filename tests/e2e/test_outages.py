@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-from local.demo.client import Client
+from local.client import Client
 from local.stack import Stack
 from tests.e2e.test_first_path import GOLDEN, MAIL, call, done
 from tests.integration.invoices.files import csv, line

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from local import users
-from local.demo.client import Client, DemoError
+from local.client import Client, DemoError
 from local.programs import base_environment
 from local.stack import Stack
 from tests.e2e.conftest import ENVIRONMENT, ROOT

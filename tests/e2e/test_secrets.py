@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import urllib3
 
-from local.demo.client import Client
+from local.client import Client
 from local.stack import Stack
 from mailroom.platform.api_keys import CACHE_SECONDS
 

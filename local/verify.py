@@ -23,7 +23,7 @@ from minio.error import MinioException, S3Error, ServerError
 
 from local import addresses
 
-SECRETS = Path(__file__).parents[2] / "compose" / "secrets"
+SECRETS = Path(__file__).parents[1] / "compose" / "secrets"
 # A lost kick costs a minute, a lost event two or three. A worker may have to wait for a lease to expire.
 WAIT_SECONDS = 240.0
 EVENT_SECONDS = 55.0  # later the reconciliation may find the file: it skips files younger than a minute
