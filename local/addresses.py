@@ -1,6 +1,9 @@
-"""The addresses at which people reach a deployment: from variables, else those of `make up` on this machine."""
+"""The addresses and secrets of a deployment: from variables, else those of `make up` on this machine."""
 
 from collections.abc import Mapping
+from pathlib import Path
+
+SECRETS = Path(__file__).parents[1] / "compose" / "secrets"
 
 
 def gateway(variables: Mapping[str, str]) -> str:
@@ -13,3 +16,9 @@ def s3(variables: Mapping[str, str]) -> str:
     """The URL of the S3 server as people see it: what the functions see may be an address inside Compose's network."""
     here = f"http://127.0.0.1:{variables.get('S3_PORT') or 9000}"
     return variables.get("S3_PUBLIC_ENDPOINT") or variables.get("S3_ENDPOINT") or here
+
+
+def secret(name: str) -> str:
+    """A secret that `make up` made, or an empty text."""
+    file = SECRETS / name
+    return file.read_text().strip() if file.is_file() else ""

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 
 from local import tools
-from local.client import Client, DemoError, wait_for
+from local.client import Client, ClientError, wait_for
 from local.demo import show
 from local.process import StartError
 from local.stack import Stack
@@ -47,7 +47,7 @@ def main(console: Console) -> int:
             Stack(ROOT, Path(folder), quiet=False) as stack,
         ):
             run(Client(stack.info), console)
-    except (DemoError, StartError, StackError, tools.ToolError) as error:
+    except (ClientError, StartError, StackError, tools.ToolError) as error:
         console.print(f"\n[bold red]The demo failed:[/] {error}", soft_wrap=True)
         return 1
     console.print(f"\n[bold green]Everything came out as it should[/], in {time.monotonic() - begin:.0f} s.")
@@ -56,7 +56,7 @@ def main(console: Console) -> int:
 
 
 def run(client: Client, console: Console) -> None:
-    """All steps, each checked. Raises DemoError at the first that came out wrong."""
+    """All steps, each checked. Raises ClientError at the first that came out wrong."""
     imports = import_samples(client, console)
     for name, expected in EXPECTED.items():
         found = tuple(imports[name]["counts"][count] for count in show.COUNTS)
@@ -78,17 +78,19 @@ def run(client: Client, console: Console) -> None:
 
 
 def import_samples(client: Client, console: Console) -> dict[str, Any]:
-    """Uploads the files and waits for their imports, showing how they get on; the imports by file."""
+    """Uploads the files and shows the progress of their imports. Returns the imports by file, when all have ended."""
     console.print(f"\nUploading {len(EXPECTED)} files into the bucket; MinIO tells the importer within 3 s.\n")
     for name in EXPECTED:
         body = "".join(rows(GENERATED_ROWS)).encode() if name == "generated.csv" else (SAMPLES / name).read_bytes()
         client.upload(name, body)
-    imports: list[dict[str, Any]] = []
-    with Live(show.progress(imports), console=console, refresh_per_second=8) as live:
-        for imports in client.imports(_IMPORT_SECONDS):
-            live.update(show.progress(imports))
-            if len(imports) == len(EXPECTED) and all(each["finishedAt"] for each in imports):
-                break
+    with Live(show.progress([]), console=console, refresh_per_second=8) as live:
+
+        def finished() -> list[dict[str, Any]] | None:
+            found: list[dict[str, Any]] = client.get("invoices/imports")["items"][::-1]
+            live.update(show.progress(found))
+            return found if len(found) == len(EXPECTED) and all(each["finishedAt"] for each in found) else None
+
+        imports = wait_for("the end of the imports", finished, _IMPORT_SECONDS)
     console.print()
     for each in imports:
         check(f"the state of the import of {each['key']}", (each["state"], each["error"]), ("done", None))
@@ -118,7 +120,7 @@ def send(client: Client, console: Console) -> None:
 
 def check(what: str, found: object, expected: object) -> None:
     if found != expected:
-        raise DemoError(f"{what}: expected {expected}, found {found}")
+        raise ClientError(f"{what}: expected {expected}, found {found}")
 
 
 if __name__ == "__main__":

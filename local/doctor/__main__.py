@@ -39,12 +39,12 @@ def compose(variables: Mapping[str, str]) -> Iterator[Finding]:
     url = addresses.gateway(variables)
     gateway = checks.gateway(url)
     yield gateway
-    key = variables.get("API_KEY") or _made("api-key")
+    key = variables.get("API_KEY") or addresses.secret("api-key")
     if key and not gateway.fix:
         yield checks.database(url, key)
     if not secrets.fix:
         endpoint = addresses.s3(variables)
-        user, password = _made("minio-root-user"), _made("minio-root-password")
+        user, password = addresses.secret("minio-root-user"), addresses.secret("minio-root-password")
         yield checks.event_rule(endpoint, user, password, variables.get("INVOICES_BUCKET", "invoices"))
 
 
@@ -67,12 +67,6 @@ def openfaas(variables: Mapping[str, str]) -> Iterator[Finding]:
     url = variables.get("OPENFAAS_URL", "http://127.0.0.1:8080").rstrip("/")
     yield checks.engine()
     yield from checks.openfaas(url, variables.get("OPENFAAS_PASSWORD", ""))
-
-
-def _made(name: str) -> str:
-    """A secret that `make up` made, or an empty text."""
-    file = checks.SECRETS / name
-    return file.read_text().strip() if file.is_file() else ""
 
 
 WAYS = {"compose": compose, "kubernetes": kubernetes, "openfaas": openfaas}

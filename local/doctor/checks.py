@@ -7,19 +7,19 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import urllib3
-from minio import Minio
 from minio.error import MinioException
 
+from local.addresses import SECRETS
+from local.client import s3_client
 from local.stack_file import Function, read_stack
 
 ROOT = Path(__file__).parents[2]
-SECRETS = ROOT / "compose" / "secrets"
 COMPOSE = (2, 30)  # docker-compose.yml needs this version
 FUNCTIONS_OF_COMMUNITY_EDITION = 15
 CALL_SECONDS = 5.0
+GATEWAY_FIX = "Is GATEWAY right? Is the stack up (make up)?"
 MAY_BE_EMPTY = ("mailroom-smtp-", "mailroom-dkim-", "mailroom-backup-")
 
 
@@ -71,10 +71,9 @@ def _lacking(wanted: Iterable[str], sizes: Mapping[str, int]) -> list[str]:
 
 def gateway(url: str) -> Finding:
     """A gateway of Mailroom answers."""
-    try:
-        answer = urllib3.request("GET", f"{url}/function/invoices", timeout=CALL_SECONDS, retries=False)
-    except urllib3.exceptions.HTTPError as error:
-        return Finding(f"the gateway {url} does not answer: {error}", "Is GATEWAY right? Is the stack up (make up)?")
+    answer = _get(f"{url}/function/invoices", GATEWAY_FIX)
+    if isinstance(answer, Finding):
+        return answer
     if answer.status != 401:  # without a key, our function refuses
         return Finding(
             f"{url}/function/invoices answers {answer.status}, and not 401",
@@ -85,11 +84,9 @@ def gateway(url: str) -> Finding:
 
 def database(url: str, key: str) -> Finding:
     """The functions reach MongoDB and accept the API key."""
-    headers = {"Authorization": f"Bearer {key}"}
-    try:
-        answer = urllib3.request("GET", f"{url}/function/invoices?limit=1", headers=headers, timeout=30, retries=False)
-    except urllib3.exceptions.HTTPError as error:
-        return Finding(f"the gateway {url} does not answer: {error}", "Is GATEWAY right? Is the stack up (make up)?")
+    answer = _get(f"{url}/function/invoices?limit=1", GATEWAY_FIX, {"Authorization": f"Bearer {key}"}, seconds=30.0)
+    if isinstance(answer, Finding):
+        return answer
     if answer.status == 503:
         return Finding(
             "the functions do not reach MongoDB",
@@ -105,11 +102,19 @@ def database(url: str, key: str) -> Finding:
     return Finding("the functions reach MongoDB")
 
 
+def _get(
+    url: str, fix: str, headers: Mapping[str, str] | None = None, seconds: float = CALL_SECONDS
+) -> urllib3.BaseHTTPResponse | Finding:
+    """The answer to a GET, or a finding when there is none."""
+    try:
+        return urllib3.request("GET", url, headers=headers, timeout=seconds, retries=False)
+    except urllib3.exceptions.HTTPError as error:
+        return Finding(f"{url} does not answer: {error}", fix)
+
+
 def event_rule(endpoint: str, user: str, password: str, bucket: str) -> Finding:
     """The bucket exists and sends events."""
-    url = urlsplit(endpoint)
-    pool = urllib3.PoolManager(timeout=CALL_SECONDS, retries=False)
-    client = Minio(url.netloc, user, password, secure=url.scheme == "https", http_client=pool)
+    client = s3_client(endpoint, user, password, CALL_SECONDS, retries=False)
     try:
         if not client.bucket_exists(bucket):
             return Finding(f"there is no bucket {bucket}", "Run the set-up: docker compose up setup")
@@ -128,18 +133,14 @@ def openfaas(url: str, password: str) -> Iterator[Finding]:
     headers = urllib3.make_headers(basic_auth=f"admin:{password}")
     names: dict[str, set[str]] = {}
     for kind in ("functions", "secrets"):
-        try:
-            answer = urllib3.request(
-                "GET", f"{url}/system/{kind}", headers=headers, timeout=CALL_SECONDS, retries=False
-            )
-        except urllib3.exceptions.HTTPError as error:
-            fix = "Correct OPENFAAS_URL, or port-forward the gateway"
-            yield Finding(f"OpenFaaS at {url} does not answer: {error}", fix)
+        answer = _get(f"{url}/system/{kind}", "Correct OPENFAAS_URL, or port-forward the gateway", headers)
+        if isinstance(answer, Finding):
+            yield answer
             return
         if answer.status != 200:
             yield Finding(f"OpenFaaS at {url} answers {answer.status}", "Log in: OPENFAAS_PASSWORD, faas-cli login")
             return
-        names[kind] = {entry["name"] for entry in json.loads(answer.data)}
+        names[kind] = {entry["name"] for entry in answer.json()}
     functions = names["functions"] | {entry.name for entry in _functions()}
     if len(functions) > FUNCTIONS_OF_COMMUNITY_EDITION:
         yield Finding(

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from local import users
-from local.client import Client, DemoError
+from local.client import Client, ClientError
 from local.programs import base_environment
 from local.stack import Stack
 from tests.e2e.conftest import ENVIRONMENT, ROOT
@@ -87,7 +87,7 @@ def everything(client: Client, path: str) -> list[dict[str, Any]]:
 def work(stack: Stack, client: Client) -> None:
     """As the schedule does every minute."""
     for name in WORKERS:
-        with suppress(DemoError):  # it is at work already
+        with suppress(ClientError):  # it is at work already
             client.post(name, {})
 
 
