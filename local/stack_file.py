@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+ROOT = Path(__file__).resolve().parents[1]  # the folder of our own stack.yml
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _INNER = rf"\$\{{{_NAME}(?::-[^}}]*)?}}"  # a variable in a default
 VARIABLE = re.compile(rf"\$\{{(?:({_NAME})(?::-((?:{_INNER}|[^$}}]|\$(?!\{{))*))?}}|.{{0,28}})", re.DOTALL)
@@ -34,16 +35,21 @@ class Function:
         return self.annotations.get("schedule") if self.annotations.get("topic") == "cron-function" else None
 
 
-def read_stack(file: Path, variables: Mapping[str, str]) -> tuple[Function, ...]:
-    """The functions of a stack file. Raises StackError for a file that faas-cli does not accept either."""
+def load(file: Path, variables: Mapping[str, str]) -> dict[str, Any]:
+    """The content of a stack file, with its variables substituted. Raises StackError when it holds no functions."""
     try:
-        document = yaml.safe_load(substitute(file.read_text(encoding="utf-8"), variables))
-        functions = document["functions"].items()
+        document: dict[str, Any] = yaml.safe_load(substitute(file.read_text(encoding="utf-8"), variables))
+        document["functions"].items()
     except (OSError, yaml.YAMLError, StackError) as error:
         raise StackError(f"{file}: {error}") from error
     except (TypeError, KeyError, AttributeError) as error:
         raise StackError(f"{file}: no functions in it") from error
-    return tuple(_function(file, name, entry or {}) for name, entry in functions)
+    return document
+
+
+def read_stack(file: Path, variables: Mapping[str, str]) -> tuple[Function, ...]:
+    """The functions of a stack file. Raises StackError for a file that faas-cli does not accept either."""
+    return tuple(_function(file, name, entry or {}) for name, entry in load(file, variables)["functions"].items())
 
 
 def _function(file: Path, name: str, entry: Mapping[str, Any]) -> Function:

@@ -13,9 +13,8 @@ from minio.error import MinioException
 
 from local.addresses import SECRETS
 from local.client import s3_client
-from local.stack_file import Function, read_stack
+from local.stack_file import ROOT, Function, read_stack
 
-ROOT = Path(__file__).parents[2]
 COMPOSE = (2, 30)  # docker-compose.yml needs this version
 FUNCTIONS_OF_COMMUNITY_EDITION = 15
 CALL_SECONDS = 5.0

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from local.data_folder import write
-from local.manifests.kubernetes import KICK_URL, ROOT
-from local.stack_file import StackError, read_stack
+from local.manifests.kubernetes import KICK_URL
+from local.stack_file import ROOT, StackError, read_stack
 
 SERVERS = {"S3_ENDPOINT": "http://minio:9000", "SMTP_HOST": "mailpit", "SMTP_PORT": "1025", "SMTP_TLS": "off"}
 # The S3 server's address for uploaders on this machine.

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from local.images.context import Build, assemble, read_builds
+from local.images import Build, assemble, read_builds
 from tests.hostile import AMBIGUOUS, everything, sent
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from local.images.context import assemble, read_builds
+from local.images import assemble, read_builds
 from local.manifests.compose import environments
 from local.stack_file import substitute
 from mailroom.platform import settings

@@ -1,27 +1,41 @@
-"""`python -m local.images [FUNCTION…]`: builds all or some images of stack.yml and prints their sizes.
+"""`python -m local.images [FUNCTION…]`: builds all or some images of stack.yml with Docker and prints their sizes.
 
-PYTHON_IMAGE and WATCHDOG_IMAGE replace the template's base images. REGISTRY and TAG are variables of stack.yml.
-DOCKER_BUILDKIT=0 selects Docker's legacy builder.
+It needs Docker alone. The files and the layout are those of faas-cli. PYTHON_IMAGE and WATCHDOG_IMAGE replace the
+template's base images. REGISTRY and TAG are variables of stack.yml. DOCKER_BUILDKIT=0 selects Docker's legacy builder.
 """
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from local.images.context import Build, assemble, read_builds
-from local.stack_file import StackError
+from local.stack_file import ROOT, StackError, load
 
-ROOT = Path(__file__).parents[2]
 BASE_IMAGES = ("PYTHON_IMAGE", "WATCHDOG_IMAGE")
+CACHES = ("__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache")
 MEGABYTE = 1_000_000
 
 
 class BuildError(Exception):
     """Docker failed. Its own message stands above."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """One image to build. The paths lead to the sources."""
+
+    function: str
+    image: str
+    template: Path
+    handler: Path
+    copied: tuple[Path, ...]
+    arguments: Mapping[str, str]
 
 
 def main() -> int:
@@ -31,16 +45,41 @@ def main() -> int:
     wanted = parser.parse_args().function
     try:
         builds = read_builds(ROOT / "stack.yml", os.environ)
+        if unknown := set(wanted) - {build.function for build in builds}:
+            raise StackError(f"stack.yml has no function {', '.join(sorted(unknown))}")
         for build in builds:
             if not wanted or build.function in wanted:
                 _build(build)
     except (StackError, BuildError) as error:
         print(f"images: {error}", file=sys.stderr)
         return 1
-    if unknown := set(wanted) - {build.function for build in builds}:
-        print(f"images: stack.yml has no function {', '.join(sorted(unknown))}", file=sys.stderr)
-        return 1
     return 0
+
+
+def read_builds(file: Path, variables: Mapping[str, str]) -> list[Build]:
+    """The images of a stack file. Raises StackError when it cannot be read."""
+    document, root = load(file, variables), file.parent
+    copied = tuple(root / path for path in document["configuration"]["copy"])
+    return [
+        Build(
+            function=name,
+            image=entry["image"],
+            template=root / "template" / entry["lang"],
+            handler=root / entry["handler"],
+            copied=copied,
+            arguments=entry.get("build_args", {}),
+        )
+        for name, entry in document["functions"].items()
+    ]
+
+
+def assemble(build: Build, folder: Path) -> None:
+    """Writes the build context: the template, with the function and the shared code in `function/`."""
+    # The real function replaces the template's sample function.
+    shutil.copytree(build.template, folder, ignore=shutil.ignore_patterns(*CACHES, "function"), dirs_exist_ok=True)
+    shutil.copytree(build.handler, folder / "function", ignore=shutil.ignore_patterns(*CACHES))
+    for shared in build.copied:
+        shutil.copytree(shared, folder / "function" / shared.name, ignore=shutil.ignore_patterns(*CACHES))
 
 
 def _build(build: Build) -> None:
