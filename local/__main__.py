@@ -4,7 +4,6 @@ import argparse
 import os
 import signal
 import sys
-import threading
 import time
 from pathlib import Path
 from types import FrameType
@@ -48,13 +47,11 @@ def main() -> int:
     """Returns the exit status: 1, with the reason on stderr, when the stack cannot run."""
     options = parse()
     exit_on_signals()
-    if options.command == "up" and options.parent:
-        exit_with_parent(options.parent)
     try:
         if options.command == "tools":
             tools.install()
         else:
-            up(options.data)
+            up(options.data, options.parent)
     except (InUseError, StackError, StartError, tools.ToolError) as error:
         print(f"\nerror: {error}", file=sys.stderr)
         return 1
@@ -71,16 +68,15 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def up(data: Path) -> None:
-    """Runs the stack until a signal arrives."""
+def up(data: Path, parent: int | None) -> None:
+    """Runs the stack until a signal arrives, or `parent` is gone: a killed `make` does not end what it started."""
     started = time.monotonic()
     stack = Stack(ROOT, data, quiet=False)
     try:
         with stack:
             print(f"Ready after {time.monotonic() - started:.1f} s.")
             print(describe(stack.info, stack.data.folder), flush=True)
-            while True:
-                # signal.pause() would miss a signal that arrives just before it.
+            while not parent or os.getppid() == parent:
                 time.sleep(POLL_SECONDS)
     finally:
         print("Stopped.", flush=True)
@@ -97,17 +93,6 @@ def exit_on_signals() -> None:
 
     for number in numbers:
         signal.signal(number, leave)
-
-
-def exit_with_parent(parent: int) -> None:
-    """Sends this process SIGTERM once `parent` is gone: a killed `make` does not end what it started."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(POLL_SECONDS)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def describe(info: dict[str, Any], data: Path) -> str:

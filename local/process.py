@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from local.reaper import send
+
 FIRST_DELAY = 0.1  # seconds before the first restart; each further delay is twice as long
 LONGEST_DELAY = 5.0
 STEADY_SECONDS = 10.0  # a process that ran this long restarts with the first delay again
@@ -146,9 +148,3 @@ class Process:
         with self.log.open("a") as log:
             log.write(f"supervisor: {text}\n")
         print(f"  {text}", file=sys.stderr, flush=True)
-
-
-def send(group: int, number: signal.Signals) -> None:
-    """Signals a process group; it is no error if the group is gone."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, number)

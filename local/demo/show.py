@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console, Group
@@ -13,51 +14,34 @@ from rich.table import Table
 from rich.text import Text
 
 COUNTS = ("rows", "inserted", "updated", "unchanged", "stale", "rejected")
-_ENDED = ("done", "failed")
 
 
 def progress(imports: list[dict[str, Any]]) -> Table:
     """The imports as they are now, each with a bar."""
-    table = _table("Imports")
-    for name in ("file", "state", "read"):
-        table.add_column(name)
+    table = _table("Imports", "file", "state", "read")
     for name in COUNTS:
         table.add_column(name, justify="right")
     for each in imports:
         done = each["progress"]
         bar = ProgressBar(max(done["bytesTotal"], 1), done["bytesRead"], width=16)
-        colour = "green" if each["state"] == "done" else "yellow" if each["state"] not in _ENDED else "red"
+        colour = {"done": "green", "failed": "red"}.get(each["state"], "yellow")
         table.add_row(each["key"], f"[{colour}]{each['state']}", bar, *(f"{each['counts'][name]:,}" for name in COUNTS))
     return table
 
 
 def invoices(items: list[dict[str, Any]]) -> Table:
-    table = _table("Invoices: GET /function/invoices?limit=8")
-    for name in ("invoiceNumber", "invoiceDate", "supplierName", "grossAmount", "currency", "status"):
-        table.add_column(name, justify="right" if name == "grossAmount" else "left")
-    for item in items:
-        table.add_row(*(Text(item[column.header]) for column in table.columns))  # type: ignore[index]
-    return table
+    names = ("invoiceNumber", "invoiceDate", "supplierName", "grossAmount", "currency", "status")
+    return _filled(_table("Invoices: GET /function/invoices?limit=8", *names), items)
 
 
 def rejects(name: str, text: str) -> Table:
-    """A rejects file: the reason of each row, and the row."""
-    table = _table(f"Rejects file {name}: correct the rows, upload it again")
-    for column in ("row", "column", "code", "message"):
-        table.add_column(column)
-    for row in csv.DictReader(io.StringIO(text)):
-        table.add_row(*(Text(row[f"_{name}"] or "") for name in ("row", "column", "code", "message")))
-    return table
+    """A rejects file: the row, and why it was refused."""
+    table = _table(f"Rejects file {name}: correct the rows, upload it again", "_row", "_column", "_code", "_message")
+    return _filled(table, csv.DictReader(io.StringIO(text)))
 
 
 def notifications(items: list[dict[str, Any]]) -> Table:
-    table = _table("Notifications: GET /function/notifications")
-    for column in ("id", "emailTo", "subject", "status"):
-        table.add_column(column)
-    for item in items:
-        to = item["emailTo"]
-        table.add_row(item["id"], to if isinstance(to, str) else ", ".join(to), Text(item["subject"]), item["status"])
-    return table
+    return _filled(_table("Notifications: GET /function/notifications", "id", "emailTo", "subject", "status"), items)
 
 
 def mail(message: dict[str, Any]) -> Panel:
@@ -72,5 +56,12 @@ def console() -> Console:
     return found if found.is_terminal else Console(highlight=False, width=140)
 
 
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+def _table(title: str, *columns: str) -> Table:
+    return Table(*columns, title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+
+
+def _filled(table: Table, items: Iterable[dict[str, Any]]) -> Table:
+    """The table with a row for each item. A column shows the field of its name."""
+    for item in items:
+        table.add_row(*(Text(item[str(column.header)] or "") for column in table.columns))
+    return table
