@@ -7,7 +7,6 @@ import sys
 import time
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from local import tools
 from local.data_folder import InUseError
@@ -75,7 +74,8 @@ def up(data: Path, parent: int | None) -> None:
     try:
         with stack:
             print(f"Ready after {time.monotonic() - started:.1f} s.")
-            print(describe(stack.info, stack.data.folder), flush=True)
+            sample = min((ROOT / "samples").glob("*.csv"), default=Path("FILE.csv"))
+            print(TO_TRY.format(**stack.info, data=stack.data.folder, sample=sample), flush=True)
             while not parent or os.getppid() == parent:
                 time.sleep(POLL_SECONDS)
     finally:
@@ -93,12 +93,6 @@ def exit_on_signals() -> None:
 
     for number in numbers:
         signal.signal(number, leave)
-
-
-def describe(info: dict[str, Any], data: Path) -> str:
-    """The addresses and credentials, and three things to try."""
-    sample = min((ROOT / "samples").glob("*.csv"), default=Path("FILE.csv"))
-    return TO_TRY.format(**info, data=data, sample=sample)
 
 
 if __name__ == "__main__":

@@ -45,12 +45,8 @@ class Client:
             raise (NotReadyError if later else ClientError)(f"{place} failed: {error}") from error
 
     def download(self, bucket: str, key: str) -> str:
-        response = self._s3.get_object(bucket, key)
-        try:
+        with self._s3.get_object(bucket, key) as response:
             return response.read().decode("utf-8-sig")  # a rejects file begins with a byte order mark, for Excel
-        finally:
-            response.close()
-            response.release_conn()
 
     def get(self, path: str, **query: str) -> Any:
         """Calls a function's API, such as `invoices/imports`. Raises NotReadyError or ClientError."""

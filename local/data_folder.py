@@ -43,11 +43,15 @@ class DataFolder:
         """
         descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         deadline = time.monotonic() + REAPING_SECONDS
-        while not _try_lock(descriptor):
-            holder = os.pread(descriptor, 20, 0).decode() or "0"
-            if _alive(int(holder)) or time.monotonic() > deadline:
-                os.close(descriptor)
-                raise InUseError(f"a stack is running on {self.folder} already (process {holder})")
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                holder = int(os.pread(descriptor, 20, 0) or 0)
+                if _alive(holder) or time.monotonic() > deadline:
+                    os.close(descriptor)
+                    raise InUseError(f"a stack is running on {self.folder} already (process {holder})") from error
             time.sleep(0.05)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
@@ -107,21 +111,11 @@ def write(file: Path, text: str) -> None:
     part.replace(file)
 
 
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except OSError:
         return False
-    except PermissionError:
-        return True
     return pid != 0
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email import message_from_bytes
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
-from email.message import EmailMessage, Message
+from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
 
@@ -25,9 +25,7 @@ class Mail:
 
     @property
     def message(self) -> EmailMessage:
-        message: Message = message_from_bytes(self.raw, policy=default)
-        assert isinstance(message, EmailMessage)
-        return message
+        return message_from_bytes(self.raw, policy=default)
 
     def summary(self) -> dict[str, str]:
         """The fields that a list shows. The time is in RFC 3339 with milliseconds."""

@@ -17,6 +17,8 @@ FIRST_DELAY = 0.1  # seconds before the first restart; each further delay is twi
 LONGEST_DELAY = 5.0
 STEADY_SECONDS = 10.0  # a process that ran this long restarts with the first delay again
 POLL_SECONDS = 0.02
+START_SECONDS = 30.0
+STOP_SECONDS = 10.0
 TAIL_LINES = 30
 
 # The shell writes its pid to the reaper's pipe, then becomes the program under the same pid. So the reaper knows every
@@ -37,8 +39,6 @@ class Program:
     environment: Mapping[str, str]
     folder: Path
     ready: Callable[[], bool]
-    start_seconds: float = 30.0
-    stop_seconds: float = 10.0
     stop_signal: signal.Signals = signal.SIGTERM
 
 
@@ -65,18 +65,17 @@ class Process:
         self._thread = threading.Thread(target=self._keep, args=(first,), name=f"keep-{self.program.name}", daemon=True)
         self._thread.start()
 
-    def wait_ready(self, seconds: float | None = None, *, may_restart: bool = False) -> None:
+    def wait_ready(self, *, may_restart: bool = False) -> None:
         """Blocks until the process is ready.
 
-        Raises StartError after `seconds`, and at once if the process exits, unless it may restart.
+        Raises StartError after START_SECONDS, and at once if the process exits, unless it may restart.
         """
-        seconds = self.program.start_seconds if seconds is None else seconds
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + START_SECONDS
         while not (self.pid and self.program.ready()):
             if self.exits and not may_restart:
                 raise StartError(f"{self.program.name} ended while it was starting.\n{self.tail()}")
             if time.monotonic() > deadline:
-                raise StartError(f"{self.program.name} was not ready after {seconds:.0f} s.\n{self.tail()}")
+                raise StartError(f"{self.program.name} was not ready after {START_SECONDS:.0f} s.\n{self.tail()}")
             time.sleep(POLL_SECONDS)
 
     def ask_to_stop(self) -> None:
@@ -87,12 +86,12 @@ class Process:
                 send(self.pid, self.program.stop_signal)
 
     def stop(self) -> None:
-        """Blocks until the process and its group are gone. Kills them after `stop_seconds`."""
+        """Blocks until the process and its group are gone. Kills them after STOP_SECONDS."""
         self.ask_to_stop()
         thread, self._thread = self._thread, None
         if not thread:
             return
-        thread.join(self.program.stop_seconds)
+        thread.join(STOP_SECONDS)
         with self._lock:
             if self.pid:
                 send(self.pid, signal.SIGKILL)

@@ -5,7 +5,6 @@ import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from local import programs, users
@@ -37,7 +36,7 @@ class Servers:
         self.info: dict[str, Any] = {}
         self._mongo_password: str | None = None
         self._complete = False
-        self._supervisor: Supervisor | None = None
+        self.supervisor: Supervisor  # within `with` only
         self._cleanup = ExitStack()
 
     def __enter__(self) -> Self:
@@ -49,7 +48,7 @@ class Servers:
             lock = self.data.lock()
             cleanup.callback(os.close, lock)
             self.data.info.unlink(missing_ok=True)
-            self._supervisor = Supervisor(self.data.logs, self._write_info, keep_open=[lock], leftover=self.data.info)
+            self.supervisor = Supervisor(self.data.logs, self._write_info, keep_open=[lock], leftover=self.data.info)
             cleanup.callback(self._end)
             self._choose()
             self._start()
@@ -58,39 +57,24 @@ class Servers:
             self._cleanup = cleanup.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._cleanup.close()
 
-    def wait_ready(self, seconds: float = 30.0) -> None:
+    def wait_ready(self) -> None:
         """Blocks until every process can serve, also after a restart. Raises StartError."""
-        self.supervisor.wait_ready(self.supervisor.pids(), seconds, may_restart=True)
+        self.supervisor.wait_ready(self.supervisor.pids(), may_restart=True)
 
     def stop(self, name: str) -> None:
         """Ends one process, which stays down until `start`."""
         self.supervisor.process(name).stop()
         self._write_info()
 
-    def start(self, name: str, *, wait: bool = True) -> None:
+    def start(self, name: str) -> None:
         """Starts a stopped process again, on the same port. Raises StartError."""
         process = self.supervisor.process(name)
         process.start()
-        if wait:
-            process.wait_ready()
+        process.wait_ready()
         self._write_info()
-
-    def restart(self, name: str) -> None:
-        """Stops and starts one process."""
-        self.stop(name)
-        self.start(name)
-
-    @property
-    def supervisor(self) -> Supervisor:
-        """The supervisor of the processes. Raises RuntimeError outside `with`."""
-        if not self._supervisor:
-            raise RuntimeError("the stack is not running")
-        return self._supervisor
 
     def _choose(self) -> None:
         """Chooses ports and secrets: those of the last run on this data folder, where there was one."""
@@ -132,7 +116,6 @@ class Servers:
         self._complete = False
         self.data.info.unlink(missing_ok=True)
         self.supervisor.stop()
-        self._supervisor = None
 
     def _say(self, text: str) -> None:
         if not self.quiet:

@@ -105,7 +105,6 @@ class Stack(Servers):
             "SECRETS_DIR": str(self.data.secret_files(owner, secrets)),
             "PYTHONPATH": str(self.root),
         }
-        shown = " ".join(command[:3])
         try:
             done = subprocess.run(
                 (sys.executable, *command),
@@ -117,7 +116,7 @@ class Stack(Servers):
                 check=True,
             )
         except subprocess.CalledProcessError as error:
-            raise StartError(f"python {shown} failed:\n{error.stderr.strip()}") from error
+            raise StartError(f"python {' '.join(command)} failed:\n{error.stderr.strip()}") from error
         except subprocess.TimeoutExpired as error:
-            raise StartError(f"python {shown} took more than {COMMAND_SECONDS:.0f} s") from error
+            raise StartError(f"python {' '.join(command)} took more than {COMMAND_SECONDS:.0f} s") from error
         return done.stdout

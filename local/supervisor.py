@@ -50,10 +50,10 @@ class Supervisor:
             self._by_name[program.name] = process
             process.start()
 
-    def wait_ready(self, names: Iterable[str], seconds: float | None = None, *, may_restart: bool = False) -> None:
+    def wait_ready(self, names: Iterable[str], *, may_restart: bool = False) -> None:
         """Blocks until these processes can serve. Raises StartError: see Process.wait_ready."""
         for name in names:
-            self._by_name[name].wait_ready(seconds, may_restart=may_restart)
+            self._by_name[name].wait_ready(may_restart=may_restart)
 
     def process(self, name: str) -> Process:
         """The process of that name. Raises KeyError."""
@@ -65,12 +65,10 @@ class Supervisor:
 
     def stop(self) -> None:
         """Ends every process, the last stage first and the processes of a stage together; then the reaper."""
-        while self._stages:
-            stage = self._stages[-1]
+        for stage in reversed(self._stages):
             for process in stage:
                 process.ask_to_stop()
             for process in stage:
                 process.stop()
-            self._stages.pop()
         os.close(self._pipe)
         self._reaper.wait(REAPER_SECONDS)

@@ -13,8 +13,6 @@ from local.manifests.kubernetes import KICK_URL
 from local.stack_file import ROOT, StackError, read_stack
 
 SERVERS = {"S3_ENDPOINT": "http://minio:9000", "SMTP_HOST": "mailpit", "SMTP_PORT": "1025", "SMTP_TLS": "off"}
-# The S3 server's address for uploaders on this machine.
-PUBLIC_ENDPOINT = "http://127.0.0.1:{port}"
 
 
 def main() -> int:
@@ -34,7 +32,8 @@ def environments(variables: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """The settings of each function. Raises StackError."""
     given = {name: value for name, value in variables.items() if value}
     if "S3_ENDPOINT" not in given:
-        given = {"S3_PUBLIC_ENDPOINT": PUBLIC_ENDPOINT.format(port=given.get("S3_PORT", 9000)), **given}
+        # Uploaders on this machine use the published port.
+        given = {"S3_PUBLIC_ENDPOINT": f"http://127.0.0.1:{given.get('S3_PORT', 9000)}", **given}
     given = {**SERVERS, **given}
     functions = read_stack(ROOT / "stack.yml", given)
     return {entry.name: {**entry.environment, "KICK_URL": KICK_URL} for entry in functions}
