@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from mailroom.errors import Invalid, InvalidSetting
+from mailroom.notifications.model.messages import HeaderField
 
 MOST_HEADERS = 20
 LONGEST_NAME = 76
@@ -44,7 +45,7 @@ class AllowedHeaders(msgspec.Struct, frozen=True):
             tuple(each[:-1].lower() for each in given if each.endswith("*")),
         )
 
-    def check(self, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    def check(self, headers: Mapping[str, str]) -> tuple[HeaderField, ...]:
         """Checks the headers of a request. Raises `Invalid` for the first one at fault."""
         if len(headers) > MOST_HEADERS:
             raise Invalid("headers", "header.too_many", f"a message has at most {MOST_HEADERS} headers")
@@ -56,7 +57,7 @@ class AllowedHeaders(msgspec.Struct, frozen=True):
             seen.add(name.lower())
             if fault := _fault(name, value):
                 raise Invalid(field, "header.invalid", fault)
-        return tuple(headers.items())
+        return tuple(HeaderField(name, value) for name, value in headers.items())
 
     def _allows(self, name: str) -> bool:
         if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME or _OURS.fullmatch(name):

@@ -84,8 +84,9 @@ def _headers(message: Message) -> Iterator[str]:
     yield from _addresses("Cc", message.of_kind(Kind.CC))
     yield from _addresses("Reply-To", message.reply_to)
     yield f"Subject: {_free_text('Subject', message.subject)}"
-    for name, value in message.headers:
-        yield f"{name}: {_free_text(name, value) if is_free_text(name) else _refuse_control(value)}"
+    for each in message.headers:
+        free = is_free_text(each.name)
+        yield f"{each.name}: {_free_text(each.name, each.value) if free else _refuse_control(each.value)}"
     yield "MIME-Version: 1.0"
 
 

@@ -21,6 +21,7 @@ from mailroom.notifications.model.messages import (
     LONGEST_SUBJECT,
     Address,
     Attachment,
+    HeaderField,
     Kind,
     Priority,
     Recipient,
@@ -68,7 +69,7 @@ class Draft(msgspec.Struct, frozen=True):
     text: str
     html: str
     template: Rendered | None
-    headers: tuple[tuple[str, str], ...]
+    headers: tuple[HeaderField, ...]
     attachments: tuple[Attachment, ...]
     tags: tuple[str, ...]
     metadata: dict[str, str]
@@ -122,7 +123,7 @@ def _recipients(send: Send) -> tuple[Recipient, ...]:
         (Kind.BCC, "bcc", send.bcc),
     ):
         for address in _addresses(given, field):
-            found.setdefault(addresses.key(address.shown), Recipient(address, kind))
+            found.setdefault(addresses.key(address.shown), Recipient(address.shown, address.wire, kind))
         if len(found) > MOST_RECIPIENTS:
             raise Invalid(field, "recipients.too_many", f"a message has at most {MOST_RECIPIENTS} recipients")
         if not found:

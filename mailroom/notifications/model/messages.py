@@ -1,4 +1,7 @@
-"""The values of the outbox: messages, recipients, states, and results of attempts."""
+"""The values of the outbox: messages, recipients, states, and results of attempts.
+
+`msgspec.convert` and `msgspec.to_builtins` translate them from and to stored documents; `name=` is a stored name.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
 import msgspec
+from msgspec import field
 
 LONGEST_SUBJECT = 500  # characters
 LONGEST_BODY = 500_000  # characters
@@ -64,16 +68,15 @@ class Kind(StrEnum):
 class Address(msgspec.Struct, frozen=True):
     """An address as people see it, and as SMTP transmits it: in ASCII, unless only SMTPUTF8 can carry it."""
 
-    shown: str
+    shown: str = field(name="address")
     wire: str
 
 
-class Recipient(msgspec.Struct, frozen=True):
+class Recipient(Address, frozen=True):
     """`code` and `text` are the relay's last answer about this recipient."""
 
-    address: Address
     kind: Kind = Kind.TO
-    status: RecipientStatus = RecipientStatus.PENDING
+    status: RecipientStatus = field(default=RecipientStatus.PENDING, name="fate")
     code: int | None = None
     text: str = ""
 
@@ -86,35 +89,42 @@ class StoredFile(msgspec.Struct, frozen=True):
     etag: str
 
 
-class Attachment(msgspec.Struct, frozen=True):
+class Attachment(msgspec.Struct, frozen=True, rename="camel"):
     """A file. `name` and `content_type` are safe in a header. `size` is in bytes.
 
     If the file is `stored` in the bucket, `content` is empty until it is read.
     """
 
-    name: str
+    name: str = field(name="filename")
     content_type: str
     content: bytes
     size: int
-    stored: StoredFile | None = None
+    stored: StoredFile | None = field(default=None, name="object")
 
 
-class Message(msgspec.Struct, frozen=True):
+class HeaderField(msgspec.Struct, frozen=True):
+    """A header that the request adds."""
+
+    name: str
+    value: str
+
+
+class Message(msgspec.Struct, frozen=True, rename="camel"):
     """A message to send. It does not change between attempts, so every attempt sends the same bytes."""
 
     message_id: str
-    date: datetime
-    sender: MailFrom
+    date: datetime = field(name="createdAt")
+    sender: MailFrom = field(name="from")
     recipients: tuple[Recipient, ...]
     subject: str
     text: str
     html: str
     reply_to: tuple[Address, ...] = ()
     attachments: tuple[Attachment, ...] = ()
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[HeaderField, ...] = ()
 
     def of_kind(self, kind: Kind) -> tuple[Address, ...]:
-        return tuple(recipient.address for recipient in self.recipients if recipient.kind is kind)
+        return tuple(recipient for recipient in self.recipients if recipient.kind is kind)
 
 
 class MailFrom(msgspec.Struct, frozen=True):
@@ -128,10 +138,10 @@ class MailFrom(msgspec.Struct, frozen=True):
         return self.address.rpartition("@")[2]
 
 
-class Step(NamedTuple):
+class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     """One step in the transcript of an attempt. `code` is None without an answer. `text` is the relay's, shortened."""
 
-    name: str
+    name: str = field(name="step")
     code: int | None
     text: str
     milliseconds: float
@@ -153,5 +163,5 @@ class Result(msgspec.Struct, frozen=True):
     """
 
     verdicts: dict[str, Verdict]
-    steps: list[Step] = msgspec.field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     relay_down: bool = False

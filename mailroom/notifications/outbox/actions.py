@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
+import msgspec
 from bson import ObjectId
 
-from mailroom.notifications.model.messages import State
-from mailroom.notifications.outbox import documents, outcomes
+from mailroom.notifications.model.messages import Recipient, State
+from mailroom.notifications.outbox import outcomes
 from mailroom.notifications.outbox.claims import Claims, MessageRef
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.server_clock import ServerClock
@@ -39,10 +40,11 @@ class MessageActions:
         """
         if document["state"] in (State.QUEUED, State.SENDING) or document["erasedAt"] is not None:
             return False
+        recipients = msgspec.convert(document["recipients"], tuple[Recipient, ...])
         now = self._clock.now()
         values = {
             "state": State.QUEUED,
-            "recipients": documents.from_recipients(outcomes.reopen(documents.to_recipients(document["recipients"]))),
+            "recipients": msgspec.to_builtins(outcomes.reopen(recipients)),
             "error": None,
             "dueAt": now,
             "dueSince": now,

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+import msgspec
 from pymongo import UpdateMany
 
 from mailroom.notifications.model.messages import Result, State
-from mailroom.notifications.outbox import documents
 from mailroom.notifications.outbox.claims import ClaimedMessage
 from mailroom.notifications.outbox.outcomes import Decision
 from mailroom.platform.mongo import Document
@@ -74,7 +74,7 @@ def _attempt(attempt: FinishedAttempt, now: datetime) -> Document:
         "startedAt": attempt.message.claimed_at,
         "endedAt": now,
         "outcome": attempt.decision.state,
-        "steps": documents.from_steps(attempt.result.steps),
+        "steps": msgspec.to_builtins(attempt.result.steps),
     }
 
 
@@ -82,7 +82,7 @@ def _result(attempt: FinishedAttempt, now: datetime) -> Document:
     message, decision, _ = attempt
     result: Document = {
         "state": decision.state,
-        "recipients": documents.from_recipients(decision.recipients),
+        "recipients": msgspec.to_builtins(decision.recipients),
         "error": {"code": f"delivery.{decision.state}", "message": decision.error} if decision.error else None,
         "updatedAt": now,
         "settledBy": message.claim.id,

@@ -32,7 +32,7 @@ def decide(
 
     With `hold`, a message whose outcome is unknown waits for a person. Otherwise it is sent again.
     """
-    judged = tuple(_judge(recipient, result.verdicts.get(recipient.address.wire), hold) for recipient in recipients)
+    judged = tuple(_judge(recipient, result.verdicts.get(recipient.wire), hold) for recipient in recipients)
     statuses = {recipient.status for recipient in judged}
     if RecipientStatus.UNKNOWN in statuses:
         return Decision(State.UNKNOWN, judged, None, _error(judged))
@@ -58,7 +58,7 @@ def _judge(recipient: Recipient, verdict: Verdict | None, hold: bool) -> Recipie
     if verdict is None:
         return recipient
     status = _STATUSES.get(verdict.outcome, RecipientStatus.UNKNOWN if hold else RecipientStatus.PENDING)
-    return Recipient(recipient.address, recipient.kind, status, verdict.code, verdict.text)
+    return replace(recipient, status=status, code=verdict.code, text=verdict.text)
 
 
 def _give_up(recipient: Recipient) -> Recipient:
@@ -79,5 +79,5 @@ def _error(recipients: tuple[Recipient, ...]) -> str:
     """The first answer that kept the message from a recipient."""
     for recipient in recipients:
         if recipient.status is not RecipientStatus.SENT:
-            return f"{recipient.address.shown}: {recipient.code or ''} {recipient.text}".replace(":  ", ": ").strip()
+            return f"{recipient.shown}: {recipient.code or ''} {recipient.text}".replace(":  ", ": ").strip()
     return ""

@@ -30,7 +30,7 @@ class Suppressions:
 
     def among(self, recipients: Iterable[Recipient]) -> frozenset[str]:
         """The addresses on the wire of the recipients, of one message or of many, that are on the list."""
-        keys = {each.address.wire: addresses.key(each.address.shown) for each in recipients}
+        keys = {each.wire: addresses.key(each.shown) for each in recipients}
         found = self._collection.find({"key": {"$in": list(set(keys.values()))}}, {"_id": 0, "key": 1})
         listed = {each["key"] for each in found}
         return frozenset(wire for wire, key in keys.items() if key in listed)
@@ -43,8 +43,8 @@ class Suppressions:
             if step.name == "rcpt" and step.code and step.code >= 500 and _GONE.match(step.text)
         }
         for recipient in recipients:
-            if recipient.address.wire in gone:
-                self.add(recipient.address.shown, gone[recipient.address.wire], message)
+            if recipient.wire in gone:
+                self.add(recipient.shown, gone[recipient.wire], message)
 
     def add(self, shown: str, reason: str, message: ObjectId | None = None) -> Document:
         """Adds an address. An entry that exists stays as it is. Returns the entry."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import msgspec
 
 from mailroom.notifications.model.messages import Recipient, RecipientStatus
-from mailroom.notifications.outbox import documents
 from mailroom.notifications.outbox.claims import ClaimedMessage
 from mailroom.notifications.outbox.suppressions import Suppressions
 
@@ -22,7 +21,7 @@ class Delivery(msgspec.Struct, frozen=True):
 
 def prepare(messages: Sequence[ClaimedMessage], suppressions: Suppressions) -> list[Delivery]:
     """A delivery for each message. One query, however many there are."""
-    recipients = [documents.to_recipients(each.document["recipients"]) for each in messages]
+    recipients = [msgspec.convert(each.document["recipients"], tuple[Recipient, ...]) for each in messages]
     suppressed = suppressions.among(
         recipient for each in recipients for recipient in each if recipient.status is RecipientStatus.PENDING
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
+from msgspec import convert
 from msgspec.structs import replace
 
 from mailroom.notifications.message.attachments import LARGEST_ATTACHMENTS
 from mailroom.notifications.message.composer import CannotCompose, Composer
 from mailroom.notifications.model.messages import Message, Outcome, RecipientStatus, Result, Verdict
-from mailroom.notifications.outbox import documents
 from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.sending.byte_budget import ByteBudget
 from mailroom.notifications.sending.deliveries import Delivery
@@ -44,7 +44,7 @@ class Transmitter:
         Raises `LeaseLost` if another sender has the message, and the driver's errors. The final dot was not sent then.
         """
         message, suppressed = delivery.message, delivery.suppressed
-        pending = [each.address.wire for each in delivery.recipients if each.status is RecipientStatus.PENDING]
+        pending = [each.wire for each in delivery.recipients if each.status is RecipientStatus.PENDING]
         if message.in_doubt and self._hold:
             return Result(dict.fromkeys(pending, Verdict(Outcome.UNKNOWN, None, _LOST)))
         verdicts = {each: Verdict(Outcome.SUPPRESSED, None, _SUPPRESSED) for each in pending if each in suppressed}
@@ -69,10 +69,10 @@ class Transmitter:
         """The envelope with the bytes. The message they are made of is freed before they are sent."""
         document = delivery.message.document
         if not document["attachments"]:
-            return await self._compose(documents.to_message(document, delivery.recipients), recipients)
+            return await self._compose(convert(document, Message), recipients)
         async with self._composing:
             attachments = await asyncio.to_thread(self._outbox.attachments, delivery.message)
-            message = documents.to_message(document | {"attachments": attachments}, delivery.recipients)
+            message = convert(document | {"attachments": attachments}, Message)
             return await self._compose(message, recipients)
 
     async def _compose(self, message: Message, recipients: tuple[str, ...]) -> Envelope:

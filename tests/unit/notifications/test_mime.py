@@ -23,9 +23,9 @@ def message(**changes: object) -> Message:
         "date": datetime(2024, 1, 31, 12, 0, tzinfo=UTC),
         "sender": MailFrom("Mailroom, Ltd", "mail@example.com"),
         "recipients": (
-            Recipient(Address("a@example.com", "a@example.com")),
-            Recipient(Address("c@example.com", "c@example.com"), Kind.CC),
-            Recipient(Address("b@example.com", "b@example.com"), Kind.BCC),
+            Recipient("a@example.com", "a@example.com"),
+            Recipient("c@example.com", "c@example.com", Kind.CC),
+            Recipient("b@example.com", "b@example.com", Kind.BCC),
         ),
         "subject": "Hello",
         "text": "text",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailroom.notifications.model.messages import Address, Outcome, Recipient, RecipientStatus, Result, State, Verdict
+from mailroom.notifications.model.messages import Outcome, Recipient, RecipientStatus, Result, State, Verdict
 from mailroom.notifications.outbox.outcomes import decide
 from mailroom.notifications.outbox.retries import RELAY_DOWN_LONGEST, Retries
 
@@ -12,9 +12,7 @@ RETRIES = Retries(first=60, longest=14_400, give_up=1000, random=lambda: 1.0)
 
 
 def recipients(*fates: RecipientStatus) -> tuple[Recipient, ...]:
-    return tuple(
-        Recipient(Address(f"{n}@example.com", f"{n}@example.com"), status=fate) for n, fate in enumerate(fates)
-    )
+    return tuple(Recipient(f"{n}@example.com", f"{n}@example.com", status=fate) for n, fate in enumerate(fates))
 
 
 def result(*outcomes: Outcome | None, relay_down: bool = False) -> Result:
