@@ -31,13 +31,12 @@ class Components:
         self.collection = services.database["notifications"]
         self.clock = ServerClock(services.database)
         claims = Claims(services.database, timedelta(seconds=settings.send_lease_seconds))
-        self.outbox = Outbox(self.collection, self.clock, claims)
         self.actions = MessageActions(self.collection, self.clock, claims)
         self.files = Files(services.attachments, settings.attachments_bucket)
         self.suppressions = Suppressions(services.database["suppressions"], self.clock)
+        self.outbox = Outbox(self.collection, self.clock, claims, self.suppressions)
         self.sender = Sender(
             self.outbox,
-            self.suppressions,
             Pool(_relay(services, domain), settings.smtp_messages_per_connection),
             _policy(settings),
             Composer(self.files, _signer(services, domain)),

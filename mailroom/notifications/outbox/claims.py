@@ -26,6 +26,7 @@ from pymongo import ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from mailroom.notifications.model.messages import Recipient, State
 from mailroom.platform.mongo import Document
 
 # The epoch in claims that are not a sender's: cancel and erase write the next epoch themselves.
@@ -63,15 +64,14 @@ class Claim(msgspec.Struct, eq=False):
 class ClaimedMessage(msgspec.Struct, eq=False):
     """A message that this process may send until the lease expires, without the contents of its attachments.
 
-    `attempts` counts the attempts since the message was accepted or resent, this one included. `in_doubt`: the relay
-    may already have the message, from an attempt whose sender was lost.
+    `suppressed` has the addresses on the wire that are on the suppression list.
     """
 
     document: Document
+    recipients: tuple[Recipient, ...]
+    suppressed: frozenset[str]
     claim: Claim
     claimed_at: datetime
-    attempts: int
-    in_doubt: bool
 
     @property
     def id(self) -> ObjectId:
@@ -87,6 +87,17 @@ class ClaimedMessage(msgspec.Struct, eq=False):
     @property
     def ref(self) -> MessageRef:
         return MessageRef(self.id, self.epoch)
+
+    @property
+    def attempts(self) -> int:
+        """The attempts since the message was accepted or resent, this one included."""
+        attempts: int = self.document["attemptCount"] - self.document["attemptsBefore"] + 1
+        return attempts
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the relay may already have the message, from an attempt whose sender was lost."""
+        return bool(self.document["state"] == State.SENDING)
 
 
 class LostClaim(msgspec.Struct, frozen=True):

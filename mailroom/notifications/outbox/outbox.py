@@ -31,14 +31,16 @@ import random
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
 from bson import ObjectId
 from pymongo.errors import BulkWriteError
 
 from mailroom.errors import LeaseLost
-from mailroom.notifications.model.messages import Priority, State
+from mailroom.notifications.model.messages import Priority, Recipient, RecipientStatus
 from mailroom.notifications.outbox import changes
 from mailroom.notifications.outbox.changes import FinishedAttempt
 from mailroom.notifications.outbox.claims import Claim, ClaimedMessage, Claims, MessageRef
+from mailroom.notifications.outbox.suppressions import Suppressions
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.server_clock import ServerClock
 
@@ -56,10 +58,11 @@ _SENT_FIELDS = dict.fromkeys(
 class Outbox:
     """The collection `notifications` as senders use it. Blocks for MongoDB's answers; errors are the driver's."""
 
-    def __init__(self, collection: Documents, clock: ServerClock, claims: Claims) -> None:
+    def __init__(self, collection: Documents, clock: ServerClock, claims: Claims, suppressions: Suppressions) -> None:
         self._collection = collection
         self._clock = clock
         self._claims = claims
+        self._suppressions = suppressions
 
     def due(self, limit: int) -> list[MessageRef]:
         """Up to `limit` messages that are due and not claimed: higher priority first, then the longest wait.
@@ -106,16 +109,23 @@ class Outbox:
         # They may have been sent before they were claimed. From now on nobody else sends them.
         found = self._collection.find({"_id": {"$in": [each.id for each in wanted]}}, _SENT_FIELDS)
         by_id = {each["_id"]: each for each in found}
-        claim = Claim(id_, 0)
-        claimed = [
-            _claimed(document, claim, now)
+        documents = [
+            document
             for each in wanted
             if (document := by_id.get(each.id)) and document["epoch"] == each.epoch and document["dueAt"] <= now
         ]
-        claim.unfinished = len(claimed)
-        if not claimed:
+        claim = Claim(id_, len(documents))
+        if not documents:
             self.release([claim])
-        return claimed
+            return []
+        recipients = [msgspec.convert(each["recipients"], tuple[Recipient, ...]) for each in documents]
+        suppressed = self._suppressions.among(
+            each for some in recipients for each in some if each.status is RecipientStatus.PENDING
+        )
+        return [
+            ClaimedMessage(document, some, suppressed, claim, now)
+            for document, some in zip(documents, recipients, strict=True)
+        ]
 
     def claim_new(self, message: ObjectId) -> ClaimedMessage | None:
         """Claims a message that was just accepted. Returns None if another sender has it."""
@@ -153,10 +163,15 @@ class Outbox:
         return [message in noted for message in messages]
 
     def record(self, attempts: Sequence[FinishedAttempt]) -> list[bool]:
-        """Writes the results of attempts. Does not write a result twice.
+        """Writes the results of attempts, and suppresses the addresses that bounced. Does not write a result twice.
 
         Returns for each attempt whether its result is written. If not, another sender has the message.
         """
+        for each in attempts:
+            self._suppressions.add_bounced(each.message.recipients, each.result, each.message.id)
+        return self._write(attempts)
+
+    def _write(self, attempts: Sequence[FinishedAttempt]) -> list[bool]:
         refused: BulkWriteError | None = None
         try:
             writes = changes.finished(attempts, self._clock.now())
@@ -165,11 +180,11 @@ class Outbox:
             if error.details.get("writeConcernErrors"):
                 raise
             if len(attempts) > 1:
-                return self._record_each(attempts)
+                return self._write_each(attempts)
             done, refused = False, error
         return [True] * len(attempts) if done else self._recorded([each.message for each in attempts], refused)
 
-    def _record_each(self, attempts: Sequence[FinishedAttempt]) -> list[bool]:
+    def _write_each(self, attempts: Sequence[FinishedAttempt]) -> list[bool]:
         """Writes the results one by one, so that a result that the server refuses does not stop the others.
 
         Raises the server's last refusal at the end.
@@ -178,7 +193,7 @@ class Outbox:
         refused: BulkWriteError | None = None
         for each in attempts:
             try:
-                recorded += self.record([each])
+                recorded += self._write([each])
             except BulkWriteError as error:
                 refused = error
         if refused is not None:
@@ -201,8 +216,3 @@ class Outbox:
         """Seconds since the message was first due, or was resent."""
         since: datetime = message.document["dueSince"]
         return (self._clock.now() - since).total_seconds()
-
-
-def _claimed(document: Document, claim: Claim, now: datetime) -> ClaimedMessage:
-    attempts = document["attemptCount"] - document["attemptsBefore"] + 1
-    return ClaimedMessage(document, claim, now, attempts, in_doubt=document["state"] == State.SENDING)

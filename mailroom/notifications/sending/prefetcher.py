@@ -9,10 +9,8 @@ from collections import deque
 
 from pymongo.errors import PyMongoError
 
-from mailroom.notifications.outbox.claims import MessageRef
+from mailroom.notifications.outbox.claims import ClaimedMessage, MessageRef
 from mailroom.notifications.outbox.outbox import Outbox
-from mailroom.notifications.outbox.suppressions import Suppressions
-from mailroom.notifications.sending.deliveries import Delivery, prepare
 
 log = logging.getLogger(__name__)
 
@@ -35,20 +33,19 @@ class Prefetcher:
     no delivery begins whose lease has nearly expired.
     """
 
-    def __init__(self, outbox: Outbox, suppressions: Suppressions, size: int, most: int, patience: float) -> None:
+    def __init__(self, outbox: Outbox, size: int, most: int, patience: float) -> None:
         self._outbox = outbox
-        self._suppressions = suppressions
         self._size = size
         self._most = most
         self._claimed_at = -_SOON_SECONDS
         self._patience = patience
-        self._ready: deque[tuple[float, Delivery]] = deque()
-        self._ahead: asyncio.Task[list[Delivery]] | None = None
+        self._ready: deque[tuple[float, ClaimedMessage]] = deque()
+        self._ahead: asyncio.Task[list[ClaimedMessage]] | None = None
         self._found_at_once = _LEAST_FOUND // 2
         self._found: list[MessageRef] = []
         self._found_at = 0.0
 
-    async def next(self) -> Delivery | None:
+    async def next(self) -> ClaimedMessage | None:
         """Returns None if nothing is due. Raises the driver's errors."""
         if self._ready and time.monotonic() - self._ready[0][0] > self._patience:
             await self.release()
@@ -63,7 +60,7 @@ class Prefetcher:
         try:
             if self._ahead is not None:
                 await self._take()
-            unused = [delivery.message.claim for _, delivery in self._ready]
+            unused = [message.claim for _, message in self._ready]
             self._ready.clear()
             # A claim with messages in delivery is released by the last of them.
             if claims := [claim for claim in unused if claim.finish_one()]:
@@ -75,9 +72,9 @@ class Prefetcher:
         now = time.monotonic()
         ahead, self._ahead = self._ahead, None
         claimed = await (ahead or asyncio.to_thread(self._claim))
-        self._ready.extend((now, delivery) for delivery in claimed)
+        self._ready.extend((now, message) for message in claimed)
 
-    def _claim(self) -> list[Delivery]:
+    def _claim(self) -> list[ClaimedMessage]:
         """Claims the next due messages. Empty only if nothing is due."""
         before, self._claimed_at = self._claimed_at, time.monotonic()
         if self._claimed_at - before < _SOON_SECONDS:
@@ -85,7 +82,7 @@ class Prefetcher:
         while found := self._due():
             chosen, self._found = found[: self._size], found[self._size :]
             if claimed := self._outbox.claim(chosen):
-                return prepare(claimed, self._suppressions)
+                return claimed
         return []
 
     def _due(self) -> list[MessageRef]:

@@ -14,8 +14,6 @@ from mailroom.notifications.outbox import outcomes
 from mailroom.notifications.outbox.changes import FinishedAttempt
 from mailroom.notifications.outbox.claims import ClaimedMessage
 from mailroom.notifications.outbox.outbox import Outbox
-from mailroom.notifications.outbox.suppressions import Suppressions
-from mailroom.notifications.sending.deliveries import Delivery
 from mailroom.notifications.sending.group_commit import GroupCommit
 from mailroom.notifications.sending.policy import SendPolicy
 from mailroom.platform import mongo
@@ -37,16 +35,15 @@ _WRITE_AGAIN_SECONDS = 0.5
 
 
 class _Ended(NamedTuple):
-    delivery: Delivery
+    message: ClaimedMessage
     result: Result
 
 
 class Recorder:
     """Used from one event loop only. Raises the driver's errors, and `LeaseLost` if another sender has the message."""
 
-    def __init__(self, outbox: Outbox, suppressions: Suppressions, policy: SendPolicy) -> None:
+    def __init__(self, outbox: Outbox, policy: SendPolicy) -> None:
         self._outbox = outbox
-        self._suppressions = suppressions
         self._policy = policy
         # Each attempt holds it from its end until its result is written.
         self.unrecorded = asyncio.Semaphore(_UNRECORDED * policy.connections)
@@ -58,7 +55,7 @@ class Recorder:
         if not await self._hand_over(message):
             raise _lost(message)
 
-    async def record(self, delivery: Delivery, result: Result) -> State:
+    async def record(self, message: ClaimedMessage, result: Result) -> State:
         """Writes the result, and returns the new state of the message.
 
         While MongoDB does not answer it tries again, as long as a lease lasts: a message that was sent and is not
@@ -67,30 +64,27 @@ class Recorder:
         lease = Budget(self._policy.lease_seconds)
         while True:
             try:
-                state = await self._write(_Ended(delivery, result))
+                state = await self._write(_Ended(message, result))
             except PyMongoError as error:
                 if not mongo.is_transient(error) or lease.spent():
                     raise
-                log.warning("MongoDB does not answer, the outcome of %s is still to be written", delivery.message.id)
+                log.warning("MongoDB does not answer, the outcome of %s is still to be written", message.id)
                 await asyncio.sleep(_WRITE_AGAIN_SECONDS)
                 continue
             if state is None:
-                raise _lost(delivery.message)
+                raise _lost(message)
             return state
 
     def _write_results(self, ended: list[_Ended]) -> list[State | None]:
         """Returns the new state of each message, or None if another sender has it."""
         attempts = [self._decide(each) for each in ended]
-        for each in attempts:
-            self._suppressions.add_bounced(each.decision.recipients, each.result, each.message.id)
         written = self._outbox.record(attempts)
         return [each.decision.state if done else None for each, done in zip(attempts, written, strict=True)]
 
     def _decide(self, ended: _Ended) -> FinishedAttempt:
-        delivery, result = ended
-        message, policy = delivery.message, self._policy
+        (message, result), policy = ended, self._policy
         age = self._outbox.age(message)
-        decision = outcomes.decide(delivery.recipients, result, message.attempts, age, policy.retries, hold=policy.hold)
+        decision = outcomes.decide(message.recipients, result, message.attempts, age, policy.retries, hold=policy.hold)
         return FinishedAttempt(message, decision, result)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable, Callable
 from concurrent.futures import wait as wait_for
+from functools import partial
 
 from bson import ObjectId
 from pymongo.errors import PyMongoError
@@ -13,11 +15,9 @@ from pymongo.errors import PyMongoError
 from mailroom.errors import LeaseLost
 from mailroom.notifications.message.composer import Composer
 from mailroom.notifications.model.messages import Result, State
-from mailroom.notifications.outbox.claims import Claim
+from mailroom.notifications.outbox.claims import Claim, ClaimedMessage
 from mailroom.notifications.outbox.outbox import Outbox
-from mailroom.notifications.outbox.suppressions import Suppressions
 from mailroom.notifications.sending.background import Background
-from mailroom.notifications.sending.deliveries import Delivery, prepare
 from mailroom.notifications.sending.policy import SendPolicy
 from mailroom.notifications.sending.prefetcher import Prefetcher
 from mailroom.notifications.sending.recorder import Recorder
@@ -46,17 +46,14 @@ _CLAIMED_AHEAD, _MOST_CLAIMED_AHEAD = 4, 16
 class Sender:
     """Thread-safe. Deliveries run in the background and outlive the call that began them."""
 
-    def __init__(
-        self, outbox: Outbox, suppressions: Suppressions, pool: Pool, policy: SendPolicy, composer: Composer
-    ) -> None:
+    def __init__(self, outbox: Outbox, pool: Pool, policy: SendPolicy, composer: Composer) -> None:
         self._outbox = outbox
-        self._suppressions = suppressions
         self._pool = pool
         self._policy = policy
         self._background = Background()
         # Everything below is used in the background only.
         self._slots = Slots(policy.connections, SendRate(policy.per_second))
-        self._recorder = Recorder(outbox, suppressions, policy)
+        self._recorder = Recorder(outbox, policy)
         self._transmitter = Transmitter(outbox, pool, composer, self._recorder, hold=policy.hold)
         self._running: set[asyncio.Task[State | None]] = set()
         self._relay_down = False
@@ -89,28 +86,22 @@ class Sender:
             self._background.stop()
 
     async def _send_new(self, message: ObjectId, budget: Budget) -> State | None:
-        if not await self._slots.acquire(budget.remaining()):
-            return None
-        delivery = None
-        try:
-            delivery = await asyncio.to_thread(self._claim_new, message)
-        finally:
-            if delivery is None:
-                self._slots.release_unused()
-        return await self._begin(delivery) if delivery else None
-
-    def _claim_new(self, message: ObjectId) -> Delivery | None:
-        claimed = self._outbox.claim_new(message)
-        return prepare([claimed], self._suppressions)[0] if claimed else None
+        claimed = await self._claim(partial(asyncio.to_thread, self._outbox.claim_new, message), budget)
+        return await self._begin(claimed) if claimed else None
 
     async def _drain(self, budget: Budget) -> int:
         self._relay_down = False
         prefetcher = self._prefetcher()
         tried = 0
+
+        async def next_message() -> ClaimedMessage | None:
+            ended = self._relay_down or self._closing or budget.spent()
+            return None if ended else await prefetcher.next()
+
         try:
-            while (delivery := await self._next(prefetcher, budget)) is not None:
+            while (message := await self._claim(next_message, budget)) is not None:
                 tried += 1
-                self._begin(delivery)
+                self._begin(message)
         finally:
             await prefetcher.release()
         if self._running:
@@ -122,34 +113,35 @@ class Sender:
         size, most = (each * policy.connections for each in (_CLAIMED_AHEAD, _MOST_CLAIMED_AHEAD))
         if policy.per_second:
             size = most = max(1, min(size, int(policy.per_second)))
-        return Prefetcher(self._outbox, self._suppressions, size, most, policy.lease_seconds / 2)
+        return Prefetcher(self._outbox, size, most, policy.lease_seconds / 2)
 
-    async def _next(self, prefetcher: Prefetcher, budget: Budget) -> Delivery | None:
-        """The next message, with a slot. Returns None if the drain is to end."""
+    async def _claim(
+        self, claim: Callable[[], Awaitable[ClaimedMessage | None]], budget: Budget
+    ) -> ClaimedMessage | None:
+        """Waits for a slot, then claims a message for it. Returns None without a slot or a message."""
         if not await self._slots.acquire(budget.remaining()):
             return None
-        delivery = None
+        claimed = None
         try:
-            if not (self._relay_down or self._closing or budget.spent()):
-                delivery = await prefetcher.next()
+            claimed = await claim()
         finally:
-            if delivery is None:
+            if claimed is None:
                 self._slots.release_unused()
-        return delivery
+        return claimed
 
-    def _begin(self, delivery: Delivery) -> asyncio.Task[State | None]:
-        task = asyncio.create_task(self._deliver(delivery))
+    def _begin(self, message: ClaimedMessage) -> asyncio.Task[State | None]:
+        task = asyncio.create_task(self._deliver(message))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return task
 
-    async def _deliver(self, delivery: Delivery) -> State | None:
+    async def _deliver(self, message: ClaimedMessage) -> State | None:
         """One attempt, from the claim to the record of its result. Returns None if there is no result to record."""
-        message, failed = delivery.message, True
+        failed = True
         try:
-            result = await self._attempt(delivery)
+            result = await self._attempt(message)
             try:
-                state = await self._recorder.record(delivery, result)
+                state = await self._recorder.record(message, result)
             finally:
                 self._recorder.unrecorded.release()
         except LeaseLost as error:
@@ -168,10 +160,10 @@ class Sender:
             await self._finish(message.claim, failed)
         return None
 
-    async def _attempt(self, delivery: Delivery) -> Result:
+    async def _attempt(self, message: ClaimedMessage) -> Result:
         """Frees the slot when the attempt is over: the next message is sent while this result is written."""
         try:
-            result = await self._transmitter.attempt(delivery)
+            result = await self._transmitter.attempt(message)
             self._relay_down |= result.relay_down
             await self._recorder.unrecorded.acquire()
             return result

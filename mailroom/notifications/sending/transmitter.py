@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from mailroom.notifications.message.attachments import LARGEST_ATTACHMENTS
 from mailroom.notifications.message.composer import CannotCompose, Composer
 from mailroom.notifications.model.messages import Message, Outcome, RecipientStatus, Result, Verdict
+from mailroom.notifications.outbox.claims import ClaimedMessage
 from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.sending.byte_budget import ByteBudget
-from mailroom.notifications.sending.deliveries import Delivery
 from mailroom.notifications.sending.recorder import Recorder
 from mailroom.notifications.smtp.delivery import Envelope, deliver
 from mailroom.notifications.smtp.pool import Pool
@@ -38,13 +38,13 @@ class Transmitter:
         self._attachment_bytes = ByteBudget(_ATTACHMENT_BYTES)
         self._composing = asyncio.Lock()
 
-    async def attempt(self, delivery: Delivery) -> Result:
+    async def attempt(self, message: ClaimedMessage) -> Result:
         """Sends the message to the recipients that are pending and not suppressed.
 
         Raises `LeaseLost` if another sender has the message, and the driver's errors. The final dot was not sent then.
         """
-        message, suppressed = delivery.message, delivery.suppressed
-        pending = [each.wire for each in delivery.recipients if each.status is RecipientStatus.PENDING]
+        suppressed = message.suppressed
+        pending = [each.wire for each in message.recipients if each.status is RecipientStatus.PENDING]
         if message.in_doubt and self._hold:
             return Result(dict.fromkeys(pending, Verdict(Outcome.UNKNOWN, None, _LOST)))
         verdicts = {each: Verdict(Outcome.SUPPRESSED, None, _SUPPRESSED) for each in pending if each in suppressed}
@@ -53,27 +53,26 @@ class Transmitter:
             return Result(verdicts)
         if attached := message.document["attachments"]:
             async with self._attachment_bytes.reserve(sum(each["size"] for each in attached)):
-                result = await self._send(delivery, recipients)
+                result = await self._send(message, recipients)
         else:
-            result = await self._send(delivery, recipients)
+            result = await self._send(message, recipients)
         return replace(result, verdicts=verdicts | result.verdicts) if verdicts else result
 
-    async def _send(self, delivery: Delivery, recipients: tuple[str, ...]) -> Result:
+    async def _send(self, message: ClaimedMessage, recipients: tuple[str, ...]) -> Result:
         try:
-            envelope = await self._envelope(delivery, recipients)
+            envelope = await self._envelope(message, recipients)
         except CannotCompose as error:
             return Result(dict.fromkeys(recipients, Verdict(error.outcome, None, str(error))))
-        return await deliver(envelope, self._pool, partial(self._recorder.hand_over, delivery.message))
+        return await deliver(envelope, self._pool, partial(self._recorder.hand_over, message))
 
-    async def _envelope(self, delivery: Delivery, recipients: tuple[str, ...]) -> Envelope:
+    async def _envelope(self, message: ClaimedMessage, recipients: tuple[str, ...]) -> Envelope:
         """The envelope with the bytes. The message they are made of is freed before they are sent."""
-        document = delivery.message.document
+        document = message.document
         if not document["attachments"]:
             return await self._compose(convert(document, Message), recipients)
         async with self._composing:
-            attachments = await asyncio.to_thread(self._outbox.attachments, delivery.message)
-            message = convert(document | {"attachments": attachments}, Message)
-            return await self._compose(message, recipients)
+            attachments = await asyncio.to_thread(self._outbox.attachments, message)
+            return await self._compose(convert(document | {"attachments": attachments}, Message), recipients)
 
     async def _compose(self, message: Message, recipients: tuple[str, ...]) -> Envelope:
         return Envelope(message.sender.address, recipients, await self._composer.compose(message))

@@ -17,6 +17,7 @@ from mailroom.notifications.indexes import INDEXES
 from mailroom.notifications.outbox.actions import MessageActions
 from mailroom.notifications.outbox.claims import Claims
 from mailroom.notifications.outbox.outbox import Outbox
+from mailroom.notifications.outbox.suppressions import Suppressions
 from mailroom.notifications.worker import create_worker
 from mailroom.platform.mongo import Documents
 from mailroom.platform.server_clock import ServerClock
@@ -98,7 +99,9 @@ class Mail:
 
     def outbox(self, lease_seconds: float = 90.0) -> Outbox:
         """Another sender's view of the messages."""
-        return Outbox(self.collection, ServerClock(self.services.database), self.claims(lease_seconds))
+        clock = ServerClock(self.services.database)
+        suppressions = Suppressions(self.services.database["suppressions"], clock)
+        return Outbox(self.collection, clock, self.claims(lease_seconds), suppressions)
 
     def actions(self) -> MessageActions:
         return MessageActions(self.collection, ServerClock(self.services.database), self.claims())
