@@ -65,9 +65,6 @@ class AllowedHeaders(msgspec.Struct, frozen=True):
         return name.lower() in self.names or name.lower().startswith(self.prefixes)
 
 
-NO_HEADERS = AllowedHeaders(frozenset(), ())
-
-
 def _fault(name: str, value: str) -> str:
     """The fault of a value, or an empty text."""
     if not 1 <= len(value) <= LONGEST_VALUE or value != value.strip():

@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from mailroom.errors import Invalid
 from mailroom.notifications.message import attachments
-from mailroom.notifications.message import html_to_text as text
 from mailroom.notifications.message.attachments import Attach
-from mailroom.notifications.message.headers import NO_HEADERS, AllowedHeaders
-from mailroom.notifications.message.stored_files import Pin, no_files
+from mailroom.notifications.message.headers import AllowedHeaders
+from mailroom.notifications.message.html_to_text import from_html
+from mailroom.notifications.message.stored_files import Pin
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import (
     LONGEST_BODY,
@@ -77,16 +77,16 @@ class Draft(msgspec.Struct, frozen=True):
     send_at: datetime | None
 
 
-def no_templates(use: Use) -> Rendered:
-    raise Invalid("template", "template.unknown", "there are no templates here")
+def _unused(*_: object) -> Any:
+    raise AssertionError("this caller has neither templates nor stored attachments")
 
 
 class Extras(msgspec.Struct, frozen=True):
-    """The custom headers, templates and stored attachments that a deployment allows; by default none."""
+    """The custom headers, templates and stored attachments that are allowed; by default none."""
 
-    headers: AllowedHeaders = NO_HEADERS
-    render: Callable[[Use], Rendered] = no_templates
-    pin: Pin = no_files
+    headers: AllowedHeaders = AllowedHeaders(frozenset(), ())
+    render: Callable[[Use], Rendered] = _unused
+    pin: Pin = _unused
 
 
 NO_EXTRAS = Extras()
@@ -96,7 +96,10 @@ def check(send: Send, extras: Extras = NO_EXTRAS) -> Draft:
     """Raises `Refusal` for the first field at fault. Nothing is stored."""
     recipients = _recipients(send)
     rendered = None if send.template is None else _rendered(send, send.template, extras)
-    subject, html, plain = _content(send) if rendered is None else _rendered_content(rendered)
+    if rendered is None:
+        subject, html, plain = _content(send)
+    else:  # checked like the texts of a request: a parameter may have a line end
+        subject, (html, plain) = _subject(rendered.subject), _bodies(rendered.html, rendered.text)
     return Draft(
         email_to=send.email_to,
         recipients=recipients,
@@ -154,36 +157,28 @@ def _rendered(send: Send, use: Use, extras: Extras) -> Rendered:
     return extras.render(use)
 
 
-def _rendered_content(rendered: Rendered) -> tuple[str, str, str]:
-    """Subject, HTML and text of a template, checked like those of a request: a parameter may have a line end."""
-    subject = _subject(rendered.subject)
-    if rendered.html is None:
-        return subject, "", _body(rendered.text or "", "text")
-    html = _body(rendered.html, "html")
-    return subject, html, _text_of(html, "html") if rendered.text is None else _body(rendered.text, "text")
-
-
 def _content(send: Send) -> tuple[str, str, str]:
-    """Subject, HTML and text."""
+    """Subject, HTML and text of a request without a template."""
     if send.subject is None:
         raise Invalid("subject", "subject.missing", "subject is missing")
-    return _subject(send.subject), *_bodies(send)
-
-
-def _bodies(send: Send) -> tuple[str, str]:
-    """HTML and text. If only HTML is given, the text is made from it."""
+    subject = _subject(send.subject)
     if send.message is not None:
         for field, given in (("html", send.html), ("text", send.text)):
             if given is not None:
                 raise Invalid(field, "body.twice", f"give message, or html and text, not message and {field}")
         html = _body(send.message, "message")
-        return html, _text_of(html, "message")
-    if send.html is not None:
-        html = _body(send.html, "html")
-        return html, _text_of(html, "html") if send.text is None else _body(send.text, "text")
-    if send.text is not None:
-        return "", _body(send.text, "text")
-    raise Invalid("message", "body.missing", "message is missing")
+        return subject, html, _text_of(html, "message")
+    if send.html is None and send.text is None:
+        raise Invalid("message", "body.missing", "message is missing")
+    return subject, *_bodies(send.html, send.text)
+
+
+def _bodies(html: str | None, text: str | None) -> tuple[str, str]:
+    """HTML and text. If only HTML is given, the text is made from it."""
+    if html is None:
+        return "", _body(text or "", "text")
+    html = _body(html, "html")
+    return html, _text_of(html, "html") if text is None else _body(text, "text")
 
 
 def _body(body: str, field: str) -> str:
@@ -196,7 +191,7 @@ def _body(body: str, field: str) -> str:
 
 def _text_of(html: str, field: str) -> str:
     """The text that is made from HTML. It may be empty."""
-    shown = text.from_html(html)
+    shown = from_html(html)
     if len(shown) > LONGEST_BODY:
         detail = f"as text, {field} has more than {LONGEST_BODY} characters: give html and a text of your own"
         raise Invalid(field, "body.invalid", detail)

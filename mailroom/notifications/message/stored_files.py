@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
 
 import msgspec
 
@@ -13,9 +13,8 @@ from mailroom.platform.objects import ObjectGone, ObjectStore, ObjectVersion
 _LONGEST_KEY = 1024  # bytes, S3's own limit
 
 
-class Pin(Protocol):
-    def __call__(self, key: str, version_id: str, field: str) -> tuple[StoredFile, int]:
-        """Returns a version of an object, by default the newest, and its size in bytes. Raises `Invalid`."""
+# Takes an object, a version of it (or an empty text), and the field of the request; returns what `Files.pin` returns.
+Pin = Callable[[str, str, str], tuple[StoredFile, int]]
 
 
 class Files(msgspec.Struct, frozen=True):
@@ -25,7 +24,12 @@ class Files(msgspec.Struct, frozen=True):
     bucket: str
 
     def pin(self, key: str, version_id: str, field: str) -> tuple[StoredFile, int]:
-        """Raises `Invalid` if there is no such object, `Unavailable` if the store does not answer."""
+        """Returns a version of an object, by default the newest, and its size in bytes.
+
+        Raises:
+            Invalid: there is no such object.
+            Unavailable: the store does not answer.
+        """
         if not key or len(key.encode()) > _LONGEST_KEY or not key.isprintable():
             raise Invalid(f"{field}.object", "attachment.object", "object must be the name of an object")
         try:
@@ -49,7 +53,3 @@ class Files(msgspec.Struct, frozen=True):
         version = ObjectVersion(self.bucket, file.key, file.version_id, file.etag, size, 0)
         with self.store.read(version) as chunks:
             return b"".join(chunks)
-
-
-def no_files(key: str, version_id: str, field: str) -> tuple[StoredFile, int]:
-    raise Invalid(f"{field}.object", "attachment.no_store", "there are no stored attachments here")
