@@ -14,7 +14,7 @@ from mailroom.notifications.message.request import Extras
 from mailroom.notifications.model import addresses
 from mailroom.notifications.outbox.accept import Submissions
 from mailroom.notifications.outbox.history import History
-from mailroom.notifications.templates.rendering import Renderer
+from mailroom.notifications.templates import rendering
 from mailroom.notifications.templates.store import Templates
 from mailroom.platform.kick import SENDER
 from mailroom.services import Services
@@ -45,7 +45,7 @@ def _context(services: Services) -> NotificationsContext:
     mail_from = addresses.sender(settings.mail_from)
     components = Components(services, mail_from.domain)
     stored_templates = Templates(services.database["templates"], components.clock)
-    render = Renderer(stored_templates).render
+    render = partial(rendering.render, stored_templates)
     return NotificationsContext(
         submissions=Submissions(components.collection, components.clock, mail_from),
         history=History(components.collection, components.outbox),

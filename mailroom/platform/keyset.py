@@ -44,6 +44,9 @@ class Order(msgspec.Struct, frozen=True):
         return Key(item[self.field], item["_id"])
 
 
+NEWEST_FIRST = Order("createdAt", descending=True)
+
+
 class KeysetPage(msgspec.Struct, Generic[T], frozen=True):
     """`last` is the key that the next page begins after, or None if this page is the last one."""
 

@@ -6,8 +6,9 @@ import base64
 import binascii
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from bson import ObjectId, json_util
 from bson.errors import BSONError, InvalidId
 
@@ -15,6 +16,8 @@ from mailroom.errors import Invalid
 from mailroom.platform.clock import parse_time, rfc3339
 from mailroom.platform.keyset import Key, Order
 from mailroom.platform.mongo import Document
+
+T = TypeVar("T")
 
 DEFAULT_LIMIT = 100
 MOST = 1000
@@ -36,11 +39,15 @@ def cursor_of(order: Order, last: Key | None) -> str | None:
 
 
 def key_of(query: Mapping[str, str], order: Order) -> Key | None:
-    """The key of the last item of the page before. Raises `Invalid` for the cursor of another list."""
-    if "cursor" not in query:
-        return None
-    match from_cursor(query["cursor"]):
-        case [order.field, datetime() as value, ObjectId() as id_]:
+    """The key of the last item of the page before, or None for the first page.
+
+    Raises:
+        Invalid: the cursor is one of another list.
+    """
+    match cursor_values(query, tuple[str, datetime, ObjectId]):
+        case None:
+            return None
+        case [order.field, value, id_]:
             return Key(value, id_)
         case _:
             raise bad_cursor()
@@ -52,27 +59,20 @@ def to_cursor(parts: list[Any]) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def from_cursor(cursor: str) -> list[Any]:
-    """The values of a cursor, which the caller has yet to check. Raises `Invalid`."""
+def cursor_values(query: Mapping[str, str], kind: type[T]) -> T | None:
+    """The values in the cursor of the call, or None without one. Raises `Invalid` for the cursor of another list."""
+    if "cursor" not in query:
+        return None
+    cursor = query["cursor"]
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        parts = json_util.loads(text, json_options=_CURSOR_OPTIONS)
+        return msgspec.convert(json_util.loads(text, json_options=_CURSOR_OPTIONS), kind)
     except (binascii.Error, BSONError, ValueError, TypeError, KeyError, RecursionError, ArithmeticError):
         raise bad_cursor() from None
-    if not isinstance(parts, list):
-        raise bad_cursor()
-    return parts
 
 
 def bad_cursor() -> Invalid:
     return Invalid("cursor", "cursor.invalid", "cursor must be the nextCursor of a list with the same sort")
-
-
-def only(query: Mapping[str, str], *allowed: str) -> None:
-    """Refuses a parameter that would otherwise be ignored without a word. Raises `Invalid`."""
-    for name in query:
-        if name not in allowed and name not in ("limit", "cursor"):
-            raise Invalid(name, "query.unknown", f"unknown parameter {name}")
 
 
 def object_id(text: str, field: str) -> ObjectId:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any, Self
 
 import msgspec
+from bson import ObjectId
 from msgspec import Meta
+
+from mailroom.platform.clock import rfc3339
+from mailroom.platform.mongo import Document
 
 # Types of JSON values that say more than "string".
 Id = Annotated[str, Meta(pattern="^[0-9a-f]{24}$", examples=["65b9d7f0c2a4e81f3b6d9a10"])]
@@ -18,9 +23,25 @@ Cursor = Annotated[str, Meta(description="Give it as `cursor` to get the next pa
 class Schema(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """The base of what an API sends."""
 
+    @classmethod
+    def of(cls, document: Document, **own: Any) -> Self:
+        """Takes each member from `own`, or from the document under the name in JSON. Ids and times become text."""
+        names = zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True)
+        return cls(**{field: own[field] if field in own else _text(document.get(name)) for field, name in names})
+
 
 class Fault(Schema):
     """Why something failed: `code` is stable and for programs, `message` is for people."""
 
     code: str
     message: str
+
+
+def _text(value: Any) -> Any:
+    match value:
+        case ObjectId():
+            return str(value)
+        case datetime():
+            return rfc3339(value)
+        case _:
+            return value

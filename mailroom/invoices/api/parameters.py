@@ -65,11 +65,11 @@ def totals_cursor(by: Sequence[str], last: Sequence[str] | None) -> str | None:
 
 def last_group(query: Mapping[str, str], by: Sequence[str]) -> list[str] | None:
     """The values of the last group of the page before. Raises `Invalid` for the cursor of another list."""
-    if "cursor" not in query:
+    parts = paging.cursor_values(query, list[str])
+    if parts is None:
         return None
-    parts = paging.from_cursor(query["cursor"])
     names, values = parts[: len(by)], parts[len(by) :]
-    if names != by or len(values) != len(by) or not all(isinstance(each, str) for each in values):
+    if names != by or len(values) != len(by):
         raise paging.bad_cursor()
     return values
 

@@ -7,11 +7,11 @@ from typing import Any
 from flask import Response
 
 from mailroom.errors import Refusal
+from mailroom.notifications.api import schemas
 from mailroom.notifications.model.messages import Priority, State
 from mailroom.notifications.outbox.accept import Acceptance
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.mongo import Document
-from mailroom.web.paging import optional_time
 from mailroom.web.problems import Problem
 from mailroom.web.representation import json_response
 
@@ -56,81 +56,48 @@ def outcome(document: Document, *, waiting: bool = False) -> Response:
     state = State.QUEUED if waiting or document["state"] in _WAITING else State(document["state"])
     if state in _REFUSED:
         raise NotificationRefused(document)
-    body = {"result": "OK", "message": _TEXTS[state], "id": str(document["_id"]), "status": state.value}
-    return json_response(body, 202 if state is State.QUEUED else 200)
+    return json_response(_accepted(document, state), 202 if state is State.QUEUED else 200)
 
 
-def entry(accepted: Acceptance | Refusal | Problem) -> dict[str, Any]:
+def entry(accepted: Acceptance | Refusal | Problem) -> schemas.AcceptedNotification | schemas.RefusedEntry:
     """What a batch says about one of its messages."""
     if isinstance(accepted, Refusal | Problem):
-        field = accepted.field
-        return {"result": "FAILED", "message": str(accepted), "code": accepted.code, "field": field}
-    text = _TEXTS[State.QUEUED]
-    return {"result": "OK", "message": text, "id": str(accepted.document["_id"]), "status": State.QUEUED.value}
+        return schemas.RefusedEntry(result="FAILED", message=str(accepted), code=accepted.code, field=accepted.field)
+    return _accepted(accepted.document, State.QUEUED)
 
 
-def item(document: Document) -> dict[str, Any]:
+def item(document: Document) -> schemas.Item:
     """A message in a list."""
+    return schemas.Item.of(document, **_named_otherwise(document))
+
+
+def details(document: Document) -> schemas.Notification:
+    """One message, with its recipients, bodies and attempts."""
+    return schemas.Notification.of(
+        document,
+        **_named_otherwise(document),
+        from_=document["from"]["address"],
+        reply_to=[each["address"] for each in document["replyTo"]],
+        recipients=[schemas.RecipientDetails.of(each, status=each["fate"]) for each in document["recipients"]],
+        headers={each["name"]: each["value"] for each in document.get("headers", ())},
+        attachments=[schemas.Attached.of(each, object=_stored(each.get("object"))) for each in document["attachments"]],
+        attempts=[schemas.Attempt.of(each) for each in document["attempts"]],
+    )
+
+
+def _accepted(document: Document, state: State) -> schemas.AcceptedNotification:
+    return schemas.AcceptedNotification(result="OK", message=_TEXTS[state], id=str(document["_id"]), status=state)
+
+
+def _named_otherwise(document: Document) -> dict[str, Any]:
+    """The members of an item that the document has under other names."""
     return {
         "id": str(document["_id"]),
         "status": document["state"],
-        "emailTo": document["emailTo"],
-        "subject": document["subject"],
-        "template": document.get("template"),
-        "tags": document["tags"],
-        "metadata": document["metadata"],
         "priority": Priority(document["priority"]).name.lower(),
-        "createdAt": rfc3339(document["createdAt"]),
-        "updatedAt": rfc3339(document["updatedAt"]),
-        "sentAt": optional_time(document, "sentAt"),
-        "nextAttemptAt": optional_time(document, "dueAt") if document["state"] == State.QUEUED else None,
-        "attemptCount": document["attemptCount"],
-        "error": document["error"],
-        "messageId": document["messageId"],
+        "next_attempt_at": rfc3339(document["dueAt"]) if document["state"] == State.QUEUED else None,
     }
 
 
-def details(document: Document) -> dict[str, Any]:
-    """One message, with its recipients, bodies and attempts."""
-    return item(document) | {
-        "from": document["from"]["address"],
-        "replyTo": [each["address"] for each in document["replyTo"]],
-        "recipients": [_recipient(each) for each in document["recipients"]],
-        "headers": {each["name"]: each["value"] for each in document.get("headers", ())},
-        "html": document["html"],
-        "erasedAt": optional_time(document, "erasedAt"),
-        "text": document["text"],
-        "attachments": [
-            {
-                "filename": each["filename"],
-                "contentType": each["contentType"],
-                "size": each["size"],
-                "object": _stored(each.get("object")),
-            }
-            for each in document["attachments"]
-        ],
-        "attempts": [_attempt(each) for each in document["attempts"]],
-    }
-
-
-def _stored(document: Document | None) -> dict[str, Any] | None:
-    return None if document is None else {"key": document["key"], "versionId": document["version_id"]}
-
-
-def _recipient(document: Document) -> dict[str, Any]:
-    return {
-        "address": document["address"],
-        "kind": document["kind"],
-        "status": document["fate"],
-        "code": document["code"],
-        "text": document["text"],
-    }
-
-
-def _attempt(document: Document) -> dict[str, Any]:
-    return {
-        "startedAt": rfc3339(document["startedAt"]),
-        "endedAt": optional_time(document, "endedAt"),
-        "outcome": document["outcome"],
-        "steps": document["steps"],
-    }
+def _stored(document: Document | None) -> schemas.StoredObject | None:
+    return None if document is None else schemas.StoredObject.of(document, version_id=document["version_id"])

@@ -9,8 +9,9 @@ from mailroom.errors import Conflict, Invalid
 from mailroom.notifications.api import answers, operations, parameters
 from mailroom.notifications.api.context import context
 from mailroom.notifications.model import addresses
+from mailroom.platform.keyset import NEWEST_FIRST
 from mailroom.web.endpoints import endpoint, query
-from mailroom.web.paging import limit_of
+from mailroom.web.paging import cursor_of, key_of, limit_of
 from mailroom.web.representation import json_response
 
 READ, SEND, ERASE = "notifications:read", "notifications:send", "notifications:erase"
@@ -21,10 +22,11 @@ blueprint = Blueprint("messages", __name__)
 @blueprint.get("/")
 @endpoint(operations.LIST, READ)
 def list_messages() -> Response:
-    wanted, after = parameters.history_filter(query()), parameters.after(query())
-    page = context().history.page(wanted, limit_of(query()), after)
+    given = query()
+    wanted, after = parameters.history_filter(given), key_of(given, NEWEST_FIRST)
+    page = context().history.page(wanted, limit_of(given), after)
     items = [answers.item(each) for each in page.items]
-    return json_response({"items": items, "nextCursor": parameters.next_cursor(page)})
+    return json_response({"items": items, "nextCursor": cursor_of(NEWEST_FIRST, page.last)})
 
 
 @blueprint.get("/counts")

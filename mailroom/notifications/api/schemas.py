@@ -1,4 +1,4 @@
-"""What the notifications API answers, field by field. `answers.py` and the endpoints make it; tests compare the two."""
+"""What the notifications API answers, field by field. `answers.py` and the views make it from documents."""
 
 from __future__ import annotations
 
@@ -124,8 +124,8 @@ class Notification(Item):
     recipients: list[RecipientDetails]
     headers: dict[str, str]
     html: str
-    text: str
     erased_at: Time | None
+    text: str
     attachments: list[Attached]
     attempts: list[Attempt]
 

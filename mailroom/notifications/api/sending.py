@@ -14,6 +14,7 @@ from mailroom.errors import Conflict, Invalid, Refusal, Unavailable
 from mailroom.notifications.api import answers, operations
 from mailroom.notifications.api.context import context
 from mailroom.notifications.api.messages import SEND
+from mailroom.notifications.api.schemas import BatchAnswer, RefusedEntry
 from mailroom.notifications.message.request import Send, check
 from mailroom.notifications.model.messages import State
 from mailroom.notifications.outbox.accept import Acceptance, Idempotency, Submission
@@ -81,10 +82,10 @@ def send_batch() -> Response:
     accepted = context().submissions.accept(list(submissions.values()), caller().id, answered=True)
     for index, each in zip(submissions, accepted, strict=True):
         items[index] = answers.entry(each)
-    refused = sum(item["result"] == "FAILED" for item in items)
+    refused = sum(isinstance(item, RefusedEntry) for item in items)
     if refused < len(items):
         context().kick()
-    answer = {"accepted": len(items) - refused, "refused": refused, "items": items}
+    answer = BatchAnswer(accepted=len(items) - refused, refused=refused, items=items)
     return json_response(answer, 202 if refused < len(items) else 422)
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, Response
 
 from mailroom.errors import Invalid
 from mailroom.notifications.api import operations, parameters
 from mailroom.notifications.api.context import context
+from mailroom.notifications.api.schemas import StoredTemplate, TemplateHead, TemplateVersion
 from mailroom.notifications.templates import rendering
-from mailroom.notifications.templates.store import Content, to_template, unknown
-from mailroom.platform.clock import rfc3339
+from mailroom.notifications.templates.store import Content, unknown
 from mailroom.platform.mongo import Document
 from mailroom.web.endpoints import caller, endpoint, json_body, query
 from mailroom.web.paging import limit_of, to_cursor
@@ -27,7 +25,7 @@ blueprint = Blueprint("templates", __name__, url_prefix="/templates")
 @endpoint(operations.LIST_TEMPLATES, READ)
 def list_templates() -> Response:
     items, last = context().templates.page(limit_of(query()), parameters.after_name(query()))
-    return json_response({"items": [_head(each) for each in items], "nextCursor": _cursor(last)})
+    return json_response({"items": [TemplateHead.of(each) for each in items], "nextCursor": _cursor(last)})
 
 
 @blueprint.get("/<name>/versions")
@@ -36,15 +34,15 @@ def versions(name: str) -> Response:
     """Newest first; a deletion is one of them."""
     items, last = context().templates.versions(name, limit_of(query()), parameters.before_version(query()))
     if not items and "cursor" not in query():
-        raise unknown(name, None)
-    listed = [_head(each) | {"deleted": each["content"] is None} for each in items]
+        raise unknown(name)
+    listed = [TemplateVersion.of(each, deleted=each["content"] is None) for each in items]
     return json_response({"items": listed, "nextCursor": _cursor(last)})
 
 
 @blueprint.get("/<name>")
 @endpoint(operations.GET_TEMPLATE, READ)
 def get_template(name: str) -> Response:
-    return json_response(_item(_find(name, _version(query().get("version")))))
+    return json_response(_stored(context().templates.find(name, _version(query().get("version")))))
 
 
 @blueprint.put("/<name>")
@@ -54,16 +52,13 @@ def put_template(name: str) -> Response:
     content = Content(body.subject, body.html or None, body.text or None)
     rendering.check(name, content)
     document, first = context().templates.put(name, content, caller().id)
-    return json_response(_item(document), 201 if first else 200)
+    return json_response(_stored(document), 201 if first else 200)
 
 
 @blueprint.delete("/<name>")
 @endpoint(operations.DELETE_TEMPLATE, WRITE)
 def delete_template(name: str) -> Response:
-    version = context().templates.delete(name, caller().id)
-    if version is None:
-        raise unknown(name, None)
-    return json_response({"deleted": name, "version": version})
+    return json_response({"deleted": name, "version": context().templates.delete(name, caller().id)})
 
 
 @blueprint.post("/<name>/preview")
@@ -71,15 +66,7 @@ def delete_template(name: str) -> Response:
 def preview(name: str) -> Response:
     """Nothing is stored or sent."""
     body = json_body(operations.PreviewTemplate)
-    rendered = rendering.fill(to_template(_find(name, body.version)), body.parameters, "parameters")
-    return json_response({each: getattr(rendered, each) for each in ("name", "version", "subject", "html", "text")})
-
-
-def _find(name: str, version: int | None) -> Document:
-    found = context().templates.find(name, version)
-    if found is None:
-        raise unknown(name, version)
-    return found
+    return json_response(rendering.fill(context().templates.find(name, body.version), body.parameters, "parameters"))
 
 
 def _version(text: str | None) -> int | None:
@@ -94,15 +81,5 @@ def _cursor(last: str | int | None) -> str | None:
     return None if last is None else to_cursor([last])
 
 
-def _head(document: Document) -> dict[str, Any]:
-    return {
-        "name": document["name"],
-        "version": document["version"],
-        "createdAt": rfc3339(document["createdAt"]),
-        "keyId": document["keyId"],
-    }
-
-
-def _item(document: Document) -> dict[str, Any]:
-    content: Document = document["content"]
-    return _head(document) | content
+def _stored(document: Document) -> StoredTemplate:
+    return StoredTemplate.of(document | document["content"])

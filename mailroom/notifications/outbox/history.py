@@ -13,13 +13,11 @@ from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import State
 from mailroom.notifications.outbox.claims import MessageRef
 from mailroom.notifications.outbox.outbox import Outbox
-from mailroom.platform.keyset import Key, KeysetPage, Order, Range
+from mailroom.platform.keyset import NEWEST_FIRST, Key, KeysetPage, Range
 from mailroom.platform.mongo import Document, Documents
 
 # A list leaves out the bodies and the transcripts.
 _LISTED = {"text": 0, "html": 0, "attachments": 0, "attempts": 0, "idempotency": 0}
-
-_NEWEST_FIRST = Order("createdAt", descending=True)
 
 
 class HistoryFilter(msgspec.Struct, frozen=True):
@@ -71,7 +69,7 @@ class History:
             filters, index = filters | {"addresses": addresses.key(wanted.email_to)}, "recipient"
         if wanted.tag is not None:
             filters, index = {"tags": wanted.tag}, "tag"
-        listed = Range(_NEWEST_FIRST, filters, _accepted(wanted.since, wanted.until), index)
+        listed = Range(NEWEST_FIRST, filters, _accepted(wanted.since, wanted.until), index)
         found = listed.page(self._collection, limit, after, _LISTED)
         return KeysetPage([_shown(each, sending) for each in found.items], found.last)
 

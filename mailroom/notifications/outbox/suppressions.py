@@ -10,15 +10,13 @@ from pymongo.errors import DuplicateKeyError
 
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import Recipient, Result
-from mailroom.platform.keyset import Key, KeysetPage, Order, Range
+from mailroom.platform.keyset import NEWEST_FIRST, Key, KeysetPage, Range
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.server_clock import ServerClock
 
 # No such mailbox, moved without a forwarding address, a domain that takes no mail, a closed mailbox (RFC 3463, 7505).
 # A bare 550 is not enough: relays also answer it to mail that they merely do not like.
 _GONE = re.compile(r"5\.(1\.(1|6|10)|2\.1)\b")
-
-_NEWEST_FIRST = Order("createdAt", descending=True)
 
 
 class Suppressions:
@@ -70,4 +68,4 @@ class Suppressions:
     def page(self, address: str | None, limit: int, after: Key | None = None) -> KeysetPage[Document]:
         """All entries, or only that of `address`. Newest first, beginning after the key `after`."""
         filters = {} if address is None else {"key": addresses.key(address)}
-        return Range(_NEWEST_FIRST, filters).page(self._collection, limit, after)
+        return Range(NEWEST_FIRST, filters).page(self._collection, limit, after)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from mailroom.errors import MailroomError
 from mailroom.notifications.templates import rendering
 from mailroom.notifications.templates.store import Content, Templates
 from mailroom.platform.clock import rfc3339
-from mailroom.platform.mongo import Document
 from mailroom.platform.server_clock import ServerClock
 from mailroom.services import Services
 
@@ -61,9 +59,7 @@ def _list(services: Services, _: argparse.Namespace) -> int:
 
 
 def _show(services: Services, options: argparse.Namespace) -> int:
-    found: Document | None = _templates(services).find(options.name, options.version)
-    if found is None:
-        return _unknown(options.name)
+    found = _templates(services).find(options.name, options.version)
     for part, source in found["content"].items():
         if source is not None:
             print(f"--- {part} of {found['name']}, version {found['version']}\n{source}")
@@ -71,12 +67,8 @@ def _show(services: Services, options: argparse.Namespace) -> int:
 
 
 def _delete(services: Services, options: argparse.Namespace) -> int:
-    return _unknown(options.name) if _templates(services).delete(options.name, BY_COMMAND) is None else 0
-
-
-def _unknown(name: str) -> int:
-    print(f"mailroom: there is no template {name}, or not this version", file=sys.stderr)
-    return 1
+    _templates(services).delete(options.name, BY_COMMAND)
+    return 0
 
 
 def _templates(services: Services) -> Templates:

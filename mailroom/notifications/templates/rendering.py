@@ -10,9 +10,10 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import asdict
 
-from mailroom.errors import Invalid
+from mailroom.errors import Invalid, NotFound
 from mailroom.notifications.model.messages import LONGEST_BODY, LONGEST_SUBJECT
-from mailroom.notifications.templates.store import Content, Template, Templates, to_template
+from mailroom.notifications.templates.store import Content, Templates
+from mailroom.platform.mongo import Document
 
 Version = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
@@ -38,27 +39,26 @@ class Rendered(msgspec.Struct, frozen=True):
     text: str | None
 
 
-class Renderer(msgspec.Struct, frozen=True):
-    templates: Templates
-
-    def render(self, use: Use) -> Rendered:
-        """Raises `Invalid` for the field of `template` at fault."""
-        found = self.templates.find(use.name, use.version) if re.fullmatch(NAME, use.name) else None
-        if found is None:
-            field = "template.version" if use.version is not None else "template.name"
-            raise Invalid(field, "template.unknown", f"there is no template {use.name}, or not this version")
-        return fill(to_template(found), use.parameters, "template.parameters")
+def render(templates: Templates, use: Use) -> Rendered:
+    """Fills the template of a request. Raises `Invalid` for the field of `template` at fault."""
+    try:
+        found = templates.find(use.name, use.version)
+    except NotFound as unknown:
+        field = "template.version" if use.version is not None else "template.name"
+        raise Invalid(field, unknown.code, unknown.message) from None
+    return fill(found, use.parameters, "template.parameters")
 
 
-def fill(template: Template, parameters: Mapping[str, Any], field: str) -> Rendered:
-    """Raises `Invalid`. `field` is the field of the request that has the parameters."""
+def fill(template: Document, parameters: Mapping[str, Any], field: str) -> Rendered:
+    """Fills a version of a template. Raises `Invalid`. `field` is the field of the request that has the parameters."""
     from mailroom.notifications.templates import language  # Jinja2 takes 50 ms, and the sender does not need it
 
     if _depth(parameters) > DEEPEST_PARAMETERS or len(msgspec.json.encode(parameters)) > LONGEST_PARAMETERS:
         detail = f"parameters have at most {LONGEST_PARAMETERS} bytes and {DEEPEST_PARAMETERS} levels"
         raise Invalid(field, "template.parameters", detail)
 
-    def part(name: str, source: str | None, longest: int) -> str | None:
+    def part(name: str, longest: int) -> str | None:
+        source: str | None = template["content"][name]
         try:
             return source and language.render(source, parameters, longest, html=name == "html")
         except language.MissingParameter as error:
@@ -66,13 +66,12 @@ def fill(template: Template, parameters: Mapping[str, Any], field: str) -> Rende
         except language.CannotRender as error:
             raise Invalid(field, "template.failed", f"the {name} of the template: {error}") from None
 
-    content = template.content
     return Rendered(
-        template.name,
-        template.version,
-        part("subject", content.subject, LONGEST_SUBJECT) or "",
-        part("html", content.html, LONGEST_BODY),
-        part("text", content.text, LONGEST_BODY),
+        template["name"],
+        template["version"],
+        part("subject", LONGEST_SUBJECT) or "",
+        part("html", LONGEST_BODY),
+        part("text", LONGEST_BODY),
     )
 
 

@@ -26,12 +26,6 @@ class Content(msgspec.Struct, frozen=True):
     text: str | None
 
 
-class Template(msgspec.Struct, frozen=True):
-    name: str
-    version: int
-    content: Content
-
-
 class Templates:
     """The collection `templates`. Blocks for MongoDB's answers; errors are the driver's."""
 
@@ -52,20 +46,20 @@ class Templates:
             if made is not None:
                 return made, newest is None or newest["content"] is None
 
-    def delete(self, name: str, key_id: str) -> int | None:
-        """Deletes the template. Returns its last version with content, or None if there is no such template."""
+    def delete(self, name: str, key_id: str) -> int:
+        """Deletes the template. Returns its last version with content. Raises `NotFound`."""
         while True:
-            newest = self._newest(name)
-            if newest is None or newest["content"] is None:
-                return None
+            newest = self.find(name)
             if self._insert(name, newest, None, key_id) is not None:
                 version: int = newest["version"]
                 return version
 
-    def find(self, name: str, version: int | None = None) -> Document | None:
-        """That version, or by default the newest. None if there is none, or it is a deletion."""
+    def find(self, name: str, version: int | None = None) -> Document:
+        """That version, or by default the newest. Raises `NotFound` if there is none, or it is a deletion."""
         found = self._newest(name) if version is None else self._collection.find_one({"name": name, "version": version})
-        return None if found is None or found["content"] is None else found
+        if found is None or found["content"] is None:
+            raise unknown(name, version)
+        return found
 
     def page(self, limit: int, after: str = "") -> tuple[list[Document], str | None]:
         """The newest version of each template whose name is beyond `after`, by name.
@@ -122,10 +116,6 @@ class Templates:
         return document
 
 
-def to_template(document: Document) -> Template:
-    return Template(document["name"], document["version"], Content(**document["content"]))
-
-
-def unknown(name: str, version: int | None) -> NotFound:
+def unknown(name: str, version: int | None = None) -> NotFound:
     which = f"version {version} of the template {name}" if version else f"template {name}"
     return NotFound("template.unknown", f"there is no {which}")

@@ -14,7 +14,6 @@ from mailroom.errors import Invalid
 from mailroom.notifications.templates import language
 from mailroom.notifications.templates.language import CannotRender, InvalidTemplate, MissingParameter
 from mailroom.notifications.templates.rendering import fill
-from mailroom.notifications.templates.store import Content, Template
 
 ORDER = {"name": "Anna & Co", "total": "1190.00", "items": [{"title": "Pen", "count": 2}, {"title": "Ink", "count": 0}]}
 
@@ -119,7 +118,7 @@ def test_no_rendering_goes_on_for_ever(source: str) -> None:
 
 def filled(parameters: dict[str, Any], **content: str | None) -> str | None:
     content = {"subject": "Hello {{ name }}", "html": None, "text": None} | content
-    return fill(Template("t", 1, Content(**content)), parameters, "parameters").subject  # type: ignore[arg-type]
+    return fill({"name": "t", "version": 1, "content": content}, parameters, "parameters").subject
 
 
 def test_the_parameters_have_a_bound() -> None:
