@@ -125,7 +125,8 @@ def _request_id() -> str:
 
 def _audit(response: Response) -> None:
     """Logs who asked for a write, for what, and how it ended: never what was sent."""
-    if request.method in _SAFE or "caller" not in g or not isinstance(_view(), Endpoint) or not request.url_rule:
+    view: Any = current_app.view_functions.get(request.endpoint or "")
+    if request.method in _SAFE or "caller" not in g or not isinstance(view, Endpoint) or not request.url_rule:
         return
     written = (request.view_args or {}).get("id") or g.get("written_id")
     line = {
@@ -135,7 +136,3 @@ def _audit(response: Response) -> None:
         "status": response.status_code,
     }
     audit.info("write", extra=line)
-
-
-def _view() -> Any:
-    return current_app.view_functions.get(request.endpoint or "")

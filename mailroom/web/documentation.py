@@ -5,6 +5,8 @@ They hold nothing that the source does not, and a browser cannot send a key with
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Response, current_app, render_template
 
 from mailroom.web import representation
@@ -19,19 +21,20 @@ _PAGE_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsa
 def blueprint(contract: Contract) -> Blueprint:
     """Both views, for the routes of the application that they are registered with."""
     pages = Blueprint("documentation", __name__, template_folder="templates")
+    # With strict slashes, so that nothing near these paths is open too.
+    alone = {"strict_slashes": True, "provide_automatic_options": False}
 
-    def openapi() -> Response:
+    def described() -> dict[str, Any]:
         from mailroom.web.openapi import document  # no call of the API itself needs it
 
-        return representation.json_response(document(contract, list(routes(current_app))))
+        return document(contract, list(routes(current_app)))
 
+    @pages.get("/openapi.json", **alone)
+    def openapi() -> Response:
+        return representation.json_response(described())
+
+    @pages.get("/docs", **alone)
     def page() -> Response:
-        from mailroom.web.openapi import document
+        return Response(render_template("docs.html", **described()), headers=_PAGE_HEADERS)
 
-        html = render_template("docs.html", **document(contract, list(routes(current_app))))
-        return Response(html, headers=_PAGE_HEADERS)
-
-    # With strict slashes, so that nothing near these paths is open too.
-    pages.add_url_rule("/openapi.json", view_func=openapi, strict_slashes=True, provide_automatic_options=False)
-    pages.add_url_rule("/docs", view_func=page, strict_slashes=True, provide_automatic_options=False)
     return pages

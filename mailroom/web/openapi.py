@@ -15,6 +15,7 @@ from mailroom.web.schemas import Id
 
 JSON, PROBLEM = "application/json", "application/problem+json"
 _COMPONENT = "#/components/schemas/{name}"
+_REFUSAL = {PROBLEM: {"schema": {"$ref": _COMPONENT.format(name="Problem")}}}
 _ALWAYS = (401, 403, 429, 503)  # what every route may answer
 
 
@@ -55,8 +56,8 @@ def _operation(route: Route) -> dict[str, Any]:
     for status in sorted(refusals):
         # An answer of another type may have the same status: a batch of which nothing was accepted.
         content = result["responses"].get(str(status), {}).get("content", {})
-        refusal = _refusal(status)
-        result["responses"][str(status)] = refusal | {"content": content | refusal["content"]}
+        phrase = _PHRASES.get(status) or HTTPStatus(status).phrase
+        result["responses"][str(status)] = {"description": phrase, "content": content | _REFUSAL}
     if parameters := [_parameter(each) for each in (*in_path, *operation.parameters)]:
         result["parameters"] = parameters
     if operation.body is not None:
@@ -75,12 +76,6 @@ def _answer(status: int, kind: Any) -> dict[str, Any]:
         return described
     kinds: Mapping[str, Any] = kind if isinstance(kind, dict) else {JSON: kind}
     return described | {"content": {media: {"schema": _schema(each)} for media, each in kinds.items()}}
-
-
-def _refusal(status: int) -> dict[str, Any]:
-    reference = {"$ref": _COMPONENT.format(name="Problem")}
-    refusal = {"description": _PHRASES.get(status) or HTTPStatus(status).phrase}
-    return refusal | {"content": {PROBLEM: {"schema": reference}}}
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:

@@ -10,19 +10,7 @@ from typing import Any
 from pymongo.errors import PyMongoError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from mailroom.errors import (
-    Busy,
-    Conflict,
-    Invalid,
-    MailroomError,
-    MissingSecret,
-    NotFound,
-    NotSetUp,
-    Outdated,
-    Refusal,
-    TooLarge,
-    Unavailable,
-)
+from mailroom import errors
 from mailroom.platform import mongo
 from mailroom.platform.api_keys import InvalidKey
 
@@ -31,20 +19,20 @@ log = logging.getLogger(__name__)
 RETRY_AFTER_SECONDS = 5
 NOT_SET_UP = "the database is not set up: run `python -m mailroom setup`"
 
-_STATUSES: dict[type[Refusal], int] = {
-    Invalid: 422,
-    TooLarge: 413,
-    NotFound: 404,
-    Conflict: 409,
-    Outdated: 412,
-    Busy: 503,
+_STATUSES: dict[type[errors.Refusal], int] = {
+    errors.Invalid: 422,
+    errors.TooLarge: 413,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Outdated: 412,
+    errors.Busy: 503,
 }
 
 # Python's phrases are those of older standards.
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 
 
-class Problem(MailroomError):
+class Problem(errors.MailroomError):
     """An answer of `application/problem+json`.
 
     `code` is stable and for programs, `detail` for people; `field` names the part of the request that is at fault.
@@ -76,14 +64,14 @@ def problem_of(error: Exception) -> Problem | None:
             return error
         case InvalidKey():
             return unauthorized(error.code, error.message)
-        case Refusal():
+        case errors.Refusal():
             retry = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
             return Problem(_STATUSES[type(error)], error.code, error.message, error.field, retry)
-        case Unavailable():
+        case errors.Unavailable():
             return _unavailable(str(error), error)
-        case MissingSecret():
+        case errors.MissingSecret():
             return _not_set_up("a secret is missing: the log names it", error)
-        case NotSetUp():
+        case errors.NotSetUp():
             return _not_set_up(NOT_SET_UP, error)
         case PyMongoError() if mongo.lacks_index(error):
             return _not_set_up(NOT_SET_UP, error)

@@ -22,12 +22,8 @@ class RateLimit:
 
     def take(self, key: str) -> None:
         """Counts a call of `key`. Raises `Problem` 429, with the seconds to wait, when it calls too often."""
-        if wait := self._wait(key):
-            raise Problem(429, "rate.limited", "this key calls too often", headers={"Retry-After": str(wait)})
-
-    def _wait(self, key: str) -> int:
         if not self._per_minute:
-            return 0
+            return
         rate = self._per_minute / 60
         with self._lock:
             now = self._clock()
@@ -35,4 +31,6 @@ class RateLimit:
             tokens = min(float(self._per_minute), tokens + (now - since) * rate)
             allowed = tokens >= 1
             self._buckets[key] = (tokens - 1 if allowed else tokens, now)
-        return 0 if allowed else math.ceil((1 - tokens) / rate)
+        if not allowed:
+            wait = math.ceil((1 - tokens) / rate)
+            raise Problem(429, "rate.limited", "this key calls too often", headers={"Retry-After": str(wait)})
