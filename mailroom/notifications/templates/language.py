@@ -35,18 +35,17 @@ _ALLOWED = (
     nodes.Getitem, nodes.Filter, nodes.Test, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not,
     nodes.CondExpr, nodes.List, nodes.Tuple, nodes.Keyword,
 )  # fmt: skip
-_FILTERS = frozenset(
-    {
-        *("abs", "capitalize", "count", "d", "default", "e", "escape", "first", "float", "int", "last", "length"),
-        *("lower", "title", "trim", "truncate", "upper", "urlencode"),
-    }
-)
-_TESTS = frozenset(
-    {
-        *("defined", "undefined", "none", "string", "number", "true", "false", "boolean", "even", "odd"),
-        *("in", "eq", "ne", "lt", "le", "gt", "ge", "sequence", "mapping"),
-    }
-)
+_FILTERS = (
+    "abs", "capitalize", "count", "d", "default", "e", "escape", "first", "float", "int", "items", "join", "last",
+    "length", "lower", "title", "trim", "truncate", "upper", "urlencode",
+)  # fmt: skip
+_TESTS = (
+    "defined", "undefined", "none", "string", "number", "true", "false", "boolean", "even", "odd", "in", "eq", "ne",
+    "lt", "le", "gt", "ge", "sequence", "mapping",
+)  # fmt: skip
+# What Jinja2 and its filters raise for a value of the wrong kind.
+_UNFIT = (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
+
 _BUDGET = "_budget"  # no name in a template begins with _
 _COUNTED = "_counted"
 
@@ -89,15 +88,7 @@ def render(source: str, parameters: Mapping[str, Any], longest: int, *, html: bo
             parts.append(part)
     except UndefinedError as error:
         raise MissingParameter(error.message or "") from error
-    except (
-        TemplateError,
-        TypeError,
-        ValueError,
-        LookupError,
-        AttributeError,
-        ArithmeticError,
-        RecursionError,
-    ) as error:
+    except _UNFIT as error:
         raise CannotRender(f"the parameters do not fit: {error}") from error
     return "".join(parts)
 
@@ -203,7 +194,7 @@ def _environment(*, html: bool) -> _Environment:
         autoescape=html, undefined=_Missing, finalize=_text, keep_trailing_newline=True, cache_size=0
     )
     environment.globals = {}
-    environment.filters = {name: _timed(name) for name in (*_FILTERS, "items", "join")} | {_COUNTED: _counted}
+    environment.filters = {name: _timed(name) for name in _FILTERS} | {_COUNTED: _counted}
     environment.tests = {name: environment.tests[name] for name in _TESTS}
     return environment
 
@@ -255,7 +246,7 @@ def _fault(node: nodes.Node) -> str:
     match node:
         case nodes.Name() if node.name.startswith("_"):
             return f"{node.name}: no name may begin with _"
-        case nodes.Filter() if node.name not in (*_FILTERS, "items", "join"):
+        case nodes.Filter() if node.name not in _FILTERS:
             return f"there is no filter {node.name}"
         case nodes.Test() if node.name not in _TESTS:
             return f"there is no test {node.name}"

@@ -53,7 +53,7 @@ def fill(template: Document, parameters: Mapping[str, Any], field: str) -> Rende
     """Fills a version of a template. Raises `Invalid`. `field` is the field of the request that has the parameters."""
     from mailroom.notifications.templates import language  # Jinja2 takes 50 ms, and the sender does not need it
 
-    if _depth(parameters) > DEEPEST_PARAMETERS or len(msgspec.json.encode(parameters)) > LONGEST_PARAMETERS:
+    if _is_deeper(parameters, DEEPEST_PARAMETERS) or len(msgspec.json.encode(parameters)) > LONGEST_PARAMETERS:
         detail = f"parameters have at most {LONGEST_PARAMETERS} bytes and {DEEPEST_PARAMETERS} levels"
         raise Invalid(field, "template.parameters", detail)
 
@@ -93,15 +93,7 @@ def check(name: str, content: Content) -> None:
             raise Invalid(field, "template.invalid", f"{field}: {error}") from None
 
 
-def _depth(value: Any) -> int:
-    """The depth of nested objects and lists, counted up to the limit."""
-    depth, level = 0, [value]
-    while level and depth <= DEEPEST_PARAMETERS:
-        level = [
-            inner
-            for each in level
-            if isinstance(each, dict | list)
-            for inner in (each.values() if isinstance(each, dict) else each)
-        ]
-        depth += 1
-    return depth
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether objects and lists are nested in more than so many levels, the values in them included."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels == 0 or any(_is_deeper(each, levels - 1) for each in inner)
