@@ -48,7 +48,7 @@ def _context(services: Services) -> NotificationsContext:
     render = partial(rendering.render, stored_templates)
     return NotificationsContext(
         submissions=Submissions(components.collection, components.clock, mail_from),
-        history=History(components.collection, components.outbox),
+        history=History(components.collection, components.claims),
         actions=components.actions,
         retention=components.retention,
         suppressions=components.suppressions,

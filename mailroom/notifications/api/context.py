@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import cast
 
 import msgspec
 from bson import ObjectId
@@ -21,14 +21,11 @@ from mailroom.notifications.templates.store import Templates
 _NAME = "mailroom.notifications"
 
 
-class SendNew(Protocol):
-    """Sends an accepted message while the caller waits, see `Sender.send_new`."""
-
-    def __call__(self, message: ObjectId, seconds: float) -> State | None: ...
-
-
 class NotificationsContext(msgspec.Struct, frozen=True):
-    """`kick` tells the sender that there is work. A caller waits at most `wait_seconds` for the relay."""
+    """`send_new` is that of `Sender`. `kick` tells the sender that there is work.
+
+    A caller waits at most `wait_seconds` for the relay.
+    """
 
     submissions: Submissions
     history: History
@@ -37,7 +34,7 @@ class NotificationsContext(msgspec.Struct, frozen=True):
     suppressions: Suppressions
     templates: Templates
     extras: Extras
-    send_new: SendNew
+    send_new: Callable[[ObjectId, float], State | None]
     kick: Callable[[], None]
     wait_seconds: float
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, Response, request
 from pymongo.errors import PyMongoError
+from werkzeug.http import parse_set_header
 
 from mailroom.errors import Conflict, Invalid, Refusal, Unavailable
 from mailroom.notifications.api import answers, operations
@@ -39,14 +41,10 @@ blueprint = Blueprint("sending", __name__)
 @endpoint(operations.SEND, SEND)
 def send_one() -> Response:
     started = time.monotonic()
-    key, body = _idempotency_key(), request.get_data()
-    try:
-        submission = _submission(body, key)
-    except (Refusal, Problem, Unavailable):
-        if (earlier := _known(body, key)) is None:
-            raise
-        return _repeat(earlier)
-    at_once = submission.draft.send_at is not None or _wants_no_wait()
+    submission = _submission(request.get_data(), _idempotency_key())
+    if isinstance(submission, Acceptance):
+        return _repeat(submission)
+    at_once = submission.draft.send_at is not None or "respond-async" in parse_set_header(request.headers.get("Prefer"))
     [accepted] = context().submissions.accept([submission], caller().id, answered=at_once)
     if isinstance(accepted, Refusal):
         raise accepted
@@ -70,15 +68,16 @@ def send_batch() -> Response:
     items: list[Any] = [None] * len(messages)
     for index, message in enumerate(messages):
         # A key cannot hold a line end, so no key of a single call equals that of a message in a batch.
-        body, own_key = bytes(message), key and f"{key}\n{index}"
+        own_key = key and f"{key}\n{index}"
         try:
-            submissions[index] = _submission(body, own_key)
+            checked = _submission(bytes(message), own_key)
         except (Refusal, Problem) as refusal:
-            items[index] = answers.entry(_known(body, own_key) or refusal)
-        except Unavailable:
-            if (earlier := _known(body, own_key)) is None:
-                raise
-            items[index] = answers.entry(earlier)
+            items[index] = answers.entry(refusal)
+            continue
+        if isinstance(checked, Acceptance):
+            items[index] = answers.entry(checked)
+        else:
+            submissions[index] = checked
     accepted = context().submissions.accept(list(submissions.values()), caller().id, answered=True)
     for index, each in zip(submissions, accepted, strict=True):
         items[index] = answers.entry(each)
@@ -89,21 +88,24 @@ def send_batch() -> Response:
     return json_response(answer, 202 if refused < len(items) else 422)
 
 
-def _submission(body: bytes, key: str | None) -> Submission:
+def _submission(body: bytes, key: str | None) -> Submission | Acceptance:
+    """A message to accept, or the message that an earlier call with this key and body led to.
+
+    The template or the object that the earlier message was made with may be gone by now.
+    """
     send = json_body(Send, body)
-    draft = check(send, context().extras)
-    return Submission(draft, None if key is None else Idempotency(f"{caller().id}:{key}", send.digest()))
-
-
-def _known(body: bytes, key: str | None) -> Acceptance | None:
-    """The message that an earlier call with this key and body led to: its template or object may be gone by now."""
-    if key is None:
-        return None
     try:
-        digest = json_body(Send, body).digest()
-    except (Refusal, Problem, RecursionError):  # no such body was ever accepted
-        return None
-    return context().submissions.known(Idempotency(f"{caller().id}:{key}", digest))
+        draft = check(send, context().extras)
+    except (Refusal, Unavailable):
+        with suppress(RecursionError):  # a request that is nested so deep was never accepted
+            if key is not None and (earlier := context().submissions.known(_idempotency(send, key))):
+                return earlier
+        raise
+    return Submission(draft, None if key is None else _idempotency(send, key))
+
+
+def _idempotency(send: Send, key: str) -> Idempotency:
+    return Idempotency(f"{caller().id}:{key}", send.digest())
 
 
 def _send_now(document: Document, seconds: float) -> Response:
@@ -144,11 +146,6 @@ def _idempotency_key() -> str | None:
         detail = f"Idempotency-Key must have 1 to {_LONGEST_KEY} printable ASCII characters"
         raise Invalid("Idempotency-Key", "idempotency.invalid", detail)
     return key
-
-
-def _wants_no_wait() -> bool:
-    preferences = request.headers.get("Prefer", "").lower().split(",")
-    return "respond-async" in (preference.strip() for preference in preferences)
 
 
 def _with(response: Response, name: str, value: str) -> Response:

@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 
 import msgspec
 from bson import ObjectId
+from msgspec import to_builtins
 from pymongo.errors import BulkWriteError
 
 from mailroom.errors import Invalid
 from mailroom.notifications.message.request import Draft
-from mailroom.notifications.model.messages import MailFrom
-from mailroom.notifications.outbox import documents
+from mailroom.notifications.model import addresses
+from mailroom.notifications.model.messages import MailFrom, State
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.server_clock import ServerClock
 
@@ -80,7 +81,7 @@ class Submissions:
         return self._clock.now() - created
 
     def _document(self, submission: Submission, caller: str, now: datetime, answered: bool) -> Document:
-        document = documents.from_draft(submission.draft, ObjectId(), self._sender, caller, now)
+        document = new_document(submission.draft, ObjectId(), self._sender, caller, now)
         if submission.idempotency is not None:
             key, digest = submission.idempotency.key, submission.idempotency.digest
             document["idempotency"] = {"key": key, "digest": digest, "answered": answered}
@@ -131,3 +132,39 @@ class Submissions:
         if found["idempotency"]["digest"] != idempotency.digest:
             raise Invalid(None, "idempotency.reused", "this Idempotency-Key was used with another body")
         return found
+
+
+def new_document(draft: Draft, message_id: ObjectId, sender: MailFrom, key_id: str, now: datetime) -> Document:
+    """A new message. Its Message-ID and its date are made here and never change."""
+    return {
+        "_id": message_id,
+        "keyId": key_id,
+        "createdAt": now,
+        "updatedAt": now,
+        "dueAt": draft.send_at or now,
+        "dueSince": draft.send_at or now,
+        "priority": draft.priority,
+        "state": State.QUEUED,
+        "epoch": 0,
+        "messageId": f"<{message_id}@{sender.domain}>",
+        "from": to_builtins(sender),
+        "emailTo": draft.email_to,
+        "recipients": to_builtins(draft.recipients),
+        "addresses": sorted({addresses.key(recipient.shown) for recipient in draft.recipients}),
+        "replyTo": to_builtins(draft.reply_to),
+        "subject": draft.subject,
+        "text": draft.text,
+        "html": draft.html,
+        "template": {"name": draft.template.name, "version": draft.template.version} if draft.template else None,
+        "bodySince": now,
+        "erasedAt": None,
+        "attachments": to_builtins(draft.attachments, builtin_types=(bytes,)),
+        "headers": to_builtins(draft.headers),
+        "tags": draft.tags,
+        "metadata": draft.metadata,
+        "attempts": [],
+        "attemptCount": 0,
+        "attemptsBefore": 0,
+        "error": None,
+        "sentAt": None,
+    }

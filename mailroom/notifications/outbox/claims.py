@@ -164,7 +164,7 @@ class Claims:
         return bool(self._leases.update_one(which, change).matched_count)
 
     def handed_over(self) -> set[MessageRef]:
-        """The messages of all claims that were handed over."""
+        """The messages that are handed over now, or were a moment ago: their epoch is a later one by now."""
         return {each for lease in self._leases.find({}, {"handedOver": 1}) for each in _handed_over(lease)}
 
     def claimed(self, now: datetime) -> set[ObjectId]:

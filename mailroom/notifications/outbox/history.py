@@ -11,8 +11,7 @@ from bson import ObjectId
 from mailroom.errors import Invalid, NotFound
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import State
-from mailroom.notifications.outbox.claims import MessageRef
-from mailroom.notifications.outbox.outbox import Outbox
+from mailroom.notifications.outbox.claims import Claims, MessageRef
 from mailroom.platform.keyset import NEWEST_FIRST, Key, KeysetPage, Range
 from mailroom.platform.mongo import Document, Documents
 
@@ -37,13 +36,13 @@ class History:
     the leases first: a message whose result is written meanwhile is then shown with its result.
     """
 
-    def __init__(self, collection: Documents, outbox: Outbox) -> None:
+    def __init__(self, collection: Documents, claims: Claims) -> None:
         self._collection = collection
-        self._outbox = outbox
+        self._claims = claims
 
     def get(self, message: ObjectId) -> Document:
         """Raises `NotFound`."""
-        sending = self._outbox.sending()
+        sending = self._claims.handed_over()
         found = self._collection.find_one({"_id": message})
         if found is None:
             raise NotFound("notification.unknown", "there is no such notification")
@@ -60,7 +59,7 @@ class History:
         """
         if wanted.tag is not None and (wanted.email_to is not None or wanted.status is not None):
             raise Invalid("tag", "query.combination", "tag cannot be combined with emailTo or status")
-        sending = self._outbox.sending()
+        sending = self._claims.handed_over()
         filters: Document = {}
         index: str | None = "newest"
         if wanted.status is not None:
@@ -77,7 +76,7 @@ class History:
         """The number of messages in each state, accepted since `since` and before `until`. Scans an index."""
         accepted = _accepted(since, until)
         times: Document = {"createdAt": accepted} if accepted else {}
-        handed_over = len(self._queued(self._outbox.sending(), times))
+        handed_over = len(self._queued(self._claims.handed_over(), times))
         counts = {state.value: self._collection.count_documents({"state": state, **times}) for state in State}
         counts[State.QUEUED] = max(0, counts[State.QUEUED] - handed_over)  # some may have been sent meanwhile
         counts[State.SENDING] += handed_over

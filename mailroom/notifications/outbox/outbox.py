@@ -208,10 +208,6 @@ class Outbox:
             raise refused
         return [now_is.get(each.id) == (each.epoch + 1, each.claim.id) for each in messages]
 
-    def sending(self) -> set[MessageRef]:
-        """The messages that are handed over now, or were a moment ago: those have a later epoch since."""
-        return self._claims.handed_over()
-
     def age(self, message: ClaimedMessage) -> float:
         """Seconds since the message was first due, or was resent."""
         since: datetime = message.document["dueSince"]

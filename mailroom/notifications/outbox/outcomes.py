@@ -33,15 +33,13 @@ def decide(
     With `hold`, a message whose outcome is unknown waits for a person. Otherwise it is sent again.
     """
     judged = tuple(_judge(recipient, result.verdicts.get(recipient.wire), hold) for recipient in recipients)
-    statuses = {recipient.status for recipient in judged}
-    if RecipientStatus.UNKNOWN in statuses:
-        return Decision(State.UNKNOWN, judged, None, _error(judged))
-    if RecipientStatus.PENDING not in statuses:
-        return Decision(_final(statuses), judged, None, _error(judged))
-    if retries.exhausted(age):
-        judged = tuple(_give_up(recipient) for recipient in judged)
-        return Decision(_final({recipient.status for recipient in judged}), judged, None, _error(judged))
-    return Decision(State.QUEUED, judged, retries.wait(attempts, relay_down=result.relay_down), _error(judged))
+    wait = None
+    if _state(judged) is State.QUEUED:
+        if age >= retries.give_up:
+            judged = tuple(_give_up(recipient) for recipient in judged)
+        else:
+            wait = retries.wait(attempts, relay_down=result.relay_down)
+    return Decision(_state(judged), judged, wait, _error(judged))
 
 
 def reopen(recipients: tuple[Recipient, ...]) -> tuple[Recipient, ...]:
@@ -67,7 +65,12 @@ def _give_up(recipient: Recipient) -> Recipient:
     return replace(recipient, status=RecipientStatus.FAILED, text=f"given up: {recipient.text}")
 
 
-def _final(statuses: set[RecipientStatus]) -> State:
+def _state(recipients: tuple[Recipient, ...]) -> State:
+    statuses = {recipient.status for recipient in recipients}
+    if RecipientStatus.UNKNOWN in statuses:
+        return State.UNKNOWN
+    if RecipientStatus.PENDING in statuses:
+        return State.QUEUED
     if statuses == {RecipientStatus.SENT}:
         return State.SENT
     if RecipientStatus.SENT in statuses:

@@ -13,7 +13,7 @@ RELAY_DOWN_LONGEST = 300.0
 
 
 class Retries(msgspec.Struct, frozen=True):
-    """Exponential backoff with jitter. Seconds.
+    """Exponential backoff with jitter. Seconds. A message that is older than `give_up` is given up.
 
     The wait before attempt n+1 is between half and all of `first * 2**(n-1)`, which is at most `longest`. Half of it is
     fixed, because RFC 5321 asks for a pause and full jitter could be none. The other half is random, so that a thousand
@@ -30,7 +30,3 @@ class Retries(msgspec.Struct, frozen=True):
         longest = min(self.longest, RELAY_DOWN_LONGEST) if relay_down else self.longest
         whole = min(longest, self.first * 2.0 ** min(attempts - 1, 40))
         return whole * (0.5 + 0.5 * self.random())
-
-    def exhausted(self, age: float) -> bool:
-        """Whether to give up a message that was first due `age` seconds ago."""
-        return age >= self.give_up

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import NamedTuple
 
 from pymongo.errors import PyMongoError
 
@@ -14,10 +13,11 @@ from mailroom.notifications.outbox import outcomes
 from mailroom.notifications.outbox.changes import FinishedAttempt
 from mailroom.notifications.outbox.claims import ClaimedMessage
 from mailroom.notifications.outbox.outbox import Outbox
+from mailroom.notifications.outbox.retries import Retries
 from mailroom.notifications.sending.group_commit import GroupCommit
-from mailroom.notifications.sending.policy import SendPolicy
 from mailroom.platform import mongo
 from mailroom.platform.clock import Budget
+from mailroom.platform.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -34,21 +34,21 @@ _GATHER_RESULTS_SECONDS = 0.02
 _WRITE_AGAIN_SECONDS = 0.5
 
 
-class _Ended(NamedTuple):
-    message: ClaimedMessage
-    result: Result
-
-
 class Recorder:
     """Used from one event loop only. Raises the driver's errors, and `LeaseLost` if another sender has the message."""
 
-    def __init__(self, outbox: Outbox, policy: SendPolicy) -> None:
+    def __init__(self, outbox: Outbox, settings: Settings) -> None:
         self._outbox = outbox
-        self._policy = policy
+        self._lease_seconds = settings.send_lease_seconds
+        self._hold = settings.unknown_outcome == "hold"
+        self._retries = Retries(
+            settings.retry_first_seconds, settings.retry_longest_seconds, settings.retry_give_up_hours * 3600
+        )
+        connections = settings.smtp_connections
         # Each attempt holds it from its end until its result is written.
-        self.unrecorded = asyncio.Semaphore(_UNRECORDED * policy.connections)
-        self._hand_over = GroupCommit(outbox.hand_over, _GATHER_HANDOVERS_SECONDS, policy.connections)
-        self._write = GroupCommit(self._write_results, _GATHER_RESULTS_SECONDS, 2 * policy.connections)
+        self.unrecorded = asyncio.Semaphore(_UNRECORDED * connections)
+        self._hand_over = GroupCommit(outbox.hand_over, _GATHER_HANDOVERS_SECONDS, connections)
+        self._write = GroupCommit(self._write_results, _GATHER_RESULTS_SECONDS, 2 * connections)
 
     async def hand_over(self, message: ClaimedMessage) -> None:
         """Notes that the final dot comes next."""
@@ -61,10 +61,10 @@ class Recorder:
         While MongoDB does not answer it tries again, as long as a lease lasts: a message that was sent and is not
         recorded is sent twice.
         """
-        lease = Budget(self._policy.lease_seconds)
+        lease = Budget(self._lease_seconds)
         while True:
             try:
-                state = await self._write(_Ended(message, result))
+                state = await self._write((message, result))
             except PyMongoError as error:
                 if not mongo.is_transient(error) or lease.spent():
                     raise
@@ -75,16 +75,15 @@ class Recorder:
                 raise _lost(message)
             return state
 
-    def _write_results(self, ended: list[_Ended]) -> list[State | None]:
+    def _write_results(self, ended: list[tuple[ClaimedMessage, Result]]) -> list[State | None]:
         """Returns the new state of each message, or None if another sender has it."""
-        attempts = [self._decide(each) for each in ended]
+        attempts = [self._decide(message, result) for message, result in ended]
         written = self._outbox.record(attempts)
         return [each.decision.state if done else None for each, done in zip(attempts, written, strict=True)]
 
-    def _decide(self, ended: _Ended) -> FinishedAttempt:
-        (message, result), policy = ended, self._policy
+    def _decide(self, message: ClaimedMessage, result: Result) -> FinishedAttempt:
         age = self._outbox.age(message)
-        decision = outcomes.decide(message.recipients, result, message.attempts, age, policy.retries, hold=policy.hold)
+        decision = outcomes.decide(message.recipients, result, message.attempts, age, self._retries, hold=self._hold)
         return FinishedAttempt(message, decision, result)
 
 

@@ -18,15 +18,14 @@ from mailroom.notifications.model.messages import Result, State
 from mailroom.notifications.outbox.claims import Claim, ClaimedMessage
 from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.sending.background import Background
-from mailroom.notifications.sending.policy import SendPolicy
 from mailroom.notifications.sending.prefetcher import Prefetcher
 from mailroom.notifications.sending.recorder import Recorder
-from mailroom.notifications.sending.send_rate import SendRate
-from mailroom.notifications.sending.slots import Slots
+from mailroom.notifications.sending.slots import SendRate, Slots
 from mailroom.notifications.sending.transmitter import Transmitter
 from mailroom.notifications.smtp.pool import Pool
 from mailroom.platform import mongo
 from mailroom.platform.clock import Budget
+from mailroom.platform.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -46,15 +45,16 @@ _CLAIMED_AHEAD, _MOST_CLAIMED_AHEAD = 4, 16
 class Sender:
     """Thread-safe. Deliveries run in the background and outlive the call that began them."""
 
-    def __init__(self, outbox: Outbox, pool: Pool, policy: SendPolicy, composer: Composer) -> None:
+    def __init__(self, outbox: Outbox, pool: Pool, composer: Composer, settings: Settings) -> None:
         self._outbox = outbox
         self._pool = pool
-        self._policy = policy
+        self._settings = settings
         self._background = Background()
         # Everything below is used in the background only.
-        self._slots = Slots(policy.connections, SendRate(policy.per_second))
-        self._recorder = Recorder(outbox, policy)
-        self._transmitter = Transmitter(outbox, pool, composer, self._recorder, hold=policy.hold)
+        self._slots = Slots(settings.smtp_connections, SendRate(settings.smtp_messages_per_second))
+        self._recorder = Recorder(outbox, settings)
+        hold = settings.unknown_outcome == "hold"
+        self._transmitter = Transmitter(outbox, pool, composer, self._recorder, hold=hold)
         self._running: set[asyncio.Task[State | None]] = set()
         self._relay_down = False
         self._closing = False
@@ -109,11 +109,11 @@ class Sender:
         return tried
 
     def _prefetcher(self) -> Prefetcher:
-        policy = self._policy
-        size, most = (each * policy.connections for each in (_CLAIMED_AHEAD, _MOST_CLAIMED_AHEAD))
-        if policy.per_second:
-            size = most = max(1, min(size, int(policy.per_second)))
-        return Prefetcher(self._outbox, size, most, policy.lease_seconds / 2)
+        settings = self._settings
+        size, most = (each * settings.smtp_connections for each in (_CLAIMED_AHEAD, _MOST_CLAIMED_AHEAD))
+        if settings.smtp_messages_per_second:
+            size = most = max(1, min(size, int(settings.smtp_messages_per_second)))
+        return Prefetcher(self._outbox, size, most, settings.send_lease_seconds / 2)
 
     async def _claim(
         self, claim: Callable[[], Awaitable[ClaimedMessage | None]], budget: Budget

@@ -6,32 +6,24 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
-import msgspec
-
+from mailroom.errors import MailroomError
 from mailroom.notifications.model.messages import Step
 from mailroom.notifications.smtp.channel import Channel
-from mailroom.notifications.smtp.errors import ConnectionLost, RelayDown
+from mailroom.platform.settings import Settings
 
 _LONGEST_TEXT = 500  # characters of an answer that are kept
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 
-class RelaySettings(msgspec.Struct, frozen=True):
-    """How to connect to the relay. Time-outs in seconds; `tls` as the setting SMTP_TLS.
+class RelayDown(MailroomError):
+    """No usable connection: it was refused, or had no greeting, no TLS, or wrong credentials. Nothing was sent."""
 
-    `credentials` returns user name and password for each new connection; both are empty if none are needed.
-    """
 
-    host: str
-    port: int
-    tls: str
-    credentials: Callable[[], tuple[str, str]]
-    helo_name: str
-    timeout: float
-    data_timeout: float
+class ConnectionLost(MailroomError):
+    """The connection ended, or no answer came in time. It is closed. The relay may have acted on the last command."""
 
 
 class Answer(NamedTuple):
@@ -58,7 +50,7 @@ class Connection:
     Answers come in the order of the commands: after each `send` of n lines, call `answer` n times.
     """
 
-    def __init__(self, channel: Channel, extensions: Iterable[str], settings: RelaySettings) -> None:
+    def __init__(self, channel: Channel, extensions: Iterable[str], settings: Settings) -> None:
         self._channel = channel
         self._extensions = frozenset(extensions)
         self._settings = settings
@@ -67,8 +59,10 @@ class Connection:
         self.idle_since = time.monotonic()
 
     @classmethod
-    async def open(cls, settings: RelaySettings, steps: list[Step]) -> Connection:
-        """Connects, waits for the greeting, starts TLS as the settings ask, and logs in.
+    async def open(
+        cls, settings: Settings, helo_name: str, username: str, password: str, steps: list[Step]
+    ) -> Connection:
+        """Connects, waits for the greeting, starts TLS as SMTP_TLS asks, and logs in with a user name.
 
         Raises:
             RelayDown: its text gives the step and the relay's answer.
@@ -76,18 +70,17 @@ class Connection:
         import aiosmtplib  # takes 10 to 70 ms, so only where mail is sent
 
         started = time.perf_counter()
-        username, password = settings.credentials()
         client = aiosmtplib.SMTP(
-            hostname=settings.host,
-            port=settings.port,
+            hostname=settings.smtp_host,
+            port=settings.smtp_port,
             username=username or None,
             password=password or None,
-            local_hostname=settings.helo_name,
-            timeout=settings.timeout,
-            use_tls=settings.tls == "implicit",
+            local_hostname=helo_name,
+            timeout=settings.smtp_timeout_seconds,
+            use_tls=settings.smtp_tls == "implicit",
             # None means "if the relay offers it", so it is given explicitly.
-            start_tls={"required": True, "opportunistic": None}.get(settings.tls, False),
-            validate_certs=settings.tls != "opportunistic",
+            start_tls={"required": True, "opportunistic": None}.get(settings.smtp_tls, False),
+            validate_certs=settings.smtp_tls != "opportunistic",
         )
         try:
             greeting = await client.connect()
@@ -121,39 +114,14 @@ class Connection:
         if self.usable:
             self._channel.send(b"\r\n".join((*lines, b"")), len(lines))
 
-    async def answer(self, steps: list[Step], name: str, recipient: str = "") -> Answer:
+    async def answer(self, steps: list[Step], name: str, recipient: str = "", timeout: float | None = None) -> Answer:
         """Waits for the answer to the next unanswered command, whatever its code. 421 closes the connection.
 
         Raises:
-            ConnectionLost: there was no answer.
+            ConnectionLost: there was no answer in `timeout` seconds, by default those of the settings.
         """
-        return await self._answer(steps, name, recipient, self._settings.timeout)
-
-    async def content(self, steps: list[Step], message: bytes) -> Answer:
-        """Sends the message (with CRLF line ends) and the final dot, and waits for the answer.
-
-        Raises:
-            ConnectionLost: there was no answer. The relay may have the message or not.
-        """
-        self._sent_at = time.perf_counter()
-        if self.usable:
-            self._channel.send(_dotted(message))
-        answer = await self._answer(steps, "content", "", self._settings.data_timeout)
-        self.messages += 1
-        return answer
-
-    async def quit(self) -> None:
-        """Sends QUIT, waits up to a second for the answer, and closes."""
-        if self.usable:
-            self._channel.send(b"QUIT\r\n")
-            with contextlib.suppress(OSError):  # the answer does not matter
-                await self._channel.answer(1.0)
-        self.close()
-
-    def close(self) -> None:
-        self._channel.close()
-
-    async def _answer(self, steps: list[Step], name: str, recipient: str, timeout: float) -> Answer:
+        if timeout is None:
+            timeout = self._settings.smtp_timeout_seconds
         try:
             code, text = await self._channel.answer(timeout)
         except OSError as error:  # TimeoutError and ConnectionError are subclasses
@@ -167,6 +135,30 @@ class Connection:
         if answer.closing:
             self.close()
         return answer
+
+    async def content(self, steps: list[Step], message: bytes) -> Answer:
+        """Sends the message (with CRLF line ends) and the final dot, and waits for the answer.
+
+        Raises:
+            ConnectionLost: there was no answer. The relay may have the message or not.
+        """
+        self._sent_at = time.perf_counter()
+        if self.usable:
+            self._channel.send(_dotted(message))
+        answer = await self.answer(steps, "content", timeout=self._settings.smtp_data_timeout_seconds)
+        self.messages += 1
+        return answer
+
+    async def quit(self) -> None:
+        """Sends QUIT, waits up to a second for the answer, and closes."""
+        if self.usable:
+            self._channel.send(b"QUIT\r\n")
+            with contextlib.suppress(OSError):  # the answer does not matter
+                await self._channel.answer(1.0)
+        self.close()
+
+    def close(self) -> None:
+        self._channel.close()
 
 
 def _dotted(message: bytes) -> bytes:

@@ -11,8 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from mailroom.notifications.model.messages import Outcome, Result, Step, Verdict
-from mailroom.notifications.smtp.connection import Answer, Connection
-from mailroom.notifications.smtp.errors import ConnectionLost, RelayDown
+from mailroom.notifications.smtp.connection import Answer, Connection, ConnectionLost, RelayDown
 from mailroom.notifications.smtp.pool import Pool
 
 HandOver = Callable[[], Awaitable[None]]
@@ -36,23 +35,19 @@ async def deliver(envelope: Envelope, pool: Pool, hand_over: HandOver) -> Result
     Awaits `hand_over` before the final dot. If it raises, the error is passed on and the message is not sent.
     """
     steps: list[Step] = []
-    connection = pool.kept()
+    connection, sender = pool.kept(), None
     if connection is not None:
         transaction = _Transaction(connection, envelope, steps, hand_over)
-        try:
+        with contextlib.suppress(ConnectionLost):  # the relay has closed the idle connection
             sender = await transaction.begin()
-        except ConnectionLost:
-            connection = None  # the relay had closed the idle connection
-        else:
-            if sender.closing:
-                connection = None
-    if connection is None:
+    if connection is None or sender is None or sender.closing:
         try:
             connection = await pool.fresh(steps)
             transaction = _Transaction(connection, envelope, steps, hand_over)
             sender = await transaction.begin()
         except (RelayDown, ConnectionLost) as error:
-            return _all(envelope.recipients, Verdict(Outcome.DEFERRED, steps[-1].code, str(error)), steps, down=True)
+            verdict = Verdict(Outcome.DEFERRED, steps[-1].code, str(error))
+            return Result(dict.fromkeys(envelope.recipients, verdict), steps, relay_down=True)
     try:
         return await transaction.run(sender)
     except BaseException:
@@ -172,7 +167,3 @@ def _rcpt(recipient: str) -> bytes:
 
 def _no(answer: Answer) -> Verdict:
     return Verdict(Outcome.REFUSED if answer.final else Outcome.DEFERRED, answer.code, answer.text)
-
-
-def _all(recipients: tuple[str, ...], verdict: Verdict, steps: list[Step], *, down: bool) -> Result:
-    return Result(dict.fromkeys(recipients, verdict), steps, relay_down=down)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 
 from mailroom.notifications.model.messages import Step
-from mailroom.notifications.smtp.connection import Connection, RelaySettings
+from mailroom.notifications.smtp.connection import Connection
+from mailroom.platform.secrets import SMTP_PASSWORD, SMTP_USERNAME, Secrets
+from mailroom.platform.settings import Settings
 
 # Shorter than the idle time-out of relays, so that the relay has rarely closed a kept connection.
 IDLE_SECONDS = 30.0
@@ -17,9 +19,10 @@ class Pool:
     Used from one event loop only.
     """
 
-    def __init__(self, settings: RelaySettings, messages_per_connection: int) -> None:
+    def __init__(self, settings: Settings, helo_name: str, secrets: Secrets) -> None:
         self._settings = settings
-        self._most_messages = messages_per_connection
+        self._helo_name = helo_name
+        self._secrets = secrets
         self._idle: list[Connection] = []
 
     def kept(self) -> Connection | None:
@@ -33,11 +36,12 @@ class Pool:
 
     async def fresh(self, steps: list[Step]) -> Connection:
         """A new connection. Raises `RelayDown`."""
-        return await Connection.open(self._settings, steps)
+        username, password = map(self._secrets.read_optional, (SMTP_USERNAME, SMTP_PASSWORD))
+        return await Connection.open(self._settings, self._helo_name, username, password, steps)
 
     async def give_back(self, connection: Connection) -> None:
         """Keeps the connection for the next message, or ends it after its last message."""
-        if not connection.usable or connection.messages >= self._most_messages:
+        if not connection.usable or connection.messages >= self._settings.smtp_messages_per_connection:
             await connection.quit()
             return
         connection.idle_since = time.monotonic()

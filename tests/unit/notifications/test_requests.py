@@ -18,7 +18,7 @@ from mailroom.notifications.message.headers import AllowedHeaders
 from mailroom.notifications.message.request import Extras, Send
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import MailFrom, Message
-from mailroom.notifications.outbox import documents
+from mailroom.notifications.outbox.accept import new_document
 from mailroom.platform.settings import Settings
 
 OURS = MailFrom("Mailroom", "mail@example.com")
@@ -55,7 +55,7 @@ def test_nothing_can_be_injected(
         draft = requests.check(send, EXTRAS)
     except Invalid:  # most of them are refused, which is as good
         return
-    document = documents.from_draft(draft, ObjectId(), OURS, "", datetime.now(UTC))
+    document = new_document(draft, ObjectId(), OURS, "", datetime.now(UTC))
     content = mime.assemble(msgspec.convert(document, Message))
 
     asked = {*([email_to] if isinstance(email_to, str) else email_to), *cc}

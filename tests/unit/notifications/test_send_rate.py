@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mailroom.notifications.sending.send_rate import SendRate
+from mailroom.notifications.sending.slots import SendRate
 
 
 class Time:
