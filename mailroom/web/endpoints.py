@@ -85,9 +85,6 @@ class ObjectIdConverter(BaseConverter):
     def to_python(self, value: str) -> ObjectId:
         return ObjectId(value)
 
-    def to_url(self, value: Any) -> str:
-        return str(value)
-
 
 class Endpoint:
     """A view with its promises. It runs for a caller whose key has `scope`, without a parameter that is not named."""

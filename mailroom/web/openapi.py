@@ -42,7 +42,10 @@ def document(contract: Contract, routes: Sequence[Route]) -> dict[str, Any]:
 def _operation(route: Route) -> dict[str, Any]:
     operation = route.operation
     described = f"{operation.text}\n\nScope: `{route.scope}`".strip()
-    in_path = [_in_path(name) for name in re.findall(r"<(\w+)>", route.path)]
+    in_path = [
+        Parameter(name, "", where="path", required=True, kind=Id if name == "id" else str)
+        for name in re.findall(r"<(\w+)>", route.path)
+    ]
     result: dict[str, Any] = {
         # Two endpoints may have the same name; a method and a path are one route's.
         "operationId": "_".join([route.method.lower(), *re.findall(r"\w+", route.path)]),
@@ -66,16 +69,14 @@ def _operation(route: Route) -> dict[str, Any]:
     return result
 
 
-def _in_path(name: str) -> Parameter:
-    return Parameter(name, "", where="path", required=True, kind=Id if name == "id" else str)
-
-
 def _answer(status: int, kind: Any) -> dict[str, Any]:
-    described = {"description": HTTPStatus(status).phrase}
-    if kind is None:
-        return described
-    kinds: Mapping[str, Any] = kind if isinstance(kind, dict) else {JSON: kind}
-    return described | {"content": {media: {"schema": _schema(each)} for media, each in kinds.items()}}
+    content = {media: {"schema": _schema(each)} for media, each in _by_media_type(kind).items()}
+    return {"description": HTTPStatus(status).phrase} | ({"content": content} if content else {})
+
+
+def _by_media_type(kind: Any) -> Mapping[str, Any]:
+    """The types of a body or an answer; empty without content."""
+    return kind if isinstance(kind, dict) else {} if kind is None else {JSON: kind}
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
@@ -94,11 +95,8 @@ def _schema(kind: Any) -> dict[str, Any]:
 
 def _types(routes: Sequence[Route]) -> list[Any]:
     """Every type that a route names; their parts become the components."""
-    found = []
-    for operation in (route.operation for route in routes):
-        for kind in (operation.body, *operation.answers.values()):
-            found += list(kind.values()) if isinstance(kind, dict) else [kind] if kind is not None else []
-    return found
+    bodies = (kind for route in routes for kind in (route.operation.body, *route.operation.answers.values()))
+    return [kind for body in bodies for kind in _by_media_type(body).values()]
 
 
 def _problem(members: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from mailroom.errors import MailroomError, MissingSecret, Unavailable
 from mailroom.notifications.message import mime
 from mailroom.notifications.message.dkim import Signer, SigningFailed
 from mailroom.notifications.message.stored_files import Files
-from mailroom.notifications.model.messages import Attachment, Message, Outcome
+from mailroom.notifications.model.messages import Message, Outcome
 from mailroom.platform.objects import ObjectGone
 
 
@@ -46,11 +46,9 @@ class Composer:
             raise CannotCompose(str(error), Outcome.DEFERRED) from error
 
     def _compose(self, message: Message) -> bytes:
-        whole = replace(message, attachments=tuple(self._read(each) for each in message.attachments))
-        content = mime.assemble(whole)
+        attachments = tuple(
+            replace(each, content=self._files.read(each.stored, each.size)) if each.stored else each
+            for each in message.attachments
+        )
+        content = mime.assemble(replace(message, attachments=attachments))
         return content if self._signer is None else self._signer.sign(content)
-
-    def _read(self, attachment: Attachment) -> Attachment:
-        if attachment.stored is None:
-            return attachment
-        return replace(attachment, content=self._files.read(attachment.stored, attachment.size))
