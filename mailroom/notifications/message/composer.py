@@ -10,16 +10,16 @@ from mailroom.errors import MailroomError, MissingSecret, Unavailable
 from mailroom.notifications.message import mime
 from mailroom.notifications.message.dkim import Signer, SigningFailed
 from mailroom.notifications.message.stored_files import Files
-from mailroom.notifications.model.messages import Message, Outcome
+from mailroom.notifications.model.messages import Message, RecipientStatus
 from mailroom.platform.objects import ObjectGone
 
 
 class CannotCompose(MailroomError):
-    """The message cannot be composed. `outcome` says whether to try again; the text is for the attempt's record."""
+    """The message cannot be composed. `status` says whether to try again; the text is for the attempt's record."""
 
-    def __init__(self, text: str, outcome: Outcome) -> None:
+    def __init__(self, text: str, status: RecipientStatus) -> None:
         super().__init__(text)
-        self.outcome = outcome
+        self.status = status
 
 
 class Composer:
@@ -41,9 +41,9 @@ class Composer:
         try:
             return await asyncio.to_thread(self._compose, message)
         except ObjectGone as error:
-            raise CannotCompose(f"an attachment is gone: {error}", Outcome.REFUSED) from error
+            raise CannotCompose(f"an attachment is gone: {error}", RecipientStatus.FAILED) from error
         except (SigningFailed, Unavailable, MissingSecret) as error:
-            raise CannotCompose(str(error), Outcome.DEFERRED) from error
+            raise CannotCompose(str(error), RecipientStatus.PENDING) from error
 
     def _compose(self, message: Message) -> bytes:
         attachments = tuple(

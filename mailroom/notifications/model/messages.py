@@ -30,21 +30,11 @@ class State(StrEnum):
 
 
 class RecipientStatus(StrEnum):
-    """The status of one recipient of a message."""
+    """The status of one recipient of a message, and how an attempt ended for the recipient."""
 
-    PENDING = "pending"
-    SENT = "sent"
-    FAILED = "failed"
-    SUPPRESSED = "suppressed"
-    UNKNOWN = "unknown"
-
-
-class Outcome(StrEnum):
-    """How an attempt ended for one recipient."""
-
-    TAKEN = "taken"  # 250 after the final dot
-    REFUSED = "refused"  # 5xx: do not try again
-    DEFERRED = "deferred"  # 4xx, or no connection to the relay: try again
+    PENDING = "pending"  # not tried; or 4xx, or no connection to the relay: try again
+    SENT = "sent"  # 250 after the final dot
+    FAILED = "failed"  # 5xx, or given up: do not try again
     SUPPRESSED = "suppressed"  # not tried: the address is on the suppression list
     UNKNOWN = "unknown"  # no answer after the final dot
 
@@ -149,9 +139,9 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Verdict(NamedTuple):
-    """The outcome for one recipient, and the answer that decided it."""
+    """How an attempt ended for one recipient, and the answer that decided it."""
 
-    outcome: Outcome
+    status: RecipientStatus
     code: int | None
     text: str
 

@@ -5,15 +5,8 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
-from mailroom.notifications.model.messages import Outcome, Recipient, RecipientStatus, Result, State, Verdict
+from mailroom.notifications.model.messages import Recipient, RecipientStatus, Result, State, Verdict
 from mailroom.notifications.outbox.retries import Retries
-
-_STATUSES = {
-    Outcome.TAKEN: RecipientStatus.SENT,
-    Outcome.REFUSED: RecipientStatus.FAILED,
-    Outcome.DEFERRED: RecipientStatus.PENDING,
-    Outcome.SUPPRESSED: RecipientStatus.SUPPRESSED,
-}
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -55,7 +48,8 @@ def reopen(recipients: tuple[Recipient, ...]) -> tuple[Recipient, ...]:
 def _judge(recipient: Recipient, verdict: Verdict | None, hold: bool) -> Recipient:
     if verdict is None:
         return recipient
-    status = _STATUSES.get(verdict.outcome, RecipientStatus.UNKNOWN if hold else RecipientStatus.PENDING)
+    again = verdict.status is RecipientStatus.UNKNOWN and not hold
+    status = RecipientStatus.PENDING if again else verdict.status
     return replace(recipient, status=status, code=verdict.code, text=verdict.text)
 
 

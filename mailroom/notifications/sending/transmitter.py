@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from mailroom.notifications.message.attachments import LARGEST_ATTACHMENTS
 from mailroom.notifications.message.composer import CannotCompose, Composer
-from mailroom.notifications.model.messages import Message, Outcome, RecipientStatus, Result, Verdict
+from mailroom.notifications.model.messages import Message, RecipientStatus, Result, Verdict
 from mailroom.notifications.outbox.claims import ClaimedMessage
 from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.sending.byte_budget import ByteBudget
@@ -46,8 +46,10 @@ class Transmitter:
         suppressed = message.suppressed
         pending = [each.wire for each in message.recipients if each.status is RecipientStatus.PENDING]
         if message.in_doubt and self._hold:
-            return Result(dict.fromkeys(pending, Verdict(Outcome.UNKNOWN, None, _LOST)))
-        verdicts = {each: Verdict(Outcome.SUPPRESSED, None, _SUPPRESSED) for each in pending if each in suppressed}
+            return Result(dict.fromkeys(pending, Verdict(RecipientStatus.UNKNOWN, None, _LOST)))
+        verdicts = {
+            each: Verdict(RecipientStatus.SUPPRESSED, None, _SUPPRESSED) for each in pending if each in suppressed
+        }
         recipients = tuple(each for each in pending if each not in suppressed)
         if not recipients:
             return Result(verdicts)
@@ -62,7 +64,7 @@ class Transmitter:
         try:
             envelope = await self._envelope(message, recipients)
         except CannotCompose as error:
-            return Result(dict.fromkeys(recipients, Verdict(error.outcome, None, str(error))))
+            return Result(dict.fromkeys(recipients, Verdict(error.status, None, str(error))))
         return await deliver(envelope, self._pool, partial(self._recorder.hand_over, message))
 
     async def _envelope(self, message: ClaimedMessage, recipients: tuple[str, ...]) -> Envelope:

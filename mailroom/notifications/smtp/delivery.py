@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from mailroom.notifications.model.messages import Outcome, Result, Step, Verdict
+from mailroom.notifications.model.messages import RecipientStatus, Result, Step, Verdict
 from mailroom.notifications.smtp.connection import Answer, Connection, ConnectionLost, RelayDown
 from mailroom.notifications.smtp.pool import Pool
 
@@ -46,7 +46,7 @@ async def deliver(envelope: Envelope, pool: Pool, hand_over: HandOver) -> Result
             transaction = _Transaction(connection, envelope, steps, hand_over)
             sender = await transaction.begin()
         except (RelayDown, ConnectionLost) as error:
-            verdict = Verdict(Outcome.DEFERRED, steps[-1].code, str(error))
+            verdict = Verdict(RecipientStatus.PENDING, steps[-1].code, str(error))
             return Result(dict.fromkeys(envelope.recipients, verdict), steps, relay_down=True)
     try:
         return await transaction.run(sender)
@@ -100,16 +100,17 @@ class _Transaction:
         try:
             ready = await self._next("data", b"DATA")
         except ConnectionLost as error:
-            return await self._end(Verdict(Outcome.DEFERRED, None, str(error)))
+            return await self._end(Verdict(RecipientStatus.PENDING, None, str(error)))
         if ready.code != 354:
             return await self._end(_no(ready))
         await self._hand_over()
         try:
             answer = await self._connection.content(self._steps, self._envelope.content)
         except ConnectionLost as error:
-            return await self._end(Verdict(Outcome.UNKNOWN, None, str(error)))
+            return await self._end(Verdict(RecipientStatus.UNKNOWN, None, str(error)))
         taken = 200 <= answer.code < 300
-        return await self._end(Verdict(Outcome.TAKEN, answer.code, answer.text) if taken else _no(answer), reset=False)
+        verdict = Verdict(RecipientStatus.SENT, answer.code, answer.text) if taken else _no(answer)
+        return await self._end(verdict, reset=False)
 
     async def _recipients(self) -> Verdict | None:
         """Sends each RCPT. Returns the verdict on the remaining recipients if the connection ended meanwhile."""
@@ -117,7 +118,7 @@ class _Transaction:
             try:
                 answer = await self._next("rcpt", _rcpt(recipient), recipient)
             except ConnectionLost as error:
-                return Verdict(Outcome.DEFERRED, None, str(error))
+                return Verdict(RecipientStatus.PENDING, None, str(error))
             if answer.closing:
                 return _no(answer)
             if not answer.positive:
@@ -166,4 +167,4 @@ def _rcpt(recipient: str) -> bytes:
 
 
 def _no(answer: Answer) -> Verdict:
-    return Verdict(Outcome.REFUSED if answer.final else Outcome.DEFERRED, answer.code, answer.text)
+    return Verdict(RecipientStatus.FAILED if answer.final else RecipientStatus.PENDING, answer.code, answer.text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailroom.notifications.model.messages import Outcome, Recipient, RecipientStatus, Result, State, Verdict
+from mailroom.notifications.model.messages import Recipient, RecipientStatus, Result, State, Verdict
 from mailroom.notifications.outbox.outcomes import decide
 from mailroom.notifications.outbox.retries import RELAY_DOWN_LONGEST, Retries
 
@@ -15,14 +15,14 @@ def recipients(*fates: RecipientStatus) -> tuple[Recipient, ...]:
     return tuple(Recipient(f"{n}@example.com", f"{n}@example.com", status=fate) for n, fate in enumerate(fates))
 
 
-def result(*outcomes: Outcome | None, relay_down: bool = False) -> Result:
+def result(*outcomes: RecipientStatus | None, relay_down: bool = False) -> Result:
     verdicts = {
         f"{n}@example.com": Verdict(outcome, 250, "text") for n, outcome in enumerate(outcomes) if outcome is not None
     }
     return Result(verdicts, relay_down=relay_down)
 
 
-T, R, D, U = Outcome.TAKEN, Outcome.REFUSED, Outcome.DEFERRED, Outcome.UNKNOWN
+T, R, D, U = RecipientStatus.SENT, RecipientStatus.FAILED, RecipientStatus.PENDING, RecipientStatus.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ T, R, D, U = Outcome.TAKEN, Outcome.REFUSED, Outcome.DEFERRED, Outcome.UNKNOWN
         ((U,), 1000, False, State.FAILED),
     ],
 )
-def test_the_next_state(outcomes: tuple[Outcome, ...], age: float, hold: bool, state: State) -> None:
+def test_the_next_state(outcomes: tuple[RecipientStatus, ...], age: float, hold: bool, state: State) -> None:
     decision = decide(
         recipients(*[RecipientStatus.PENDING] * len(outcomes)), result(*outcomes), 1, age, RETRIES, hold=hold
     )
