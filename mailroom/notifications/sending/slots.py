@@ -47,11 +47,14 @@ class Slots:
     async def acquire(self, seconds: float) -> bool:
         """Waits up to `seconds` for a free slot and for the send rate. Returns False if the time is too short."""
         budget = Budget(seconds)
-        try:
-            async with asyncio.timeout(max(0.0, seconds)):  # a free slot is acquired even if no time is left
-                await self._free.acquire()
-        except TimeoutError:
-            return False
+        if self._free.locked():
+            try:
+                async with asyncio.timeout(max(0.0, seconds)):
+                    await self._free.acquire()
+            except TimeoutError:
+                return False
+        else:
+            await self._free.acquire()
         if not await self._rate.acquire(budget.remaining()):
             self._free.release()
             return False
