@@ -1,0 +1,39 @@
+"""The operators' commands: exit codes, and what a command does not wait for."""
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from mailroom.cli import main
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["keys"],
+        ["keys", "create", "--name", "x"],
+        ["keys", "create", "--name", "x", "--scope", "invoices:fly"],
+        ["keys", "revoke"],
+        ["backups", "restore", "--only", "mail"],
+        ["templates", "show", "x", "--version", "newest"],
+    ],
+)
+def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
+    result = CliRunner().invoke(main, arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+
+
+def test_a_refusal_ends_with_1_and_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMTP_PORT", "x")
+    result = CliRunner().invoke(main, ["keys", "list"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "mailroom: SMTP_PORT is 'x': not a number\n"
+
+
+def test_a_command_loads_only_what_it_needs() -> None:
+    program = "import mailroom.cli, sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"flask", "jinja2", "minio", "pyarrow", "urllib3"} & set(loaded)
