@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-from mailroom.backups.packing import stream
+from mailroom.backups.packing import Stream
 from mailroom.errors import InvalidSetting, MailroomError
 from mailroom.platform import objects
 from mailroom.platform.objects import ObjectGone, ObjectStore, ObjectVersion
@@ -37,10 +39,10 @@ class Entry(NamedTuple):
 class Archive(Protocol):
     """Names have `/` between their parts. Every method blocks; raises ArchiveUnusable or `Unavailable`."""
 
-    def write(self, name: str, pieces: Iterable[bytes]) -> None:
+    def write(self, name: str, content: Stream) -> None:
         """Replaces what is there."""
 
-    def read(self, name: str) -> AbstractContextManager[Iterator[bytes]]:
+    def read(self, name: str) -> AbstractContextManager[Stream]:
         """Raises NotThere."""
 
     def entries(self, prefix: str) -> Iterator[Entry]:
@@ -58,20 +60,19 @@ class FolderArchive:
             raise ArchiveUnusable(f"BACKUP_TO: there is no folder {folder}")
         self._folder = folder
 
-    def write(self, name: str, pieces: Iterable[bytes]) -> None:
+    def write(self, name: str, content: Stream) -> None:
         path = self._folder / name
         part = path.with_name(path.name + ".part")
         with _told(f"{path} cannot be written"):
             path.parent.mkdir(parents=True, exist_ok=True)
             with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                for piece in pieces:
-                    file.write(piece)
+                shutil.copyfileobj(content, file, _PIECE)
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(path)
 
     @contextmanager
-    def read(self, name: str) -> Iterator[Iterator[bytes]]:
+    def read(self, name: str) -> Iterator[Stream]:
         path = self._folder / name
         with _told(f"{path} cannot be read"):
             try:
@@ -79,7 +80,7 @@ class FolderArchive:
             except FileNotFoundError:
                 raise NotThere(f"{path} is missing") from None
             with file:
-                yield iter(lambda: file.read(_PIECE), b"")
+                yield Stream(iter(lambda: file.read(_PIECE), b""))
 
     def entries(self, prefix: str) -> Iterator[Entry]:
         with _told(f"{self._folder} cannot be read"):
@@ -104,17 +105,17 @@ class BucketArchive:
         self._store = store
         self._bucket = bucket
 
-    def write(self, name: str, pieces: Iterable[bytes]) -> None:
+    def write(self, name: str, content: Stream) -> None:
         with self._told():
             # Its size is not known before its end.
-            self._store.client.put_object(self._bucket, name, stream(pieces), -1, part_size=_PART)
+            self._store.client.put_object(self._bucket, name, io.BufferedReader(content), -1, part_size=_PART)
 
     @contextmanager
-    def read(self, name: str) -> Iterator[Iterator[bytes]]:
+    def read(self, name: str) -> Iterator[Stream]:
         newest = ObjectVersion(self._bucket, name, "", "*", 0, 0)  # whatever its etag
         try:
             with self._store.read(newest, chunk=_PIECE) as pieces:
-                yield pieces
+                yield Stream(pieces)
         except ObjectGone as error:
             raise NotThere(f"{name} is missing in the bucket {self._bucket}") from error
 

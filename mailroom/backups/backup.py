@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+import mailroom
 from mailroom.backups import buckets, database, manifest
 from mailroom.backups.archive import Archive, BucketArchive, FolderArchive, place
-from mailroom.backups.manifest import Backup, Damaged, check_file
+from mailroom.backups.manifest import Backup, Damaged, Manifest, check_file
 from mailroom.errors import InvalidSetting
 from mailroom.platform import objects, secrets
 from mailroom.platform.objects import ObjectStore
@@ -69,13 +70,17 @@ def create(services: Services, archive: Archive, say: Say, *, only: Part = "", n
     if only != "database":
         listed = buckets.dump(services.objects, archive, name, bucket_names(services), _newest(archive))
         say(f"{listed.name}: {listed.entries} versions of objects")
-    made = manifest.new(
-        started=now,
+    content = Manifest(
+        format=manifest.FORMAT,
+        mailroom=mailroom.__version__,
+        started_at=now,
+        finished_at=datetime.now(UTC),
         database=services.database.name,
         collections=collections,
         buckets=bucket_names(services) if listed else [],
         objects=listed,
     )
+    made = Backup(name, content)
     manifest.write(archive, made)
     return made
 

@@ -7,8 +7,10 @@ its own replication: a version id in the query, the time and the etag in headers
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
@@ -19,8 +21,8 @@ import urllib3
 
 from mailroom.backups import manifest
 from mailroom.backups.archive import Archive
-from mailroom.backups.manifest import Backup, File, check_file
-from mailroom.backups.packing import Counted, pack, stream, unpack
+from mailroom.backups.manifest import Backup, File, check_file, write_file
+from mailroom.backups.packing import Stream
 from mailroom.errors import MailroomError, Unavailable
 from mailroom.platform import objects
 from mailroom.platform.objects import ObjectGone, ObjectStore, ObjectVersion
@@ -28,7 +30,6 @@ from mailroom.platform.objects import ObjectGone, ObjectStore, ObjectVersion
 _KEPT_HEADERS = ("cache-control", "content-disposition", "content-encoding", "content-language", "content-type")
 _META = "x-amz-meta-"
 _ANSWER_SECONDS = 60.0
-_LINE = msgspec.json.Encoder()
 
 
 class Refused(MailroomError):
@@ -61,54 +62,35 @@ def dump(store: ObjectStore, archive: Archive, backup: str, buckets: list[str], 
 
     So are those that it lists and that somebody removed from the archive, as damaged.
     """
-    writer = _Writer(store, archive, buckets, before)
-    packed = Counted(pack(writer))
+    listed = _copied(store, archive, buckets, before)
     name = manifest.path(backup, "objects.jsonl.gz")
-    archive.write(name, packed)
-    return File(name, packed.size, packed.sha256, writer.lines)
+    return write_file(archive, name, ((msgspec.json.encode(stored) + b"\n", 1) for stored in listed))
 
 
-class _Writer:
-    """The lines of the list; copies what they name on the way."""
+def _copied(store: ObjectStore, archive: Archive, buckets: list[str], before: Backup | None) -> Iterator[Stored]:
+    """The lines of the list. The bytes of each are in the archive then."""
+    there = {entry.name for entry in archive.entries(manifest.OBJECTS)}
+    for bucket in buckets:
+        known = _Known(_of_bucket(archive, before, bucket))
+        for version in store.versions(bucket):
+            stored = known.find(_as_listed(version))
+            if stored is not None and stored.name in there:
+                yield stored
+                continue
+            with suppress(ObjectGone):  # it was deleted since it was listed
+                yield _copy(store, archive, version)
+        yield from (Stored(bucket=bucket, key=key, deleted=True) for key in store.deleted(bucket))
 
-    def __init__(self, store: ObjectStore, archive: Archive, buckets: list[str], before: Backup | None) -> None:
-        self._store = store
-        self._archive = archive
-        self._buckets = buckets
-        self._before = before
-        self._there = {entry.name for entry in archive.entries(manifest.OBJECTS)}
-        self.lines = 0
 
-    def __iter__(self) -> Iterator[bytes]:
-        for bucket in self._buckets:
-            for stored in self._versions(bucket):
-                self.lines += 1
-                yield _LINE.encode(stored) + b"\n"
-            for key in self._store.deleted(bucket):
-                self.lines += 1
-                yield _LINE.encode(Stored(bucket=bucket, key=key, deleted=True)) + b"\n"
-
-    def _versions(self, bucket: str) -> Iterator[Stored]:
-        known = _Known(_of_bucket(self._archive, self._before, bucket))
-        for version in self._store.versions(bucket):
-            found = _as_listed(version)
-            stored = known.find(found)
-            if stored is None or stored.name not in self._there:
-                try:
-                    stored = self._copy(version, found)
-                except ObjectGone:
-                    continue  # deleted since it was listed
-            yield stored
-
-    def _copy(self, version: ObjectVersion, found: Stored) -> Stored:
-        headers = self._store.metadata(version)
-        with self._store.read(version) as pieces:
-            counted = Counted(pieces)
-            self._archive.write(found.name, counted)
-        if counted.size != version.size:
-            raise Unavailable(f"{version.bucket}/{version.key} was cut off")
-        kept = {name: value for name, value in headers.items() if name in _KEPT_HEADERS or name.startswith(_META)}
-        return msgspec.structs.replace(found, headers=kept, sha256=counted.sha256)
+def _copy(store: ObjectStore, archive: Archive, version: ObjectVersion) -> Stored:
+    headers, listed = store.metadata(version), _as_listed(version)
+    with store.read(version) as pieces:
+        content = Stream(pieces)
+        archive.write(listed.name, content)
+    if content.size != version.size:
+        raise Unavailable(f"{version.bucket}/{version.key} was cut off")
+    kept = {name: value for name, value in headers.items() if name in _KEPT_HEADERS or name.startswith(_META)}
+    return msgspec.structs.replace(listed, headers=kept, sha256=content.sha256)
 
 
 class _Known:
@@ -132,13 +114,8 @@ def lines(archive: Archive, backup: Backup) -> Iterator[Stored]:
     """The backup's list of objects."""
     if backup.manifest.objects is None:
         return
-    decoder = msgspec.json.Decoder(Stored)
-    with archive.read(backup.manifest.objects.name) as pieces:
-        rest = b""
-        for piece in unpack(pieces):
-            *whole, rest = (rest + piece).split(b"\n")
-            for line in whole:
-                yield decoder.decode(line)
+    with archive.read(backup.manifest.objects.name) as packed, gzip.open(packed) as content:
+        yield from map(msgspec.json.Decoder(Stored).decode, content)
 
 
 def _of_bucket(archive: Archive, backup: Backup | None, bucket: str) -> Iterator[Stored]:
@@ -148,14 +125,7 @@ def _of_bucket(archive: Archive, backup: Backup | None, bucket: str) -> Iterator
 
 
 def _as_listed(version: ObjectVersion) -> Stored:
-    return Stored(
-        bucket=version.bucket,
-        key=version.key,
-        version_id=version.version_id,
-        etag=version.etag,
-        size=version.size,
-        modified_ms=version.modified_ms,
-    )
+    return Stored(**msgspec.structs.asdict(version))
 
 
 def check(archive: Archive, backup: Backup) -> int:
@@ -175,60 +145,49 @@ def load(store: ObjectStore, archive: Archive, backup: Backup) -> Iterator[tuple
     Raises Refused: the store gives ids of its own.
     """
     for bucket, group in groupby(lines(archive, backup), key=attrgetter("bucket")):
-        restorer = _Restorer(store, archive, bucket)
+        there = {_as_listed(version).name for version in store.versions(bucket)}
+        deleted, put = set(store.deleted(bucket)), 0
+        listed: set[str] = set()
         for stored in group:
-            restorer.restore(stored)
-        yield bucket, restorer.put, len(restorer.there)
+            if stored.deleted:
+                if stored.key not in deleted:
+                    _delete(store, stored, listed)
+                continue
+            listed.add(stored.name)
+            if stored.name not in there:
+                _put(store, archive, stored)
+                put += 1
+        yield bucket, put, len(there)
 
 
-class _Restorer:
-    """Puts the versions of one bucket back."""
+def _delete(store: ObjectStore, stored: Stored, listed: set[str]) -> None:
+    """Deletes the key again, unless somebody uploaded a version since that is not `listed`."""
+    latest = next(store.versions(stored.bucket, prefix=stored.key), None)
+    if latest and _as_listed(latest).name in listed:
+        with objects.translated_errors():
+            store.client.remove_object(stored.bucket, stored.key)
 
-    def __init__(self, store: ObjectStore, archive: Archive, bucket: str) -> None:
-        self._store = store
-        self._archive = archive
-        self._http = urllib3.PoolManager(timeout=_ANSWER_SECONDS, retries=False)
-        self._listed: set[str] = set()
-        self.there = {_as_listed(version).name for version in store.versions(bucket)}
-        self._deleted = set(store.deleted(bucket))
-        self.put = 0
 
-    def restore(self, stored: Stored) -> None:
-        if stored.deleted:
-            self._delete(stored)
-            return
-        self._listed.add(stored.name)
-        if stored.name not in self.there:
-            self._put(stored)
-            self.put += 1
-
-    def _delete(self, stored: Stored) -> None:
-        """As it was, unless somebody uploaded another version since."""
-        latest = next(self._store.versions(stored.bucket, prefix=stored.key), None)
-        if stored.key not in self._deleted and latest and _as_listed(latest).name in self._listed:
-            with objects.translated_errors():
-                self._store.client.remove_object(stored.bucket, stored.key)
-
-    def _put(self, stored: Stored) -> None:
-        modified = datetime.fromtimestamp(stored.modified_ms / 1000, UTC).isoformat(timespec="milliseconds")
-        own = {name: value for name, value in stored.headers.items() if name.startswith(_META)}
-        headers = {name: value for name, value in stored.headers.items() if name not in own} | {
-            "content-length": str(stored.size),
-            "x-minio-source-mtime": modified.replace("+00:00", "Z"),
-            "x-minio-source-etag": stored.etag,
-        }
-        # The client has no call that takes a version id. A presigned request takes it, and what else has to be signed.
-        parameters: dict[str, Any] = own | ({"versionId": stored.version_id} if stored.version_id else {})
-        url = self._store.client.get_presigned_url("PUT", stored.bucket, stored.key, extra_query_params=parameters)
-        with self._archive.read(stored.name) as pieces, objects.translated_errors():
-            body = stream(pieces) if stored.size else b""
-            answer = self._http.request("PUT", url, body=body, headers=headers)
-        which = f"{stored.bucket}/{stored.key}"
-        if answer.status != 200:
-            raise Refused(f"{which} cannot be put back: {answer.status} {answer.data[:300].decode(errors='replace')}")
-        given = answer.headers.get("x-amz-version-id", "")
-        if given != stored.version_id:
-            raise Refused(
-                f"{which} was put back as version {given!r}, and not {stored.version_id!r}: this object store gives "
-                "ids of its own. Restore its buckets by its own means, and the database alone: --only database"
-            )
+def _put(store: ObjectStore, archive: Archive, stored: Stored) -> None:
+    modified = datetime.fromtimestamp(stored.modified_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    own = {name: value for name, value in stored.headers.items() if name.startswith(_META)}
+    headers = {name: value for name, value in stored.headers.items() if name not in own} | {
+        "content-length": str(stored.size),
+        "x-minio-source-mtime": modified.replace("+00:00", "Z"),
+        "x-minio-source-etag": stored.etag,
+    }
+    # The client has no call that takes a version id. A presigned request takes it, and what else has to be signed.
+    parameters: dict[str, Any] = own | ({"versionId": stored.version_id} if stored.version_id else {})
+    url = store.client.get_presigned_url("PUT", stored.bucket, stored.key, extra_query_params=parameters)
+    with archive.read(stored.name) as content, objects.translated_errors():
+        body = content if stored.size else b""
+        answer = urllib3.request("PUT", url, body=body, headers=headers, timeout=_ANSWER_SECONDS, retries=False)
+    which = f"{stored.bucket}/{stored.key}"
+    if answer.status != 200:
+        raise Refused(f"{which} cannot be put back: {answer.status} {answer.data[:300].decode(errors='replace')}")
+    given = answer.headers.get("x-amz-version-id", "")
+    if given != stored.version_id:
+        raise Refused(
+            f"{which} was put back as version {given!r}, and not {stored.version_id!r}: this object store gives "
+            "ids of its own. Restore its buckets by its own means, and the database alone: --only database"
+        )

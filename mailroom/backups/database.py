@@ -13,8 +13,9 @@ A document that is there from beginning to end is read once, for `_id` never cha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import cast
+import gzip
+from collections.abc import Iterable, Iterator
+from typing import IO, Any, cast
 
 import bson
 from bson.codec_options import CodecOptions
@@ -23,9 +24,8 @@ from pymongo.database import Database
 
 from mailroom.backups import manifest
 from mailroom.backups.archive import Archive
-from mailroom.backups.manifest import Backup, Damaged, File
-from mailroom.backups.packing import Counted, pack, stream, unpack
-from mailroom.platform.mongo import Document, Documents
+from mailroom.backups.manifest import Backup, Damaged, File, write_file
+from mailroom.platform.mongo import Document
 
 _FIRST = ("cursors", "imports")
 _BATCH_DOCUMENTS = 1000
@@ -43,25 +43,9 @@ def names(database: Database[Document]) -> list[str]:
 def dump(database: Database[Document], archive: Archive, backup: str) -> Iterator[File]:
     """Writes every collection; yields each once it is written."""
     for name in names(database):
-        reader = _Reader(database[name])
-        packed = Counted(pack(reader))
         file = manifest.path(backup, "mongodb", database.name, f"{name}.bson.gz")
-        archive.write(file, packed)
-        yield File(file, packed.size, packed.sha256, reader.documents)
-
-
-class _Reader:
-    """The documents of a collection as BSON, in large pieces, and how many they were."""
-
-    def __init__(self, collection: Documents) -> None:
-        self._collection = collection
-        self.documents = 0
-
-    def __iter__(self) -> Iterator[bytes]:
-        for found in self._collection.find_raw_batches(sort=[("_id", 1)]):
-            batch = cast(bytes, found)  # the driver's types know nothing of raw batches
-            self.documents += _count(batch)
-            yield batch
+        batches: Iterable[Any] = database[name].find_raw_batches(sort=[("_id", 1)])
+        yield write_file(archive, file, ((batch, _count(batch)) for batch in batches))
 
 
 def _count(batch: bytes) -> int:
@@ -90,8 +74,8 @@ def load(database: Database[Document], archive: Archive, backup: Backup) -> Iter
         collection = database.get_collection(name, codec_options=_RAW)
         collection.delete_many({})  # what set-up wrote
         documents = 0
-        with archive.read(file.name) as pieces:
-            for batch in _batches(unpack(pieces)):
+        with archive.read(file.name) as packed, gzip.open(packed) as content:
+            for batch in _batches(cast(IO[bytes], content)):
                 collection.insert_many(batch, ordered=False)
                 documents += len(batch)
         if documents != file.entries:
@@ -103,10 +87,10 @@ def _collection(file: File) -> str:
     return file.name.rpartition("/")[2].removesuffix(".bson.gz")
 
 
-def _batches(pieces: Iterator[bytes]) -> Iterator[list[RawBSONDocument]]:
+def _batches(content: IO[bytes]) -> Iterator[list[RawBSONDocument]]:
     batch: list[RawBSONDocument] = []
     size = 0
-    for document in bson.decode_file_iter(stream(pieces), _RAW):
+    for document in bson.decode_file_iter(content, _RAW):
         batch.append(document)
         size += len(document.raw)
         if len(batch) == _BATCH_DOCUMENTS or size > _BATCH_BYTES:

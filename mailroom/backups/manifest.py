@@ -8,18 +8,19 @@ objects/ab/abcd…                                                the bytes of a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 import msgspec
 
-import mailroom
 from mailroom.backups.archive import Archive, NotThere
-from mailroom.backups.packing import Counted
+from mailroom.backups.packing import Stream, pack
 from mailroom.errors import MailroomError
 
 FORMAT = 1
 BACKUPS, OBJECTS, MANIFEST = "backups", "objects", "manifest.json"
+
+_READ = 1 << 18
 
 
 class Damaged(MailroomError):
@@ -69,7 +70,22 @@ def path(backup: str, *parts: str) -> str:
 
 
 def write(archive: Archive, backup: Backup) -> None:
-    archive.write(path(backup.name, MANIFEST), [msgspec.json.format(msgspec.json.encode(backup.manifest))])
+    archive.write(path(backup.name, MANIFEST), Stream([msgspec.json.format(msgspec.json.encode(backup.manifest))]))
+
+
+def write_file(archive: Archive, name: str, entries: Iterable[tuple[bytes, int]]) -> File:
+    """Writes a file of documents or lines as gzip. Each of `entries` is some of them, and how many these are."""
+    count = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal count
+        for piece, number in entries:
+            count += number
+            yield piece
+
+    packed = Stream(pack(pieces()))
+    archive.write(name, packed)
+    return File(name, packed.size, packed.sha256, count)
 
 
 def finished(archive: Archive) -> list[str]:
@@ -90,8 +106,8 @@ def read(archive: Archive, name: str = "") -> Backup:
             raise NoSuchBackup("there is no backup")
         name = names[-1]
     try:
-        with archive.read(path(name, MANIFEST)) as pieces:
-            manifest = msgspec.json.decode(b"".join(pieces), type=Manifest)
+        with archive.read(path(name, MANIFEST)) as content:
+            manifest = msgspec.json.decode(content.read(), type=Manifest)
     except NotThere as error:
         raise NoSuchBackup(f"there is no finished backup {name}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -104,33 +120,16 @@ def read(archive: Archive, name: str = "") -> Backup:
 def check_file(archive: Archive, name: str, size: int, sha256: str) -> None:
     """Reads the file to its end. Raises Damaged, naming it."""
     try:
-        with archive.read(name) as pieces:
-            counted = Counted(pieces)
-            for _ in counted:
+        with archive.read(name) as content:
+            while content.read(_READ):
                 pass
     except NotThere as error:
         raise Damaged(f"the backup is damaged: {error}") from error
-    if (counted.size, counted.sha256) != (size, sha256):
-        raise Damaged(f"the backup is damaged: {name} is not what was written ({counted.size} bytes, {size} expected)")
+    if (content.size, content.sha256) != (size, sha256):
+        raise Damaged(f"the backup is damaged: {name} is not what was written ({content.size} bytes, {size} expected)")
 
 
 def files(backup: Backup) -> Iterator[File]:
     yield from backup.manifest.collections
     if backup.manifest.objects:
         yield backup.manifest.objects
-
-
-def new(
-    *, started: datetime, database: str, collections: list[File], buckets: list[str], objects: File | None
-) -> Backup:
-    manifest = Manifest(
-        format=FORMAT,
-        mailroom=mailroom.__version__,
-        started_at=started,
-        finished_at=datetime.now(UTC),
-        database=database,
-        collections=collections,
-        buckets=buckets,
-        objects=objects,
-    )
-    return Backup(name_for(started), manifest)

@@ -12,6 +12,7 @@ from mailroom.backups import manifest
 from mailroom.backups.archive import ArchiveUnusable
 from mailroom.backups.backup import open_archive
 from mailroom.backups.manifest import Damaged, NoSuchBackup
+from mailroom.backups.packing import Stream
 from mailroom.backups.restore import DoesNotFit, NotEmpty
 from mailroom.deploy import setup
 from mailroom.errors import InvalidSetting
@@ -120,9 +121,9 @@ def test_a_damaged_backup_is_refused_and_nothing_is_changed(world: World, bucket
     if damage.startswith("missing"):
         world.archive.remove(name)
     else:
-        with world.archive.read(name) as pieces:
-            content = b"".join(pieces)
-        world.archive.write(name, [content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]])
+        with world.archive.read(name) as file:
+            content = file.read()
+        world.archive.write(name, Stream([content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]]))
     bucket.import_("b.csv", csv(line(2)))
     documents, objects = world.documents(), world.objects()
 
@@ -141,9 +142,9 @@ def test_a_damaged_backup_does_not_damage_the_next(world: World, bucket: Bucket,
     if damage == "object":
         world.archive.remove(version.name)  # what docs/operations.md says to do with it
     elif damage == "list":
-        world.archive.write(damaged.manifest.objects.name, [b"not gzip"])  # type: ignore[union-attr]
+        world.archive.write(damaged.manifest.objects.name, Stream([b"not gzip"]))  # type: ignore[union-attr]
     else:
-        world.archive.write(manifest.path(damaged.name, manifest.MANIFEST), [b"{"])
+        world.archive.write(manifest.path(damaged.name, manifest.MANIFEST), Stream([b"{"]))
 
     made = world.back_up()
 
@@ -247,12 +248,12 @@ def test_a_damaged_backup_costs_no_other(world: World, bucket: Bucket) -> None:
     made = [world.back_up() for _ in range(4)]
     listed = made[2].manifest.objects
     assert listed is not None
-    world.archive.write(listed.name, [b"rotten"])
+    world.archive.write(listed.name, Stream([b"rotten"]))
     objects = {entry.name for entry in world.archive.entries(manifest.OBJECTS)}
     for _ in range(2):
         world.expire(3)
         assert manifest.finished(world.archive) == [each.name for each in made[1:]]
-    world.archive.write(manifest.path(made[1].name, manifest.MANIFEST), [b'{"mailroom": "\xff"}'])
+    world.archive.write(manifest.path(made[1].name, manifest.MANIFEST), Stream([b'{"mailroom": "\xff"}']))
     world.expire(3)
     assert {entry.name for entry in world.archive.entries(manifest.OBJECTS)} == objects
     world.wipe()
