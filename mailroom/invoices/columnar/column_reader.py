@@ -25,6 +25,7 @@ from mailroom.invoices.files.currencies import decimals
 from mailroom.invoices.files.dates import read_date
 from mailroom.invoices.files.dialect import EXTRA
 from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, EXTRA_TEXT, TEXTS, TextRule
+from mailroom.invoices.model.statuses import Statuses
 from mailroom.invoices.model.texts import BadValue, read_text
 
 # One thread: a function has a fraction of a core, and the processor time is what counts. The pool of the system gives
@@ -73,7 +74,7 @@ class ColumnReader:
         self._line = _line(dialect)
         self._at = {column: str(index) for index, column in enumerate(dialect.columns) if column}
         self._order = dialect.date_order
-        self._statuses = {status.casefold(): status for status in rules.statuses}
+        self._statuses = Statuses(rules.statuses)
         self._tolerance = min(int(rules.amount_tolerance * 10**DIGITS), _MOST_TOLERANCE)
         self._days = ValueCache(self._day)
         self._suppliers = ValueCache(_supplier)
@@ -163,10 +164,8 @@ class ColumnReader:
         return documents.day(value) if isinstance(value, date) else None
 
     def _status(self, text: str) -> WordBytes | None:
-        value = read_text(text, TEXTS["status"])
-        if isinstance(value, BadValue) or (value and self._statuses and value.casefold() not in self._statuses):
-            return None
-        return documents.word("status", self._statuses.get(value.casefold(), value))
+        value = self._statuses.read(text)
+        return None if isinstance(value, BadValue) else documents.word("status", value)
 
 
 def _split(text: bytes, type_: pa.DataType) -> pa.Array:

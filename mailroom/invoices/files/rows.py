@@ -14,6 +14,7 @@ from mailroom.invoices.files.records import Malformed, Record
 from mailroom.invoices.files.rejects import Rejected
 from mailroom.invoices.files.rules import Rules
 from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, EXTRA_TEXT, TEXTS, ParsedInvoice
+from mailroom.invoices.model.statuses import Statuses
 from mailroom.invoices.model.texts import BadValue, read_text
 
 
@@ -26,7 +27,6 @@ class RowParser:
         self._width = len(columns)
         self._mark = dialect.decimal_mark
         self._tolerance = rules.amount_tolerance
-        self._statuses = {status.casefold(): status for status in rules.statuses}
         self._number, self._date, self._currency = at["invoiceNumber"], at["invoiceDate"], at["currency"]
         self._gross, self._net, self._vat = (at[column] for column in AMOUNTS)
         self._supplier = at["supplierName"]
@@ -37,7 +37,7 @@ class RowParser:
         self._dates = ValueCache(partial(read_date, order=dialect.date_order))
         self._suppliers = ValueCache(partial(read_text, rule=TEXTS["supplierName"]))
         self._addresses = ValueCache(partial(read_text, rule=TEXTS["supplierAddress"]))
-        self._states = ValueCache(self._read_status)
+        self._states = ValueCache(Statuses(rules.statuses).read)
         self._currencies = ValueCache(_read_currency)
 
     def parse(self, record: Record | Malformed) -> ParsedInvoice | Rejected:
@@ -95,13 +95,6 @@ class RowParser:
         if self._value_without_name(record.fields):
             errors.append(RowError(None, "row.unnamed_value", "There is a value in a column without a name."))
         return Rejected(record.row, record.offset, record.raw, tuple(errors))
-
-    def _read_status(self, text: str) -> str | BadValue:
-        status = read_text(text, TEXTS["status"])
-        if not status or not self._statuses or isinstance(status, BadValue):
-            return status
-        unknown = BadValue("status.unknown", f"{status!r} is none of the statuses in IMPORT_STATUSES.")
-        return self._statuses.get(status.casefold(), unknown)
 
     def _read_extra(self, fields: list[str]) -> dict[str, str] | list[RowError]:
         values: dict[str, str] = {}

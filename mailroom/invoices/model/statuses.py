@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from mailroom.errors import Invalid
 from mailroom.invoices.model.columns import TEXTS
 from mailroom.invoices.model.texts import BadValue, read_text
 
@@ -19,14 +18,11 @@ class Statuses(msgspec.Struct, frozen=True):
         """As IMPORT_STATUSES has them, separated by commas."""
         return cls(frozenset(filter(None, map(str.strip, setting.split(",")))))
 
-    def read(self, text: str) -> str:
-        """The status as it is stored, by the rules of a file's rows. Raises `Invalid`."""
+    def read(self, text: str) -> str | BadValue:
+        """The status as it is stored: an allowed one in its own spelling."""
         status = read_text(text, TEXTS["status"])
-        if isinstance(status, BadValue):
-            raise Invalid("status", "status.invalid", status.message)
-        if not status or not self.allowed or status in self.allowed:
+        if isinstance(status, BadValue) or not status or not self.allowed or status in self.allowed:
             return status
-        for allowed in sorted(self.allowed):
-            if status.casefold() == allowed.casefold():
-                return allowed
-        raise Invalid("status", "status.unknown", f"status must be one of {', '.join(sorted(self.allowed))}")
+        same = (each for each in sorted(self.allowed) if each.casefold() == status.casefold())
+        unknown = BadValue("status.unknown", f"{status!r} is none of the statuses in IMPORT_STATUSES.")
+        return next(same, unknown)
