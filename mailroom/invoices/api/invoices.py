@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 
 from bson import ObjectId
@@ -13,6 +13,7 @@ from mailroom.invoices.api import operations, schemas
 from mailroom.invoices.api.context import context
 from mailroom.invoices.api.export_formats import FORMATS, chunks, to_csv
 from mailroom.invoices.api.parameters import dimensions, invoice_filter, last_group, totals_cursor
+from mailroom.invoices.model.texts import BadValue
 from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document
 from mailroom.web.endpoints import caller, endpoint, json_body, query
@@ -59,13 +60,14 @@ def export() -> Response:
         write = partial(to_csv, hints=of.csv_hints)
     wanted = invoice_filter(given)
     after = key_of(given, wanted.order)
-
-    def stream() -> Iterator[bytes]:
-        found = of.queries.export(wanted, Budget(of.export_seconds), after)
-        return chunks(write(found, first=after is None))
-
     headers = {"Content-Disposition": f'attachment; filename="invoices.{name}"'}
-    return Response(of.concurrency.stream(stream), headers=headers, content_type=content_type)
+    with ExitStack() as until_sent:
+        until_sent.enter_context(of.concurrency.slot())
+        found = of.queries.export(wanted, Budget(of.export_seconds), after)
+        file = chunks(write(found, first=after is None))
+        response = Response(file, headers=headers, content_type=content_type)
+        response.call_on_close(until_sent.pop_all().close)
+    return response
 
 
 @blueprint.get("/<id:id>")
@@ -81,6 +83,9 @@ def get_invoice(id: ObjectId) -> Response:
 @endpoint(operations.CHANGE_INVOICE, WRITE)
 def change_invoice(id: ObjectId) -> Response:
     status = context().statuses.read(json_body(operations.ChangeInvoice).status)
+    if isinstance(status, BadValue):
+        code = status.code if status.code == "status.unknown" else "status.invalid"
+        raise Invalid("status", code, status.message)
     if_match = request.headers.get("If-Match")
     if if_match is None:
         detail = "send the invoice's ETag as If-Match, so that no other change is overwritten"

@@ -209,10 +209,8 @@ def import_(document: Document) -> Import:
         version_id=document["versionId"],
         counts=RowCounts(**checkpoint["counts"]),
         progress=Progress(bytes_read=total if document["state"] == DONE else min(read, total), bytes_total=total),
-        error=Fault(code=error["code"], message=error["message"]) if error else None,
-        rejects=RejectsFile(bucket=rejects["bucket"], key=rejects["key"], omitted=rejects["omitted"])
-        if rejects
-        else None,
+        error=Fault(**error) if error else None,
+        rejects=RejectsFile(**rejects) if rejects else None,
         dry_run=document["dryRun"],
         dialect=document["dialect"],
         created_at=rfc3339(document["createdAt"]),
