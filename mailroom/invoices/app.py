@@ -34,7 +34,7 @@ def _context(services: Services) -> InvoicesContext:
     database, settings = services.database, services.settings
     statuses, profiles = Statuses.parse(settings.import_statuses), read_profiles(settings.import_profiles).values()
     return InvoicesContext(
-        queries=Queries.of(database),
+        queries=Queries(database["invoices"], database["imports"]),
         edits=Edits(database["invoices"]),
         ledger=Ledger.of(database, settings),
         actions=ImportActions(database["imports"], database["invoices"], settings.import_lease_seconds),

@@ -12,7 +12,7 @@ import msgspec
 from mailroom.invoices.columnar.blocks import Blocks
 from mailroom.invoices.columnar.encoded import INT32_MAX, EncodedRows, Stamp
 from mailroom.invoices.files import Dialect, Malformed, Record, Rejected, RowParser, Rules, read_records
-from mailroom.invoices.files.records import MAX_BLANK_BYTES, too_much_blank
+from mailroom.invoices.files.records import MAX_BLANK_BYTES, fields_of, too_much_blank
 from mailroom.invoices.model.document import content_of
 from mailroom.invoices.model.merge import Row
 
@@ -156,16 +156,8 @@ class BatchReader:
     def _record(self, line: Line) -> Record | None:
         """None when the line is not a row by itself, or is blank."""
         raw = line.text.rstrip("\r")
-        doubled = self._dialect.quoting == "doubled"
-        reader = csv.reader(
-            [raw],
-            delimiter=self._dialect.delimiter,
-            strict=True,
-            doublequote=doubled,
-            escapechar=None if doubled else "\\",
-        )
         try:
-            fields = next(reader, [])
+            fields = next(fields_of([raw], self._dialect), [])
         except csv.Error:
             return None
         return Record(line.row, line.offset, line.end, raw, fields) if any(map(str.strip, fields)) else None

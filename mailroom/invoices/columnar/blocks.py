@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator
 # Bytes further back are dropped: else a line of any length would be held.
 _READ_AHEAD_BYTES = 4 << 20
 
-_SAMPLE_BYTES = 1 << 14
-
 
 class Blocks:
     """Content from byte `offset` on. Holds one block and one chunk, and at most 8 MiB that `from_here` reads ahead."""
@@ -24,44 +22,18 @@ class Blocks:
 
         The last line may lack its end; a single line longer than `most_bytes` comes cut off. Empty at the end.
         """
-        guess = min(most_bytes, self._guess(lines))
-        self._hold(guess)
-        count = self._held.count(b"\n", 0, guess)
-        if count >= lines:
-            end = _behind_lines(self._held, lines, min(guess, len(self._held)))
-        else:
-            end = self._end(self._held.rfind(b"\n", 0, guess) + 1, lines - count, most_bytes)
-        with memoryview(self._held) as held:
-            return bytes(held[:end])
-
-    def _end(self, begin: int, lines: int, most_bytes: int) -> int:
-        """Where `lines` more lines from `begin` on end, or fewer."""
-        end = begin
-        for _ in range(lines):
-            at = self._held.find(b"\n", end)
-            while at < 0 and len(self._held) <= most_bytes and (chunk := next(self._chunks, None)) is not None:
-                searched = len(self._held)
-                self._held += chunk
-                at = self._held.find(b"\n", searched)
-            if at < 0 or at >= most_bytes:
-                whole = at < 0 and len(self._held) <= most_bytes
-                return len(self._held) if whole or end == 0 else end
-            end = at + 1
-        return end
-
-    def _guess(self, lines: int) -> int:
-        """Mostly a little less than the size of so many lines, from the first ones.
-
-        To count is much faster than to find each line end. Where there are too many lines, they are counted again.
-        """
-        self._hold(_SAMPLE_BYTES)
-        sample = min(len(self._held), _SAMPLE_BYTES)
-        return lines * sample * 63 // (64 * max(1, self._held.count(b"\n", 0, sample)))
-
-    def _hold(self, size: int) -> None:
-        """Reads until more than `size` bytes are held, or all."""
-        while len(self._held) <= size and (chunk := next(self._chunks, None)) is not None:
+        found = counted = 0
+        chunk: bytes | None = b""
+        while chunk is not None:
             self._held += chunk
+            found += self._held.count(b"\n", counted, most_bytes)
+            counted = len(self._held)
+            if found >= lines:
+                return _first_lines(bytes(self._held), lines)
+            if counted > most_bytes:
+                return bytes(self._held[: self._held.rfind(b"\n", 0, most_bytes) + 1 or counted])
+            chunk = next(self._chunks, None)
+        return bytes(self._held)
 
     @property
     def end(self) -> int:
@@ -91,16 +63,6 @@ class Blocks:
             yield chunk
 
 
-def _behind_lines(content: bytearray, lines: int, limit: int) -> int:
-    """The place behind the first `lines` line ends. There are as many before `limit`."""
-    begin = 0
-    while limit - begin > 1024:
-        middle = (begin + limit) // 2
-        before = content.count(b"\n", begin, middle)
-        if before >= lines:
-            limit = middle
-        else:
-            begin, lines = middle, lines - before
-    for _ in range(lines):
-        begin = content.index(b"\n", begin) + 1
-    return begin
+def _first_lines(content: bytes, lines: int) -> bytes:
+    """The first `lines` lines of content that has as many. To split is faster than to look for each line end."""
+    return content[: len(content) - len(content.split(b"\n", lines)[-1])]

@@ -60,7 +60,7 @@ def read_amount(text: str, mark: DecimalMark, currency: str, digits: int | None)
     text = text.strip()
     if not text:
         return BadValue("amount.empty", "The amount is missing.")
-    shape = _SHAPE.fullmatch(text) if len(text) <= _LONGEST else None
+    shape = _shape(text)
     if shape is None:
         return _not_a_number(text)
     number = shape["number"]
@@ -107,8 +107,7 @@ def decimal_mark(number: str) -> str:
 
 def evidence(text: str) -> str:
     """What an amount as written says about the decimal mark: as `decimal_mark`, and `""` for what is no amount."""
-    text = text.strip()
-    shape = _SHAPE.fullmatch(text) if len(text) <= _LONGEST else None
+    shape = _shape(text.strip())
     if shape is None:
         return ""
     number = shape["number"]
@@ -122,7 +121,11 @@ def evidence(text: str) -> str:
 
 def is_amount(text: str) -> bool:
     """Whether it has the form of an amount, whatever its mark and unit."""
-    return len(text) <= _LONGEST and _SHAPE.fullmatch(text.strip()) is not None
+    return _shape(text.strip()) is not None
+
+
+def _shape(text: str) -> re.Match[str] | None:
+    return _SHAPE.fullmatch(text) if len(text) <= _LONGEST else None
 
 
 def _ascii_digits(text: str) -> bool:

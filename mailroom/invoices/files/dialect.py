@@ -1,6 +1,6 @@
 """How a file is written. Found once from its beginning, then stored, shown and used to read the rest."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -39,16 +39,6 @@ class Dialect(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     columns: tuple[str, ...]
     names: tuple[str, ...]
     sheet_mark: DecimalMark = "."
-
-    def to_document(self) -> dict[str, Any]:
-        """For MongoDB and JSON; `from_document` of it is equal to this dialect."""
-        document: dict[str, Any] = msgspec.to_builtins(self)
-        return document
-
-    @classmethod
-    def from_document(cls, document: dict[str, Any]) -> "Dialect":
-        """Raises `msgspec.ValidationError` when the document was not made by `to_document`."""
-        return msgspec.convert(document, cls)
 
 
 def slashed_format(order: DateOrder) -> str:

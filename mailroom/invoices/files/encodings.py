@@ -14,11 +14,7 @@ _MAX_CONTROLS = 0.01  # of all characters; random bytes have ten times as many, 
 _FORMATS = (
     (b"PK\x03\x04", "a ZIP archive", "Unpack it and upload the CSV file inside."),
     (b"%PDF-", "a PDF document", "Export the invoices as CSV instead."),
-    (
-        b"\xd0\xcf\x11\xe0",
-        "an old Excel workbook (xls), or one with a password",
-        "Open it and save it as xlsx or 'CSV UTF-8'.",
-    ),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook (xls), or one with a password", "Save it as xlsx or 'CSV UTF-8'."),
     (b"{\\rtf", "an RTF document", "Export the invoices as CSV instead."),
     (b"\x89PNG", "a PNG picture", "Export the invoices as CSV instead."),
     (b"\xff\xd8\xff", "a JPEG picture", "Export the invoices as CSV instead."),

@@ -117,13 +117,7 @@ def read_records(
     if codec.startswith("utf-16"):
         chunks, size, codec = utf16_as_utf8(chunks, codec), utf16_size, "utf-8"
     feed = _LineFeeder(lines(chunks, rules.max_record_bytes, size), codec, rules.max_record_bytes)
-    reader = csv.reader(
-        feed,
-        delimiter=dialect.delimiter,
-        strict=True,
-        doublequote=dialect.quoting == "doubled",
-        escapechar=None if dialect.quoting == "doubled" else "\\",
-    )
+    reader = fields_of(feed, dialect)
     taken, texts = feed.taken, feed.texts
     blank_from = offset
     while True:
@@ -158,6 +152,13 @@ def read_records(
         else:
             yield Record(row, offset, end, raw, fields)
         offset = end
+
+
+def fields_of(lines: Iterable[str], dialect: Dialect) -> Iterator[list[str]]:
+    """The fields of each row of `lines`. Raises `csv.Error` for broken quotes."""
+    doubled = dialect.quoting == "doubled"
+    escape = None if doubled else "\\"
+    return csv.reader(lines, delimiter=dialect.delimiter, strict=True, doublequote=doubled, escapechar=escape)
 
 
 def too_much_blank(row: int) -> FileRejected:

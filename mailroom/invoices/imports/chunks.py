@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import msgspec
 from msgspec.structs import replace
 from pymongo import ReturnDocument
 
@@ -124,4 +125,6 @@ def _chunk_held_by(job: ImportJob, chunk: Chunk) -> Document:
 
 
 def _opened(chunk: Chunk) -> Document:
-    return {f"parts.{chunk.key}": chunk.to_document(), f"partIds.{chunk.key}": chunk.ids}
+    """The fields of an open chunk. The ids are kept apart: they are large, and only other workers read them."""
+    stored = msgspec.to_builtins(chunk, builtin_types=(bytes, datetime))
+    return {f"partIds.{chunk.key}": stored.pop("ids"), f"parts.{chunk.key}": stored}

@@ -10,7 +10,7 @@ import msgspec
 from bson import ObjectId
 from pymongo import ReplaceOne
 
-from mailroom.invoices.model.merge import Row, merge
+from mailroom.invoices.model.merge import Row, by_invoice, merge
 from mailroom.platform.mongo import Document, Documents
 
 
@@ -28,9 +28,7 @@ class DryRun(msgspec.Struct, frozen=True):
         self, run: ObjectId, rows: Iterable[Row], import_id: ObjectId, batch_offset: int, now: datetime
     ) -> Counter[str]:
         """Counts what `InvoiceWriter.write` would have counted. `run` is the job. To repeat a batch changes nothing."""
-        groups: dict[ObjectId, list[Row]] = {}
-        for row in rows:
-            groups.setdefault(row.content["_id"], []).append(row)
+        groups = by_invoice(rows)
         stored = self._stored(run, list(groups))
         merged = {id_: merge(stored.get(id_), group, import_id, batch_offset, now) for id_, group in groups.items()}
         self._keep(run, [result.document for result in merged.values() if result.document is not None], now)

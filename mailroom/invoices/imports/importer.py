@@ -4,13 +4,15 @@
                                      │
                                      └─ no batch is left ─► finish
 
-`SequentialImport` writes the batches of a small or compressed file, `ParallelImport` those of any other.
+A compressed file, or a file of one batch, has one worker at a time, with a checkpoint after each batch. Several workers
+import any other file at once: see `parallel.py`.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 
 import msgspec
@@ -20,12 +22,11 @@ from mailroom.errors import LeaseLost, MailroomError, MissingSecret, Unavailable
 from mailroom.invoices.columnar import RowBatch, Stamp
 from mailroom.invoices.files import Dialect, FileRejected
 from mailroom.invoices.imports.chunks import Chunks
-from mailroom.invoices.imports.job import Chunk, ImportJob
+from mailroom.invoices.imports.job import Checkpoint, Chunk, ImportJob
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.parallel import ParallelImport
 from mailroom.invoices.imports.profiles import Profiles
 from mailroom.invoices.imports.rejects import RejectLimit, Rejects
-from mailroom.invoices.imports.sequential import SequentialImport
 from mailroom.invoices.imports.source import ImportSource
 from mailroom.invoices.imports.writer import BatchWriter
 from mailroom.invoices.model.identity import order_prefix
@@ -84,16 +85,15 @@ class Importer(msgspec.Struct, frozen=True):
 
     def _import(self, claimed: ImportJob, budget: Budget) -> None:
         """Imports batch after batch, until the import ends or this worker leaves it to others."""
-        sequential = SequentialImport(self.ledger, self.writer, budget)
         parallel = ParallelImport(self.ledger, self.chunks, self.writer, budget, self.call_help)
-        with self._open(claimed) as source:
-            slice_ = _Slice(source, sequential, parallel)
+        with closing(self._open(claimed)) as source:
+            slice_ = _Slice(source, parallel, budget)
             job: ImportJob | None = claimed
             while job:
                 job = self._step(job, slice_)
 
     def _open(self, job: ImportJob) -> ImportSource:
-        dialect = Dialect.from_document(job.dialect) if job.dialect else None
+        dialect = msgspec.convert(job.dialect or None, Dialect | None)
         prefix = order_prefix(job.order_ms, job.version.version_id)
         return ImportSource(
             self.objects,
@@ -124,7 +124,7 @@ class Importer(msgspec.Struct, frozen=True):
                 return self._end(job, slice_.source.dialect)
         except (FileRejected, ObjectGone) as error:
             return self._give_up(job, error)
-        return slice_.write(job, batch)
+        return self._write(job, batch, slice_)
 
     def _read(self, job: ImportJob, source: ImportSource) -> RowBatch | None:
         """The batch of an abandoned chunk, else the next batch. None at the end of the file."""
@@ -138,13 +138,28 @@ class Importer(msgspec.Struct, frozen=True):
             raise _no_progress(chunk.attempts)
         return source.read(chunk.offset, chunk.row, job.leased_at, chunk.end)
 
+    def _write(self, job: ImportJob, batch: RowBatch, slice_: _Slice) -> ImportJob | None:
+        """Writes a batch and saves the progress; returns as `_step`."""
+        dialect: Document = msgspec.to_builtins(slice_.source.dialect)
+        if slice_.source.seekable and (job.chunks or batch.end < job.version.size):
+            return slice_.parallel.write(job, batch, dialect)
+        before = job.checkpoint
+        counts = self.writer.write(job, batch, before.offset, before.rejected)
+        counts.update(before.counts)
+        after = Checkpoint(batch.end, batch.row, before.rejected + len(batch.rejected), dict(counts))
+        job = self.ledger.checkpoint(job, after, dialect)
+        if not slice_.budget.spent():
+            return job
+        self.ledger.release(job)
+        return None
+
     def _end(self, job: ImportJob, dialect: Dialect) -> ImportJob | None:
         """Ends the import as done, once no other worker writes a chunk."""
         if job.in_progress:
             return self._wait_for(job, job.in_progress)
         self.reject_limit.check_all(job.checkpoint.counts)
         rejects = self._rejects_file(job, dialect)
-        self.ledger.finish(job, job.checkpoint, dialect.to_document(), rejects)
+        self.ledger.finish(job, msgspec.to_builtins(dialect), rejects)
         log.info("imported", extra={"importId": str(job.id), **job.checkpoint.counts})
         return None
 
@@ -165,7 +180,7 @@ class Importer(msgspec.Struct, frozen=True):
     def _fail(self, job: ImportJob, code: str, message: str) -> None:
         """Ends the job as failed. What was imported stays, and the rejected rows get their file."""
         saved = self.ledger.reload(job)
-        dialect = Dialect.from_document(saved.dialect) if saved.dialect else None
+        dialect = msgspec.convert(saved.dialect or None, Dialect | None)
         try:
             rejects = self._rejects_file(saved, dialect) if dialect else None
         except (MailroomError, PyMongoError):
@@ -200,14 +215,8 @@ class _Slice(msgspec.Struct, frozen=True):
     """What one worker does to one import at a stretch."""
 
     source: ImportSource
-    sequential: SequentialImport
     parallel: ParallelImport
-
-    def write(self, job: ImportJob, batch: RowBatch) -> ImportJob | None:
-        """Writes a batch and saves the progress; returns as `Importer._step`."""
-        is_large = self.source.seekable and (job.chunks or batch.end < job.version.size)
-        way = self.parallel if is_large else self.sequential
-        return way.write(job, batch, self.source.dialect.to_document())
+    budget: Budget
 
 
 def _no_progress(attempts: int) -> FileRejected:

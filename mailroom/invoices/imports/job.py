@@ -13,6 +13,9 @@ from mailroom.platform.objects import ObjectVersion
 
 COUNTS = ("rows", "inserted", "updated", "unchanged", "stale", "rejected")
 
+VERSION_FIELDS = ("bucket", "key", "versionId", "etag", "size", "modifiedAt")
+"""The fields of an import that hold its `ObjectVersion`, in the order of that."""
+
 _ID_BYTES, _KEPT_BYTES = 12, 4
 
 
@@ -27,15 +30,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
     rejected: int
     counts: dict[str, int]
 
-    @staticmethod
-    def start() -> Checkpoint:
-        return Checkpoint(0, 0, 0, dict.fromkeys(COUNTS, 0))
 
-    def to_document(self) -> Document:
-        return {"offset": self.offset, "row": self.row, "rejected": self.rejected, "counts": self.counts}
-
-
-class Chunk(msgspec.Struct, frozen=True):
+class Chunk(msgspec.Struct, frozen=True, rename="camel"):
     """The bytes of content from `offset` to `end`, behind the row `row`. The worker with `epoch` has it until `due_at`.
 
     `rejected` is the number of rejected rows before it, `attempts` how often it was begun. `ids` are its invoices, each
@@ -69,29 +65,17 @@ class Chunk(msgspec.Struct, frozen=True):
         )
         return bool(kernels.any_(kernels.is_in(mine, theirs)).as_py())
 
-    def to_document(self) -> Document:
-        """Without `ids`, which are kept apart: they are large, and only other workers read them."""
-        return {
-            "offset": self.offset,
-            "end": self.end,
-            "row": self.row,
-            "rejected": self.rejected,
-            "attempts": self.attempts,
-            "epoch": self.epoch,
-            "dueAt": self.due_at,
-        }
 
-
-class ImportJob(msgspec.Struct, frozen=True):
+class ImportJob(msgspec.Struct, frozen=True, rename="camel"):
     """A claimed import, as it was when its lease began or was renewed, at `leased_at`.
 
     `epoch` is the lease's: pass the job to every later write. `chunks` are the open ones, in the order of the file.
     `writes_as` is the import that the invoices name: the job itself or, for a dry run, the real import.
     """
 
-    id: ObjectId
+    id: ObjectId = msgspec.field(name="_id")
     version: ObjectVersion
-    order_ms: int
+    order_ms: int = msgspec.field(name="orderTime")
     epoch: int
     attempts: int
     checkpoint: Checkpoint
@@ -116,37 +100,22 @@ class ImportJob(msgspec.Struct, frozen=True):
 
 def job_of(document: Document, now: datetime) -> ImportJob:
     """An import as MongoDB keeps it."""
-    saved = document["checkpoint"]
-    counts = saved["counts"]
+    checkpoint = document["checkpoint"]
     # An import that an earlier version began has no `rejected`, and no chunks.
-    checkpoint = Checkpoint(saved["offset"], saved["row"], saved.get("rejected", counts["rejected"]), counts)
-    return ImportJob(
-        id=document["_id"],
-        version=ObjectVersion(
-            bucket=document["bucket"],
-            key=document["key"],
-            version_id=document["versionId"],
-            etag=document["etag"],
-            size=document["size"],
-            modified_ms=document["modifiedAt"],
-        ),
-        order_ms=document["orderTime"],
-        epoch=document["epoch"],
-        attempts=document["attempts"],
-        checkpoint=checkpoint,
-        dialect=document["dialect"],
-        dry_run=document["dryRun"],
-        writes_as=document["writesAs"],
-        chunks=chunks_of(document),
-        leased_at=now,
-    )
+    read = {
+        "checkpoint": {"rejected": checkpoint["counts"]["rejected"]} | checkpoint,
+        "version": ObjectVersion(*(document[name] for name in VERSION_FIELDS)),
+        "chunks": chunks_of(document),
+        "leasedAt": now,
+    }
+    return msgspec.convert(document | read, ImportJob)
 
 
 def chunks_of(job: Document) -> tuple[Chunk, ...]:
     """The open chunks of an import as MongoDB keeps it, in the order of the file."""
     open_ = job.get("parts") or {}
     ids = job.get("partIds") or {}
-    return tuple(_chunk(open_[key], ids.get(key, b"")) for key in sorted(open_))
+    return tuple(msgspec.convert(open_[key] | {"ids": ids.get(key, b"")}, Chunk) for key in sorted(open_))
 
 
 def bytes_read(job: Document) -> int:
@@ -159,16 +128,3 @@ def first_bytes(ids: Sequence[bytes]) -> bytes:
     """The `ids` of a chunk that has these invoices."""
     step = _ID_BYTES // _KEPT_BYTES
     return memoryview(b"".join(ids)).cast("I")[::step].tobytes()
-
-
-def _chunk(document: Document, ids: bytes) -> Chunk:
-    return Chunk(
-        offset=document["offset"],
-        end=document["end"],
-        row=document["row"],
-        rejected=document["rejected"],
-        ids=ids,
-        attempts=document["attempts"],
-        epoch=document["epoch"],
-        due_at=document["dueAt"],
-    )

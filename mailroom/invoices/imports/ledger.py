@@ -18,13 +18,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bson import ObjectId
-from msgspec.structs import replace
+from msgspec.structs import asdict, astuple, replace
 from pymongo import ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from mailroom.errors import LeaseLost
-from mailroom.invoices.imports.job import Checkpoint, ImportJob, job_of
+from mailroom.invoices.imports.job import COUNTS, VERSION_FIELDS, Checkpoint, ImportJob, job_of
 from mailroom.invoices.model.identity import import_id
 from mailroom.platform.clock import to_milliseconds
 from mailroom.platform.mongo import Document, Documents, server_time
@@ -67,12 +67,7 @@ class Ledger:
             "_id": own,
             "dryRun": dry_run,
             "writesAs": own if force else import_id(version),
-            "bucket": version.bucket,
-            "key": version.key,
-            "versionId": version.version_id,
-            "etag": version.etag,
-            "size": version.size,
-            "modifiedAt": version.modified_ms,
+            **dict(zip(VERSION_FIELDS, astuple(version), strict=True)),
             "orderTime": to_milliseconds(now) if force else version.modified_ms,
             "state": PENDING,
             "epoch": 0,
@@ -80,7 +75,7 @@ class Ledger:
             "dueAt": now,
             "createdAt": now,
             "updatedAt": now,
-            "checkpoint": Checkpoint.start().to_document(),
+            "checkpoint": asdict(Checkpoint(0, 0, 0, dict.fromkeys(COUNTS, 0))),
             "dialect": None,
             "error": None,
             "rejects": None,
@@ -134,7 +129,7 @@ class Ledger:
     def checkpoint(self, job: ImportJob, checkpoint: Checkpoint, dialect: Document) -> ImportJob:
         """Saves the progress and renews the lease; the job as it is then. Raises `LeaseLost`."""
         now = self.now()
-        saved = {"checkpoint": checkpoint.to_document(), "dialect": dialect}
+        saved = {"checkpoint": asdict(checkpoint), "dialect": dialect}
         self._write(job, now, saved | {"dueAt": now + self.lease, "attempts": 0, "error": None})
         return replace(job, checkpoint=checkpoint, leased_at=now)
 
@@ -148,10 +143,9 @@ class Ledger:
         state = RUNNING if job.chunks else PENDING  # other workers may have the chunks
         self._write(job, now, {"dueAt": due, "state": state, "attempts": 0, "error": error})
 
-    def finish(self, job: ImportJob, checkpoint: Checkpoint, dialect: Document, rejects: Document | None) -> None:
+    def finish(self, job: ImportJob, dialect: Document, rejects: Document | None) -> None:
         """Ends the job as done. Raises `LeaseLost`."""
-        saved = {"checkpoint": checkpoint.to_document(), "dialect": dialect}
-        ended = saved | {"state": DONE, "rejects": rejects, "error": None} | self._mark(job)
+        ended = {"dialect": dialect, "state": DONE, "rejects": rejects, "error": None} | self._mark(job)
         self._end(job, ended, remove=("parts", "partIds"))
 
     def fail(self, job: ImportJob, code: str, message: str, rejects: Document | None = None) -> None:

@@ -120,15 +120,11 @@ def _document(import_id: ObjectId, rejected: Rejected, now: datetime) -> Documen
         "row": rejected.row,
         "offset": rejected.offset,
         "raw": rejected.raw,
-        "problems": [{"column": each.column, "code": each.code, "message": each.message} for each in rejected.errors],
+        "problems": msgspec.to_builtins(rejected.errors),
         "createdAt": now,
     }
 
 
 def _rejected(document: Document) -> Rejected:
-    return Rejected(
-        row=document["row"],
-        offset=document["offset"],
-        raw=document["raw"],
-        errors=tuple(RowError(each["column"], each["code"], each["message"]) for each in document["problems"]),
-    )
+    errors = msgspec.convert(document["problems"], tuple[RowError, ...])
+    return Rejected(document["row"], document["offset"], document["raw"], errors)

@@ -6,8 +6,7 @@ An invoice that a file has unchanged gets a new `order` and `source` and nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from struct import Struct
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -15,10 +14,9 @@ from bson import ObjectId
 
 from mailroom.invoices.columnar import EncodedRows
 from mailroom.invoices.model.merge import UNCHANGED
-from mailroom.platform.mongo import Document, Documents
+from mailroom.platform.mongo import Document, Documents, documents_of
 
 _ID, _ORDER, _SOURCE, _IMPORT_ID = b"\x07_id\0", b"\x02order\0", b"\x03source\0", b"\x07importId\0"
-_SIZE = Struct("<i").unpack_from
 _ID_FROM, _ID_TO = 4 + len(_ID), 4 + len(_ID) + 12
 
 # So many invoices share an update statement: each statement costs the server a plan. Their places are searched one by
@@ -60,15 +58,7 @@ def find_repeats(collection: Documents, rows: EncodedRows, indexes: Sequence[int
 def _stored(collection: Documents, ids: Iterable[bytes]) -> dict[bytes, bytes]:
     wanted = [ObjectId(id_) for id_ in ids]
     batches: Iterable[Any] = collection.find_raw_batches({"_id": {"$in": wanted}}, batch_size=len(wanted))
-    return {raw[_ID_FROM:_ID_TO]: raw for batch in batches for raw in _documents(batch) if raw.startswith(_ID, 4)}
-
-
-def _documents(batch: bytes) -> Iterator[bytes]:
-    at = 0
-    while at < len(batch):
-        end = at + _SIZE(batch, at)[0]
-        yield batch[at:end]
-        at = end
+    return {raw[_ID_FROM:_ID_TO]: raw for batch in batches for raw in documents_of(batch) if raw.startswith(_ID, 4)}
 
 
 def _order_if_same(stored: bytes, content: bytes, import_id: ObjectId) -> str | None:

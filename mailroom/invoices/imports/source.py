@@ -64,12 +64,6 @@ class ImportSource:
         self._at = 0
         self._now: datetime
 
-    def __enter__(self) -> ImportSource:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._close()
-
     @property
     def dialect(self) -> Dialect:
         if self._dialect is None:
@@ -105,7 +99,7 @@ class ImportSource:
         return batch
 
     def _open(self, offset: int, row: int, end: int | None) -> Generator[RowBatch, tuple[int, int] | None]:
-        self._close()
+        self.close()
         # Compressed content cannot be addressed in the object: it is read from its start.
         start = offset if self._dialect and self.seekable else 0
         raw = self._bytes_from(start)
@@ -136,7 +130,8 @@ class ImportSource:
         with self._objects.read(self._version, start) as stream:
             yield from stream
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Ends the answer of the object store."""
         if self._answer is not None:
             self._answer.close()
 

@@ -20,7 +20,7 @@ from mailroom.invoices.imports.glued_batch import GluedBatch
 from mailroom.invoices.imports.job import COUNTS, ImportJob
 from mailroom.invoices.imports.rejects import Rejects
 from mailroom.invoices.imports.repeats import Repeats, find_repeats
-from mailroom.invoices.model.merge import INSERTED, STALE, UNCHANGED, Merged, Row, merge
+from mailroom.invoices.model.merge import INSERTED, STALE, UNCHANGED, Merged, Row, by_invoice, merge
 from mailroom.platform.mongo import Document, Documents
 
 Write = InsertOne[Document] | ReplaceOne[Document]
@@ -84,9 +84,7 @@ class InvoiceWriter:
         Raises:
             Unavailable: the outcome of some writes is unknown. Repeating the batch is safe.
         """
-        groups: dict[ObjectId, list[Row]] = {}
-        for row in rows:
-            groups.setdefault(row.content["_id"], []).append(row)
+        groups = by_invoice(rows)
         merge_ = partial(merge, import_id=import_id, batch_offset=batch_offset, now=now)
         merged = {id_: merge_(None, group) for id_, group in groups.items()}
         counts: Counter[str] = Counter()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -31,6 +31,14 @@ class Merged(msgspec.Struct, frozen=True):
 
     document: Document | None
     outcomes: dict[int, str]
+
+
+def by_invoice(rows: Iterable[Row]) -> dict[ObjectId, list[Row]]:
+    """The rows of each invoice, in their order."""
+    groups: dict[ObjectId, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.content["_id"], []).append(row)
+    return groups
 
 
 def merge(stored: Document | None, rows: Sequence[Row], import_id: ObjectId, batch_offset: int, now: Any) -> Merged:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import msgspec
 from bson import ObjectId
-from pymongo.database import Database
 
 from mailroom.invoices.views.export import BATCH, Export
 from mailroom.invoices.views.filters import (
@@ -33,10 +32,6 @@ class Queries(msgspec.Struct, frozen=True):
 
     invoices: Documents
     imports: Documents
-
-    @classmethod
-    def of(cls, database: Database[Document]) -> Queries:
-        return cls(database["invoices"], database["imports"])
 
     def list_invoices(self, wanted: InvoiceFilter, limit: int, after: Key | None = None) -> KeysetPage[Document]:
         """A page of invoices. Raises `Invalid` for a combination that no index serves."""

@@ -124,7 +124,7 @@ def queries(planner: str, reads: Reads) -> Iterator[Queries]:
         database["invoices"].create_indexes(INDEXES["invoices"])
         database["invoices"].insert_many(invoices)
         database["imports"].insert_one({"_id": IMPORT, "startedAt": CREATED, "finishedAt": CREATED})
-        yield Queries.of(database)
+        yield Queries(database["invoices"], database["imports"])
         client.drop_database(database)
 
 

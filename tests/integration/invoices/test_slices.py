@@ -64,8 +64,8 @@ def test_a_worker_that_lost_its_lease_can_write_nothing_to_the_job(make_services
     assert current.epoch == stale.epoch + 1
 
     for write in (
-        lambda job: ledger.checkpoint(job, Checkpoint.start(), {}),
-        lambda job: ledger.finish(job, Checkpoint.start(), {}, None),
+        lambda job: ledger.checkpoint(job, stale.checkpoint, {}),
+        lambda job: ledger.finish(job, {}, None),
         lambda job: ledger.fail(job, "code", "message"),
         lambda job: ledger.release(job),
     ):
