@@ -43,27 +43,31 @@ class Services:
 
     @cached_property
     def objects(self) -> ObjectStore:
-        return self._store(secrets.S3_ACCESS_KEY, secrets.S3_SECRET_KEY)
+        return self._own_store(secrets.S3_ACCESS_KEY, secrets.S3_SECRET_KEY)
 
     @cached_property
     def uploads(self) -> ObjectStore:
         """The same store, for those who give out forms: they may upload invoices, and read them."""
-        return self._store(secrets.UPLOADS_ACCESS_KEY, secrets.UPLOADS_SECRET_KEY)
+        return self._own_store(secrets.UPLOADS_ACCESS_KEY, secrets.UPLOADS_SECRET_KEY)
 
     @cached_property
     def attachments(self) -> ObjectStore:
         """The same store, for those who may read the attachments' bucket and nothing else."""
-        return self._store(secrets.ATTACHMENTS_ACCESS_KEY, secrets.ATTACHMENTS_SECRET_KEY)
+        return self._own_store(secrets.ATTACHMENTS_ACCESS_KEY, secrets.ATTACHMENTS_SECRET_KEY)
 
-    def _store(self, access_key: str, secret_key: str) -> ObjectStore:
+    def store(self, access_key: str, secret_key: str, endpoint: str, region: str | None) -> ObjectStore:
+        """The store at `endpoint`, with the keys that these two secrets hold. Without a `region` the store is asked."""
         return ObjectStore(
             lambda: objects.connect(
-                self.settings.s3_endpoint,
-                self.settings.s3_region,
+                endpoint,
+                region,
                 lambda: (self.secrets.read(access_key), self.secrets.read(secret_key)),
                 self.settings.s3_timeout_seconds,
             )
         )
+
+    def _own_store(self, access_key: str, secret_key: str) -> ObjectStore:
+        return self.store(access_key, secret_key, self.settings.s3_endpoint, self.settings.s3_region)
 
     @cached_property
     def keys(self) -> ApiKeys:

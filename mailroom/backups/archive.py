@@ -10,10 +10,9 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
-from urllib.parse import urlsplit
 
 from mailroom.backups.packing import Stream
-from mailroom.errors import InvalidSetting, MailroomError
+from mailroom.errors import MailroomError
 from mailroom.platform import objects
 from mailroom.platform.objects import ObjectGone, ObjectStore, ObjectVersion
 
@@ -137,23 +136,6 @@ class BucketArchive:
                 yield
         except ObjectGone as error:
             raise ArchiveUnusable(f"BACKUP_TO: the bucket cannot be used: {error}") from error
-
-
-def place(backup_to: str) -> Path | tuple[str, str]:
-    """What BACKUP_TO names: a folder, or the endpoint and the name of a bucket.
-
-    Raises:
-        InvalidSetting: it is neither.
-    """
-    url = urlsplit(backup_to)
-    bucket = url.path.strip("/")
-    if url.scheme in ("http", "https") and url.netloc and bucket and "/" not in bucket:
-        return f"{url.scheme}://{url.netloc}", bucket
-    if backup_to.startswith("/"):
-        return Path(backup_to)
-    raise InvalidSetting(
-        f"BACKUP_TO is {backup_to!r}: must be a folder such as /backups, or a bucket's URL: https://s3.example.com/backups"
-    )
 
 
 @contextmanager

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import mailroom
 from mailroom.backups import buckets, database, manifest
-from mailroom.backups.archive import Archive, BucketArchive, FolderArchive, place
+from mailroom.backups.archive import Archive, BucketArchive, FolderArchive
 from mailroom.backups.manifest import Backup, Damaged, Manifest, check_file
 from mailroom.errors import InvalidSetting
-from mailroom.platform import objects, secrets
-from mailroom.platform.objects import ObjectStore
+from mailroom.platform import secrets
 from mailroom.services import Services
 
 Say = Callable[[str], None]
@@ -30,23 +31,18 @@ def open_archive(services: Services) -> Archive:
     Raises:
         InvalidSetting, MissingSecret, ArchiveUnusable
     """
-    settings = services.settings
-    if not settings.backup_to:
-        raise InvalidSetting("BACKUP_TO is empty: set it to a folder, or to the URL of a bucket")
-    where = place(settings.backup_to)
-    if not isinstance(where, tuple):
-        return FolderArchive(where)
-    endpoint, bucket = where
+    target = services.settings.backup_to
+    if target.startswith("/"):
+        return FolderArchive(Path(target))
+    url = urlsplit(target)
+    bucket = url.path.strip("/")
+    if url.scheme not in ("http", "https") or not url.netloc or not bucket or "/" in bucket:
+        example = "a folder such as /backups, or a bucket's URL: https://s3.example.com/backups"
+        raise InvalidSetting(f"BACKUP_TO is {target!r}: must be {example}")
     names = (secrets.BACKUP_ACCESS_KEY, secrets.BACKUP_SECRET_KEY)
     for name in names:
         services.secrets.read(name)  # told now, and not at the first file
-
-    def keys() -> tuple[str, str]:
-        access_key, secret_key = map(services.secrets.read, names)
-        return access_key, secret_key
-
-    timeout = settings.s3_timeout_seconds
-    return BucketArchive(ObjectStore(lambda: objects.connect(endpoint, None, keys, timeout)), bucket)
+    return BucketArchive(services.store(*names, f"{url.scheme}://{url.netloc}", region=None), bucket)
 
 
 def bucket_names(services: Services) -> list[str]:

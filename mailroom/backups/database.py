@@ -25,12 +25,11 @@ from pymongo.database import Database
 from mailroom.backups import manifest
 from mailroom.backups.archive import Archive
 from mailroom.backups.manifest import Backup, Damaged, File, write_file
-from mailroom.platform.mongo import Document
+from mailroom.platform.mongo import Document, documents_of
 
 _FIRST = ("cursors", "imports")
 _BATCH_DOCUMENTS = 1000
 _BATCH_BYTES = 4 << 20
-_LENGTH_BYTES = 4  # what a BSON document begins with
 _RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 
 
@@ -45,15 +44,7 @@ def dump(database: Database[Document], archive: Archive, backup: str) -> Iterato
     for name in names(database):
         file = manifest.path(backup, "mongodb", database.name, f"{name}.bson.gz")
         batches: Iterable[Any] = database[name].find_raw_batches(sort=[("_id", 1)])
-        yield write_file(archive, file, ((batch, _count(batch)) for batch in batches))
-
-
-def _count(batch: bytes) -> int:
-    found = place = 0
-    while place < len(batch):
-        place += int.from_bytes(batch[place : place + _LENGTH_BYTES], "little")
-        found += 1
-    return found
+        yield write_file(archive, file, ((batch, sum(1 for _ in documents_of(batch))) for batch in batches))
 
 
 def occupied(database: Database[Document]) -> list[str]:

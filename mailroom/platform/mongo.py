@@ -72,6 +72,15 @@ def server_time(database: Database[Document]) -> datetime:
     return now.astimezone(UTC)
 
 
+def documents_of(batch: bytes) -> Iterator[bytes]:
+    """The documents of a batch that `find_raw_batches` gives."""
+    at = 0
+    while at < len(batch):
+        end = at + int.from_bytes(batch[at : at + 4], "little")  # a document begins with its size
+        yield batch[at:end]
+        at = end
+
+
 def is_transient(error: PyMongoError) -> bool:
     """Whether the same operation may succeed later. Its outcome may be unknown: what is repeated is idempotent."""
     if isinstance(error, ConfigurationError):

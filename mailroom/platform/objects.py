@@ -5,10 +5,10 @@ Its client takes 0.2 s to import, so that is done when it is first used, and not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
 
 import msgspec
@@ -34,14 +34,6 @@ _GONE = {
     "NoSuchVersion",
     "PreconditionFailed",
     "XMinioInvalidObjectName",
-}
-_LATER = {
-    "InternalError",
-    "ServiceUnavailable",
-    "SlowDown",
-    "SlowDownRead",
-    "SlowDownWrite",
-    "XMinioServerNotInitialized",
 }
 # An operator can mend these, and then the work should go on.
 _REFUSED = {"AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "RequestTimeTooSkewed", "SignatureDoesNotMatch"}
@@ -81,20 +73,9 @@ class ObjectStore:
             Unavailable: the store does not answer, also in the middle.
         """
         headers = None if version.version_id else {"If-Match": version.etag}
-        with translated_errors():
-            response = self.client.get_object(
-                version.bucket,
-                version.key,
-                offset=offset,
-                version_id=version.version_id or None,
-                request_headers=headers,  # type: ignore[arg-type]
-            )
-            try:
-                _check_complete(response)
-                yield response.stream(chunk)
-            finally:
-                response.close()
-                response.release_conn()
+        which = {"version_id": version.version_id or None, "offset": offset, "request_headers": headers}
+        with translated_errors(), self._answer(version.bucket, version.key, **which) as response:
+            yield response.stream(chunk)
 
     def metadata(self, version: ObjectVersion) -> dict[str, str]:
         """The headers of the object, names in lower case: its user metadata are those that begin with `x-amz-meta-`.
@@ -158,28 +139,29 @@ class ObjectStore:
 
         # With one byte of the object: of headers that are cut off, only the missing byte tells.
         try:
-            response = self.client.get_object(bucket, key, length=1, version_id=version_id)
+            with self._answer(bucket, key, length=1, version_id=version_id) as response:
+                response.read()
+                headers: Mapping[str, str] = response.headers
         except S3Error as error:
             if error.code != "InvalidRange":
                 raise
-            found = self.client.stat_object(bucket, key, version_id=version_id)  # it is empty
-            return {name.lower(): value for name, value in (found.metadata or {}).items()}
+            headers = self.client.stat_object(bucket, key, version_id=version_id).metadata or {}  # it is empty
+        return {name.lower(): value for name, value in headers.items()}
+
+    @contextmanager
+    def _answer(self, bucket: str, key: str, **options: Any) -> Iterator[BaseHTTPResponse]:
+        """The store's answer. Raises `Unavailable` when it does not say where it ends.
+
+        When a connection breaks within the headers, what came of them is taken for all, and no body for an empty one.
+        """
+        response = self.client.get_object(bucket, key, **options)
         try:
-            _check_complete(response)
-            response.read()
+            if response.length_remaining is None and not getattr(response, "chunked", False):
+                raise Unavailable("the object store's answer was cut off")
+            yield response
         finally:
             response.close()
             response.release_conn()
-        return {name.lower(): value for name, value in response.headers.items()}
-
-
-def _check_complete(response: BaseHTTPResponse) -> None:
-    """Raises Unavailable for an answer that does not say where it ends.
-
-    When a connection breaks within the headers, what came of them is taken for all, and no body for an empty one.
-    """
-    if response.length_remaining is None and not getattr(response, "chunked", False):
-        raise Unavailable("the object store's answer was cut off")
 
 
 def _version(bucket: str, item: Item) -> ObjectVersion:
@@ -242,7 +224,7 @@ def translated_errors() -> Iterator[None]:
             raise ObjectGone(f"{error.bucket_name}/{error.object_name}: {error.message}") from error
         if error.code in _REFUSED:
             raise Unavailable(f"the object store refuses our access: {error.code}") from error
-        if error.code in _LATER or (error.response is not None and error.response.status >= 500):
+        if error.response is not None and error.response.status >= 500:
             raise Unavailable(f"the object store answers {error.code}") from error
         raise
     except (HTTPError, ServerError, InvalidResponseError, OSError, ParseError) as error:
