@@ -49,24 +49,22 @@ class RejectLimit(msgspec.Struct, frozen=True):
             raise FileRejected("rejects.too_many", f"{message} (IMPORT_MAX_REJECTS_PERCENT).")
 
 
-class Rejects:
-    """The collection `rejects` and the bucket of rejects files."""
+class Rejects(msgspec.Struct, frozen=True):
+    """The collection `rejects` and the bucket of rejects files. The first `most` rows of each import are kept."""
 
-    def __init__(self, collection: Documents, objects: ObjectStore, bucket: str, most: int) -> None:
-        """Keeps the first `most` rejected rows of each import."""
-        self._collection = collection
-        self._objects = objects
-        self._bucket = bucket
-        self._most = most
+    collection: Documents
+    objects: ObjectStore
+    bucket: str
+    most: int
 
     def add(self, import_id: ObjectId, rejected: Sequence[Rejected], before: int, now: datetime) -> None:
         """Keeps the rows with majority; `before` is how many the import has rejected before them.
 
         Their ids are made of import and offset: to add them again changes nothing.
         """
-        rejected = rejected[: max(0, self._most - before)]
+        rejected = rejected[: max(0, self.most - before)]
         if rejected:
-            self._collection.bulk_write(
+            self.collection.bulk_write(
                 [ReplaceOne({"_id": (doc := _document(import_id, each, now))["_id"]}, doc, True) for each in rejected],
                 ordered=False,
             )
@@ -85,18 +83,18 @@ class Rejects:
             counted["$nor"] = [{"offset": {"$gte": chunk.offset, "$lt": chunk.end}} for chunk in job.chunks]
         with tempfile.TemporaryFile() as file:
             file.write(codecs.BOM_UTF8 + rejects_header(dialect).encode())  # else Excel takes it for cp1252
-            rows = self._collection.find(counted).sort([("importId", 1), ("offset", 1)])
+            rows = self.collection.find(counted).sort([("importId", 1), ("offset", 1)])
             for number, document in enumerate(rows, 1):
                 file.write(rejects_line(dialect, _rejected(document)).encode())
                 if number % _RENEW_ROWS == 0:
                     renew()
             size = file.tell()
             file.seek(0)
-            self._objects.write(self._bucket, key, file, size, CONTENT_TYPE)
+            self.objects.write(self.bucket, key, file, size, CONTENT_TYPE)
         return {
-            "bucket": self._bucket,
+            "bucket": self.bucket,
             "key": key,
-            "omitted": max(0, job.checkpoint.counts["rejected"] - self._most),
+            "omitted": max(0, job.checkpoint.counts["rejected"] - self.most),
         }
 
 

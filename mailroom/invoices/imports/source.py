@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import chain
 
+import msgspec
 from msgspec.structs import replace
 
 from mailroom.invoices.columnar import RowBatch, Stamp, read_batches
@@ -35,40 +36,31 @@ _SKIPPED_BYTES = 16 << 20
 _RENEW_SECONDS = 1.0
 
 
-class ImportSource:
+class ImportSource(msgspec.Struct):
     """Holds one answer of the object store until it is closed, and the caches of the fast path.
 
-    `stamp` makes the stamp of a batch from the time. `dialect` is None until it is known. `renew` is called every
-    second while content that was imported before is skipped: in a large workbook that takes longer than a lease.
+    `stamp` makes the stamp of a batch from the time. `known` is the dialect, or None until it is found. `renew` is
+    called every second while content that was imported before is skipped: in a large workbook that takes longer than a
+    lease.
     """
 
-    def __init__(
-        self,
-        objects: ObjectStore,
-        version: ObjectVersion,
-        dialect: Dialect | None,
-        rules: Rules,
-        batch_rows: int,
-        stamp: Callable[[datetime], Stamp],
-        renew: Callable[[], None],
-    ) -> None:
-        self._objects = objects
-        self._version = version
-        self._dialect = dialect
-        self._rules = rules
-        self._batch_rows = batch_rows
-        self._stamp = stamp
-        self._renew = renew
-        self._answer: Generator[bytes] | None = None
-        self._batches: Generator[RowBatch, tuple[int, int] | None] | None = None
-        self._at = 0
-        self._now: datetime
+    objects: ObjectStore
+    version: ObjectVersion
+    known: Dialect | None
+    rules: Rules
+    batch_rows: int
+    stamp: Callable[[datetime], Stamp]
+    renew: Callable[[], None]
+    _answer: Generator[bytes] | None = None
+    _batches: Generator[RowBatch, tuple[int, int] | None] | None = None
+    _at: int = 0
+    _now: datetime = datetime.fromtimestamp(0, UTC)
 
     @property
     def dialect(self) -> Dialect:
-        if self._dialect is None:
+        if self.known is None:
             raise AssertionError("no batch was read yet")
-        return self._dialect
+        return self.known
 
     @property
     def seekable(self) -> bool:
@@ -101,33 +93,33 @@ class ImportSource:
     def _open(self, offset: int, row: int, end: int | None) -> Generator[RowBatch, tuple[int, int] | None]:
         self.close()
         # Compressed content cannot be addressed in the object: it is read from its start.
-        start = offset if self._dialect and self.seekable else 0
+        start = offset if self.known and self.seekable else 0
         raw = self._bytes_from(start)
-        if self._dialect is None:
-            self._dialect, body = _detected(raw, mapped(self._rules, self._objects.metadata(self._version)))
+        if self.known is None:
+            self.known, body = _detected(raw, mapped(self.rules, self.objects.metadata(self.version)))
         else:
-            body = content(raw, self._dialect)
+            body = content(raw, self.known)
             if offset > start:
-                body = without_first(_renewing(self._renew, body), offset - start)
+                body = without_first(_renewing(self.renew, body), offset - start)
         return read_batches(
             body if end is None else _first(body, end - offset),
-            self._dialect,
-            self._rules,
+            self.known,
+            self.rules,
             offset=offset,
             row=row,
-            most_rows=self._batch_rows,
+            most_rows=self.batch_rows,
             most_bytes=BATCH_BYTES,
-            stamp=lambda: self._stamp(self._now),
+            stamp=lambda: self.stamp(self._now),
         )
 
     def _bytes_from(self, start: int) -> Iterator[bytes]:
-        if start >= self._version.size > 0:
+        if start >= self.version.size > 0:
             return iter(())  # a range that begins at the end is an error to S3
         self._answer = self._stream(start)
         return self._answer
 
     def _stream(self, start: int) -> Generator[bytes]:
-        with self._objects.read(self._version, start) as stream:
+        with self.objects.read(self.version, start) as stream:
             yield from stream
 
     def close(self) -> None:
