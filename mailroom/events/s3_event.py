@@ -60,18 +60,13 @@ def _record(record: Any, bucket: str) -> ObjectVersion | Ignored:
         return ObjectVersion(
             bucket=bucket,
             key=unquote_plus(described["key"], errors="strict"),
-            version_id=_version_id(described),
+            version_id="" if described.get("versionId") in (None, "null") else str(described["versionId"]),
             etag=str(described.get("eTag", "")).strip('"'),
             size=int(described.get("size", 0)),
             modified_ms=_modified(record, described),
         )
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         return Ignored(f"the record cannot be understood: {type(error).__name__} {error}")
-
-
-def _version_id(described: dict[str, Any]) -> str:
-    version_id = described.get("versionId") or ""
-    return "" if version_id == "null" else str(version_id)
 
 
 def _modified(record: dict[str, Any], described: dict[str, Any]) -> int:

@@ -17,7 +17,7 @@ from pyarrow import csv
 
 from mailroom.invoices.columnar import documents, kernels
 from mailroom.invoices.columnar.bson_columns import BINARY, Repeated
-from mailroom.invoices.columnar.documents import DateBytes, InvoiceColumns, SupplierBytes, WordBytes
+from mailroom.invoices.columnar.documents import InvoiceColumns
 from mailroom.invoices.columnar.encoded import EncodedRows, Stamp
 from mailroom.invoices.files import Dialect, Rules
 from mailroom.invoices.files.cache import ValueCache
@@ -159,11 +159,11 @@ class ColumnReader:
             columns[column] = kernels.cast(pa.repeat("", count), _TYPES.get(column, _REPEATED))
         return columns
 
-    def _day(self, text: str) -> DateBytes | None:
+    def _day(self, text: str) -> tuple[bytes, bytes] | None:
         value = read_date(text, self._order)
         return documents.day(value) if isinstance(value, date) else None
 
-    def _status(self, text: str) -> WordBytes | None:
+    def _status(self, text: str) -> tuple[bytes, bytes] | None:
         value = self._statuses.read(text)
         return None if isinstance(value, BadValue) else documents.word("status", value)
 
@@ -213,7 +213,7 @@ def _columns(texts: pa.Array, values: ValueCache[Any], count: int) -> list[Repea
     return [Repeated([each[at] for each in made], texts.indices) for at in range(count)]
 
 
-def _supplier(text: str) -> SupplierBytes | None:
+def _supplier(text: str) -> tuple[bytes, bytes, bytes] | None:
     value = read_text(text, TEXTS["supplierName"])
     return None if isinstance(value, BadValue) else documents.supplier(value)
 
@@ -223,6 +223,6 @@ def _text(name: str, rule: TextRule, text: str) -> tuple[bytes] | None:
     return None if isinstance(value, BadValue) else (documents.text(name, value),)
 
 
-def _currency(text: str) -> WordBytes | None:
+def _currency(text: str) -> tuple[bytes, bytes] | None:
     code = text.strip().upper()
     return documents.word("currency", code) if decimals().get(code) == DIGITS else None

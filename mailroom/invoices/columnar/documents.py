@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from hashlib import blake2b
 from struct import Struct
-from typing import Any, NamedTuple
+from typing import Any
 
 import bson
 import msgspec
@@ -51,28 +51,6 @@ _NUMBER_SIZE = [_INT32(length + 1) for length in _LENGTHS]
 _LOOKUP_SIZE = [_INT32(len(_NUMBER_LOOKUP) + length + 1) for length in _LENGTHS]
 
 
-class SupplierBytes(NamedTuple):
-    """What a supplier's name gives. `identity` is the beginning of the bytes that identify an invoice."""
-
-    fields: bytes
-    lookup: bytes
-    identity: bytes
-
-
-class DateBytes(NamedTuple):
-    """What a date gives."""
-
-    field: bytes
-    year: bytes
-
-
-class WordBytes(NamedTuple):
-    """What a status or a currency gives."""
-
-    field: bytes
-    lookup: bytes
-
-
 class InvoiceColumns(msgspec.Struct, frozen=True):
     """Plain rows, column by column: amounts in hundredths, places as integers, all else as bytes of BSON."""
 
@@ -97,21 +75,25 @@ class InvoiceColumns(msgspec.Struct, frozen=True):
         return InvoiceColumns(*(_filtered(getattr(self, name), mask) for name in self.__struct_fields__))
 
 
-def supplier(name: str) -> SupplierBytes:
-    """For a name that was found valid, as everything here."""
+def supplier(name: str) -> tuple[bytes, bytes, bytes]:
+    """The fields, the entry of `lookups`, and the beginning of the bytes that identify an invoice.
+
+    As everything here it takes only valid values.
+    """
     key = supplier_key(name)
     names = text("supplierName", name) + text("supplierKey", key)
-    return SupplierBytes(names, _lookup("supplier", key), f"{len(key)}:{key}".encode())
+    return names, _lookup("supplier", key), f"{len(key)}:{key}".encode()
 
 
-def day(value: date) -> DateBytes:
+def day(value: date) -> tuple[bytes, bytes]:
+    """The field, and the end of the bytes that identify an invoice: its year."""
     midnight = (value.toordinal() - date(1970, 1, 1).toordinal()) * 86_400_000
-    return DateBytes(b"\x09invoiceDate\0" + _INT64(midnight), f"4:{value.year}".encode())
+    return b"\x09invoiceDate\0" + _INT64(midnight), f"4:{value.year}".encode()
 
 
-def word(column: str, value: str) -> WordBytes:
-    """For the columns `status` and `currency`."""
-    return WordBytes(text(column, value), _lookup(column, value))
+def word(column: str, value: str) -> tuple[bytes, bytes]:
+    """The field `status` or `currency`, and its entry of `lookups`."""
+    return text(column, value), _lookup(column, value)
 
 
 def text(name: str, value: str) -> bytes:
