@@ -56,7 +56,7 @@ def create(services: Services, archive: Archive, say: Say, *, only: Part = "", n
     Raises:
         Unavailable, ArchiveUnusable, MissingSecret: there is no such backup then; what was written is removed later.
     """
-    name = manifest.name_for(now)
+    name = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")  # names are in the order of time
     collections = []
     if only != "buckets":
         for file in database.dump(services.database, archive, name):

@@ -62,16 +62,17 @@ def dump(store: ObjectStore, archive: Archive, backup: str, buckets: list[str], 
 
     So are those that it lists and that somebody removed from the archive, as damaged.
     """
-    listed = _copied(store, archive, buckets, before)
+    copied = _copied(store, archive, buckets, before)
     name = manifest.path(backup, "objects.jsonl.gz")
-    return write_file(archive, name, ((msgspec.json.encode(stored) + b"\n", 1) for stored in listed))
+    return write_file(archive, name, ((msgspec.json.encode(stored) + b"\n", 1) for stored in copied))
 
 
 def _copied(store: ObjectStore, archive: Archive, buckets: list[str], before: Backup | None) -> Iterator[Stored]:
     """The lines of the list. The bytes of each are in the archive then."""
     there = {entry.name for entry in archive.entries(manifest.OBJECTS)}
     for bucket in buckets:
-        known = _Known(_of_bucket(archive, before, bucket))
+        listed = lines(archive, before)
+        known = _Known(each for each in listed if each.bucket == bucket and not each.deleted)
         for version in store.versions(bucket):
             stored = known.find(_as_listed(version))
             if stored is not None and stored.name in there:
@@ -110,18 +111,12 @@ class _Known:
         return self._versions.get(version.name) if self._key == wanted else None
 
 
-def lines(archive: Archive, backup: Backup) -> Iterator[Stored]:
+def lines(archive: Archive, backup: Backup | None) -> Iterator[Stored]:
     """The backup's list of objects."""
-    if backup.manifest.objects is None:
+    if backup is None or backup.manifest.objects is None:
         return
     with archive.read(backup.manifest.objects.name) as packed, gzip.open(packed) as content:
         yield from map(msgspec.json.Decoder(Stored).decode, content)
-
-
-def _of_bucket(archive: Archive, backup: Backup | None, bucket: str) -> Iterator[Stored]:
-    if backup is None:
-        return iter(())
-    return (each for each in lines(archive, backup) if each.bucket == bucket and not each.deleted)
 
 
 def _as_listed(version: ObjectVersion) -> Stored:

@@ -9,7 +9,7 @@ objects/ab/abcd…                                                the bytes of a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
@@ -58,11 +58,6 @@ class Backup(msgspec.Struct, frozen=True):
 
     name: str
     manifest: Manifest
-
-
-def name_for(time: datetime) -> str:
-    """Names are in the order of time."""
-    return time.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def path(backup: str, *parts: str) -> str:

@@ -3,7 +3,7 @@
 import re
 from datetime import date
 
-from mailroom.invoices.files.dialect import DOTTED_DATE, ISO_DATE, SLASHED_DATE, slashed_format
+from mailroom.invoices.files.dialect import DOTTED_DATE, ISO_DATE, SLASHED_DATE, SLASHED_NAMES
 from mailroom.invoices.files.rules import DateOrder
 from mailroom.invoices.model.texts import BadValue
 
@@ -24,9 +24,9 @@ def read_date(text: str, order: DateOrder) -> date | BadValue:
         first, second, year = int(slashed[1]), int(slashed[2]), int(slashed[3])
         used = order or date_order(text)
         if used == "dmy":
-            return _day(text, year, second, first, slashed_format(order))
+            return _day(text, year, second, first, SLASHED_NAMES[order])
         if used == "mdy":
-            return _day(text, year, first, second, slashed_format(order))
+            return _day(text, year, first, second, SLASHED_NAMES[order])
         if used == "?":
             message = f"{text!r} may be day/month or month/day: set IMPORT_DATE_ORDER to 'dmy' or 'mdy'."
             return BadValue("date.ambiguous", message)

@@ -13,7 +13,7 @@ EXTRA = "extra:"
 """Marks a column that is kept although it is not one of COLUMNS: `extra:Cost centre`."""
 
 ISO_DATE, DOTTED_DATE, SLASHED_DATE = "YYYY-MM-DD", "DD.MM.YYYY", "slashed"
-_SLASHED_NAMES = {"dmy": "DD/MM/YYYY", "mdy": "MM/DD/YYYY", "": "slashed"}
+SLASHED_NAMES = {"dmy": "DD/MM/YYYY", "mdy": "MM/DD/YYYY", "": "slashed"}
 
 
 class Dialect(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -39,8 +39,3 @@ class Dialect(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     columns: tuple[str, ...]
     names: tuple[str, ...]
     sheet_mark: DecimalMark = "."
-
-
-def slashed_format(order: DateOrder) -> str:
-    """The name of the slashed date format, as people are shown it."""
-    return _SLASHED_NAMES[order]

@@ -94,7 +94,7 @@ class ImportSource(msgspec.Struct):
         self.close()
         # Compressed content cannot be addressed in the object: it is read from its start.
         start = offset if self.known and self.seekable else 0
-        raw = self._bytes_from(start)
+        raw = self._answer = self._bytes_from(start)
         if self.known is None:
             self.known, body = _detected(raw, mapped(self.rules, self.objects.metadata(self.version)))
         else:
@@ -112,13 +112,9 @@ class ImportSource(msgspec.Struct):
             stamp=lambda: self.stamp(self._now),
         )
 
-    def _bytes_from(self, start: int) -> Iterator[bytes]:
+    def _bytes_from(self, start: int) -> Generator[bytes]:
         if start >= self.version.size > 0:
-            return iter(())  # a range that begins at the end is an error to S3
-        self._answer = self._stream(start)
-        return self._answer
-
-    def _stream(self, start: int) -> Generator[bytes]:
+            return  # a range that begins at the end is an error to S3
         with self.objects.read(self.version, start) as stream:
             yield from stream
 
