@@ -16,7 +16,7 @@ import pytest
 from mailroom.deploy import setup
 from mailroom.platform.settings import Settings
 from mailroom.services import Services
-from tests import containers
+from tests.support import containers
 from tests.support.ports import divide_ports_of_stacks
 
 ROOT = Path(__file__).parents[1]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile import AMBIGUOUS, everything, sent
+from tests.support.hostile import AMBIGUOUS, everything, sent
 from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deploy")]

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from local.images import Build, assemble, read_builds
-from tests.hostile import AMBIGUOUS, everything, sent
+from tests.support.hostile import AMBIGUOUS, everything, sent
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = {"REGISTRY": "mailroom", "TAG": "test"}

@@ -10,7 +10,7 @@ import pytest
 
 from local.data_folder import DataFolder
 from local.ready import http_ok
-from tests.hostile import AMBIGUOUS, everything, sent
+from tests.support.hostile import AMBIGUOUS, everything, sent
 from tests.support.processes import ROOT, inherited, running
 from tests.support.waiting import eventually
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile import everything, sent
+from tests.support.hostile import everything, sent
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("answers")  # its tests share a process

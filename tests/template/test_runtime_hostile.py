@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.hostile import AMBIGUOUS, everything
+from tests.support.hostile import AMBIGUOUS, everything
 
 pytestmark = pytest.mark.xdist_group("hostile")  # its tests share a process
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.hostile import sent
+from tests.support.hostile import sent
 from tests.support.waiting import eventually
 
 SLOW = """

@@ -3,8 +3,9 @@
 This reaches into a private module, `pyarrow._compute`. The public `pyarrow.compute`, which the methods of arrays load
 too, makes a documented Python function of each of some three hundred when it is loaded. Without it a process spends
 0.10 s of processor time instead of 0.16 s to load Arrow, before its first large file (medians of 20 starts each,
-alternating, pyarrow 26.0.1), and 3 MB less. requirements.lock pins pyarrow. tests/unit/invoices/fast/test_kernels.py
-fails when a version has no such module, or loads the public one all the same.
+alternating, pyarrow 26.0.1), and 3 MB less. requirements.lock pins pyarrow.
+tests/unit/invoices/columnar/test_kernels.py fails when a version has no such module, or loads the public one all the
+same.
 """
 
 from __future__ import annotations

@@ -9,10 +9,10 @@ from mailroom.deploy import setup
 from mailroom.invoices import app as serving
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.services import Services
-from tests.commands import RECORDER
 from tests.integration.invoices.files import Bucket, counts, csv, line
 from tests.integration.invoices.test_events import event
 from tests.support.client import Client
+from tests.support.commands import RECORDER
 
 BAD = line(3).replace("119.00", "oops")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.commands import RECORDER
-from tests.integration.api.apis import path_of
 from tests.integration.notifications.relay import Relay, reply
+from tests.integration.web.apis import path_of
+from tests.support.commands import RECORDER
 
 MAIL = {"emailTo": "a@example.com", "subject": "Hello", "message": "<p>Hello</p>"}
 TEMPLATE = {"subject": "Hello {{ name }}", "html": "<p>Hello {{ name }}</p>"}

@@ -18,7 +18,7 @@ from mailroom.notifications.outbox.changes import FinishedAttempt
 from mailroom.notifications.outbox.claims import ClaimedMessage
 from mailroom.notifications.outbox.outcomes import Decision
 from mailroom.platform import mongo
-from tests.integration.api.test_indexes import named
+from tests.integration.invoices.api.test_indexes import named
 from tests.integration.notifications.conftest import Mail
 from tests.integration.notifications.relay import Peer, Relay, reply, slow
 from tests.support.waiting import eventually

@@ -17,8 +17,8 @@ from mailroom.platform.api_keys import SCOPES
 from mailroom.services import Services
 from mailroom.web.endpoints import path_of as rule_path
 from mailroom.web.endpoints import routes
-from tests.integration.api.apis import NAMES, api, path_of
 from tests.integration.invoices.files import Call
+from tests.integration.web.apis import NAMES, api, path_of
 from tests.support.client import Client
 
 ROOT = Path(__file__).parents[3]

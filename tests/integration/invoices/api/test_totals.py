@@ -13,7 +13,7 @@ from pymongo.errors import NetworkTimeout, ServerSelectionTimeoutError
 
 from mailroom.invoices.app import LONG_CALLS_AT_ONCE
 from mailroom.services import Services
-from tests.integration.api.conftest import CREATED, IMPORT, document
+from tests.integration.conftest import CREATED, IMPORT, document
 from tests.support.client import Client
 
 

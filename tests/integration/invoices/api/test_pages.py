@@ -11,7 +11,7 @@ from bson import ObjectId
 
 from bench.api.combinations import served
 from mailroom.services import Services
-from tests.integration.api.conftest import CREATED, IMPORT, document
+from tests.integration.conftest import CREATED, IMPORT, document
 from tests.support.client import Client
 
 Documents = list[dict[str, Any]]

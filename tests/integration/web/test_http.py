@@ -14,8 +14,8 @@ from mailroom.invoices.model.edits import Edits
 from mailroom.services import Services
 from mailroom.web.endpoints import routes
 from mailroom.web.rate_limit import RateLimit
-from tests.integration.api.apis import NAMES, api
-from tests.integration.api.conftest import document
+from tests.integration.conftest import document
+from tests.integration.web.apis import NAMES, api
 from tests.support.client import Client
 
 PAGE = "https://books.example.com"

@@ -19,7 +19,7 @@ from mailroom.invoices.indexes import INDEXES
 from mailroom.invoices.model.document import lookup
 from mailroom.invoices.views.lists import Queries
 from tests.conftest import ROOT, Addresses
-from tests.integration.api.conftest import CREATED, IMPORT, document
+from tests.integration.conftest import CREATED, IMPORT, document
 
 pytestmark = pytest.mark.xdist_group("planner")  # its tests share a process
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mailroom.services import Services
-from tests.integration.api.conftest import document
+from tests.integration.conftest import document
 from tests.support.functions import Functions
 from tests.support.processes import ROOT
 

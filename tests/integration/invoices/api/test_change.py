@@ -13,7 +13,7 @@ from mailroom.invoices.model.identity import order
 from mailroom.invoices.model.merge import Row, merge
 from mailroom.platform.clock import to_milliseconds
 from mailroom.services import Services
-from tests.integration.api.conftest import CREATED, IMPORT, UPLOADED_MS, document
+from tests.integration.conftest import CREATED, IMPORT, UPLOADED_MS, document
 from tests.support.client import Answer, Client
 
 

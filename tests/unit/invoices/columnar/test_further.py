@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mailroom.invoices.columnar import RowBatch, read_batches
 from mailroom.invoices.files import Dialect, Rejected, Rules
-from tests.unit.invoices.fast.test_batches import STAMP, dialects, files, outcomes, rule_sets
+from tests.unit.invoices.columnar.test_batches import STAMP, dialects, files, outcomes, rule_sets
 
 
 @dataclass(frozen=True)

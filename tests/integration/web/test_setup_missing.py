@@ -9,8 +9,8 @@ import pytest
 from mailroom.deploy.setup import INDEXES
 from mailroom.platform.api_keys import SCOPES
 from mailroom.services import Services
-from tests.integration.api.apis import NAMES, api
-from tests.integration.api.conftest import document
+from tests.integration.conftest import document
+from tests.integration.web.apis import NAMES, api
 from tests.support.client import Client
 
 

@@ -13,8 +13,8 @@ from mailroom.invoices.imports.ledger import Ledger
 from mailroom.platform.objects import ObjectVersion
 from mailroom.services import Services
 from mailroom.web.endpoints import Route, routes
-from tests.integration.api.apis import NAMES, api, path_of
-from tests.integration.api.conftest import document
+from tests.integration.conftest import document
+from tests.integration.web.apis import NAMES, api, path_of
 from tests.support.client import Client
 
 

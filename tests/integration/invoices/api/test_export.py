@@ -21,7 +21,7 @@ from mailroom.invoices.views import export as views
 from mailroom.invoices.views.export import Export
 from mailroom.platform.clock import Budget
 from mailroom.platform.keyset import Order
-from tests.integration.api.conftest import document
+from tests.integration.conftest import document
 from tests.support.client import Client
 
 

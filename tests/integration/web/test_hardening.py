@@ -12,8 +12,8 @@ from werkzeug.datastructures import MultiDict
 
 from mailroom.platform.api_keys import SCOPES
 from mailroom.services import Services
-from tests.integration.api.apis import NAMES, api, path_of
-from tests.integration.api.conftest import document
+from tests.integration.conftest import document
+from tests.integration.web.apis import NAMES, api, path_of
 from tests.support.client import Client
 
 HOSTILE = [
