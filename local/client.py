@@ -86,10 +86,8 @@ def s3_client(
     return Minio(url.netloc, user, password, secure=url.scheme == "https", http_client=http)
 
 
-def wait_for(
-    what: str, find: Callable[[], Any], seconds: float = 10.0, advice: str = "", *, patient: bool = False
-) -> Any:
-    """Calls `find` until its result is true, and returns the result. If `patient`, goes on after a NotReadyError.
+def wait_for(what: str, find: Callable[[], Any], seconds: float = 10.0, advice: str = "") -> Any:
+    """Calls `find`, also after a NotReadyError, until its result is true. Returns the result.
 
     Raises ClientError, with `what` and `advice`, after `seconds`.
     """
@@ -100,8 +98,6 @@ def wait_for(
             if found := find():
                 return found
         except NotReadyError as error:
-            if not patient:
-                raise
             reason = f" ({error})"
         if time.monotonic() > end:
             raise ClientError(f"{what} did not come within {seconds:g} s{reason}. {advice}".rstrip())

@@ -118,7 +118,7 @@ def send_notification(client: Client, email_to: str) -> None:
 
 
 def _wait(what: str, find: Callable[[], Any], advice: str) -> Any:
-    return wait_for(what, find, WAIT_SECONDS, advice, patient=True)
+    return wait_for(what, find, WAIT_SECONDS, advice)
 
 
 if __name__ == "__main__":
