@@ -74,7 +74,7 @@ def test_the_lease_is_kept_while_what_is_done_is_passed_over(
     renewed: list[int] = []
     renew = Ledger.renew
     monkeypatch.setattr(reading, "_RENEW_SECONDS", 0.0)
-    monkeypatch.setattr(workbooks, "_PIECE", 4096)
+    monkeypatch.setattr(workbooks, "_BLOCK", 4096)
     monkeypatch.setattr(Ledger, "renew", lambda ledger, job: renewed.append(job.epoch) or renew(ledger, job))
     while bucket.job(import_id)["state"] != "done":
         bucket.run()
