@@ -73,7 +73,7 @@ def load(client: Client) -> Iterator[list[str]]:
 
 @contextmanager
 def slowed(pid: int) -> Iterator[None]:
-    """The process stands still for nine tenths of the block, so its work takes longer than a backup on a busy machine."""
+    """The process stands still most of the time, so its work takes longer than a backup on a busy machine."""
     over = threading.Event()
 
     def work() -> None:
