@@ -20,7 +20,7 @@ class Blocks:
     def peek(self, lines: int, most_bytes: int) -> bytes:
         """The next `lines` whole lines, or fewer: of at most `most_bytes`, and up to the end of the content.
 
-        The last line may lack its end; a single line longer than `most_bytes` comes cut off. Empty at the end.
+        The last line may lack its end; a single line longer than `most_bytes` comes cut off there. Empty at the end.
         """
         found = counted = 0
         chunk: bytes | None = b""
@@ -31,7 +31,7 @@ class Blocks:
             if found >= lines:
                 return _first_lines(bytes(self._held), lines)
             if counted > most_bytes:
-                return bytes(self._held[: self._held.rfind(b"\n", 0, most_bytes) + 1 or counted])
+                return bytes(self._held[: self._held.rfind(b"\n", 0, most_bytes) + 1 or most_bytes])
             chunk = next(self._chunks, None)
         return bytes(self._held)
 

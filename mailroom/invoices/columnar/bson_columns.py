@@ -11,9 +11,8 @@ from typing import TypeAlias
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 from msgspec.structs import replace
-
-from mailroom.invoices.columnar import kernels
 
 BINARY = pa.binary()
 
@@ -34,19 +33,19 @@ class Repeated(msgspec.Struct, frozen=True):
 
     def filter(self, mask: pa.Array) -> Repeated:
         """The rows for which `mask` is true."""
-        return replace(self, indices=kernels.filter_(self.indices, mask))
+        return replace(self, indices=pc.filter(self.indices, mask))
 
     @property
     def known(self) -> pa.Array | None:
         """For each row whether it has a value. None when all rows have one."""
         if None not in self.values:
             return None
-        return kernels.take(pa.array([value is not None for value in self.values]), self.indices)
+        return pc.take(pa.array([value is not None for value in self.values]), self.indices)
 
     def column(self) -> pa.Array:
         """One value a row."""
         values = [None if each is None else self.before + each + self.behind for each in self.values]
-        return kernels.take(pa.array(values, BINARY), self.indices)
+        return pc.take(pa.array(values, BINARY), self.indices)
 
 
 class SameSize(msgspec.Struct, frozen=True):
@@ -75,7 +74,7 @@ class Embedded(msgspec.Struct, frozen=True):
 
 def join(*columns: BytesColumn) -> pa.Array:
     """The bytes of each row, one column after the other."""
-    return kernels.binary_join_element_wise(*map(_array, _merged(columns)), b"")
+    return pc.binary_join_element_wise(*map(_array, _merged(columns)), b"")
 
 
 def document(*elements: BytesColumn | Embedded) -> Embedded:
@@ -83,7 +82,7 @@ def document(*elements: BytesColumn | Embedded) -> Embedded:
     sizes = [each.size if isinstance(each, Embedded) else _size(each) for each in elements]
     constant = sum(each for each in sizes if isinstance(each, int)) + _DOCUMENT_BYTES
     varying = [each for each in sizes if not isinstance(each, int)]
-    size = kernels.add(reduce(kernels.add, varying), pa.scalar(constant, pa.int32())) if varying else constant
+    size = pc.add(reduce(pc.add, varying), pa.scalar(constant, pa.int32())) if varying else constant
     begin = _INT32(size) if isinstance(size, int) else integers(size)
     inner = chain.from_iterable(each.columns if isinstance(each, Embedded) else (each,) for each in elements)
     return Embedded([begin, *inner, b"\0"], size)
@@ -91,7 +90,7 @@ def document(*elements: BytesColumn | Embedded) -> Embedded:
 
 def integers(values: pa.Array) -> pa.Array:
     """As the four bytes of an int32."""
-    fresh = kernels.cast(values, pa.int32())
+    fresh = pc.cast(values, pa.int32())
     return fixed(fresh.buffers()[1], len(values), 4, fresh.offset)
 
 
@@ -133,12 +132,12 @@ def _size(column: BytesColumn) -> int | pa.Array:
     if isinstance(column, bytes):
         return len(column)
     if isinstance(column, pa.Array):
-        return kernels.binary_length(column)
+        return pc.binary_length(column)
     around = len(column.before) + len(column.behind)
     if isinstance(column, SameSize):
         return around + len(column.values[0])
     sizes = [around + len(value or b"") for value in column.values]
-    return sizes[0] if len(set(sizes)) == 1 else kernels.take(pa.array(sizes, pa.int32()), column.indices)
+    return sizes[0] if len(set(sizes)) == 1 else pc.take(pa.array(sizes, pa.int32()), column.indices)
 
 
 def _array(column: BytesColumn) -> pa.Array | pa.Scalar:

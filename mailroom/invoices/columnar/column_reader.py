@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv
 
-from mailroom.invoices.columnar import documents, kernels
+from mailroom.invoices.columnar import documents
 from mailroom.invoices.columnar.bson_columns import BINARY, Repeated
 from mailroom.invoices.columnar.documents import InvoiceColumns
 from mailroom.invoices.columnar.encoded import EncodedRows, Stamp
@@ -106,24 +107,24 @@ class ColumnReader:
         utf8 = block if self._utf8 else text.encode()
         lines = _split(utf8, pa.string())
         raw = lines if self._utf8 else _split(block, BINARY)
-        sizes = kernels.cast(kernels.add(kernels.binary_length(raw), 1), pa.int64())
-        ends = kernels.cumulative_sum(sizes, offset)
-        offsets, rows = kernels.subtract(ends, sizes), pa.arange(row + 1, row + 1 + len(lines))
+        sizes = pc.cast(pc.add(pc.binary_length(raw), 1), pa.int64())
+        ends = pc.cumulative_sum(sizes, offset)
+        offsets, rows = pc.subtract(ends, sizes), pa.arange(row + 1, row + 1 + len(lines))
         plain = self._plain(utf8, lines, offsets, rows)
         others: list[Line] = []
         if len(plain.row) < len(lines):
-            rest = kernels.invert(kernels.is_in(rows, plain.row))
-            columns = (kernels.filter_(each, rest).to_pylist() for each in (rows, offsets, ends, lines))
+            rest = pc.invert(pc.is_in(rows, plain.row))
+            columns = (pc.filter(each, rest).to_pylist() for each in (rows, offsets, ends, lines))
             others = [Line(*each) for each in zip(*columns, strict=True)]
-        return ReadLines(plain, others, len(lines), kernels.maximum(sizes).as_py())
+        return ReadLines(plain, others, len(lines), pc.max(sizes).as_py())
 
     def _plain(self, utf8: bytes, lines: pa.Array, offsets: pa.Array, rows: pa.Array) -> InvoiceColumns:
         """The plain rows among the `lines` of `utf8`, which begin at `offsets` and have the numbers `rows`."""
-        whole = kernels.match_substring_regex(lines, self._line)
+        whole = pc.match_substring_regex(lines, self._line)
         content = pa.py_buffer(utf8)
         if whole.false_count:
-            lines, offsets, rows = (kernels.filter_(each, whole) for each in (lines, offsets, rows))
-            content = kernels.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "\n")[0].as_buffer()
+            lines, offsets, rows = (pc.filter(each, whole) for each in (lines, offsets, rows))
+            content = pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "\n")[0].as_buffer()
         texts = self._texts(content, len(lines))
         amounts = [_hundredths(texts[name]) for name in AMOUNTS]
         day, year = _columns(texts["invoiceDate"], self._days, 2)
@@ -132,14 +133,14 @@ class ColumnReader:
         currency, currency_lookup = _columns(texts["currency"], self._currencies, 2)
         status, status_lookup = _columns(texts["status"], self._states, 2)
         extra = [_columns(texts[column], values, 1)[0] for column, values in self._extra.items()]
-        number = kernels.cast(texts["invoiceNumber"], BINARY)
-        off = kernels.absolute(reduce(kernels.subtract, amounts))
+        number = pc.cast(texts["invoiceNumber"], BINARY)
+        off = pc.abs(reduce(pc.subtract, amounts))
         checks = [
-            kernels.less_equal(kernels.binary_length(number), TEXTS["invoiceNumber"].max_characters),
-            kernels.less_equal(off, self._tolerance),
+            pc.less_equal(pc.binary_length(number), TEXTS["invoiceNumber"].max_characters),
+            pc.less_equal(off, self._tolerance),
             *(column.known for column in (day, supplier, address, currency, status, *extra)),
         ]
-        plain = reduce(kernels.and_, (each for each in checks if each is not None))
+        plain = reduce(pc.and_, (each for each in checks if each is not None))
         found = InvoiceColumns(
             number, day, year, amounts, supplier, supplier_lookup, identity, address,
             currency, currency_lookup, status, status_lookup, extra, offsets, rows,
@@ -156,7 +157,7 @@ class ColumnReader:
                 raise AssertionError("lines that were found whole are not one row each")
             columns = {column: table[at].combine_chunks() for column, at in self._at.items()}
         for column in {*COLUMNS, *self._extra} - columns.keys():
-            columns[column] = kernels.cast(pa.repeat("", count), _TYPES.get(column, _REPEATED))
+            columns[column] = pc.cast(pa.repeat("", count), _TYPES.get(column, _REPEATED))
         return columns
 
     def _day(self, text: str) -> tuple[bytes, bytes] | None:
@@ -172,7 +173,7 @@ def _split(text: bytes, type_: pa.DataType) -> pa.Array:
     """The lines of `text`, which ends with a line end, without theirs."""
     ends = pa.py_buffer(array("i", (0, len(text) - 1)))
     whole = pa.Array.from_buffers(type_, 1, [None, ends, pa.py_buffer(text)])
-    return kernels.split_pattern(whole, "\n").values
+    return pc.split_pattern(whole, "\n").values
 
 
 def _line(dialect: Dialect) -> str:
@@ -204,7 +205,7 @@ def _number(but: str) -> str:
 
 def _hundredths(amounts: pa.Array) -> pa.Array:
     """As integers, from the floats next to them."""
-    return kernels.cast(kernels.round_(kernels.multiply(amounts, float(10**DIGITS))), pa.int64())
+    return pc.cast(pc.round(pc.multiply(amounts, float(10**DIGITS))), pa.int64())
 
 
 def _columns(texts: pa.Array, values: ValueCache[Any], count: int) -> list[Repeated]:

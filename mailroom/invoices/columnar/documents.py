@@ -10,8 +10,8 @@ from typing import Any
 import bson
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from mailroom.invoices.columnar import kernels
 from mailroom.invoices.columnar.bson_columns import (
     BINARY,
     BytesColumn,
@@ -104,7 +104,7 @@ def text(name: str, value: str) -> bytes:
 
 def encoded(of: InvoiceColumns, stamp: Stamp, *, far: bool) -> EncodedRows:
     """The documents of new invoices. `far`: all offsets are above INT32_MAX; else none is."""
-    length = kernels.binary_length(of.number)
+    length = pc.binary_length(of.number)
     ids = _ids(of, length)
     lookups = document(
         b"\x020\0", _by_length(_LOOKUP_SIZE, length), _NUMBER_LOOKUP, of.number, b"\0",
@@ -130,7 +130,7 @@ def encoded(of: InvoiceColumns, stamp: Stamp, *, far: bool) -> EncodedRows:
 def _filtered(column: Any, mask: pa.Array) -> Any:
     if isinstance(column, list):
         return [_filtered(each, mask) for each in column]
-    return column.filter(mask) if isinstance(column, Repeated) else kernels.filter_(column, mask)
+    return column.filter(mask) if isinstance(column, Repeated) else pc.filter(column, mask)
 
 
 def _lookup(name: str, value: str) -> bytes:
@@ -147,7 +147,7 @@ def _ids(of: InvoiceColumns, length: pa.Array) -> list[bytes]:
 def _by_length(values: list[bytes], length: pa.Array) -> BytesColumn:
     """The value for the `length` of each row. In most files all numbers have the same length."""
     first = length[0].as_py()
-    return Repeated(values, length) if kernels.any_(kernels.not_equal(length, first)).as_py() else values[first]
+    return Repeated(values, length) if pc.any(pc.not_equal(length, first)).as_py() else values[first]
 
 
 def _amounts(columns: list[pa.Array]) -> list[BytesColumn]:
@@ -158,10 +158,10 @@ def _amounts(columns: list[pa.Array]) -> list[BytesColumn]:
 
 
 def _decimal(hundredths: pa.Array) -> tuple[BytesColumn, BytesColumn]:
-    negative = kernels.less(hundredths, 0)
+    negative = pc.less(hundredths, 0)
     if not negative.true_count:
         return longs(hundredths), _PLUS
-    return longs(kernels.absolute(hundredths)), Repeated((_PLUS, _MINUS), kernels.cast(negative, pa.int8()))
+    return longs(pc.abs(hundredths)), Repeated((_PLUS, _MINUS), pc.cast(negative, pa.int8()))
 
 
 def _extra(columns: list[Repeated]) -> list[BytesColumn | Embedded]:
@@ -180,10 +180,10 @@ def _order(stamp: Stamp) -> tuple[bytes, int]:
 def _hexadecimal(values: pa.Array) -> tuple[Repeated, pa.Array]:
     """As `%012x`. The last digits come from a table; those before them are the same for many rows."""
     bits = 4 * _LAST_DIGITS
-    high = kernels.dictionary_encode(kernels.shift_right(values, bits))
+    high = pc.dictionary_encode(pc.shift_right(values, bits))
     digits = [b"%0*x" % (_OFFSET_DIGITS - _LAST_DIGITS, value) for value in high.dictionary.to_pylist()]
-    low = kernels.bit_wise_and(values, 16**_LAST_DIGITS - 1)
-    return Repeated(digits, high.indices), kernels.take(_HEXADECIMAL, low)
+    low = pc.bit_wise_and(values, 16**_LAST_DIGITS - 1)
+    return Repeated(digits, high.indices), pc.take(_HEXADECIMAL, low)
 
 
 def _source_and_tail(stamp: Stamp, *, far: bool) -> tuple[bytes, bytes]:

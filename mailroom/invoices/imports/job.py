@@ -54,8 +54,7 @@ class Chunk(msgspec.Struct, frozen=True, rename="camel"):
     def shares_invoices(self, other: Chunk) -> bool:
         """Whether both may have rows of one invoice. Loads pyarrow."""
         import pyarrow as pa
-
-        from mailroom.invoices.columnar import kernels
+        import pyarrow.compute as pc
 
         if not self.ids or not other.ids:
             return False
@@ -63,7 +62,7 @@ class Chunk(msgspec.Struct, frozen=True, rename="camel"):
             pa.Array.from_buffers(pa.uint32(), len(ids) // _KEPT_BYTES, [None, pa.py_buffer(ids)])
             for ids in (self.ids, other.ids)
         )
-        return bool(kernels.any_(kernels.is_in(mine, theirs)).as_py())
+        return bool(pc.any(pc.is_in(mine, theirs)).as_py())
 
 
 class ImportJob(msgspec.Struct, frozen=True, rename="camel"):
