@@ -188,7 +188,12 @@ def backups() -> None:
 
 # By default the newest backup: its name is empty here.
 _backup_name = click.argument("name", required=False, default="")
-_only = click.option("--only", default="", type=click.Choice(["database", "buckets"]), help="By default both.")
+_only = click.option(
+    "--only",
+    type=click.Choice(["database", "buckets"]),
+    callback=lambda _context, _option, only: only or "",
+    help="By default both.",
+)
 
 
 @backups.command("create")
