@@ -42,7 +42,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path.startswith("/slow"):
             with open(os.environ["FUNCTION_DIR"] + "/calls", "a") as calls:
                 calls.write(f"begun {self.command} {self.path}\\n")
-            time.sleep(5)
+            time.sleep(2)
         secrets = {file.name: file.read_text() for file in pathlib.Path(os.environ["SECRETS_DIR"]).iterdir()}
         modes = {oct(file.stat().st_mode & 0o777) for file in pathlib.Path(os.environ["SECRETS_DIR"]).iterdir()}
         told = {"method": self.command, "path": self.path, "body": body.decode(), "pid": os.getpid(),
