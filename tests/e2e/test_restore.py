@@ -9,7 +9,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def slowed(pid: int) -> Iterator[None]:
     def work() -> None:
         while not over.wait(0.1):
             os.kill(pid, signal.SIGSTOP)
-            over.wait(0.9)
+            over.wait(0.3)
             os.kill(pid, signal.SIGCONT)
 
     thread = threading.Thread(target=work)
@@ -138,8 +138,10 @@ def test_all_goes_on_after_a_restore_on_new_servers(tmp_path: Path) -> None:
             found = client.get("invoices/imports", key="long.csv")["items"]
             return bool(found and found[0]["counts"]["rows"])
 
-        with slowed(stack.info["processes"]["invoice-importer"]), load(client) as accepted:
+        with ExitStack() as meanwhile:
+            meanwhile.enter_context(slowed(stack.info["processes"]["invoice-importer"]))
             client.upload("long.csv", csv(*rows))
+            accepted = meanwhile.enter_context(load(client))
             eventually(begun, what="the first batches")
             certain = ["queued before", *accepted]
             done = backups(stack, archive, "create")
