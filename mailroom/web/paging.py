@@ -13,9 +13,8 @@ from bson import ObjectId, json_util
 from bson.errors import BSONError, InvalidId
 
 from mailroom.errors import Invalid
-from mailroom.platform.clock import parse_time, rfc3339
+from mailroom.platform.clock import parse_time
 from mailroom.platform.keyset import Key, Order
-from mailroom.platform.mongo import Document
 
 T = TypeVar("T")
 
@@ -99,8 +98,3 @@ def date_parameter(text: str, field: str) -> date:
     except ValueError:
         pass
     raise Invalid(field, "date.invalid", f"{field} must be a date such as 2024-01-31")
-
-
-def optional_time(document: Document, name: str) -> str | None:
-    value: Any = document.get(name)
-    return None if value is None else rfc3339(value)

@@ -12,7 +12,6 @@ from mailroom.invoices.imports.ledger import DONE, STATES
 from mailroom.invoices.model.decimals import plain_text
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.mongo import Document
-from mailroom.web.paging import optional_time
 from mailroom.web.schemas import Cursor, Date, Fault, Id, Money, Schema, Time
 
 State = Annotated[str, Meta(extra_json_schema={"enum": list(STATES)})]
@@ -214,7 +213,12 @@ def import_(document: Document) -> Import:
         dry_run=document["dryRun"],
         dialect=document["dialect"],
         created_at=rfc3339(document["createdAt"]),
-        started_at=optional_time(document, "startedAt"),
-        finished_at=optional_time(document, "finishedAt"),
+        started_at=_optional_time(document, "startedAt"),
+        finished_at=_optional_time(document, "finishedAt"),
         updated_at=rfc3339(document["updatedAt"]),
     )
+
+
+def _optional_time(document: Document, name: str) -> str | None:
+    value = document.get(name)
+    return None if value is None else rfc3339(value)

@@ -15,15 +15,15 @@ from msgspec.structs import replace
 from mailroom.errors import Invalid
 from mailroom.invoices.files.dates import FIRST_YEAR, LAST_YEAR
 from mailroom.invoices.imports.ledger import STATES
+from mailroom.invoices.model.columns import LOOKUPS
 from mailroom.invoices.model.document import lookup
 from mailroom.invoices.model.identity import invoice_id, supplier_key
-from mailroom.platform.keyset import Order, Range
+from mailroom.platform.keyset import NEWEST_FIRST, Order, Range
 from mailroom.platform.mongo import Document
 
-_LOOKUPS = ("invoiceNumber", "supplier", "status", "currency")
 _CHANGES = ("importId", "updatedSince")
 
-# The pairs of `_LOOKUPS` that stand together.
+# The pairs of `LOOKUPS` that stand together.
 _NUMBER_OF_SUPPLIER, _STATUS_OF_SUPPLIER = ("invoiceNumber", "supplier"), ("supplier", "status")
 
 _BY_DATE, _BY_CHANGE = Order("invoiceDate", descending=True), Order("updatedAt")
@@ -71,7 +71,7 @@ class ImportFilter(msgspec.Struct, frozen=True, kw_only=True, rename="camel", om
     @property
     def order(self) -> Order:
         """The order of the list."""
-        return Order("createdAt", descending=True)
+        return NEWEST_FIRST
 
 
 def plan_invoices(wanted: InvoiceFilter) -> Range:
@@ -122,7 +122,7 @@ def _by_change(wanted: InvoiceFilter) -> Range:
 def _by_date(wanted: InvoiceFilter) -> Range:
     if changes := [name for name in wanted.given if name in _CHANGES]:
         raise _unserved(changes[0], "cannot be combined with a sort by invoiceDate")
-    names = tuple(name for name in wanted.given if name in _LOOKUPS)
+    names = tuple(name for name in wanted.given if name in LOOKUPS)
     if len(names) > 1 and names not in (_NUMBER_OF_SUPPLIER, _STATUS_OF_SUPPLIER):
         raise _unserved(names[-1], f"cannot be combined with {' and '.join(names[:-1])}")
     supplier = None if wanted.supplier is None else supplier_key(wanted.supplier)
@@ -133,7 +133,7 @@ def _by_date(wanted: InvoiceFilter) -> Range:
     if supplier is not None and wanted.status is not None:
         return replace(listed, filters={"supplierKey": supplier, "status": wanted.status})
     values = (wanted.invoice_number, supplier, wanted.status, wanted.currency)
-    entries = [lookup(name, value) for name, value in zip(_LOOKUPS, values, strict=True) if value is not None]
+    entries = [lookup(name, value) for name, value in zip(LOOKUPS, values, strict=True) if value is not None]
     return replace(listed, filters={"lookups": entries[0]}) if entries else replace(listed, hint="invoiceDate")
 
 

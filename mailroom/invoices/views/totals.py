@@ -10,6 +10,7 @@ import pymongo
 from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 
 from mailroom.errors import Invalid
+from mailroom.invoices.model.columns import AMOUNTS
 from mailroom.platform.keyset import Range
 from mailroom.platform.mongo import Document, Documents
 
@@ -20,8 +21,6 @@ _KEYS: dict[str, Any] = {
     "currency": "$currency",
 }
 DIMENSIONS = tuple(_KEYS)
-
-_AMOUNTS = ("grossAmount", "netAmount", "vatAmount")
 
 
 class Totals(msgspec.Struct, frozen=True):
@@ -71,7 +70,7 @@ def _group(by: Sequence[str]) -> Document:
         "_id": {name: _KEYS[name] for name in by},
         "supplier": {"$max": "$supplierName"},
         "count": {"$sum": 1},
-        **{amount: {"$sum": f"${amount}"} for amount in _AMOUNTS},
+        **{amount: {"$sum": f"${amount}"} for amount in AMOUNTS},
     }
 
 
