@@ -47,7 +47,7 @@ waitress.serve(app, host="127.0.0.1", port=int(os.environ["PORT"]), threads=8)
 
 
 @dataclass(frozen=True)
-class Way:
+class FirstCall:
     """A process to start, and the path of its first call."""
 
     name: str
@@ -62,44 +62,44 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=STARTS, help="starts of each process")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mailroom-bench-") as folder:
-        ways = _ways(DataFolder(Path(folder)))
-        took: dict[str, list[float]] = {way.name: [] for way in ways}
+        calls = _calls(DataFolder(Path(folder)))
+        took: dict[str, list[float]] = {call.name: [] for call in calls}
         for count in range(arguments.starts + 1):
-            for way in ways:
-                seconds = start(way, Path(folder) / "start.log")
+            for call in calls:
+                seconds = start(call, Path(folder) / "start.log")
                 if count:  # the first round may have to compile
-                    took[way.name].append(seconds)
-    bare = median(took[ways[0].name])
+                    took[call.name].append(seconds)
+    bare = median(took[calls[0].name])
     print(f"Processor time until the first answer, median of {arguments.starts}; the aim is {AIM} times the first")
     for name, each in took.items():
         print(f"{name:20} {median(each):.3f} s ({min(each):.3f}-{max(each):.3f}), {median(each) / bare:.2f} times")
 
 
-def _ways(data: DataFolder) -> list[Way]:
+def _calls(data: DataFolder) -> list[FirstCall]:
     """The bare process, and each function of stack.yml."""
     entries = read_stack(ROOT / "stack.yml", os.environ)
     ports = data.ports(["bare", *(entry.name for entry in entries)])
     bare = {**programs.base_environment(), "PORT": str(ports["bare"]), "MONGODB": NO_DATABASE}
     return [
-        Way("bare process", (sys.executable, "-c", BARE), bare, ports["bare"]),
+        FirstCall("bare process", (sys.executable, "-c", BARE), bare, ports["bare"]),
         *(_function(data, entry, ports[entry.name]) for entry in entries),
     ]
 
 
-def _function(data: DataFolder, entry: Function, port: int) -> Way:
+def _function(data: DataFolder, entry: Function, port: int) -> FirstCall:
     secrets = {name: NO_DATABASE if "mongodb" in name else "word" for name in entry.secrets}
     program = programs.function(ROOT, data, port, entry, secrets)
-    return Way(entry.name, program.command, program.environment, port, FIRST_CALLS.get(entry.name, "/"))
+    return FirstCall(entry.name, program.command, program.environment, port, FIRST_CALLS.get(entry.name, "/"))
 
 
-def start(way: Way, log: Path) -> float:
+def start(call: FirstCall, log: Path) -> float:
     """Seconds of processor time, of all threads, until the process has answered. Raises StartError with its log."""
     with log.open("wb") as output:
-        process = subprocess.Popen(way.command, env=dict(way.environment), stdout=output, stderr=output)
+        process = subprocess.Popen(call.command, env=dict(call.environment), stdout=output, stderr=output)
     try:
-        _wait_for_answer(way)
+        _wait_for_answer(call)
     except StartError as error:
-        raise StartError(f"{way.name}: {error}\n{log.read_text()}") from error
+        raise StartError(f"{call.name}: {error}\n{log.read_text()}") from error
     finally:
         process.kill()
         _, status, used = os.wait4(process.pid, 0)
@@ -107,12 +107,12 @@ def start(way: Way, log: Path) -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _wait_for_answer(way: Way) -> None:
+def _wait_for_answer(call: FirstCall) -> None:
     ends = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < ends:
-        connection = HTTPConnection("127.0.0.1", way.port, timeout=PATIENCE_SECONDS)
+        connection = HTTPConnection("127.0.0.1", call.port, timeout=PATIENCE_SECONDS)
         try:
-            connection.request("GET", way.path)
+            connection.request("GET", call.path)
             status = connection.getresponse().status
         except ConnectionError:
             time.sleep(POLL_SECONDS)

@@ -19,7 +19,7 @@ UV_LOCK = ROOT / "local" / "requirements-uv.txt"
 LEAST = (3, 11)
 
 
-class Servers(threading.Thread):
+class MinioBuild(threading.Thread):
     """Builds MinIO while the packages are installed."""
 
     error = None
@@ -44,19 +44,19 @@ def main(lock, stamp, *options):
         version = sys.version.split()[0]
         return fail(f"Mailroom needs Python 3.11 or newer, this is {version}. Name one: make PYTHON=python3.13 demo")
     say(f"Installing {Path(lock).read_text().count('==')} Python packages into .venv, once: about 20 seconds")
-    servers = Servers(daemon=True)
+    build = MinioBuild(daemon=True)
     if options:
         say("Beside them MinIO is built from its source, once: 2 to 5 minutes on two cores")
-        servers.start()
+        build.start()
     try:
         install(lock)
     except subprocess.CalledProcessError as error:
         step = " ".join(map(str, error.cmd[:6]))
         return fail(f"{error.stdout}\n{step} … failed, for the reason above. Run make again once it is gone.")
     if options:
-        servers.join()
-    if servers.error:
-        return fail(str(servers.error))
+        build.join()
+    if build.error:
+        return fail(str(build.error))
     Path(stamp).write_text(checksum)
     return 0
 

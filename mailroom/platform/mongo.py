@@ -27,6 +27,8 @@ from mailroom.errors import InvalidSetting, Unavailable
 Document = dict[str, Any]
 Documents = Collection[Document]
 
+DUPLICATE_KEY = 11000  # the code of an error
+
 _BAD_VALUE, _SORT_TOO_LARGE = 2, 292
 
 # Codes of a server that is not primary, is shutting down, or could not replicate in time.

@@ -37,15 +37,15 @@ DOMAIN = LAYERS[: LAYERS.index(("mailroom.web",))]
 FRAMEWORKS = {"flask", "flask_cors", "werkzeug", "waitress"}
 
 
-def modules() -> dict[str, ast.Module]:
+def modules(package: str) -> dict[str, ast.Module]:
     found = {}
-    for path in (ROOT / "mailroom").rglob("*.py"):
+    for path in (ROOT / package).rglob("*.py"):
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         found[name] = ast.parse(path.read_text())
     return found
 
 
-MODULES = modules()
+MODULES = modules("mailroom")
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
@@ -102,9 +102,10 @@ def test_the_domain_knows_no_web_framework() -> None:
             assert not used & FRAMEWORKS, module
 
 
-def test_no_two_classes_share_a_name() -> None:
+@pytest.mark.parametrize("package", ["mailroom", "local", "bench", "template"])
+def test_no_two_classes_of_a_package_share_a_name(package: str) -> None:
     places = defaultdict(list)
-    for module, tree in MODULES.items():
+    for module, tree in modules(package).items():
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append(module)

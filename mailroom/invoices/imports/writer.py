@@ -21,12 +21,10 @@ from mailroom.invoices.imports.job import COUNTS, ImportJob
 from mailroom.invoices.imports.rejects import Rejects
 from mailroom.invoices.imports.repeats import Repeats, find_repeats
 from mailroom.invoices.model.merge import INSERTED, STALE, UNCHANGED, Merged, Row, by_invoice, merge
-from mailroom.platform.mongo import Document, Documents
+from mailroom.platform.mongo import DUPLICATE_KEY, Document, Documents
 
 Write = InsertOne[Document] | ReplaceOne[Document]
 Merge = Callable[[Document | None, Sequence[Row]], Merged]
-
-_DUPLICATE_KEY = 11000
 
 # Of the documents of one command: the driver holds them three times.
 _PORTION_BYTES = 3 << 20
@@ -197,6 +195,6 @@ def _duplicates(reply: Mapping[str, Any]) -> list[int]:
     if reply.get("writeConcernErrors") or reply.get("writeConcernError"):
         raise Unavailable("MongoDB could not confirm a write")
     errors = reply.get("writeErrors", [])
-    if any(each["code"] != _DUPLICATE_KEY for each in errors):
+    if any(each["code"] != DUPLICATE_KEY for each in errors):
         raise BulkWriteError(dict(reply))
     return [each["index"] for each in errors]

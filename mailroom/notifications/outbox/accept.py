@@ -13,10 +13,8 @@ from mailroom.errors import Invalid
 from mailroom.notifications.message.request import Draft
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import MailFrom, State
-from mailroom.platform.mongo import Document, Documents
+from mailroom.platform.mongo import DUPLICATE_KEY, Document, Documents
 from mailroom.platform.server_clock import ServerClock
-
-_DUPLICATE_KEY = 11000
 
 REMEMBERED = timedelta(hours=24)
 
@@ -94,7 +92,7 @@ class Submissions:
                 self._collection.insert_many(new, ordered=False)
         except BulkWriteError as error:
             failures = error.details["writeErrors"]
-            if any(each["code"] != _DUPLICATE_KEY for each in failures) or error.details.get("writeConcernErrors"):
+            if any(each["code"] != DUPLICATE_KEY for each in failures) or error.details.get("writeConcernErrors"):
                 raise
             return {each["index"] for each in failures}
         return set()
