@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def _import(trials: Trials, file: Path, rows: int, workers: int) -> list[Usage]:
-    """What each of so many workers used. Raises WayError, and ValueError when not the whole file landed."""
+    """What each of the workers used. Raises WayError, and ValueError when not the whole file landed."""
     with trials.database() as services:
         task, environment = trials.uploaded(services, file, rows)
         with ThreadPoolExecutor(workers) as pool:

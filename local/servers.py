@@ -18,7 +18,7 @@ EMPTY_SECRETS = ("mailroom-smtp-username", "mailroom-smtp-password", "mailroom-d
 
 
 class Servers:
-    """The servers behind the functions, on a data folder. They run within `with`; none outlives this process.
+    """The servers that the functions need, on a data folder. They run within `with`; none outlives this process.
 
     MinIO sends its events to `info["gateway"]`, where nothing answers unless the caller does. The caller has all
     rights: MinIO's administrator is in `info["minio"]`, and MongoDB has no access control.

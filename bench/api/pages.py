@@ -21,7 +21,7 @@ Key = tuple[tuple[str, ...], str]
 
 @dataclass
 class Combination:
-    """The calls for first pages, and for pages that begin behind some invoice of the list."""
+    """The calls for first pages, and for pages that begin after some invoice of the list."""
 
     filters: tuple[str, ...]  # in the order the API declares them
     sort: str  # empty: by default

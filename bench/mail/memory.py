@@ -16,7 +16,7 @@ FILES = 5  # of one message, in all as large as is allowed
 
 
 def deep(servers: BenchServers, place: Place, count: int) -> tuple[Sent, list[tuple[int, int]]]:
-    """Drains so many messages with one sender. Also tells its memory in bytes at some counts of recorded messages."""
+    """Drains `count` messages with one sender. Also tells its memory in bytes at some counts of recorded messages."""
     way = Ours(servers, 1)
     done, readings = threading.Event(), list[tuple[int, int]]()
 

@@ -50,7 +50,7 @@ class Way(Protocol):
     server: int | None
 
     def queue(self, count: int, port: int) -> list[Child]:
-        """Queues so many messages for an SMTP server on that port, and tells which processes send them."""
+        """Queues `count` messages for an SMTP server on that port, and tells which processes send them."""
 
     def recorded(self) -> int:
         """How many are recorded as sent."""

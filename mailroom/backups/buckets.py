@@ -1,8 +1,8 @@
 """The buckets: every version of every object, with its id and its time, since these are the identity of an import.
 
 The bytes of a version never change, so they lie in the archive once, under a name made of bucket, key and version, and
-a backup lists what belongs to it. Putting a version back under its own id is nothing that S3 knows. MinIO does it for
-its own replication: a version id in the query, the time and the etag in headers.
+a backup lists what belongs to it. S3 has no call that puts a version back under its own id. MinIO has one, for its
+own replication: the version id is in the query, the time and the etag are in headers.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ class Stored(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, kw
 
 
 def dump(store: ObjectStore, archive: Archive, backup: str, buckets: list[str], before: Backup | None) -> File:
-    """Writes the list of all versions, and the bytes of those that `before`, an earlier backup, does not list.
+    """Writes the list of all versions, and the bytes of those that are not in the archive.
 
-    So are those that it lists and that somebody removed from the archive, as damaged.
+    What `before`, an earlier backup, lists is in the archive, unless somebody removed it there.
     """
     copied = _copied(store, archive, buckets, before)
     name = manifest.path(backup, "objects.jsonl.gz")

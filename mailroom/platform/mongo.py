@@ -36,7 +36,7 @@ _TRANSIENT_CODES = {64, 91, 189, 10107, 11600, 11602, 13435, 13436}
 
 
 def connect(uri: str, database: str, timeout: float) -> Database[Document]:
-    """The database `database` behind `uri`. Nothing is sent before the first operation.
+    """The database `database` at `uri`. Nothing is sent before the first operation.
 
     `timeout` (seconds) bounds each answer; a server is looked for a quarter of it, so that a caller is told soon.
 

@@ -34,6 +34,6 @@ class ServerClock:
         return reading[1] + timedelta(seconds=time.monotonic() - reading[0])
 
     def _read(self) -> tuple[float, datetime]:
-        # Our time before the request: this clock is ahead by the way to the server, and never behind. By that much, a
-        # message that is due for this process may not be due yet for another, and a kick finds nothing.
+        # Our time before the request: so this clock may be ahead, by the time of one request, and is never behind. A
+        # message that is due for this process may then not be due yet for another, and a kick finds nothing.
         return time.monotonic(), server_time(self._database)

@@ -58,7 +58,7 @@ class Operation(msgspec.Struct, frozen=True):
 
 
 class Contract(msgspec.Struct, frozen=True):
-    """An API as a whole. `function` is the function's name behind the gateway.
+    """An API as a whole. `function` is the function's name at the gateway.
 
     `problem_members` are the JSON schemas of what its problem documents hold beside the standard's members.
     """

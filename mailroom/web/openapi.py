@@ -127,5 +127,5 @@ _PHRASES = {
     413: "The body is too long",
     422: "A field or a parameter is at fault; `field` names it",
     429: "The key calls too often",
-    503: "A server behind the API does not answer; try again after `Retry-After` seconds",
+    503: "A server that the API needs does not answer; try again after `Retry-After` seconds",
 }

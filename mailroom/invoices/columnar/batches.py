@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BYTE_ORDER_MARK = "\ufeff"  # which a reader of CSV may drop
 
 FEW_ROWS = 64
-"""A last block of at most so many rows goes row by row: a small file is done sooner than pyarrow is loaded."""
+"""A last block with this many rows or fewer is read row by row: that is sooner done than loading pyarrow."""
 
 
 class RowBatch(msgspec.Struct):
@@ -111,10 +111,10 @@ class BatchReader:
         self._longest = min(rules.max_record_bytes, csv.field_size_limit())
 
     def read(self, block: bytes, blocks: Blocks, row: int, stamp: Stamp) -> RowBatch:
-        """The batch that begins with `block`, which begins at the offset of `blocks`, behind the row `row`."""
+        """The batch that begins with `block`, which begins at the offset of `blocks`, after row `row`."""
         if self._few is None:
             return self._slow(len(block), blocks, row, stamp)
-        # Blank lines at the end wait for the next block. Else the row-wise path would read on for a row behind them.
+        # Blank lines at the end wait for the next block. Else the row-wise path would read on for a row after them.
         text_end = len(block.rstrip(self._blank))
         line_end = block.find(b"\n", text_end) + 1 or len(block)
         if text_end == 0 and block.endswith(b"\n"):
@@ -163,7 +163,7 @@ class BatchReader:
         return Record(line.row, line.offset, line.end, raw, fields) if any(map(str.strip, fields)) else None
 
     def _slow(self, size: int, blocks: Blocks, row: int, stamp: Stamp) -> RowBatch:
-        """Row by row, until the first row that ends at the end of the block or behind it."""
+        """Row by row, until the first row that ends at the end of the block or after it."""
         batch = RowBatch(blocks.offset, blocks.offset + size, row, stamp)
         records = read_records(blocks.from_here(), self._dialect, self._rules, offset=blocks.offset, row=row)
         for record in records:

@@ -1,4 +1,4 @@
-"""Cuts content into blocks of whole lines, and lets a reader that needs more than its block go on behind it."""
+"""Cuts content into blocks of whole lines, and lets a reader that needs more than its block read on after it."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _DOCUMENT_BYTES = 5  # around its elements: the size, which counts itself, and t
 
 
 class Repeated(msgspec.Struct, frozen=True):
-    """A column of few different values. Each row has the index of its value, put between `before` and `behind`.
+    """A column of few different values. Each row has the index of its value, put between `before` and `after`.
 
     The value None means: this row needs the row-wise path.
     """
@@ -29,7 +29,7 @@ class Repeated(msgspec.Struct, frozen=True):
     values: Sequence[bytes | None]
     indices: pa.Array
     before: bytes = b""
-    behind: bytes = b""
+    after: bytes = b""
 
     def filter(self, mask: pa.Array) -> Repeated:
         """The rows for which `mask` is true."""
@@ -44,20 +44,20 @@ class Repeated(msgspec.Struct, frozen=True):
 
     def column(self) -> pa.Array:
         """One value a row."""
-        values = [None if each is None else self.before + each + self.behind for each in self.values]
+        values = [None if each is None else self.before + each + self.after for each in self.values]
         return pc.take(pa.array(values, BINARY), self.indices)
 
 
 class SameSize(msgspec.Struct, frozen=True):
-    """One value a row, all of the same size, each between `before` and `behind`."""
+    """One value a row, all of the same size, each between `before` and `after`."""
 
     values: Sequence[bytes]
     before: bytes = b""
-    behind: bytes = b""
+    after: bytes = b""
 
     def column(self) -> pa.Array:
         """One value a row."""
-        content = self.before + (self.behind + self.before).join(self.values) + self.behind
+        content = self.before + (self.after + self.before).join(self.values) + self.after
         return fixed(pa.py_buffer(content), len(self.values), len(content) // len(self.values))
 
 
@@ -112,7 +112,7 @@ def _merged(columns: Iterable[BytesColumn]) -> list[BytesColumn]:
         if isinstance(column, bytes) and isinstance(last, bytes):
             merged[-1] = last + column
         elif isinstance(column, bytes) and isinstance(last, Repeated | SameSize):
-            merged[-1] = replace(last, behind=last.behind + column)
+            merged[-1] = replace(last, after=last.after + column)
         elif isinstance(column, Repeated | SameSize) and isinstance(last, bytes):
             merged[-1] = replace(column, before=last + column.before)
         else:
@@ -123,7 +123,7 @@ def _merged(columns: Iterable[BytesColumn]) -> list[BytesColumn]:
 def _constant(column: BytesColumn) -> BytesColumn:
     """The bytes of a column that has only one value; any other column as it is."""
     if isinstance(column, Repeated) and len(column.values) == 1 and column.values[0] is not None:
-        return column.before + column.values[0] + column.behind
+        return column.before + column.values[0] + column.after
     return column
 
 
@@ -133,7 +133,7 @@ def _size(column: BytesColumn) -> int | pa.Array:
         return len(column)
     if isinstance(column, pa.Array):
         return pc.binary_length(column)
-    around = len(column.before) + len(column.behind)
+    around = len(column.before) + len(column.after)
     if isinstance(column, SameSize):
         return around + len(column.values[0])
     sizes = [around + len(value or b"") for value in column.values]

@@ -103,7 +103,7 @@ class ColumnReader:
         )
 
     def read(self, block: bytes, text: str, offset: int, row: int) -> ReadLines:
-        """What is in whole lines: `block` begins at byte `offset`, behind the row `row`, and decodes to `text`."""
+        """What is in whole lines: `block` begins at byte `offset`, after row `row`, and decodes to `text`."""
         utf8 = block if self._utf8 else text.encode()
         lines = _split(utf8, pa.string())
         raw = lines if self._utf8 else _split(block, BINARY)

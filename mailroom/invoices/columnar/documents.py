@@ -187,7 +187,7 @@ def _hexadecimal(values: pa.Array) -> tuple[Repeated, pa.Array]:
 
 
 def _source_and_tail(stamp: Stamp, *, far: bool) -> tuple[bytes, bytes]:
-    """The bytes before and behind the place of a row in its document. The driver itself makes them."""
+    """The bytes before and after the place of a row in its document. The driver itself makes them."""
     place: dict[str, Any] = {"offset": INT32_MAX + 1 if far else 0, "row": 0}
     source = bson.encode({"importId": stamp.import_id, **place, "outcome": INSERTED})
     head, found, rest = source.partition(_FAR_OFFSET if far else _OFFSET)

@@ -1,7 +1,7 @@
 """The grammar of an amount of money. Everything it does not name is refused; nothing is guessed.
 
 amount = [unit] [sign] number [unit]  |  "(" amount without sign ")"  |  number "-"
-number = 1-15 digits, or 1-3 digits and groups of three behind one kind of separator; then mark and digits
+number = 1-15 digits, or 1-3 digits and groups of three after one kind of separator; then mark and digits
 """
 
 import re

@@ -162,7 +162,7 @@ def fields_of(lines: Iterable[str], dialect: Dialect) -> Iterator[list[str]]:
 
 
 def too_much_blank(row: int) -> FileRejected:
-    """The error for too many blank rows behind `row`."""
+    """The error for too many blank rows after `row`."""
     return FileRejected("file.blank", f"More than {MAX_BLANK_BYTES >> 20} MiB of blank rows follow row {row}.")
 
 

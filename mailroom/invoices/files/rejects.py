@@ -1,4 +1,4 @@
-"""The rejects file: the bad rows as they were written, behind columns that say what is wrong.
+"""The rejects file: the bad rows as they were written, after columns that say what is wrong.
 
 Encode it as UTF-8 with a byte order mark. A person can correct it and upload it as it is: columns whose name begins
 with `_` are dropped. The whole file may have proved more than the bad rows do (the order of slashed dates, the decimal

@@ -32,7 +32,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
 
 class Chunk(msgspec.Struct, frozen=True, rename="camel"):
-    """The bytes of content from `offset` to `end`, behind the row `row`. The worker with `epoch` has it until `due_at`.
+    """The bytes of content from `offset` to `end`, after row `row`. The worker with `epoch` has it until `due_at`.
 
     `rejected` is the number of rejected rows before it, `attempts` how often it was begun. `ids` are its invoices, each
     as the first bytes of its id: nearly always enough to find that two chunks have no invoice in common.
@@ -86,7 +86,7 @@ class ImportJob(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def abandoned(self) -> Chunk | None:
-        """The first chunk, if its worker let the lease end. Chunks behind it may have to wait for it."""
+        """The first chunk, if its worker let the lease end. Later chunks may have to wait for it."""
         first = self.chunks[0] if self.chunks else None
         return first if first and first.due_at <= self.leased_at else None
 

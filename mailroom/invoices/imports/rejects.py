@@ -23,7 +23,7 @@ from mailroom.platform.objects import ObjectStore, ObjectVersion
 
 CONTENT_TYPE = "text/csv; charset=utf-8"
 
-# The file may take longer to write than a lease lasts: the lease is renewed after so many rows.
+# The file may take longer to write than a lease lasts: the lease is renewed each time that this many are.
 _RENEW_ROWS = 1000
 
 # In bytes: a whole key (S3), and the part between two slashes (MinIO, which keeps objects as files).

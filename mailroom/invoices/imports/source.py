@@ -26,11 +26,11 @@ from mailroom.invoices.files.rules import DecimalMark
 from mailroom.invoices.imports.profiles import mapped
 from mailroom.platform.objects import ObjectStore, ObjectVersion
 
-# A batch ends after so many bytes too: it is held many times over, as text, columns, documents and message.
+# A batch ends after this many bytes too: it is in memory several times, as text, columns, documents and message.
 BATCH_BYTES = 1 << 20
 
-# Up to so many bytes that other workers took are skipped within one answer of the object store. A new answer costs as
-# much as to read so many bytes, and loses the cache of values that repeat.
+# Bytes that other workers took are skipped within one answer of the object store, up to this many. A new answer costs
+# as much as reading them, and loses the cache of values that repeat.
 _SKIPPED_BYTES = 16 << 20
 
 _RENEW_SECONDS = 1.0
@@ -68,7 +68,7 @@ class ImportSource(msgspec.Struct):
         return self.dialect.compression == "none"
 
     def read(self, offset: int, row: int, now: datetime, end: int | None = None) -> RowBatch | None:
-        """The batch that begins at byte `offset` of the content, behind the row `row`, and is before `end`, if given.
+        """The batch that begins at byte `offset` of the content, after row `row`, and ends at `end` at the latest.
 
         None at the end. Raises:
             FileRejected: the file cannot be read on.

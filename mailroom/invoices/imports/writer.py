@@ -44,7 +44,7 @@ class BatchWriter(msgspec.Struct, frozen=True):
     rejects: Rejects
 
     def write(self, job: ImportJob, batch: RowBatch, offset: int, rejected: int) -> Counter[str]:
-        """Writes a batch that begins at `offset`, behind so many `rejected` rows; its counts.
+        """Writes a batch that begins at `offset`, with `rejected` bad rows before it; its counts.
 
         To repeat a batch changes nothing and counts the same. Raises as `InvoiceWriter.write`.
         """

@@ -25,7 +25,7 @@ AMOUNTS = COLUMNS[2:5]
 
 
 class TextRule(NamedTuple):
-    """What a text may be: at most so many characters, and whether it must be there and may have several lines."""
+    """The limits of a text: its length, whether it must be there, and whether it may have several lines."""
 
     max_characters: int
     required: bool = False

@@ -94,6 +94,6 @@ def check(name: str, content: Content) -> None:
 
 
 def _is_deeper(value: Any, levels: int) -> bool:
-    """Whether objects and lists are nested in more than so many levels, the values in them included."""
+    """Whether objects and lists are nested in more than `levels` levels, counting the values in them."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return levels == 0 or any(_is_deeper(each, levels - 1) for each in inner)
