@@ -65,7 +65,7 @@ class DataFolder:
         for name in names:
             port = before.get(name, 0)
             while port in chosen.values() or not _is_free(port):
-                port = random.choice(PORTS)  # noqa: S311  # nosec B311 - a free port is no secret
+                port = random.choice(PORTS)  # noqa: S311  # nosec B311  # a free port is no secret
             chosen[name] = port
         write(file, json.dumps({**before, **chosen}))
         return chosen

@@ -212,7 +212,7 @@ def connect(endpoint: str, region: str | None, keys: Callable[[], tuple[str, str
 @contextmanager
 def translated_errors() -> Iterator[None]:
     """Turns the client's errors into `ObjectGone` and `Unavailable`; those of which nothing is known pass."""
-    from xml.etree.ElementTree import ParseError  # nosec B405 - only the error, of a listing that is cut off
+    from xml.etree.ElementTree import ParseError  # nosec B405  # for a listing that is cut off
 
     from minio.error import InvalidResponseError, S3Error, ServerError
     from urllib3.exceptions import HTTPError
