@@ -24,6 +24,11 @@ ROOT = Path(__file__).parents[1]
 divide_ports_of_stacks()
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """The argument's name and a number for bytes, which make poor names and may differ from worker to worker."""
+    return argname if isinstance(val, bytes) else None
+
+
 @dataclass(frozen=True)
 class Addresses:
     """Where the servers are, and what they ask for."""
