@@ -90,7 +90,8 @@ def _install_go() -> str:
 def _build(go: str, binary: Path) -> None:
     say(f"Building MinIO with {go}, once: 2 to 5 minutes, and about 1 GB of downloads and caches")
     part, log = (binary.with_name(f"{binary.name}.{suffix}") for suffix in ("part", "log"))
-    command = (go, "build", "-v", "-mod=readonly", "-trimpath", "-o", str(part), PACKAGE)
+    # Without symbols for a debugger the program is a quarter smaller and linked sooner.
+    command = (go, "build", "-v", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", str(part), PACKAGE)
     _run("building MinIO", command, log, _go_environment(), MINIO_ADVICE)
     part.replace(binary)
     log.unlink()
