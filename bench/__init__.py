@@ -1,1 +1,1 @@
-"""Measures the importer beside what a user would pick instead. `make bench-quick`, `make bench`."""
+"""Measures the importer beside its alternatives. `make bench-quick`, `make bench`."""

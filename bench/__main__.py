@@ -31,7 +31,7 @@ SMALL_FILE_ROWS = 190_000  # 20 MB: the peak of memory must not depend on the si
 
 
 def main() -> int:
-    """0, or 1 when the importer itself failed or landed something else than the file; slowness is never an error."""
+    """Returns 1 if our importer failed or stored something other than the file, else 0. Slowness is never an error."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="only the importer and its measures, in two minutes")
     parser.add_argument("--rows", type=int, help="rows of the file; 20,000,000 are 2 GB")

@@ -1,4 +1,4 @@
-"""The files that are imported: those of samples/generate.py, and one in which one row in a hundred was changed."""
+"""The files to import: made by samples/generate.py, and one with a change in every hundredth row."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ AMOUNTS = ("grossAmount", "netAmount", "vatAmount")
 
 
 def write(folder: Path, count: int) -> Path:
-    """A file of `count` valid rows, about 105 bytes each, all of them different invoices."""
+    """Writes a file of `count` valid rows, about 105 bytes each. Every row is a different invoice."""
     file = folder / f"{count}.csv"
     with file.open("w", encoding="utf-8", newline="") as stream:
         stream.write(HEADER)
@@ -17,7 +17,7 @@ def write(folder: Path, count: int) -> Path:
 
 
 def write_wide(folder: Path, count: int) -> Path:
-    """The same with rows of about 1,000 bytes: a large file of few invoices, for what depends on the size alone."""
+    """The same with rows of about 1,000 bytes, to measure the effect of the file's size."""
     file = folder / f"{count}.wide.csv"
     with file.open("w", encoding="utf-8", newline="") as stream:
         stream.write(HEADER)

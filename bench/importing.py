@@ -1,4 +1,4 @@
-"""One way, in a process of its own: `python -m bench.importing WAY` with a task on stdin, the usage on stdout."""
+"""Runs one way in its own process: `python -m bench.importing WAY` with a task on stdin. Prints the usage."""
 
 import importlib
 import json

@@ -1,4 +1,4 @@
-"""Whether what landed in the database is what was in the file."""
+"""Compares the stored invoices with the file."""
 
 import csv
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ SAMPLES = 20
 
 
 def landed(invoices: Documents, file: Path, count: int) -> str:
-    """`right`, or what is wrong: the number of documents, or a value of some rows spread over the file."""
+    """Returns `right`, or the difference: in the number of documents, or in a value of the sampled rows."""
     found = invoices.count_documents({})
     if found != count:
         return f"WRONG: {found:,} documents"

@@ -1,7 +1,7 @@
-"""`python -m bench.latency`: how long small things take on the local stack, with the fastest MongoDB there is here.
+"""`python -m bench.latency`: small tasks on the local stack, with the fastest MongoDB of this machine.
 
-A file of ten rows from the call that imports it until its invoices are listed; a thousand such files in a burst; and
-each function from its start until its first answer.
+It measures a file of ten rows, from the call that imports it until its invoices are listed; a burst of a thousand such
+files; and each function, from its start until its first answer.
 """
 
 import argparse
@@ -39,14 +39,14 @@ BURST_PATIENCE_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Start:
-    """One start of a function, in seconds: of the clock, and of the processor."""
+    """One start of a function: wall and processor time in seconds."""
 
     wall: float
     processor: float
 
 
 class Files:
-    """Small files, each of other invoices."""
+    """Makes small files. No two hold the same invoice."""
 
     def __init__(self, count: int) -> None:
         self._rows = rows(count * ROWS)
@@ -56,7 +56,7 @@ class Files:
 
 
 def main() -> int:
-    """0, or 1 when something was not imported; slowness is never an error."""
+    """Returns 1 if something was not imported, else 0. Slowness is never an error."""
     parser = argparse.ArgumentParser(prog="python -m bench.latency", description=__doc__)
     parser.add_argument("--imports", type=int, default=IMPORTS, help="files imported one after the other")
     parser.add_argument("--burst", type=int, default=BURST, help="files uploaded at once")
@@ -91,7 +91,7 @@ def _measure(stack: BenchStack, imports: int, burst: int, starts: int) -> int:
 
 
 def queryable(client: Client, key: str, body: bytes) -> float:
-    """Seconds from the call that imports an uploaded file until all its invoices are in the list."""
+    """Seconds from the call that imports an uploaded file until the list has all its invoices."""
     client.upload(key, body)
     begin = time.perf_counter()
     id_ = client.post("invoices/imports", {"bucket": "invoices", "key": key})["id"]
@@ -100,7 +100,7 @@ def queryable(client: Client, key: str, body: bytes) -> float:
 
 
 def burst_of(stack: BenchStack, client: Client, files: list[tuple[str, bytes]]) -> tuple[float, str]:
-    """Seconds from the first upload until the last import ended, by MinIO's events alone; and what is wrong, if so."""
+    """Seconds from the first upload until the last import ended, by MinIO's events alone; and an error, if any."""
     environment = stack.supervisor.process("invoices").program.environment
     with MongoClient[dict[str, Any]](stack.info["mongoUri"]) as mongo:
         database = mongo[environment["MONGODB_DATABASE"]]
@@ -124,7 +124,7 @@ def burst_of(stack: BenchStack, client: Client, files: list[tuple[str, bytes]]) 
 
 
 def started(stack: BenchStack, name: str, times: int) -> list[Start]:
-    """Starts of one function of the stack, which is stopped meanwhile."""
+    """Starts one function several times, while the stack's own process of it is stopped."""
     program, port = stack.supervisor.process(name).program, stack.ports[f"function {name}"]
     stack.stop(name)
     try:
@@ -148,7 +148,7 @@ def _start(program: Program, port: int) -> Start:
 
 
 def _answers(port: int) -> bool:
-    """Whether a call of the function is answered, with whatever status."""
+    """True if the function answers a call, with any status."""
     connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
     try:
         connection.request("GET", "/")

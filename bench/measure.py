@@ -1,4 +1,4 @@
-"""What one process used: processor time, peak memory, wall time."""
+"""Measures one process: processor time, peak memory, wall time."""
 
 import resource
 import sys
@@ -12,7 +12,7 @@ from pathlib import Path
 class Usage:
     """Seconds of wall and processor time (user and system, all threads), and the peak of resident memory in bytes.
 
-    `start_seconds` is the processor time that the process had used before: the interpreter and the imports.
+    `start_seconds` is the processor time before the work: the interpreter and the imports.
     """
 
     rows: int
@@ -27,12 +27,12 @@ class Usage:
 
     @property
     def microseconds_per_row(self) -> float:
-        """Processor time."""
+        """Processor time per row, in microseconds."""
         return self.processor_seconds / self.rows * 1e6
 
 
 def measured(work: Callable[[], int]) -> Usage:
-    """Runs `work`, which answers how many rows it handled, once, in this process."""
+    """Runs `work` once in this process. `work` returns the number of its rows."""
     begin, wall = _processor_seconds(), time.perf_counter()
     rows = work()
     seconds = time.perf_counter() - wall
@@ -45,7 +45,7 @@ def _processor_seconds() -> float:
 
 
 def peak_bytes(process: str = "self") -> int:
-    """Of a process's resident memory since it began, or since its peak was reset; another's by its id, on Linux."""
+    """The peak of resident memory since the start or the last reset. `process` may be another's id, on Linux."""
     status = Path(f"/proc/{process}/status")
     if status.exists():
         # ru_maxrss would also count the parent's memory from before exec.

@@ -1,4 +1,4 @@
-"""The plot of docs/lab/performance.md: processor time per row of each way, on a logarithmic axis, as SVG."""
+"""Draws the plot of docs/lab/performance.md: processor time per row of each way, on a logarithmic axis, as SVG."""
 
 from collections.abc import Sequence
 from html import escape
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.table import Line
 
-_NAMES, _WIDTH, _VALUES = 290, 420, 110  # pixels: of the names, the axis, and the values behind the dots
+_NAMES, _WIDTH, _VALUES = 290, 420, 110  # pixels: the names, the axis, and the values to the right of the dots
 _ROW, _TOP, _BOTTOM = 26, 44, 34
 _STYLE = (
     "text{font:13px sans-serif;fill:#222}.title{font-weight:bold}.grid{stroke:#ddd}.stem{stroke:#b8c4d6;stroke-width:3}"
@@ -16,7 +16,7 @@ _STYLE = (
 
 
 def plot(lines: Sequence[Line]) -> str:
-    """One dot for each way that has a result; ours are in another colour."""
+    """Draws a dot for each way that has a result. Our ways have another colour."""
     shown = [
         (each.name.replace("*", ""), each.usage.microseconds_per_row, "*" in each.name) for each in lines if each.usage
     ]
@@ -50,5 +50,5 @@ def write_plot(file: Path, lines: Sequence[Line]) -> None:
 
 
 def _decades(values: Sequence[float]) -> tuple[int, int]:
-    """The powers of ten around all values."""
+    """Returns the powers of ten from below the smallest to above the largest value."""
     return floor(log10(min(values))), floor(log10(max(values))) + 1

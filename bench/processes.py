@@ -1,4 +1,4 @@
-"""Runs each way in its own process and reads what it used."""
+"""Runs each way in its own process and reads its usage."""
 
 import contextlib
 import json
@@ -26,7 +26,7 @@ TYPED_COLUMNS = (
 
 
 class WayError(Exception):
-    """A way failed; the message is the end of what it printed."""
+    """A way failed. The message is the end of its output."""
 
 
 def run(way: str, task: Task, environment: Mapping[str, str], python: str = sys.executable) -> Usage:
@@ -51,7 +51,7 @@ def mongoimport(task: Task) -> Usage:
     form = ("--type", "csv", "--columnsHaveTypes", "--fields", TYPED_COLUMNS)
     before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     with Path(task.file).open("rb", buffering=0) as stream:
-        stream.seek(len(stream.readline()))  # the header; the process goes on from there
+        stream.seek(len(stream.readline()))  # skips the header; mongoimport reads on from there
         done = subprocess.run(
             ("mongoimport", *target, *form), stdin=stream, capture_output=True, text=True, check=False
         )
@@ -63,7 +63,7 @@ def mongoimport(task: Task) -> Usage:
 
 
 def peers_python() -> str | None:
-    """A Python with pandas, polars and pymongoarrow, installed once per user. None when that does not work."""
+    """A Python with pandas, polars and pymongoarrow, installed once per user. None if that fails."""
     folder = cache_folder() / "bench-peers"
     python = folder / "bin" / "python"
     stamp = folder / "peers.txt"

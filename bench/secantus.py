@@ -1,4 +1,4 @@
-"""The fast server of the MongoDB protocol for machines without a mongod: SecantusDB in Rust, built once per user."""
+"""Builds SecantusDB's Rust server, once per user: the fast MongoDB for machines without a mongod."""
 
 import shutil
 import subprocess
@@ -11,12 +11,12 @@ BINARY = "secantusd-rs"
 
 
 def built() -> Path:
-    """Where the server's binary is, once it is built."""
+    """The path of the server's binary."""
     return cache_folder() / f"secantus-{VERSION}" / "bin" / BINARY
 
 
 def rust_server() -> Path | None:
-    """The server's binary, built when it is missing (five to seven minutes). None where no cargo can build it."""
+    """The server's binary. Builds it if missing, in five to seven minutes. None if no cargo can build it."""
     binary = built()
     root = binary.parents[1]
     if binary.exists():

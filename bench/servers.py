@@ -1,4 +1,4 @@
-"""The servers that are measured against: those of `make local`, with the fastest MongoDB there is on this machine."""
+"""The servers for the measurements: those of `make local`, with the fastest MongoDB of this machine."""
 
 import os
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class BenchServers(Servers):
 
     @property
     def kind(self) -> str:
-        """What the documents are written to, for the table."""
+        """The database server's name for the table."""
         if tools.mongod():
             return "mongod"
         return "SecantusDB, Rust server" if self.fast else "SecantusDB, Python server (no cargo: a slow server)"
@@ -36,7 +36,7 @@ class BenchServers(Servers):
         return [_in_rust(each, binary) if binary and each.name == "mongo" else each for each in programs]
 
     def environment(self, database: str) -> dict[str, str]:
-        """The settings with which a process of ours uses these servers, the database and the bucket of that name."""
+        """Settings for a process of ours that uses these servers, with the database and bucket of that name."""
         minio = self.info["minio"]
         administrators = {
             "mailroom-mongodb-uri": self.info["mongoUri"],
@@ -57,14 +57,14 @@ class BenchServers(Servers):
         return ours | batch
 
     def services(self, database: str) -> Services:
-        """Services on that database and bucket, set up as a deployment would be: buckets and all indexes."""
+        """Services on that database and bucket, after set-up as in a deployment: with buckets and all indexes."""
         services = Services(settings.load(self.environment(database)))
         setup.run(services, lambda line: None)
         return services
 
 
 class BenchStack(BenchServers, Stack):
-    """The stack of `make local`, with the fastest MongoDB there is on this machine."""
+    """The stack of `make local`, with the fastest MongoDB of this machine."""
 
 
 def _in_rust(program: Program, binary: Path) -> Program:

@@ -1,7 +1,8 @@
-"""`python -m bench.starts`: what a start of each function costs, beside a bare process of Flask, Waitress and PyMongo.
+"""`python -m bench.starts`: the cost of starting each function, beside a bare process of Flask, Waitress and PyMongo.
 
 The figure is processor time from the start of the process until its first answer that needs no database. No server
-runs. All take turns, and medians are compared. The aim for each function is at most 1.5 times the bare process.
+runs. The processes take turns; the medians are compared. The aim for each function is at most 1.5 times the bare
+process.
 """
 
 import argparse
@@ -29,7 +30,7 @@ PATIENCE_SECONDS = 30.0
 POLL_SECONDS = 0.005
 NO_DATABASE = "mongodb://127.0.0.1:1/?replicaSet=rs0"
 READY = "/_/ready"
-# The first call: an API and the webhook refuse it for its missing key, and a worker's call would need the database.
+# The first call has no key, so an API and the webhook refuse it. A worker's call would need the database.
 FIRST_CALLS = {"invoice-importer": READY, "notification-sender": READY}
 BARE = """
 import os
@@ -93,7 +94,7 @@ def _function(data: DataFolder, entry: Function, port: int) -> FirstCall:
 
 
 def start(call: FirstCall, log: Path) -> float:
-    """Seconds of processor time, of all threads, until the process has answered. Raises StartError with its log."""
+    """Starts the process. Returns its processor seconds until its first answer. Raises StartError with its log."""
     with log.open("wb") as output:
         process = subprocess.Popen(call.command, env=dict(call.environment), stdout=output, stderr=output)
     try:

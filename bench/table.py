@@ -9,12 +9,12 @@ from bench.measure import Usage
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 COLUMNS = ("way", "rows", "rows/s", "processor time per row", "times csv.reader", "peak memory", "what landed")
-TEXTS = (0, 6)  # columns that are aligned to the left
+TEXTS = (0, 6)  # left-aligned columns
 
 
 @dataclass(frozen=True)
 class Line:
-    """One way's result; no usage when it failed. `readings` are those of csv.reader before and after it."""
+    """The result of one way; no usage if it failed. `readings` are those of csv.reader before and after it."""
 
     name: str
     usage: Usage | None
@@ -23,24 +23,24 @@ class Line:
 
     @property
     def reader_microseconds(self) -> float:
-        """Processor time per row of csv.reader, about when this was measured."""
+        """Processor time per row of csv.reader, measured just before and after this way."""
         return fmean(each.microseconds_per_row for each in self.readings)
 
     @property
     def times_reader(self) -> float:
-        """The processor time of this way as a multiple of that of csv.reader. 0 when the way failed."""
+        """The processor time of this way as a multiple of csv.reader's. 0 if the way failed."""
         return self.usage.microseconds_per_row / self.reader_microseconds if self.usage else 0.0
 
 
 def reader_line(lines: Sequence[Line]) -> Line:
-    """csv.reader alone: the median of what it took between the trials."""
+    """csv.reader alone: the median of its readings between the trials."""
     readings = sorted((each for line in lines for each in line.readings), key=lambda each: each.microseconds_per_row)
     middle = readings[len(readings) // 2]
     return Line("csv.reader alone", middle, [middle], "nothing")
 
 
 def table(lines: Sequence[Line]) -> str:
-    """All lines, and csv.reader alone before them."""
+    """The table, with csv.reader alone as its first line."""
     rows = [COLUMNS, *map(_cells, [reader_line(lines), *lines])]
     widths = [max(len(row[at]) for row in rows) for at in range(len(COLUMNS))]
     padded = [[_aligned(text, at, widths[at]) for at, text in enumerate(row)] for row in rows]
@@ -49,7 +49,7 @@ def table(lines: Sequence[Line]) -> str:
 
 
 def put_into(page: Path, measured: str) -> None:
-    """Replaces what stands between the two marks of the page."""
+    """Replaces the text between the two marks of the page."""
     text = page.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)

@@ -1,6 +1,6 @@
-"""Trials: each way imports a file into a fresh database with all our indexes, and what landed is looked at.
+"""Trials: each way imports a file into a new database with all our indexes, and the stored invoices are checked.
 
-Before and after each, csv.reader reads the same file: the speed of a machine that others share changes in a minute.
+csv.reader reads the same file before and after each trial, because the speed of a shared machine changes in a minute.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,26 +21,26 @@ from mailroom.services import Services
 
 @dataclass
 class Trials:
-    """The lines of the table, as they come. Every method blocks for as long as the import takes."""
+    """Collects the lines of the table. Every method blocks until the import has ended."""
 
     servers: BenchServers
     lines: list[Line] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=count)
 
     def ours(self, file: Path, rows: int, note: str = "") -> Usage | None:
-        """The importer on a file nobody has imported before."""
+        """Our importer on a new file."""
         with self.database() as services:
             return self._import(services, file, rows, f"**Mailroom**{note}", file)
 
     def again(self, file: Path, changed: Path, rows: int) -> None:
-        """The importer on a file, on the same once more, and on the same with one row in a hundred changed."""
+        """Our importer on a file, on the same file again, and on the file with changes."""
         with self.database() as services:
             self._import(services, file, rows, "**Mailroom**", file)
             self._import(services, file, rows, "**Mailroom**, the same file again", file)
             self._import(services, changed, rows, "**Mailroom**, 1 % of the rows changed", changed)
 
     def peer(self, name: str, import_: Callable[[Task], Usage], file: Path, rows: int) -> None:
-        """Another way to import."""
+        """Another way on a new file."""
         with self.database() as services:
             self._line(name, lambda: import_(self._task(services, file, rows)), services, file, rows)
 
@@ -68,7 +68,7 @@ class Trials:
         return usage
 
     def uploaded(self, services: Services, file: Path, rows: int) -> tuple[Task, dict[str, str]]:
-        """The file is in the bucket: what a process is told that is to import it, and its environment."""
+        """Uploads the file. Returns the task and the environment for the process that imports it."""
         services.objects.client.fput_object(services.settings.invoices_bucket, file.name, str(file))
         return self._task(services, file, rows), self.servers.environment(services.settings.mongodb_database)
 
@@ -77,7 +77,7 @@ class Trials:
 
     @contextmanager
     def database(self) -> Iterator[Services]:
-        """A fresh one, and a bucket: an importer with nothing to do would find the files of the trials before."""
+        """A new database and bucket. In an old bucket our importer would find the files of earlier trials."""
         services = self.servers.services(f"bench-{next(self._numbers)}")
         try:
             yield services

@@ -1,8 +1,8 @@
 """`python -m bench.api` measures the API of invoices in the running function, on 1,000,000 invoices or `--invoices N`.
 
-Without a mongod it is 10,000: other servers read all that matches before they look at the limit of a page.
+Without a mongod the default is 10,000: other servers read all matches before they apply a page's limit.
 
-With `--folder FOLDER` the data stays there, and what is there already is measured.
+With `--folder FOLDER` the data stays there for the next run.
 """
 
 import argparse
@@ -35,7 +35,7 @@ SUMMED = ({}, {"status": "overdue"}, {"dateFrom": "2024-01-01", "dateTo": "2024-
 
 
 def main() -> int:
-    """0, or 1 when something failed; slowness is never an error."""
+    """Returns 1 if something failed, else 0. Slowness is never an error."""
     parser = argparse.ArgumentParser(prog="python -m bench.api", description=__doc__)
     parser.add_argument("--invoices", type=int, default=INVOICES if mongod() else FEW)
     parser.add_argument("--sample", type=int, default=SAMPLE, help="calls of each kind of each combination")

@@ -1,4 +1,4 @@
-"""Calls of the running function: how long each takes."""
+"""Calls the running function and measures each call."""
 
 import http.client
 import time
@@ -11,7 +11,7 @@ from bench.api.combinations import Query
 
 @dataclass(frozen=True)
 class Call:
-    """What one call took, in milliseconds: by the clock, and of the processors, by the function and by MongoDB."""
+    """The times of one call in milliseconds: wall time, and processor time of the function and of MongoDB."""
 
     status: int
     clock: float
@@ -21,7 +21,7 @@ class Call:
 
 @dataclass
 class Caller:
-    """One connection to the function `invoices`, with a key, and its process and MongoDB's. Linux only."""
+    """A connection to the function `invoices`. It knows the processes of the function and MongoDB. Linux only."""
 
     port: int
     key: str
@@ -33,7 +33,7 @@ class Caller:
         self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
     def get(self, path: str, query: Query) -> Call:
-        """Blocks until all of the answer is here."""
+        """Blocks until the whole answer has arrived."""
         target, headers = f"{path}?{urlencode(query)}", {"Authorization": f"Bearer {self.key}"}
         function, mongodb, begin = _used(self.function), _used(self.mongodb), time.perf_counter()
         self._connection.request("GET", target, headers=headers | {"Accept-Encoding": "gzip"})
@@ -44,6 +44,6 @@ class Caller:
 
 
 def _used(pid: int) -> float:
-    """Milliseconds that the threads of the process have run."""
+    """Processor time of all threads of the process, in milliseconds."""
     threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
     return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e6

@@ -1,4 +1,4 @@
-"""Every combination of filters and sort that the list of invoices serves, with values that some invoice has."""
+"""Every combination of filters and sort that the list of invoices serves, with values from real invoices."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -14,7 +14,7 @@ Query = dict[str, str]
 
 
 def served(values: Mapping[str, str]) -> Iterator[Query]:
-    """All queries with any of the filters and any sort, or none, that are not refused."""
+    """All queries that are not refused: any set of filters, with any sort or none."""
     for count in range(len(INVOICE_FILTERS) + 1):
         for names in combinations(INVOICE_FILTERS, count):
             for sort in (None, *SORTS):
@@ -25,7 +25,7 @@ def served(values: Mapping[str, str]) -> Iterator[Query]:
 
 
 def values_of(invoice: Document) -> Query:
-    """A value for each filter, with which this invoice is found: among those of two months, or changed since."""
+    """A value for each filter that matches this invoice. The date filters span two months."""
     day, changed = invoice["invoiceDate"], invoice["updatedAt"].astimezone(UTC)
     return {
         "supplier": invoice["supplierName"],

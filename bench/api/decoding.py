@@ -1,4 +1,5 @@
-"""Processor time of this process for pages and exports, beside the driver's `find` encoded by msgspec. Without HTTP."""
+"""Measures this process's processor time for pages and exports, beside the driver's `find` encoded by msgspec, without
+HTTP."""
 
 import time
 from collections.abc import Callable
@@ -22,7 +23,7 @@ ALL = InvoiceFilter()
 
 
 def compare(queries: Queries) -> str:
-    """Ours and the driver's, one after the other in each round; medians."""
+    """Measures ours and the driver's by turns. Returns the medians."""
     invoices = queries.invoices
     assert pymongo.has_c()
     lines = [

@@ -1,4 +1,4 @@
-"""Exports of everything: how long they take, how much they are, and the peak of the function's memory meanwhile."""
+"""Measures exports of all invoices: time, size, and the peak of the function's memory meanwhile."""
 
 import http.client
 import re
@@ -11,12 +11,12 @@ from bench.measure import peak_bytes
 CHUNK = 1 << 16
 EARLY = 10_000_000  # bytes, of several hundred million
 RESET_PEAK = "5"  # see clear_refs in proc(5)
-NEXT = re.compile(rb'"?nextCursor(?:":"|,)([\w-]+)')  # at the end of a piece, in any format, unless it is the last
+NEXT = re.compile(rb'"?nextCursor(?:":"|,)([\w-]+)')  # ends a part of the export, in any format, unless it is the last
 
 
 @dataclass
 class Export:
-    """`early_bytes` is the most memory that the function had until EARLY was sent, `peak_bytes` in all."""
+    """The result. `early_bytes` is the peak of memory until EARLY bytes were sent, `peak_bytes` that of all."""
 
     seconds: float = 0.0
     size: int = 0
@@ -26,9 +26,9 @@ class Export:
 
 
 def export(port: int, key: str, pid: int, format_: str) -> Export:
-    """Reads an export to its end, piece after piece, and keeps none of it. Linux only.
+    """Reads an export to its end, part by part, without keeping it. Linux only.
 
-    Raises RuntimeError when it breaks off.
+    Raises RuntimeError if the export breaks off.
     """
     Path(f"/proc/{pid}/clear_refs").write_text(RESET_PEAK)
     done, begin, cursor = Export(), time.perf_counter(), b""
@@ -45,7 +45,7 @@ def export(port: int, key: str, pid: int, format_: str) -> Export:
 
 
 def _read(answer: http.client.HTTPResponse, done: Export, pid: int) -> bytes:
-    """The last bytes of a piece."""
+    """Reads one part. Returns its last bytes."""
     if answer.status != 200:
         raise RuntimeError(f"an export: {answer.status}")
     end = b""

@@ -1,4 +1,4 @@
-"""The invoices that are measured, and some of them to ask for."""
+"""Loads the invoices, and chooses the sample."""
 
 import time
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ RARE = ("status:disputed", "currency:SEK", f"supplier:supplier {rows.SUPPLIERS -
 
 
 def load_invoices(services: Services, count: int) -> None:
-    """Imports `count` invoices, a file after the other, unless that was done before."""
+    """Imports `count` invoices file by file, unless they are there already."""
     invoices, bucket = services.database["invoices"], services.settings.invoices_bucket
     setup.run(services, lambda line: None)
     if invoices.estimated_document_count() >= count:
@@ -40,16 +40,16 @@ def load_invoices(services: Services, count: int) -> None:
 
 
 def warm(invoices: Documents) -> None:
-    """Has the server read all of them through every index, so that they are in its memory as far as they fit."""
+    """Reads all invoices through every index, so that the server has them in memory as far as they fit."""
     for name, least in LEAST.items():
         invoices.count_documents({name: {"$gte": least}})
 
 
 def sample_of(invoices: Documents, size: int) -> list[Document]:
-    """Two thirds from all over, for an `_id` is a hash, and one third with something rare."""
+    """Two thirds are random, since an `_id` is a hash. One third has a rare value."""
     rare = size // 3
     found = list(invoices.find({"_id": {"$lt": ObjectId("00" + "f" * 22)}}, limit=size - rare))
     for number, entry in enumerate(RARE):
         some = (number + 1) * rare // len(RARE) - number * rare // len(RARE)
-        found += list(invoices.find({"lookups": entry}, limit=some)) if some else []  # a limit of 0 is none
+        found += list(invoices.find({"lookups": entry}, limit=some)) if some else []  # a limit of 0 means no limit
     return found

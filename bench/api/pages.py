@@ -1,4 +1,4 @@
-"""Pages of every combination of filters and sort, and a table of how long they took."""
+"""Measures pages of every combination of filters and sort, and makes a table of the times."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ Key = tuple[tuple[str, ...], str]
 
 @dataclass
 class Combination:
-    """The calls for first pages, and for pages that begin after some invoice of the list."""
+    """A combination, with the calls for first pages and for later pages."""
 
     filters: tuple[str, ...]  # in the order the API declares them
     sort: str  # empty: by default
@@ -30,7 +30,7 @@ class Combination:
 
     @property
     def family(self) -> str:
-        """Its filters without the dates, which stand beside all of them."""
+        """Its filters without the dates, which every combination can have."""
         names = [name for name in self.filters if not name.startswith("date")]
         return ", ".join(names) or ("dates" if self.filters else "none")
 
@@ -40,12 +40,12 @@ class Combination:
 
 
 def measure(caller: Caller, sample: Iterable[Document]) -> list[Combination]:
-    """A first page and one further inside, of every combination, for every invoice of the sample.
+    """Fetches a first and a later page of every combination, for every invoice of the sample.
 
     Raises RuntimeError for an answer that is not 200.
     """
     found: dict[Key, Combination] = {}
-    caller.get("/", {})  # the connections of the function
+    caller.get("/", {})  # opens the function's connections
     for invoice in sample:
         for query in served(values_of(invoice)):
             key = tuple(name for name in INVOICE_FILTERS if name in query), query.get("sort", "")
@@ -58,7 +58,7 @@ def measure(caller: Caller, sample: Iterable[Document]) -> list[Combination]:
 
 
 def table(combinations: list[Combination]) -> str:
-    """In Markdown: a line for each kind of filters, with the slowest of its combinations, and one for all."""
+    """A table in Markdown: a line for each set of filters, with its slowest combination, and a line for all."""
     lines = [COLUMNS, ("---", *["---:"] * (len(COLUMNS) - 2), "---")]
     for family in dict.fromkeys(each.family for each in combinations):
         lines.append(_line(family, [each for each in combinations if each.family == family]))

@@ -1,4 +1,4 @@
-"""Invoices as a firm has them: many at the end of a month, few large suppliers, rare currencies and statuses."""
+"""Makes invoices like a firm's: many at the end of a month, few large suppliers, rare currencies and statuses."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -14,7 +14,7 @@ STATUSES = {"paid": 0.80, "open": 0.15, "overdue": 0.049, "disputed": 0.001}
 
 
 def files(count: int, parts: int) -> Iterator[str]:
-    """CSV files with `count` invoices in all. The same every time."""
+    """CSV files with `count` invoices in total. Every call gives the same."""
     rows = _rows(count)
     for part in range(parts):
         size = count * (part + 1) // parts - count * part // parts
@@ -30,7 +30,7 @@ def _rows(count: int) -> Iterator[str]:
     numbers = [0] * SUPPLIERS
     currencies, statuses = (_drawn(random, parts, count) for parts in (CURRENCIES, STATUSES))
     for currency, status in zip(currencies, statuses, strict=True):
-        # The largest has seven invoices in a hundred, most of them one in ten thousand.
+        # The largest supplier has 7 % of the invoices, most suppliers 0.01 %.
         supplier = int(SUPPLIERS * random.random() ** 3)
         numbers[supplier] += 1
         day = random.choice(month_ends if random.random() < AT_MONTH_END else all_days)

@@ -1,1 +1,1 @@
-"""Measures the sender of notifications beside what a user would pick instead. `make bench-mail`."""
+"""Measures the sender of notifications beside its alternatives. `make bench-mail`."""

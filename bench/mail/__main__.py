@@ -43,7 +43,7 @@ COLUMNS = (
 
 
 def main() -> int:
-    """0, or 1 when messages of ours were lost, doubled or not recorded; slowness is never an error."""
+    """Returns 1 if messages of ours were lost, doubled or not recorded, else 0. Slowness is never an error."""
     parser = argparse.ArgumentParser(prog="python -m bench.mail", description=__doc__)
     parser.add_argument("--messages", type=int, default=MESSAGES, help="messages of each run")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="runs of each way; the median counts")
@@ -76,7 +76,7 @@ def main() -> int:
 
 def _contest(servers: BenchServers, place: Place, count: int, rounds: int) -> int:
     folder = place.folder
-    # With as many connections as nodemailer has in its one process, and django-post-office in its two.
+    # With the same number of connections as nodemailer in one process, and django-post-office in two.
     ours = [partial(Ours, servers, 1), partial(Ours, servers, 1, 2 * CONNECTIONS), partial(Ours, servers, 2)]
     ways: list[Callable[[], Way]] = [*ours]
     if script := nodemailer_script():
@@ -102,7 +102,7 @@ def _contest(servers: BenchServers, place: Place, count: int, rounds: int) -> in
 
 
 def _post_office(folder: Path, stack: contextlib.ExitStack) -> list[Callable[[], Way]]:
-    """django-post-office on each database that it can have here, with its own batches and with large ones."""
+    """django-post-office on each database that this machine has, with its default batches and with large ones."""
     python = post_office_python()
     if python is None:
         return []

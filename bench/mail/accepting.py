@@ -1,4 +1,4 @@
-"""How long the local stack takes to accept a message: POST with `Prefer: respond-async`, at a steady rate."""
+"""Measures how long the local stack takes to accept a message: POST with `Prefer: respond-async`, at a steady rate."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ LATE_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Accepted:
-    """`milliseconds` of each call, sorted, from when it was to be made; `refused` were not answered 202."""
+    """`milliseconds` of each call, sorted, from its planned start. `refused` counts the answers other than 202."""
 
     milliseconds: list[float]
     refused: int
@@ -32,7 +32,7 @@ class Accepted:
 
 
 def accept(folder: Path, per_second: int, seconds: int, *, fast: bool) -> Accepted:
-    """Makes the calls, whether or not those before are answered. `fast` takes BenchStack's MongoDB."""
+    """Makes each call at its planned time and waits for no earlier answer. `fast` takes BenchStack's MongoDB."""
     with (BenchStack if fast else Stack)(ROOT, folder) as stack:
         url = f"{stack.info['gateway']}/function/notifications"
         headers = {"Authorization": f"Bearer {stack.info['apiKey']}", "Prefer": "respond-async"}

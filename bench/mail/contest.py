@@ -1,4 +1,4 @@
-"""Runs one way: queues, starts its processes, has them begin at once, and looks at what came of it."""
+"""Runs one way: queues messages, starts its processes together, and checks the result."""
 
 import contextlib
 import json
@@ -17,9 +17,9 @@ from bench.processes import ROOT, WayError
 
 @dataclass(frozen=True)
 class Sent:
-    """What one run came to. `connections` are those of all processes. `seconds` are the wall clock's; of processor time
-    `processor_seconds` are those of all its processes, `database_seconds` those of its database's server, and
-    `sink_seconds` those of smtp-sink.
+    """The result of one run. `connections` counts those of all processes. `seconds` is wall time. The others are
+    processor time: `processor_seconds` of all its processes, `database_seconds` of its database server,
+    `sink_seconds` of smtp-sink.
     """
 
     name: str
@@ -40,22 +40,22 @@ class Sent:
 
     @property
     def microseconds(self) -> float:
-        """Processor time of one message."""
+        """Processor time per message, in the processes of the way."""
         return self.processor_seconds / self.messages * 1e6
 
     @property
     def database_microseconds(self) -> float:
-        """What its database's server used of it besides; 0 when it has none."""
+        """Processor time per message, in the server of its database; 0 without one."""
         return self.database_seconds / self.messages * 1e6
 
     @property
     def sink_microseconds(self) -> float:
-        """What smtp-sink used of it, which is the same work for all but for how it was asked."""
+        """Processor time per message, in smtp-sink: all ways cause nearly the same work there."""
         return self.sink_seconds / self.messages * 1e6
 
     @property
     def all_microseconds(self) -> float:
-        """Processor time of one message in all that had a part in it, which share the cores."""
+        """Processor time per message in all processes: they share the cores."""
         return self.microseconds + self.database_microseconds + self.sink_microseconds
 
     @property
@@ -68,14 +68,14 @@ Watch = Callable[[Sequence[int]], None]
 
 @dataclass(frozen=True)
 class Place:
-    """Where it happens: the command of smtp-sink, a folder for files."""
+    """The command of smtp-sink, and a folder for files."""
 
     sink: str
     folder: Path
 
 
 def send(way: Way, place: Place, count: int, watch: Watch | None = None) -> Sent:
-    """Blocks until all is sent. `watch` is given the processes' ids while they send. Raises WayError."""
+    """Blocks until all messages are sent. Calls `watch` with the process ids meanwhile. Raises WayError."""
     try:
         with Sink(place.sink, place.folder) as sink:
             children = way.queue(count, sink.port)
@@ -113,7 +113,7 @@ def _sent(way: Way, sink: Sink, children: Sequence[Child], place: Place, count: 
 
 
 def _processor_seconds(server: int | None) -> float:
-    """What a process and its children have used so far; 0 for none, and where there is no /proc."""
+    """Processor time of a process and its children so far; 0 without a process or without /proc."""
     ticks = 0
     for file in Path("/proc").glob("[0-9]*/stat") if server else ():
         with contextlib.suppress(OSError):  # it has ended

@@ -1,5 +1,5 @@
-"""django-post-office's own sending, in a Python that has it: `python -m bench.mail.django_post_office` with a task on
-stdin. It queues the messages, says `ready`, sends them at the next line, and prints what it used.
+"""Sends with django-post-office: `python -m bench.mail.django_post_office` with a task on stdin, in a Python that has
+it. It queues the messages, prints `ready`, sends them after the next line, and prints its usage.
 """
 
 import json
@@ -16,8 +16,8 @@ THREADS = 10
 
 
 def database(task: dict[str, Any]) -> dict[str, Any]:
-    """PostgreSQL on a socket, or SQLite as it is fastest with several processes: a write-ahead log that is not flushed
-    for each commit."""
+    """PostgreSQL on a socket, or SQLite in its fastest form for several processes: with a write-ahead log that is not
+    flushed at each commit."""
     if socket := task.get("postgres"):
         return {"ENGINE": "django.db.backends.postgresql", "NAME": task["database"], "USER": "bench", "HOST": socket}
     return {
@@ -55,7 +55,7 @@ def configure(task: dict[str, Any]) -> None:
 
 
 def queue(count: int) -> None:
-    """The messages as rows of its table."""
+    """Stores the messages as rows of its table."""
     from django.core.management import call_command
     from post_office import mail
 

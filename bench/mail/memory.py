@@ -1,4 +1,4 @@
-"""The sender's memory: while it drains a deep queue, and with large attachments."""
+"""Measures the sender's memory: while it drains a deep queue, and with large attachments."""
 
 import os
 import threading
@@ -12,11 +12,11 @@ from bench.servers import BenchServers
 from mailroom.notifications.message.attachments import LARGEST_ATTACHMENTS, Attach
 from mailroom.notifications.message.request import Send
 
-FILES = 5  # of one message, in all as large as is allowed
+FILES = 5  # of one message; their sum is the largest allowed
 
 
 def deep(servers: BenchServers, place: Place, count: int) -> tuple[Sent, list[tuple[int, int]]]:
-    """Drains `count` messages with one sender. Also tells its memory in bytes at some counts of recorded messages."""
+    """Drains `count` messages with one sender. Returns also its memory in bytes at some counts of sent messages."""
     way = Ours(servers, 1)
     done, readings = threading.Event(), list[tuple[int, int]]()
 
@@ -36,7 +36,7 @@ def deep(servers: BenchServers, place: Place, count: int) -> tuple[Sent, list[tu
 
 
 class Heavy(Ours):
-    """Messages that each have as many bytes of attachments as are allowed, with the connections of stack.yml."""
+    """Messages with the largest attachments allowed, sent over the connections of stack.yml."""
 
     def __init__(self, servers: BenchServers, message: Plain) -> None:
         super().__init__(servers, 1, connections=5)
@@ -54,7 +54,7 @@ class Heavy(Ours):
 
 
 def _resident(pid: int) -> int:
-    """Bytes; 0 when it has ended."""
+    """The resident memory in bytes; 0 if the process has ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:

@@ -13,7 +13,7 @@ _ROW = '<tr><td style="padding: 4px 8px">Item {n}</td><td align="right">{n}9.90 
 
 @dataclass(frozen=True)
 class Plain:
-    """One message before any way has made it its own."""
+    """A message, before a way turns it into its own form."""
 
     to: str
     subject: str
@@ -22,7 +22,7 @@ class Plain:
 
 
 def messages(count: int) -> Iterator[Plain]:
-    """So many, each to another recipient."""
+    """`count` messages, each to a different recipient."""
     rows = "".join(_ROW.format(n=n) for n in range(1, 13))
     for number in range(count):
         greeting = f"Dear customer {number},"
@@ -35,6 +35,6 @@ def messages(count: int) -> Iterator[Plain]:
 
 
 def write(file: Path, count: int) -> None:
-    """One JSON object a line, for ways that are not Python."""
+    """Writes one JSON object per line, for ways that are not in Python."""
     with file.open("w", encoding="utf-8") as stream:
         stream.writelines(dumps(asdict(each)) + "\n" for each in messages(count))

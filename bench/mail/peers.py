@@ -1,4 +1,4 @@
-"""Installs what the sender is measured beside, once per user, at the versions that are pinned here."""
+"""Installs the alternatives to our sender, once per user, at the versions pinned here."""
 
 import contextlib
 import shutil

@@ -14,12 +14,12 @@ from bench.processes import WayError
 # Debian keeps them off the PATH. The newest comes last.
 FOLDERS = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), key=lambda each: float(each.split("/")[4]))
 
-# As it comes, but for commits: they are not flushed one by one, as nothing else here is.
+# The default configuration, except that commits are not flushed one by one: nothing else here is.
 OPTIONS = "-c listen_addresses='' -c synchronous_commit=off"
 
 
 def binaries() -> Path | None:
-    """The folder of initdb and pg_ctl, if they are here."""
+    """The folder of initdb and pg_ctl, if this machine has them."""
     for path in (*reversed(FOLDERS), os.environ.get("PATH", "")):
         if found := shutil.which("pg_ctl", path=path):
             return Path(found).resolve().parent
@@ -27,7 +27,7 @@ def binaries() -> Path | None:
 
 
 class Postgres:
-    """One server from `with` to its end. As root it runs as `nobody`, since PostgreSQL refuses root."""
+    """A server within `with`. Started by root it runs as `nobody`, since PostgreSQL refuses root."""
 
     def __init__(self, folder: Path) -> None:
         self._binaries = folder
@@ -54,11 +54,11 @@ class Postgres:
 
     @property
     def pid(self) -> int:
-        """The process that has a process for each connection."""
+        """The id of the main process, which starts a process for each connection."""
         return int((Path(self.socket) / "data" / "postmaster.pid").read_text().splitlines()[0])
 
     def sql(self, database: str, statement: str) -> str:
-        """What psql prints of the statement's answer. Raises WayError."""
+        """Runs a statement. Returns the output of psql. Raises WayError."""
         command = (str(self._binaries / "psql"), "-h", self.socket, "-U", "bench", "-d", database, "-Atqc", statement)
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

@@ -1,5 +1,5 @@
-"""One sender of ours, in a process of its own: it says `ready`, drains the outbox at the next line of its input, and
-prints what it used. Settings come from the environment.
+"""Runs our sender in its own process. It prints `ready`, drains the outbox after the next line of its input, and
+prints its usage. Settings come from the environment.
 """
 
 import gc
@@ -16,7 +16,7 @@ def main() -> None:
     services = Services.from_environment()
     worker = working.create_worker(services)
     services.database.command("ping")
-    gc.freeze()  # as the runtime of the function does
+    gc.freeze()  # as the function's runtime does
 
     def drain() -> int:
         answer = worker()

@@ -1,4 +1,4 @@
-"""Debian's smtp-sink: takes mail as fast as it comes, and counts it."""
+"""Runs Debian's smtp-sink, which accepts mail at full speed and counts it."""
 
 import os
 import pwd
@@ -19,12 +19,12 @@ ADVICE = (
 
 
 def binary() -> str | None:
-    """Where smtp-sink is, if it is here."""
+    """The path of smtp-sink, if this machine has it."""
     return shutil.which("smtp-sink", path=os.pathsep.join([os.environ.get("PATH", ""), *PLACES]))
 
 
 class Sink:
-    """One smtp-sink on a port of its own, from `with` to its end. It announces PIPELINING, as relays do."""
+    """An smtp-sink on its own port, within `with`. It announces PIPELINING, as relays do."""
 
     def __init__(self, command: str, folder: Path) -> None:
         self._command = command
@@ -33,7 +33,7 @@ class Sink:
             self.port: int = probe.getsockname()[1]
 
     def __enter__(self) -> Self:
-        user = ("-u", "nobody") if os.geteuid() == 0 else ()  # as root it insists on another user
+        user = ("-u", "nobody") if os.geteuid() == 0 else ()  # run by root, it requires another user
         if user:
             pwd.getpwnam("nobody")
         with self._counters.open("wb") as output:
@@ -59,7 +59,7 @@ class Sink:
 
     @property
     def delivered(self) -> int:
-        """Messages it has taken so far: the last of the counters that it keeps writing."""
+        """The number of messages so far: the last counter that it printed."""
         with self._counters.open("rb") as stream:
             stream.seek(max(0, self._counters.stat().st_size - 200))
             counted = [part for part in stream.read().split(b"\r") if b"mesg=" in part and part.strip()]

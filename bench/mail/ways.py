@@ -1,4 +1,4 @@
-"""The ways to send what is queued: ours, django-post-office, nodemailer's pool."""
+"""The ways to send queued messages: ours, django-post-office, nodemailer's pool."""
 
 import json
 import sqlite3
@@ -25,14 +25,14 @@ from mailroom.platform.server_clock import ServerClock
 from mailroom.services import Services
 
 CONNECTIONS = 10
-MOST_IN_A_BATCH = 100  # as the API takes them
+MOST_IN_A_BATCH = 100  # the largest list that the API accepts
 
-_DATABASE = "bench_mail"  # of PostgreSQL, which takes no hyphen
+_DATABASE = "bench_mail"  # the database in PostgreSQL, whose names have no hyphen
 
 
 @dataclass(frozen=True)
 class Child:
-    """A process to start: its first line of input, if it wants one, and its environment."""
+    """A process to start, with its environment and, if it wants one, its first line of input."""
 
     command: tuple[str, ...]
     environment: Mapping[str, str]
@@ -40,8 +40,8 @@ class Child:
 
 
 class Way(Protocol):
-    """`name`, `processes` and their `connections` go into the table; `server` is the process of its database, if it has
-    one of its own.
+    """A way to send. `name`, `processes` and `connections` go into the table. `server` is the process of its own
+    database server, if it has one.
     """
 
     name: str
@@ -50,17 +50,17 @@ class Way(Protocol):
     server: int | None
 
     def queue(self, count: int, port: int) -> list[Child]:
-        """Queues `count` messages for an SMTP server on that port, and tells which processes send them."""
+        """Queues `count` messages for an SMTP server on that port. Returns the processes that send them."""
 
     def recorded(self) -> int:
-        """How many are recorded as sent."""
+        """The number of messages recorded as sent."""
 
     def close(self) -> None:
-        """Forgets them."""
+        """Removes the messages."""
 
 
 class Ours:
-    """The project's sender, with messages accepted by its own store."""
+    """Our sender, with messages in our outbox."""
 
     def __init__(self, servers: BenchServers, processes: int, connections: int = CONNECTIONS) -> None:
         self.name = "**Mailroom**"
@@ -80,7 +80,7 @@ class Ours:
         return [Child((sys.executable, "-m", "bench.mail.sending"), environment)] * self.processes
 
     def accept(self, sends: Iterator[Send]) -> None:
-        """What the function `notifications` does with what it is sent, without HTTP."""
+        """Accepts messages as the function `notifications` does, without HTTP."""
         clock = ServerClock(self.services.database)
         sender = addresses.sender(f"Mailroom <{SENDER}>")
         submissions = Submissions(self.services.database["notifications"], clock, sender)
@@ -89,7 +89,7 @@ class Ours:
             submissions.accept(some, "bench", answered=True)
 
     def recorded(self) -> int:
-        """With the relay's answer in the attempt's transcript."""
+        """Counts only messages whose attempt holds the relay's answer."""
         done = {"state": "sent", "attempts": {"$elemMatch": {"outcome": "sent", "steps.code": 250}}}
         return self.services.database["notifications"].count_documents(done)
 
@@ -99,9 +99,7 @@ class Ours:
 
 
 class PostOffice:
-    """`send_queued_mail` on a SQLite file, or PostgreSQL. For each `batch` it starts its processes and connections
-    anew.
-    """
+    """`send_queued_mail` on a SQLite file or PostgreSQL. It starts new processes and connections for each `batch`."""
 
     USUAL_BATCH = 100  # its default
     connections = THREADS
@@ -142,7 +140,7 @@ class PostOffice:
 
 
 class Nodemailer:
-    """Its pool, with one document in MongoDB for each message. With `insert` the inserts are measured too."""
+    """nodemailer's pool, with a document in MongoDB for each message. `insert` measures the inserts too."""
 
     processes, connections = 1, CONNECTIONS
 
@@ -184,5 +182,5 @@ class Nodemailer:
 
 
 def first_line(child: Child) -> str:
-    """What a process is given before it says `ready`."""
+    """The task of a process, which it reads before it prints `ready`."""
     return json.dumps(dict(child.task)) + "\n" if child.task else ""

@@ -1,11 +1,11 @@
-"""The ways to import a file. Each module has `prepare(task)`, which answers the work to be measured."""
+"""The ways to import a file. Each module has `prepare(task)`, which returns the work to measure."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is imported: a file on this machine, which is also the object `key`, into the collection `invoices`."""
+    """A file on this machine, which is also the object `key`, to import into the collection `invoices`."""
 
     file: str
     rows: int

@@ -1,4 +1,4 @@
-"""What every other way is compared with: reading the file with csv.reader, and nothing else."""
+"""The base of comparison: reads the file with csv.reader, and does nothing else."""
 
 import csv
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What most people write: csv.DictReader, types, insert_many. No checks, and a second run stores everything twice."""
+"""The usual script: csv.DictReader, types, insert_many. It checks nothing, and a second run stores everything twice."""
 
 import csv
 from collections.abc import Callable
@@ -32,6 +32,6 @@ def prepare(task: Task) -> Callable[[], int]:
 
 
 def typed(row: dict[str, str]) -> dict[str, Any]:
-    """The row with its date and its amounts as MongoDB keeps them."""
+    """The row with its date and amounts in MongoDB's types."""
     amounts = {name: Decimal128(row[name]) for name in AMOUNTS}
     return row | amounts | {"invoiceDate": datetime.fromisoformat(row["invoiceDate"])}

@@ -1,4 +1,4 @@
-"""One write per row, as the original system did. No checks."""
+"""Writes row by row, as the original system did. No checks."""
 
 import csv
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The function invoice-importer: reads from MinIO, checks every row, knows what it has imported before."""
+"""The function invoice-importer: reads from MinIO, checks every row, and imports no invoice twice."""
 
 import sys
 import time
@@ -11,14 +11,14 @@ from mailroom.invoices import worker as working
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.services import Services
 
-# As the schedule does it: a server that did not answer for a while leaves an import to be gone on with. So many calls
-# in a row may bring nothing.
+# Calls the importer again, as the schedule does, if a server did not answer for a while. Gives up after this many calls
+# in a row without progress.
 MOST_CALLS, CALLED_AGAIN_SECONDS = 5, 2.0
 UNFINISHED = ("pending", "running")
 
 
 def submitted(task: Task) -> tuple[Services, ObjectId]:
-    """A process like the function's, and the job of the task, which is there already when the work begins."""
+    """The services of the function, and the job of the task, stored before the work begins."""
     sys.modules.setdefault("numpy", None)  # type: ignore[arg-type]  # pyarrow loads it if it can; the image has none
     services = Services.from_environment()
     version = services.objects.find(services.settings.invoices_bucket, task.key)

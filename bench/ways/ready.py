@@ -1,4 +1,4 @@
-"""The limit: our documents, made beforehand, inserted over one connection. Nobody can be faster with this server."""
+"""The limit: inserts our documents, made beforehand, over one connection. No way can be faster with this server."""
 
 import tempfile
 from collections.abc import Callable, Iterator

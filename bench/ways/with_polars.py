@@ -1,4 +1,4 @@
-"""polars reads and types, pymongoarrow writes. No checks."""
+"""polars reads and converts, pymongoarrow writes. No checks."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""One of several workers on one file: called again, as kicks and schedules do, until the import has ended."""
+"""One of several workers on one file. It is called again until the import has ended, as kicks and schedules do."""
 
 import time
 from collections.abc import Callable
