@@ -79,7 +79,9 @@ def allowed(act: Callable[[], Any]) -> bool:
     return True
 
 
-def test_in_mongodb(database: Database[Any], function: str, checks_collections: bool):
+def test_each_mongodb_user_can_do_its_work_and_nothing_else(
+    database: Database[Any], function: str, checks_collections: bool
+):
     rights = MONGODB[function]
     anywhere = {action for actions in rights.values() for action in actions}
     for name in collections():
@@ -90,7 +92,7 @@ def test_in_mongodb(database: Database[Any], function: str, checks_collections: 
         assert not allowed(lambda: beyond(database)), name  # noqa: B023
 
 
-def test_mongodb_asks_who_calls(stack: Stack):
+def test_mongodb_refuses_calls_without_a_user(stack: Stack):
     with MongoClient[Any](f"mongodb://127.0.0.1:{stack.ports['mongo']}/?directConnection=true") as stranger:
         assert not allowed(lambda: stranger["mailroom"]["invoices"].find_one())
 
@@ -104,7 +106,7 @@ USERS = {  # bucket: what the user may do there
 
 
 @pytest.mark.parametrize("user", USERS)
-def test_in_the_object_store(stack: Stack, user: str):
+def test_each_s3_user_can_do_its_work_and_nothing_else(stack: Stack, user: str):
     def client(access: str, secret_key: str) -> Minio:
         return Minio(urlsplit(stack.info["minio"]["endpoint"]).netloc, access, secret_key, secure=False)
 

@@ -18,7 +18,7 @@ LEAST_KILLS = 50
 LONGEST_LIFE_SECONDS = 0.35
 
 
-def test_kill_at_every_batch_boundary(make_world: Callable[[int], World]):
+def test_a_kill_at_any_batch_boundary_changes_no_result(make_world: Callable[[int], World]):
     world = make_world(80)
     world.again()
     deaths = 0
@@ -35,7 +35,7 @@ def test_kill_at_every_batch_boundary(make_world: Callable[[int], World]):
 
 
 @pytest.mark.parametrize("place", ["claimed", "rejects file written", "finished"])
-def test_kill_at_the_beginning_and_at_the_end(make_world: Callable[[int], World], place: str):
+def test_a_kill_at_the_beginning_or_the_end_changes_no_result(make_world: Callable[[int], World], place: str):
     world = make_world(30)
     world.again()
 
@@ -47,7 +47,7 @@ def test_kill_at_the_beginning_and_at_the_end(make_world: Callable[[int], World]
     world.check()
 
 
-def test_a_kill_behind_the_end_loses_no_mail_about_it(make_world: Callable[[int], World]):
+def test_a_kill_after_the_end_loses_no_mail_about_it(make_world: Callable[[int], World]):
     world = make_world(30)
     world.again()
 
@@ -63,7 +63,7 @@ def test_a_kill_behind_the_end_loses_no_mail_about_it(make_world: Callable[[int]
 
 
 @pytest.mark.slow
-def test_kills_at_random_moments(make_world: Callable[[int], World]):
+def test_kills_at_random_moments_change_no_result(make_world: Callable[[int], World]):
     seed = int(os.environ.get("MAILROOM_SEED", time.time_ns() % 1_000_000))
     print(f"MAILROOM_SEED={seed}")
     moments = random.Random(seed)

@@ -48,7 +48,7 @@ def _with_secret(settings: Settings, folder: Path, name: str, value: str) -> Set
     return replace(settings, secrets_dir=folder)
 
 
-def test_connections_to_mongodb_cut_in_mid_batch(make_world: Callable[[int], World], tmp_path: Path):
+def test_connections_to_mongodb_cut_in_mid_batch_change_no_result(make_world: Callable[[int], World], tmp_path: Path):
     world = make_world(300)
     world.again()
     uri = urlsplit((world.settings.secrets_dir / world.settings.mongodb_secret).read_text().strip())
@@ -67,7 +67,9 @@ def test_connections_to_mongodb_cut_in_mid_batch(make_world: Callable[[int], Wor
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_connections_to_the_object_store_cut_in_mid_batch(make_world: Callable[..., World], compressed: bool):
+def test_connections_to_the_object_store_cut_in_mid_batch_change_no_result(
+    make_world: Callable[..., World], compressed: bool
+):
     world = make_world(900, compressed=compressed)
     world.again()
     endpoint = urlsplit(world.settings.s3_endpoint)

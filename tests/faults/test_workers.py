@@ -25,7 +25,7 @@ LEAST_KILLS = 20
 LONGEST_LIFE_SECONDS = 0.7
 
 
-def test_two_workers_at_once_end_as_one(make_world: Callable[..., World]):
+def test_two_workers_at_once_give_the_result_of_one(make_world: Callable[..., World]):
     world = make_world(200)
     world.again()
     first = world.start(Fault("checkpointed", signal.SIGSTOP))
@@ -41,7 +41,7 @@ def test_two_workers_at_once_end_as_one(make_world: Callable[..., World]):
 
 @pytest.mark.parametrize("place", WRITING)
 @pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP])
-def test_one_of_two_dies_or_stands_still_in_mid_chunk(
+def test_a_chunk_of_a_worker_that_died_or_paused_is_finished_by_the_other(
     make_world: Callable[..., World], place: str, fault: signal.Signals
 ):
     world = make_world(80)
@@ -59,7 +59,7 @@ def test_one_of_two_dies_or_stands_still_in_mid_chunk(
 
 
 @pytest.mark.slow
-def test_workers_killed_and_stopped_at_random(make_world: Callable[..., World]):
+def test_workers_killed_and_paused_at_random_give_the_result_of_one(make_world: Callable[..., World]):
     seed = int(os.environ.get("MAILROOM_SEED", time.time_ns() % 1_000_000))
     print(f"MAILROOM_SEED={seed}")
     moments = random.Random(seed)
@@ -90,7 +90,7 @@ def test_workers_killed_and_stopped_at_random(make_world: Callable[..., World]):
         world.check()
 
 
-def test_others_write_while_one_stands_still(make_world: Callable[..., World]):
+def test_other_workers_write_while_one_is_paused(make_world: Callable[..., World]):
     world = make_world(30, lease_seconds=30.0)
     body = csv(*(line(f"alone-{n}") for n in range(60)))
     import_id = world.bucket.submit("alone.csv", body)

@@ -43,7 +43,7 @@ def test_a_new_connection_string_is_used_at_once(services: Services, impatient: 
     running.close()
 
 
-def test_one_that_cannot_be_used_stops_nothing_and_is_not_told(
+def test_an_unusable_connection_string_stops_nothing_and_is_not_logged(
     services: Services, impatient: None, caplog: pytest.LogCaptureFixture
 ):
     key = services.keys.create("test", ["invoices:read"]).text
@@ -62,7 +62,7 @@ def test_one_that_cannot_be_used_stops_nothing_and_is_not_told(
 
 # pragma: allowlist nextline secret
 @pytest.mark.parametrize("uri", ["hush-hush", "mongodb://user:hush/hush@host", "mongodb://u:hush@h:99x/?hush"])
-def test_what_is_no_connection_string_is_refused_without_its_words(uri: str):
+def test_an_invalid_connection_string_is_refused_without_repeating_it(uri: str):
     with pytest.raises(InvalidSetting) as caught:
         mongo.connect(uri, "any", 1.0)
     assert "hush" not in str(caught.value)

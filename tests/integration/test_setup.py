@@ -24,7 +24,7 @@ def write(services: Services, name: str, value: str) -> None:
     (services.settings.secrets_dir / name).write_text(value)
 
 
-def test_it_runs_again_and_changes_nothing(services: Services) -> None:
+def test_a_second_run_changes_nothing(services: Services) -> None:
     assert run(services) == run(services)
 
 
@@ -36,7 +36,7 @@ def test_a_missing_secret_is_named(services: Services, make_services: Make, name
         run(again)
 
 
-def test_mongodb_that_does_not_answer_is_named(services: Services, make_services: Make) -> None:
+def test_a_mongodb_that_does_not_answer_is_named(services: Services, make_services: Make) -> None:
     again = make_services(mongodb_timeout_seconds=1.0)
     port = free_port()
     address = f"somebody:private@127.0.0.1:{port}"
@@ -47,7 +47,7 @@ def test_mongodb_that_does_not_answer_is_named(services: Services, make_services
     assert "Topology" not in str(raised.value)
 
 
-def test_a_connection_string_that_is_none_is_named(services: Services, make_services: Make) -> None:
+def test_an_invalid_connection_string_is_named(services: Services, make_services: Make) -> None:
     again = make_services()
     write(services, "mailroom-mongodb-uri", "mongodb://somebody:pri/vate@mongo.example.com/")
     with pytest.raises(InvalidSetting, match="the connection string of MongoDB") as raised:
@@ -69,7 +69,7 @@ def test_wrong_credentials_are_named(make_services: Make, name: str) -> None:
         run(services)
 
 
-def test_a_webhook_target_that_is_not_there_is_named(make_services: Make) -> None:
+def test_a_missing_webhook_target_is_named(make_services: Make) -> None:
     services = make_services(webhook_arn="arn:minio:sqs::OTHER:webhook")
     with pytest.raises(setup.SetupFailed, match=r"arn:minio:sqs::OTHER:webhook.*MINIO_NOTIFY_WEBHOOK_ENABLE"):
         run(services)

@@ -56,7 +56,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "secrets"
 
 
-def test_secrets_that_were_made_are_all_that_is_needed(folder: Path) -> None:
+def test_with_the_generated_secrets_nothing_is_missing(folder: Path) -> None:
     assert not checks.secrets(folder).fix
 
 
@@ -78,7 +78,7 @@ def test_a_gateway_that_does_not_answer_is_named() -> None:
     assert "GATEWAY" in finding.fix
 
 
-def test_something_else_is_no_gateway(addresses: Addresses) -> None:
+def test_another_server_is_no_gateway(addresses: Addresses) -> None:
     finding = checks.gateway(addresses.s3_endpoint)
     assert "and not 401" in finding.text
     assert "no gateway of Mailroom" in finding.fix

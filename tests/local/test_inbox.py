@@ -119,6 +119,6 @@ def test_a_strange_message_does_no_harm(inbox: Inbox, raw: bytes) -> None:
 @pytest.mark.parametrize(
     "path", ["/messages/nope", "/messages/..%2f..%2fetc%2fpasswd", "/read/nope", "/messages/x.eml"]
 )
-def test_what_is_not_there_is_not_found(inbox: Inbox, path: str) -> None:
+def test_an_unknown_message_is_404(inbox: Inbox, path: str) -> None:
     with pytest.raises(urllib.error.HTTPError, match="404"):
         inbox.get(path)

@@ -94,14 +94,14 @@ def test_a_given_call_id_is_kept(router: Router) -> None:
     assert [value for name, value in told["headers"] if name.lower() == "x-call-id"] == ["mine"]
 
 
-def test_streams(router: Router) -> None:
+def test_an_answer_is_streamed_as_it_comes(router: Router) -> None:
     _, _, content = router.call("POST", "/function/invoices", iter([b"one ", b"two"]))
     assert json.loads(content)["body"] == "one two"
     assert router.call("GET", "/function/invoices/../big")[0] == 200
     assert len(router.call("GET", "/function/invoices/big")[2]) == 300_000
 
 
-def test_unknown_and_down(router: Router) -> None:
+def test_an_unknown_function_is_404_and_a_stopped_one_503(router: Router) -> None:
     assert router.call("GET", "/function/nope")[0] == 404
     assert router.call("GET", "/elsewhere")[0] == 404
     started = time.monotonic()
@@ -129,7 +129,7 @@ def test_a_call_goes_on_when_its_caller_hangs_up_as_a_kicker_does(router: Router
     eventually(lambda: "POST /slow kick\n" in router.made())
 
 
-def test_the_schedule_is_kept(router: Router) -> None:
+def test_functions_are_called_on_schedule(router: Router) -> None:
     eventually(lambda: router.made().count("POST / \n") >= 2)
     eventually(lambda: '"message": "schedule"' in (router.folder / "router.log").read_text())
     lines = (router.folder / "router.log").read_text().splitlines()
@@ -137,7 +137,7 @@ def test_the_schedule_is_kept(router: Router) -> None:
     assert (line["function"], line["status"]) == ("invoices", 200)
 
 
-def test_the_next_minute() -> None:
+def test_the_next_time_of_a_schedule_is_the_next_minute() -> None:
     now = datetime(2026, 1, 31, 23, 59, 30, tzinfo=UTC)
     assert 30 <= _seconds_to_next("* * * * *", now) < 30.1
     assert 30 <= _seconds_to_next("0 0 1 * *", now) < 30.1

@@ -37,7 +37,7 @@ def told(stack: Stack, name: str = "invoices") -> Any:
     return get(f"{stack.info['gateway']}/function/{name}")
 
 
-def test_a_stack(running: Stack, root: Path, tmp_path: Path) -> None:
+def test_a_stack_serves_its_functions_and_ends_without_a_trace(running: Stack, root: Path, tmp_path: Path) -> None:
     info = running.info
 
     # a function gets its own settings and secrets, and nothing of ours

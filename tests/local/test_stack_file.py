@@ -21,7 +21,7 @@ from tests.support.processes import ROOT
         ("${NOPE:-Mailroom <mailroom@localhost>}", "Mailroom <mailroom@localhost>"),
     ],
 )
-def test_substitution(text: str, expected: str) -> None:
+def test_variables_are_substituted_as_by_faas_cli(text: str, expected: str) -> None:
     assert substitute(text, {"SET": "s", "EMPTY": ""}) == expected
 
 
@@ -31,7 +31,7 @@ def test_what_cannot_be_substituted_is_an_error(text: str) -> None:
         substitute(text, {"SET": "s"})
 
 
-def test_our_own_stack() -> None:
+def test_our_own_stack_file_is_read() -> None:
     functions = {entry.name: entry for entry in read_stack(ROOT / "stack.yml", {"IMPORT_LEASE_SECONDS": "2"})}
 
     importer = functions["invoice-importer"]

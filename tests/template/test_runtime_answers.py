@@ -132,20 +132,20 @@ def in_flask(shared_functions):
         ("/response", 418, "text/plain; charset=utf-8", b"teapot"),
     ],
 )
-def test_results(function, path, status, kind, body):
+def test_each_kind_of_result_gives_its_answer(function, path, status, kind, body):
     answer = function.call(path)
     assert (answer.status, answer.headers["Content-Type"], answer.body.rstrip(b"\n")) == (status, kind, body)
     assert "Server" not in answer.headers
 
 
-def test_headers_of_results(function):
+def test_headers_of_a_result_are_sent(function):
     assert function.call("/envelope-list").headers["X-A"] == "b"
     assert function.call("/tuple3").headers["X-A"] == "b"
     assert function.call("/response").headers["X-Tea"] == "yes"
     assert function.call("/pairs").headers.get_all("Set-Cookie") == ["a=1", "b=2"]
 
 
-def test_no_content(function):
+def test_a_204_has_no_body(function):
     answer = function.call("/envelope-none")
     assert (answer.status, answer.body, answer.headers["Content-Length"]) == (204, b"", None)
 
@@ -166,7 +166,7 @@ def test_what_flask_offers_works_in_a_handler(in_flask):
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST", "PATCH", "DELETE", "OPTIONS", "PURGE"])
-def test_event(function, method):
+def test_an_event_holds_the_request(function, method):
     headers = {"X-Test": "yes", "Content-Type": "application/x-www-form-urlencoded"}
     answer = function.call("/deep//path/%C3%BC?a=1&a=2", method, b"a=\xff\x00", headers).json()
     assert answer | {"callId": ""} == {
@@ -196,7 +196,7 @@ def test_head_has_no_body(function):
         ({}, None),
     ],
 )
-def test_call_id(function, headers, expected):
+def test_a_call_keeps_or_gets_an_id(function, headers, expected):
     answer = function.call("/id", headers=headers)
     call_id = answer.json()["callId"]
     assert answer.headers["X-Call-Id"] == call_id
@@ -220,7 +220,7 @@ def test_a_failing_handler_is_a_500_and_a_log_line(function, path):
     assert function.access(path)["status"] == 500
 
 
-def test_a_header_that_is_the_servers_is_a_500(function):
+def test_a_handler_that_sets_a_header_of_the_server_is_a_500(function):
     answer = function.call("/hop-by-hop")
     assert (answer.status, answer.json()["code"]) == (500, "internal")
 
@@ -235,7 +235,7 @@ def test_a_stream_that_fails_midway_is_seen_as_cut(function):
 
 @pytest.mark.parametrize("size", [1001, 1900])
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_too_large(function, size, chunked):
+def test_a_body_that_is_too_large_is_413(function, size, chunked):
     connection = function.connect()
     body = iter([b"x" * 1000, b"x" * (size - 1000)]) if chunked else b"x" * size
     connection.request("POST", "/echo", body, encode_chunked=chunked, headers={})
@@ -271,7 +271,7 @@ def test_a_chunked_body_without_end_is_cut_off(function):
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's /proc")
-def test_what_lies_in_temporary_files_is_bounded(functions):
+def test_temporary_files_are_bounded(functions):
     limit = 1_000_000
     function = functions.start(HANDLER, MAX_BODY_BYTES=str(limit))
 
@@ -309,6 +309,6 @@ def test_a_chunked_body_arrives_whole(function):
     assert answer.json()["body"] == "ab" + "c" * 998
 
 
-def test_what_is_no_request_is_refused(function):
+def test_a_malformed_request_is_refused(function):
     answer = function.call("/echo", "POST", headers={"Content-Length": "-1"})
     assert (answer.status, answer.headers["Connection"]) == (400, "close")

@@ -48,7 +48,7 @@ def lines(function, path):
     return [line for line in function.lines if line["callId"] == call_id and line["logger"] != "access"]
 
 
-def test_a_line(function):
+def test_a_log_line_is_json_with_the_call_id(function):
     [line] = lines(function, "/extra")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
     assert line | {"time": "", "bytes": 0} == {
@@ -63,7 +63,7 @@ def test_a_line(function):
     }
 
 
-def test_an_access_line(function):
+def test_each_call_leaves_an_access_line(function):
     function.call("/deep/path%20x?key=hidden-query", "POST", b"hidden-body", {"Authorization": "hidden-header"})
     line = function.access("/deep/path x")
     assert (line["method"], line["status"], line["level"]) == ("POST", 200, "info")
@@ -72,11 +72,11 @@ def test_an_access_line(function):
     assert "hidden" not in str(function.lines)
 
 
-def test_line_breaks_stay_inside(function):
+def test_a_text_with_line_breaks_stays_one_line(function):
     assert [line["message"] for line in lines(function, "/two-lines")] == ["one\ntwo"]
 
 
-def test_what_json_has_no_word_for(function):
+def test_values_unknown_to_json_are_logged_as_text(function):
     [line] = lines(function, "/odd")
     assert (line["nan"], line["keys"], line["silent"]) == ("nan", "{(1, 2): 3}", "<Silent>")
 
@@ -95,13 +95,13 @@ def test_long_lines_are_cut(function):
     assert line["exception"].endswith("the end")
 
 
-def test_warnings_and_threads_that_die(function):
+def test_warnings_and_uncaught_exceptions_of_threads_are_logged(function):
     assert "careful" in lines(function, "/warning")[0]["message"]
     function.call("/thread")
     function.wait_line(lambda line: "ZeroDivisionError" in line.get("exception", ""))
 
 
-def test_log_level(functions, function):
+def test_log_level_hides_lower_lines(functions, function):
     assert lines(function, "/debug") == []
     detailed = functions.start(HANDLER, LOG_LEVEL="debug")
     assert [line["message"] for line in lines(detailed, "/debug")] == ["detail"]

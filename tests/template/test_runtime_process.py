@@ -47,7 +47,7 @@ def closed(function):
     return file.read_text() if file.exists() else ""
 
 
-def test_package_relative_imports_and_shared_code(functions, tmp_path):
+def test_a_function_may_use_relative_imports_and_shared_code(functions, tmp_path):
     folder = tmp_path / "invoice-events"
     (folder / "shared_code").mkdir(parents=True)
     (folder / "shared_code" / "__init__.py").write_text("NAME = 'shared'")
@@ -60,14 +60,14 @@ def test_package_relative_imports_and_shared_code(functions, tmp_path):
     assert function.call("/").json() == ["function.handler", "sibling", "shared"]
 
 
-def test_package_with_init(functions, tmp_path):
+def test_a_function_may_be_a_package_with_init(functions, tmp_path):
     (tmp_path / "f").mkdir()
     (tmp_path / "f" / "__init__.py").write_text("VALUE = 7")
     function = functions.start("from . import VALUE\ndef handle(event, context): return [VALUE]\n", name="f")
     assert function.call("/").json() == [7]
 
 
-def test_what_a_function_starts_with_is_not_looked_through_for_garbage_during_calls(functions):
+def test_objects_from_the_start_are_frozen_for_the_garbage_collector(functions):
     function = functions.start(
         "import gc\nKEPT = [[number] for number in range(100_000)]\n"
         "def handle(event, context): return [len(gc.get_objects()), gc.get_freeze_count()]\n"
@@ -90,7 +90,7 @@ def test_what_a_function_starts_with_is_not_looked_through_for_garbage_during_ca
         ("def handle(e, c): pass", {"FUNCTION_DIR": "/nonexistent"}, "There is no handler.py"),
     ],
 )
-def test_what_can_not_start_says_why_in_one_line(functions, source, environ, reason):
+def test_a_function_that_cannot_start_says_why_in_one_line(functions, source, environ, reason):
     function = functions.spawn(source, **environ)
     assert function.exit_code() == 1
     line = function.wait_line(lambda line: line["level"] == "critical")
@@ -128,12 +128,12 @@ def test_the_watchdog_is_told_once_the_port_is_open(functions, tmp_path):
     assert function.call("/").body == b"done"
 
 
-def test_without_being_asked_no_lock_is_made(functions, tmp_path):
+def test_no_lock_file_is_made_when_it_is_suppressed(functions, tmp_path):
     functions.start("def handle(event, context): return 'done'\n", TMPDIR=str(tmp_path))
     assert not (tmp_path / ".lock").exists()
 
 
-def test_health_and_readiness(functions):
+def test_readiness_ends_with_the_drain_and_health_does_not(functions):
     function = functions.start(
         "state = {'ready': True}\ndef handle(event, context):\n    state['ready'] = event.body.decode()\n"
         "def ready():\n    if state['ready'] == 'raise': raise ConnectionError('no database')\n"
@@ -147,7 +147,7 @@ def test_health_and_readiness(functions):
     function.wait_line(lambda line: line["message"] == "not ready" and "no database" in line["exception"])
 
 
-def test_idle_process_ends_after_the_quiet_time(functions):
+def test_an_idle_process_ends_after_the_quiet_time(functions):
     function = functions.start(SLOW, healthcheck_interval="300ms")
     began = time.monotonic()
     function.signal()
@@ -303,7 +303,7 @@ def test_a_stream_waits_for_its_reader(functions):
         assert function.call("/").json()[0] < 110  # of 100 kB, nearly all of them in the kernel
 
 
-def test_threads_are_a_setting(functions):
+def test_a_setting_limits_the_threads(functions):
     function = functions.start(SLOW, THREADS="2")
     with concurrent.futures.ThreadPoolExecutor() as pool:
         calls = [pool.submit(function.call, "/wait") for _ in range(2)]

@@ -51,7 +51,7 @@ def send(world: World, to: str) -> dict[str, int]:
     return {"status": answer.status_code}
 
 
-def test_all_is_as_it_was(world: World, bucket: Bucket) -> None:
+def test_a_restore_brings_back_everything(world: World, bucket: Bucket) -> None:
     fill(world, bucket)
     documents, objects = world.documents(), world.objects()
     made = world.back_up()
@@ -68,7 +68,7 @@ def test_all_is_as_it_was(world: World, bucket: Bucket) -> None:
     assert manifest.finished(world.archive) == [made.name]
 
 
-def test_imports_go_on_where_they_were(world: World, bucket: Bucket) -> None:
+def test_imports_continue_from_their_checkpoint_after_a_restore(world: World, bucket: Bucket) -> None:
     bucket.import_("done.csv", csv(line(1, status="open")))
     waiting = bucket.submit("waiting.csv", csv(line(2)))
     bucket.put("untold.csv", csv(line(3)))
@@ -153,7 +153,7 @@ def test_a_damaged_backup_does_not_damage_the_next(world: World, bucket: Bucket,
     assert world.objects() == objects
 
 
-def test_a_backup_that_was_not_finished_is_none(world: World, bucket: Bucket) -> None:
+def test_an_unfinished_backup_cannot_be_restored(world: World, bucket: Bucket) -> None:
     made = world.back_up()
     world.archive.remove(manifest.path(made.name, manifest.MANIFEST))
     for name in ("", made.name):
@@ -179,7 +179,7 @@ def test_a_database_that_is_not_empty_is_replaced_only_when_asked(world: World, 
     assert len(bucket.invoices()) == 2  # and was found
 
 
-def test_a_part_alone(world: World, bucket: Bucket) -> None:
+def test_a_single_part_can_be_restored(world: World, bucket: Bucket) -> None:
     bucket.import_("a.csv", csv(line(1)))
     objects, documents = world.objects(), world.documents()
     of_the_database = world.back_up(only="database")
@@ -194,7 +194,7 @@ def test_a_part_alone(world: World, bucket: Bucket) -> None:
     assert (world.documents(), world.objects()) == (documents, objects)
 
 
-def test_a_key_that_was_deleted_and_uploaded_again_since_is_not_deleted(world: World, bucket: Bucket) -> None:
+def test_an_object_deleted_and_uploaded_again_after_the_backup_is_not_deleted(world: World, bucket: Bucket) -> None:
     bucket.put("a.csv", csv(line(1)))
     world.services.objects.client.remove_object(bucket.name, "a.csv")
     made = world.back_up()
@@ -205,7 +205,7 @@ def test_a_key_that_was_deleted_and_uploaded_again_since_is_not_deleted(world: W
     assert list(world.services.objects.deleted(bucket.name)) == []
 
 
-def test_mail_that_waited_can_be_held(world: World) -> None:
+def test_a_restore_can_hold_waiting_mail(world: World) -> None:
     assert send(world, "queued@example.com")["status"] == 202
     made = world.back_up()
     world.wipe()
@@ -216,14 +216,14 @@ def test_mail_that_waited_can_be_held(world: World) -> None:
     assert (message["state"], "dueAt" in message) == ("unknown", False)
 
 
-def test_other_names_of_buckets_are_refused(world: World, make_services, backup_to: str) -> None:
+def test_a_restore_to_other_bucket_names_is_refused(world: World, make_services, backup_to: str) -> None:
     made = world.back_up()
     others = World(make_services(backup_to=backup_to, invoices_bucket="elsewhere"), world.archive)
     with pytest.raises(DoesNotFit, match="elsewhere"):
         others.restore(made, replace=True)
 
 
-def test_the_newest_are_kept_and_what_only_others_listed_is_removed(world: World, bucket: Bucket) -> None:
+def test_pruning_keeps_the_newest_backups_and_the_files_they_list(world: World, bucket: Bucket) -> None:
     bucket.put("gone.csv", csv(line(1)))
     bucket.put("stays.csv", csv(line(2)))
     oldest = world.back_up()
@@ -243,7 +243,7 @@ def test_the_newest_are_kept_and_what_only_others_listed_is_removed(world: World
     assert world.objects() == objects
 
 
-def test_a_damaged_backup_costs_no_other(world: World, bucket: Bucket) -> None:
+def test_pruning_with_a_damaged_backup_damages_no_other(world: World, bucket: Bucket) -> None:
     bucket.put("a.csv", csv(line(1)))
     made = [world.back_up() for _ in range(4)]
     listed = made[2].manifest.objects
@@ -272,7 +272,7 @@ def test_backups_of_one_kind_do_not_push_out_the_other(world: World, bucket: Buc
     assert {version.key for version in world.objects()} == {"a.csv"}
 
 
-def test_what_a_backup_that_is_being_made_has_written_stays(world: World, bucket: Bucket) -> None:
+def test_pruning_keeps_the_files_of_a_backup_in_progress(world: World, bucket: Bucket) -> None:
     world.now = world.now.replace(year=world.now.year - 1)  # so that what is written now is not old
     bucket.put("a.csv", csv(line(1)))
     for _ in range(2):
@@ -288,7 +288,7 @@ def test_what_a_backup_that_is_being_made_has_written_stays(world: World, bucket
     assert {version.key for version in world.objects()} == {"a.csv"}
 
 
-def test_a_drill_into_a_database_of_its_own(world: World, bucket: Bucket, make_services, backup_to: str) -> None:
+def test_a_drill_restores_into_a_separate_database(world: World, bucket: Bucket, make_services, backup_to: str) -> None:
     bucket.import_("a.csv", csv(line(1)))
     made, documents = world.back_up(), world.documents()
     name = f"{world.services.database.name}_drill"
@@ -301,18 +301,18 @@ def test_a_drill_into_a_database_of_its_own(world: World, bucket: Bucket, make_s
 
 
 @pytest.mark.parametrize("wrong", ["backups", "https://s3.example.com/", "s3://backups", "https://a/b/c"])
-def test_a_wrong_place_is_named(make_services, wrong: str) -> None:
+def test_a_wrong_folder_is_named(make_services, wrong: str) -> None:
     with pytest.raises(InvalidSetting, match="BACKUP_TO"):
         open_archive(make_services(backup_to=wrong))
 
 
-def test_a_folder_that_is_not_there_is_not_made(make_services, tmp_path: Path) -> None:
+def test_a_missing_folder_is_not_made(make_services, tmp_path: Path) -> None:
     with pytest.raises(ArchiveUnusable, match="there is no folder"):
         open_archive(make_services(backup_to=str(tmp_path / "not-mounted")))
     assert not (tmp_path / "not-mounted").exists()
 
 
-def test_a_bucket_that_is_not_there_is_named(world: World, make_services) -> None:
+def test_a_missing_bucket_is_named(world: World, make_services) -> None:
     settings = world.services.settings
     for part in ("access-key", "secret-key"):
         given = world.services.secrets.read(f"mailroom-s3-{part}")
@@ -324,7 +324,7 @@ def test_a_bucket_that_is_not_there_is_named(world: World, make_services) -> Non
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backup_to", ["folder"], indirect=True)
-def test_every_document_is_there_whatever_its_size(world: World) -> None:
+def test_documents_of_any_size_are_restored(world: World) -> None:
     """Batches end by number and by bytes."""
     collection = world.services.database["templates"]
     for size in (5 << 20, 1):

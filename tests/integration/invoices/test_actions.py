@@ -88,7 +88,7 @@ def test_undo_counts_on_after_a_crash(bucket: Bucket, client: Accountant):
 
 
 @pytest.mark.parametrize("path", ["cancel", "retry", "undo"])
-def test_an_import_that_is_not_there_is_404(client: Client, path: str):
+def test_an_action_on_an_unknown_import_is_404(client: Client, path: str):
     assert client("POST", f"/imports/{ObjectId()}/{path}")[0] == 404
 
 
@@ -150,7 +150,7 @@ def test_the_rejects_file_is_capped_and_says_so(make_services: Callable[..., Ser
     assert shown["rejects"]["omitted"] == 15
 
 
-def test_a_folder_has_rules_of_its_own_and_the_longest_prefix_counts(make_services: Callable[..., Services]):
+def test_a_folder_has_its_own_rules_and_the_longest_prefix_wins(make_services: Callable[..., Services]):
     profiles = {"us/": {"dateOrder": "mdy"}, "us/odd/": {"dateOrder": "dmy", "aliases": {"Nr": "invoiceNumber"}}}
     bucket = bucket_with(make_services, import_profiles=json.dumps(profiles))
     text = csv(line(1).replace("2024-01-31", "02/03/2024")).decode()
@@ -164,7 +164,7 @@ def test_a_folder_has_rules_of_its_own_and_the_longest_prefix_counts(make_servic
 
 
 @pytest.mark.parametrize(("mapping", "code"), [('{"Betreff": "invoiceNumber"}', None), ("{", "metadata.invalid")])
-def test_an_object_may_bring_the_mapping_of_its_columns(bucket: Bucket, mapping: str, code: str | None):
+def test_object_metadata_can_map_columns(bucket: Bucket, mapping: str, code: str | None):
     body = (HEADER.replace("invoiceNumber", "Betreff") + line(1)).encode()
     bucket.services.objects.client.put_object(
         bucket.name, "may.csv", BytesIO(body), len(body), metadata={"columns": mapping}

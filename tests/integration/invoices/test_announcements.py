@@ -30,7 +30,7 @@ def test_each_end_of_an_import_is_one_queued_mail(told: Bucket):
     assert {mail["state"] for mail in mails} == {"queued"}
 
 
-def test_a_mail_that_cannot_be_kept_does_not_touch_the_import(told: Bucket, monkeypatch: pytest.MonkeyPatch):
+def test_a_mail_that_cannot_be_stored_does_not_affect_the_import(told: Bucket, monkeypatch: pytest.MonkeyPatch):
     from mailroom.notifications.outbox.accept import Submissions
 
     def fail(*_: object, **__: object) -> None:
@@ -44,7 +44,7 @@ def test_a_mail_that_cannot_be_kept_does_not_touch_the_import(told: Bucket, monk
     assert _subjects(told) == ["Import done: may.csv"]
 
 
-def test_an_end_that_is_told_of_twice_is_one_mail(told: Bucket):
+def test_an_end_announced_twice_is_one_mail(told: Bucket):
     told.import_("may.csv", csv(line(1)))
     # As if the worker had died between the mail and taking the mark away.
     told.services.database["imports"].update_many({}, {"$set": {"unannounced": True}})
@@ -53,7 +53,7 @@ def test_an_end_that_is_told_of_twice_is_one_mail(told: Bucket):
     assert told.services.database["imports"].count_documents({"unannounced": True}) == 0
 
 
-def test_an_address_that_is_none_is_named_at_start(make_services: Callable[..., Services]):
+def test_an_invalid_address_is_named_at_start(make_services: Callable[..., Services]):
     with pytest.raises(InvalidSetting, match="IMPORT_NOTIFY"):
         working.create_worker(make_services(import_notify="nobody"))
 

@@ -65,7 +65,7 @@ def test_two_tokens_are_valid_while_they_are_rotated(bucket: Bucket):
     assert bucket.webhook(b'{"Records": []}', "other")["statusCode"] == 401
 
 
-def test_what_is_not_json_is_a_clear_error(bucket: Bucket):
+def test_a_body_that_is_not_json_is_a_clear_error(bucket: Bucket):
     answer = bucket.webhook(b"no json")
     assert answer["statusCode"] == 400
     assert answer["body"]["code"] == "event.invalid"

@@ -117,7 +117,7 @@ def test_bad_rows_go_to_a_file_that_can_be_corrected_and_uploaded(bucket: Bucket
         (HEADER.encode() + b"\x00\x00\x00\x00", "file."),
     ],
 )
-def test_what_is_no_invoice_file_is_a_failed_job_with_its_reason(bucket: Bucket, body: bytes, code: str):
+def test_an_object_that_is_no_invoice_file_is_a_failed_job_with_its_reason(bucket: Bucket, body: bytes, code: str):
     job = bucket.import_("bad.csv", body)
     assert job["state"] == "failed"
     assert job["error"]["code"].startswith(code)

@@ -62,7 +62,7 @@ def numbers(answer: tuple[int, Any]) -> list[str]:
         ({"updatedSince": "2100-01-01T00:00:00Z"}, set()),
     ],
 )
-def test_filters(filled: Bucket, get, query: dict[str, str], expected: set[str]):
+def test_each_filter_lists_the_matching_invoices(filled: Bucket, get, query: dict[str, str], expected: set[str]):
     assert set(numbers(get(**query))) == expected
 
 
@@ -110,13 +110,13 @@ def test_pages_are_complete_and_in_order(filled: Bucket, get, sort: str):
         ({"invoiceNumber": "A1", "status": "open"}, "status"),
     ],
 )
-def test_what_is_not_served_is_refused_by_name(get, query: dict[str, str], field: str):
+def test_an_unknown_parameter_is_refused_by_name(get, query: dict[str, str], field: str):
     status, problem = get(**query)
     assert status == 422
     assert problem["field"] == field
 
 
-def test_one_invoice_with_its_provenance(filled: Bucket, get):
+def test_an_invoice_shows_its_source(filled: Bucket, get):
     _, body = get(invoiceNumber="A3")
     status, invoice = get("/" + body["items"][0]["id"])
     assert status == 200
@@ -172,11 +172,11 @@ def test_a_wrong_request_for_an_import_is_refused_by_name(get, body: Any, status
 
 
 @pytest.mark.parametrize("key", ["nothing.csv", "a//b.csv", "x" * 300, "a/./b.csv", "/"])
-def test_an_import_of_what_is_not_there_is_refused(bucket: Bucket, get, key: str):
+def test_an_import_of_a_missing_object_is_refused(bucket: Bucket, get, key: str):
     status, problem = get("/imports", "POST", {"bucket": bucket.name, "key": key})
     assert (status, problem["field"]) == (422, "key")
 
 
-def test_unknown_paths_and_methods(get):
+def test_unknown_paths_are_404_and_unknown_methods_405(get):
     assert get("/imports/1/2")[0] == 404
     assert get("/", "DELETE")[0] == 405

@@ -91,7 +91,7 @@ def test_a_notification_has_a_minute_to_come(bucket: Bucket, caplog: pytest.LogC
 
 
 @pytest.mark.usefixtures("later")
-def test_who_walks_behind_the_end_changes_nothing(bucket: Bucket, monkeypatch: pytest.MonkeyPatch):
+def test_a_slice_after_the_end_of_the_walk_changes_nothing(bucket: Bucket, monkeypatch: pytest.MonkeyPatch):
     upload(bucket, 3)
     monkeypatch.setattr(reconcile, "_KEYS_AT_ONCE", 1)
     bucket.reconcile_at(LONG_AGO)

@@ -50,7 +50,7 @@ def imports(services: Services) -> Imports:
     return Imports(services)
 
 
-def test_unchanged_changed_new_and_stale_rows(imports: Imports) -> None:
+def test_unchanged_changed_new_and_stale_rows_are_counted_apart(imports: Imports) -> None:
     assert imports.run(_file(range(100)), 10, ObjectId()) == {"inserted": 100}
     assert imports.run(_file(range(100)), 20, ObjectId()) == {"unchanged": 100}
     assert imports.run(_file(range(100), status={7: "paid", 50: "paid"}), 30, ObjectId()) == {
@@ -73,7 +73,7 @@ def test_a_replayed_import_counts_what_it_did(imports: Imports) -> None:
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))])
-def test_any_sequence_of_files(imports: Imports, seed: int) -> None:
+def test_any_sequence_of_files_gives_the_result_of_the_model(imports: Imports, seed: int) -> None:
     chance = random.Random(seed)
     ids = [ObjectId() for _ in range(3)]
     for _ in range(8):

@@ -17,7 +17,7 @@ from tests.support.commands import RECORDER
 BAD = line(3).replace("119.00", "oops")
 
 
-def test_invoice_events(bucket: Bucket):
+def test_invoice_events_may_do_its_work_and_nothing_else(bucket: Bucket):
     body = event(bucket, "may.csv", bucket.put("may.csv", csv(line(1))))
     with RECORDER.of("invoice-events") as used:
         assert bucket.webhook(body)["statusCode"] == 200
@@ -25,7 +25,7 @@ def test_invoice_events(bucket: Bucket):
     assert ("imports", "insert") in used
 
 
-def test_invoice_importer(make_services: Callable[..., Services]):
+def test_invoice_importer_may_do_its_work_and_nothing_else(make_services: Callable[..., Services]):
     services = make_services(import_notify="accounts@example.com", import_batch_rows=2)
     setup.run(services, lambda line: None)
     bucket = Bucket(services)
@@ -45,7 +45,7 @@ def test_invoice_importer(make_services: Callable[..., Services]):
     assert {("invoices", "update"), ("rejects", "insert"), ("cursors", "update"), ("notifications", "insert")} <= used
 
 
-def test_invoices(bucket: Bucket):
+def test_invoices_may_do_its_work_and_nothing_else(bucket: Bucket):
     done = bucket.import_("may.csv", csv(line(1), line(2)))
     [id_, _] = [str(each["_id"]) for each in bucket.invoices()]
     key = bucket.services.keys.create("all", ["invoices:read", "invoices:write"])

@@ -64,7 +64,7 @@ def test_a_workbook_goes_on_from_its_checkpoint(make_services: Callable[..., Ser
     assert len(bucket.invoices()) == 180
 
 
-def test_the_lease_is_kept_while_what_is_done_is_passed_over(
+def test_the_lease_is_renewed_while_imported_rows_are_skipped(
     make_services: Callable[..., Services], monkeypatch: pytest.MonkeyPatch
 ):
     services = make_services(import_batch_rows=300, work_budget_seconds=0.001)

@@ -10,7 +10,7 @@ def hello(number: int) -> dict[str, object]:
     return {"emailTo": f"a{number}@example.com", "subject": str(number), "message": "<p>x</p>"}
 
 
-def test_a_hundred_messages(mail: Mail, relay: Relay) -> None:
+def test_a_batch_of_a_hundred_messages_is_sent(mail: Mail, relay: Relay) -> None:
     answer = mail.client.post({"messages": [hello(number) for number in range(100)]}, "/batch")
 
     assert (answer.status, answer.body["accepted"], answer.body["refused"]) == (202, 100, 0)
@@ -32,7 +32,7 @@ def test_a_bad_entry_does_not_touch_the_others(mail: Mail) -> None:
     assert mail.states() == ["queued", "queued"]
 
 
-def test_a_batch_of_bad_entries_only(mail: Mail) -> None:
+def test_a_batch_of_bad_entries_only_is_refused(mail: Mail) -> None:
     assert mail.client.post({"messages": [{}]}, "/batch").status == 422
     assert mail.states() == []
 

@@ -25,7 +25,7 @@ def test_a_cancelled_message_is_not_sent(mail: Mail, relay: Relay) -> None:
     assert mail.client.post(None, f"/{message}/cancel").status == 409
 
 
-def test_it_can_be_cancelled_until_the_final_dot(mail: Mail, relay: Relay) -> None:
+def test_a_message_can_be_cancelled_until_the_final_dot(mail: Mail, relay: Relay) -> None:
     message = mail.client.post(HELLO, Prefer="respond-async").body["id"]
     relay.on("data", call(lambda: mail.client.post(None, f"/{message}/cancel")))
 
@@ -35,7 +35,7 @@ def test_it_can_be_cancelled_until_the_final_dot(mail: Mail, relay: Relay) -> No
     assert mail.states() == ["cancelled"]
 
 
-def test_of_cancelling_and_handing_over_one_comes_first(make_mail: Any, relay: Relay) -> None:
+def test_a_message_is_either_cancelled_or_handed_over(make_mail: Any, relay: Relay) -> None:
     mail: Mail = make_mail(smtp_connections=10, smtp_data_timeout_seconds=20.0)
     messages = [{"emailTo": "a@example.com", "subject": str(number), "message": "<p>x</p>"} for number in range(80)]
     accepted = mail.client.post({"messages": messages}, "/batch").body["items"]
@@ -56,7 +56,7 @@ def test_of_cancelling_and_handing_over_one_comes_first(make_mail: Any, relay: R
     assert mail.states() == ["cancelled"] * len(cancelled) + ["sent"] * len(sent)
 
 
-def test_what_was_sent_cannot_be_cancelled(mail: Mail) -> None:
+def test_a_sent_message_cannot_be_cancelled(mail: Mail) -> None:
     message = mail.client.post(HELLO).body["id"]
 
     answer = mail.client.post(None, f"/{message}/cancel")
@@ -65,7 +65,7 @@ def test_what_was_sent_cannot_be_cancelled(mail: Mail) -> None:
     assert mail.client.post(None, "/000000000000000000000000/cancel").status == 404
 
 
-def test_resend_goes_to_those_who_have_not_got_it(mail: Mail, relay: Relay) -> None:
+def test_a_resend_goes_to_the_recipients_without_it(mail: Mail, relay: Relay) -> None:
     relay.on("rcpt", reply("550 5.7.1 not from you"), recipient="b@example.com")
     message = mail.client.post(HELLO).body["id"]
     assert mail.fates(message) == {"a@example.com": "sent", "b@example.com": "failed"}
@@ -81,7 +81,7 @@ def test_resend_goes_to_those_who_have_not_got_it(mail: Mail, relay: Relay) -> N
     assert mail.states() == ["sent"]
 
 
-def test_what_waits_cannot_be_resent(mail: Mail) -> None:
+def test_a_waiting_message_cannot_be_resent(mail: Mail) -> None:
     message = mail.client.post(HELLO, Prefer="respond-async").body["id"]
 
     assert mail.client.post(None, f"/{message}/resend").status == 409
@@ -134,7 +134,7 @@ def test_other_refusals_suppress_nobody(mail: Mail, relay: Relay, answer: str) -
     assert mail.client.get("/suppressions").body["items"] == []
 
 
-def test_the_list_by_hand(mail: Mail, relay: Relay) -> None:
+def test_suppressions_can_be_added_listed_and_removed(mail: Mail, relay: Relay) -> None:
     for address in ("a@example.com", "b@example.com", "A@example.com"):
         assert mail.client.post({"address": address, "reason": "asked us"}, "/suppressions").status == 200
 

@@ -86,7 +86,7 @@ def killed(process: subprocess.Popen[str]) -> bool:
         ("250", {2}, {1}),
     ],
 )
-def test_a_sender_killed_at(
+def test_a_sender_killed_at_any_step_loses_and_doubles_nothing(
     make_mail: Any, start_child: StartChild, relay: Relay, point: str, resend: set[int], hold: set[int], policy: str
 ) -> None:
     mail: Mail = make_mail(unknown_outcome=policy)
@@ -115,7 +115,7 @@ def test_a_sender_killed_at(
 
 
 @pytest.mark.parametrize("policy", ["resend", "hold"])
-def test_killed_after_the_insert_it_is_sent_once(
+def test_after_a_kill_after_the_insert_the_message_is_sent_once(
     make_mail: Any, start_child: StartChild, relay: Relay, policy: str
 ) -> None:
     mail: Mail = make_mail(unknown_outcome=policy)
@@ -130,7 +130,9 @@ def test_killed_after_the_insert_it_is_sent_once(
     assert len(relay.taken) == 1
 
 
-def test_killed_after_the_answer_it_is_sent_later(mail: Mail, start_child: StartChild, relay: Relay) -> None:
+def test_after_a_kill_after_the_answer_the_message_is_sent_later(
+    mail: Mail, start_child: StartChild, relay: Relay
+) -> None:
     child = start_child(mail, "notifications", Prefer="respond-async")
 
     say(child, HELLO)

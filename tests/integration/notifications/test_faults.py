@@ -108,7 +108,7 @@ def test_421_after_the_first_recipient_delivers_to_nobody_twice(mail: Mail, rela
 
 @pytest.mark.parametrize("fault", [disconnect, hang], ids=["disconnect", "hang"])
 @pytest.mark.parametrize(("policy", "state", "copies"), [("resend", "sent", 2), ("hold", "unknown", 1)])
-def test_no_answer_after_the_final_dot(
+def test_no_answer_after_the_final_dot_makes_the_outcome_unknown(
     make_mail: Any, relay: Relay, fault: Fault, policy: str, state: str, copies: int
 ) -> None:
     mail: Mail = make_mail(unknown_outcome=policy, smtp_data_timeout_seconds=1.0)
@@ -145,7 +145,7 @@ def test_a_message_is_given_up_at_last(make_mail: Any, relay: Relay) -> None:
     assert "dueAt" not in document
 
 
-def test_the_wait_grows_and_its_transcript_is_kept(mail: Mail, relay: Relay) -> None:
+def test_the_wait_grows_and_each_attempt_keeps_its_transcript(mail: Mail, relay: Relay) -> None:
     relay.on("rcpt", reply("450 4.2.1 later"), times=3)
     message = mail.client.post(ONE).body["id"]
     waits = [mail.wait_of(message)]

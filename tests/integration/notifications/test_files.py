@@ -111,7 +111,7 @@ def test_the_version_is_that_of_the_acceptance(mail: Mail, relay: Relay) -> None
         ({"object": "large.bin"}, 413, "attachments"),
     ],
 )
-def test_what_cannot_be_attached_is_named_and_nothing_stored(
+def test_an_attachment_that_cannot_be_used_is_named_and_nothing_is_stored(
     mail: Mail, attachment: dict[str, Any], status: int, field: str
 ) -> None:
     put(mail, "a.txt", b"a")
@@ -201,7 +201,7 @@ def test_without_a_store_nothing_but_objects_is_refused(mail: Mail) -> None:
     assert send(mail, {"filename": "x", "content": "eA=="}).status == 200
 
 
-def test_the_bucket_is_one_of_its_own() -> None:
+def test_attachments_have_a_bucket_of_their_own() -> None:
     for other in ("invoices", "invoices-rejected"):
         with pytest.raises(InvalidSetting, match="ATTACHMENTS_BUCKET"):
             Settings(attachments_bucket=other)

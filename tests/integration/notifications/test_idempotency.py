@@ -89,7 +89,7 @@ def test_a_bad_key_is_refused(mail: Mail, key: str) -> None:
     assert mail.client.post(HELLO, Idempotency_Key=key).body["field"] == "Idempotency-Key"
 
 
-def test_a_call_that_comes_while_the_first_is_at_work(mail: Mail, relay: Relay) -> None:
+def test_a_repeat_while_the_first_call_is_running_is_told_to_wait(mail: Mail, relay: Relay) -> None:
     arrived, go = threading.Event(), threading.Event()
 
     async def fault(peer: Any) -> str | None:

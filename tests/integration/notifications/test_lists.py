@@ -18,7 +18,7 @@ from tests.support.waiting import eventually
 HELLO = {"emailTo": "anna@example.com", "subject": "Hello", "message": "<p>x</p>"}
 
 
-def test_newest_first_page_by_page(mail: Mail) -> None:
+def test_messages_are_listed_newest_first_page_by_page(mail: Mail) -> None:
     sent = [mail.client.post(HELLO).body["id"] for _ in range(5)]
 
     first = mail.client.get(limit="3").body
@@ -51,7 +51,7 @@ def test_messages_accepted_at_one_time_are_each_on_one_page(mail: Mail, query: d
     assert found == wanted
 
 
-def test_filters_in_every_combination(mail: Mail, relay: Relay) -> None:
+def test_every_combination_of_filters_lists_the_matching_messages(mail: Mail, relay: Relay) -> None:
     relay.on("rcpt", reply("550 no"))
     failed = mail.client.post(HELLO).body["id"]
     sent = mail.client.post(HELLO | {"emailTo": ["bert@example.com", "Anna@example.com"]}).body["id"]
@@ -92,7 +92,7 @@ def test_a_bad_filter_is_named(mail: Mail, name: str, value: str) -> None:
     assert (answer.status, answer.body["field"]) == (422, name)
 
 
-def test_one_message_with_its_attempts(mail: Mail) -> None:
+def test_a_message_shows_its_attempts(mail: Mail) -> None:
     message = mail.client.post(HELLO).body["id"]
 
     one = mail.client.get(f"/{message}").body
@@ -106,7 +106,7 @@ def test_one_message_with_its_attempts(mail: Mail) -> None:
     assert mail.client.get("/x").status == 404
 
 
-def test_what_is_handed_over_is_sending_until_its_result_is_there(make_mail: Any, relay: Relay) -> None:
+def test_a_message_in_delivery_is_sending_until_its_result_is_stored(make_mail: Any, relay: Relay) -> None:
     mail: Mail = make_mail(smtp_data_timeout_seconds=20.0)
     go = threading.Event()
     relay.on("rcpt", reply("450 later"), recipient="bert@example.com")

@@ -72,7 +72,7 @@ def drain(mail: Mail) -> threading.Thread:
     return thread
 
 
-def test_cut_before_the_dot_it_is_sent_once_by_the_next(
+def test_a_message_cut_before_the_dot_is_sent_once_by_the_next_sender(
     mail: Mail, distant: Mail, network: Network, relay: Relay
 ) -> None:
     mail.client.post(HELLO, Prefer="respond-async")
@@ -89,7 +89,7 @@ def test_cut_before_the_dot_it_is_sent_once_by_the_next(
     assert len(relay.taken) == 1
 
 
-def test_cut_after_the_dot_it_is_noted_once_the_network_is_back(
+def test_a_message_cut_after_the_dot_is_recorded_when_the_network_is_back(
     mail: Mail, distant: Mail, network: Network, relay: Relay
 ) -> None:
     mail.client.post(HELLO, Prefer="respond-async")

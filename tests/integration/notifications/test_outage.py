@@ -40,7 +40,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
     return left.__setitem__
 
 
-def test_once_stored_it_is_accepted_whatever_comes(
+def test_a_stored_message_is_accepted_whatever_happens_later(
     failing: Callable[[str, int], None], mail: Mail, relay: Relay
 ) -> None:
     failing("claim_new", 1)
@@ -52,7 +52,7 @@ def test_once_stored_it_is_accepted_whatever_comes(
     assert len(relay.taken) == 1
 
 
-def test_nothing_is_handed_over_that_cannot_be_noted(
+def test_no_message_is_handed_over_while_its_result_cannot_be_stored(
     failing: Callable[[str, int], None], mail: Mail, relay: Relay
 ) -> None:
     failing("hand_over", 1)
@@ -65,7 +65,7 @@ def test_nothing_is_handed_over_that_cannot_be_noted(
     assert mail.states() == ["sent"]
 
 
-def test_what_was_sent_is_noted_once_mongodb_is_back(
+def test_a_sent_message_is_recorded_when_mongodb_is_back(
     failing: Callable[[str, int], None], mail: Mail, relay: Relay
 ) -> None:
     failing("record", 2)
@@ -76,7 +76,7 @@ def test_what_was_sent_is_noted_once_mongodb_is_back(
     assert len(relay.taken) == 1
 
 
-def test_mongodb_is_away_before_it_is_stored(make_services: Any, mail: Mail, relay: Relay) -> None:
+def test_a_message_that_mongodb_cannot_store_is_refused(make_services: Any, mail: Mail, relay: Relay) -> None:
     (mail.services.settings.secrets_dir / "mailroom-mongodb-uri").write_text("mongodb://127.0.0.1:1/")
     services = make_services(**SETTINGS, smtp_port=relay.port, mongodb_timeout_seconds=0.5)
     key = mail.client.key
@@ -89,7 +89,7 @@ def test_mongodb_is_away_before_it_is_stored(make_services: Any, mail: Mail, rel
     assert relay.connections == 0
 
 
-def test_the_end_of_the_process_waits_for_what_is_in_delivery(make_mail: Any, relay: Relay) -> None:
+def test_the_end_of_the_process_waits_for_messages_in_delivery(make_mail: Any, relay: Relay) -> None:
     other: Mail = make_mail()
     mail: Mail = make_mail(send_wait_seconds=0.05)
     go = threading.Event()

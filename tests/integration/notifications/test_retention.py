@@ -52,7 +52,7 @@ def test_old_bodies_are_erased_and_then_old_messages(make_mail: Any) -> None:
     assert {each["id"] for each in mail.client.get().body["items"]} == {waiting, young}
 
 
-def test_what_was_erased_since_it_was_read_is_not_sent_again(make_mail: Any, relay: Relay) -> None:
+def test_a_message_erased_after_it_was_read_is_not_sent(make_mail: Any, relay: Relay) -> None:
     mail: Mail = make_mail(retention_bodies_days=10.0)
     mail.client.post(HELLO)
     age(mail, 11)
@@ -65,7 +65,7 @@ def test_what_was_erased_since_it_was_read_is_not_sent_again(make_mail: Any, rel
     assert len(relay.taken) == 1
 
 
-def test_it_is_done_once_an_hour(make_mail: Any) -> None:
+def test_retention_runs_once_an_hour(make_mail: Any) -> None:
     mail: Mail = make_mail(retention_messages_days=10.0)
     mail.drain()
     mail.client.post(HELLO)
@@ -88,7 +88,7 @@ def test_without_a_setting_everything_is_kept(mail: Mail) -> None:
     assert mail.collection.count_documents({"html": "<p>secret</p>"}) == 1
 
 
-def test_one_persons_messages_are_erased(mail: Mail) -> None:
+def test_the_messages_of_one_person_are_erased(mail: Mail) -> None:
     mail.client.post(HELLO)
     mail.client.post(HELLO | {"emailTo": "b@example.com", "bcc": "A@example.com"})
     mail.client.post(HELLO | {"emailTo": "b@example.com"})
@@ -106,7 +106,7 @@ def test_one_persons_messages_are_erased(mail: Mail) -> None:
     assert mail.client.call("DELETE", "/").body["field"] == "emailTo"
 
 
-def test_what_is_erased_before_the_final_dot_is_not_sent(mail: Mail, relay: Relay) -> None:
+def test_a_message_erased_before_the_final_dot_is_not_sent(mail: Mail, relay: Relay) -> None:
     mail.client.post(HELLO, Prefer="respond-async")
     relay.on("data", call(lambda: mail.client.call("DELETE", "/", query={"emailTo": "a@example.com"})))
 
@@ -115,7 +115,7 @@ def test_what_is_erased_before_the_final_dot_is_not_sent(mail: Mail, relay: Rela
     assert (relay.received, mail.states()) == ([], [])
 
 
-def test_counts(mail: Mail) -> None:
+def test_the_command_counts_what_it_erased(mail: Mail) -> None:
     mail.client.post(HELLO)
     mail.client.post(HELLO)
     mail.client.post(HELLO, Prefer="respond-async")

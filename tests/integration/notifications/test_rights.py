@@ -13,7 +13,7 @@ MAIL = {"emailTo": "a@example.com", "subject": "Hello", "message": "<p>Hello</p>
 TEMPLATE = {"subject": "Hello {{ name }}", "html": "<p>Hello {{ name }}</p>"}
 
 
-def test_notifications(make_mail: Any, relay: Relay):
+def test_notifications_may_do_its_work_and_nothing_else(make_mail: Any, relay: Relay):
     client = make_mail(send_wait_seconds=30.0).client
     relay.on("rcpt", reply("550 5.1.1 no such mailbox"), recipient="bounces@example.com")
     with RECORDER.of("notifications") as used:
@@ -37,7 +37,7 @@ def test_notifications(make_mail: Any, relay: Relay):
     assert wanted | {("suppressions", "insert"), ("templates", "insert")} <= used
 
 
-def test_notification_sender(make_mail: Any, relay: Relay):
+def test_notification_sender_may_do_its_work_and_nothing_else(make_mail: Any, relay: Relay):
     mail = make_mail(retention_bodies_days=0.000001, retention_messages_days=0.000002)
     relay.on("rcpt", reply("550 5.1.1 no such mailbox"), recipient="bounces@example.com")
     relay.on("rcpt", reply("451 later"), recipient="later@example.com")

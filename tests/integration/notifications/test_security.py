@@ -57,7 +57,7 @@ def test_the_connection_is_encrypted(make_mail: Any, tls_relay: Relay, mode: str
     assert tls_relay.taken[0].encrypted
 
 
-def test_required_is_not_content_with_a_relay_that_offers_no_tls(make_mail: Any, relay: Relay) -> None:
+def test_with_tls_required_a_relay_without_tls_gets_no_mail(make_mail: Any, relay: Relay) -> None:
     mail: Mail = make_mail(smtp_tls="required")
 
     answer = mail.client.post(HELLO)
@@ -67,14 +67,14 @@ def test_required_is_not_content_with_a_relay_that_offers_no_tls(make_mail: Any,
     assert "STARTTLS" in mail.client.get(f"/{answer.body['id']}").body["error"]["message"]
 
 
-def test_required_is_not_content_with_a_certificate_of_a_stranger(make_mail: Any, tls_relay: Relay) -> None:
+def test_with_tls_required_an_untrusted_certificate_gets_no_mail(make_mail: Any, tls_relay: Relay) -> None:
     mail: Mail = make_mail(smtp_tls="required")
 
     assert mail.client.post(HELLO).body["status"] == "queued"
     assert tls_relay.commands == []
 
 
-def test_opportunistic_takes_what_it_gets(make_mail: Any, relay: Relay, tls_relay: Relay) -> None:
+def test_opportunistic_tls_sends_also_without_it(make_mail: Any, relay: Relay, tls_relay: Relay) -> None:
     mail: Mail = make_mail(smtp_tls="opportunistic")
     assert mail.client.post(HELLO).body["status"] == "sent"
 
@@ -89,7 +89,7 @@ def log_in(mail: Mail, password: str) -> None:
     (mail.services.settings.secrets_dir / "mailroom-smtp-password").write_text(password + "\n")
 
 
-def test_it_logs_in_and_takes_a_new_password_without_a_restart(mail: Mail, relay: Relay) -> None:
+def test_the_sender_logs_in_and_takes_a_new_password_without_a_restart(mail: Mail, relay: Relay) -> None:
     relay.credentials = (b"mailroom", b"the-password")
     log_in(mail, "an-old-password")
 

@@ -61,7 +61,7 @@ def test_a_connection_is_replaced_after_its_share_of_messages(make_mail: Any, re
     assert (relay.connections, len(relay.taken)) == (3, 5)
 
 
-def test_a_relay_that_is_slow_makes_it_202_and_the_delivery_goes_on(make_mail: Any, relay: Relay) -> None:
+def test_a_slow_relay_makes_the_answer_202_and_delivery_goes_on(make_mail: Any, relay: Relay) -> None:
     mail: Mail = make_mail(send_wait_seconds=0.1)
     go = threading.Event()
     relay.on("content", slow(go))
@@ -76,7 +76,7 @@ def test_a_relay_that_is_slow_makes_it_202_and_the_delivery_goes_on(make_mail: A
     assert len(relay.taken) == 1
 
 
-def test_who_does_not_want_to_wait_is_answered_at_once(mail: Mail, relay: Relay) -> None:
+def test_a_caller_who_prefers_not_to_wait_is_answered_at_once(mail: Mail, relay: Relay) -> None:
     answer = mail.client.post(HELLO, Prefer="respond-async")
 
     assert (answer.status, answer.body["status"]) == (202, "queued")
@@ -86,7 +86,7 @@ def test_who_does_not_want_to_wait_is_answered_at_once(mail: Mail, relay: Relay)
     assert len(relay.taken) == 1
 
 
-def test_a_refusal_for_good_is_told_and_recorded(mail: Mail, relay: Relay) -> None:
+def test_a_permanent_refusal_is_answered_and_recorded(mail: Mail, relay: Relay) -> None:
     relay.on("rcpt", reply("550 5.1.1 no such mailbox"))
 
     answer = mail.client.post(HELLO)
@@ -100,7 +100,7 @@ def test_a_refusal_for_good_is_told_and_recorded(mail: Mail, relay: Relay) -> No
     assert mail.drain() == 0
 
 
-def test_the_relay_is_down(mail: Mail, relay: Relay) -> None:
+def test_while_the_relay_is_down_a_message_is_queued(mail: Mail, relay: Relay) -> None:
     relay.stop()
     answer = mail.client.post(HELLO)
     assert (answer.status, answer.body["status"]) == (202, "queued")
@@ -126,7 +126,7 @@ def test_a_relay_that_is_down_is_not_asked_once_for_each_message(make_mail: Any,
     assert mail.states() == ["queued"] * 8
 
 
-def test_many_recipients_of_every_kind(mail: Mail, relay: Relay) -> None:
+def test_recipients_of_every_kind_get_the_message(mail: Mail, relay: Relay) -> None:
     answer = mail.client.post(
         {
             "emailTo": ["anna@example.com", "Bert@Example.com", "anna@example.com"],
@@ -157,7 +157,9 @@ def test_many_recipients_of_every_kind(mail: Mail, relay: Relay) -> None:
         ("anna@bücher.example", "anna@xn--bcher-kva.example", False),
     ],
 )
-def test_addresses_beyond_ascii(mail: Mail, relay: Relay, address: str, on_the_wire: str, utf8: bool) -> None:
+def test_addresses_beyond_ascii_get_the_message(
+    mail: Mail, relay: Relay, address: str, on_the_wire: str, utf8: bool
+) -> None:
     assert mail.client.post(HELLO | {"emailTo": address}).body["status"] == "sent"
 
     [received] = relay.taken
@@ -211,7 +213,7 @@ def test_a_missing_field_is_named(mail: Mail, missing: str) -> None:
     assert (answer.status, answer.body["field"], answer.body["result"]) == (422, missing, "FAILED")
 
 
-def test_a_body_that_is_not_json_and_a_caller_without_a_key(mail: Mail) -> None:
+def test_a_body_that_is_not_json_and_a_caller_without_a_key_are_refused(mail: Mail) -> None:
     assert mail.client.call("POST", "/", body=b"{").status == 400
     mail.client.key = "mr_wrong"
     answer = mail.client.post(HELLO)

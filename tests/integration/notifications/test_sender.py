@@ -60,7 +60,7 @@ def test_each_message_of_a_group_has_its_own_result(mail: Mail, relay: Relay) ->
     assert sorted(int(each.parsed["Subject"]) for each in relay.taken) == list(range(0, 30, 3))
 
 
-def test_what_was_claimed_and_not_begun_is_put_back(make_mail: Any, relay: Relay) -> None:
+def test_a_claimed_message_that_was_not_begun_is_released(make_mail: Any, relay: Relay) -> None:
     mail: Mail = make_mail(smtp_connections=1)
     relay.stop()
     queue(mail, 12)
@@ -162,7 +162,7 @@ def test_one_lost_message_in_a_group_stops_only_itself(mail: Mail) -> None:
     assert mail.states() == ["cancelled", "sent", "sent"]
 
 
-def test_what_is_written_twice_is_no_error_and_changes_nothing(mail: Mail) -> None:
+def test_a_result_written_twice_changes_nothing(mail: Mail) -> None:
     queue(mail, 2)
     box = mail.outbox()
     claims = box.claim(box.due(10))
@@ -209,7 +209,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
     return commands
 
 
-def test_everything_a_drain_asks_for_is_an_index_scan(commands: Commands, mail: Mail, relay: Relay) -> None:
+def test_every_query_of_a_drain_scans_an_index(commands: Commands, mail: Mail, relay: Relay) -> None:
     queue(mail, 25)
     relay.on("rcpt", reply("450 4.2.0 later"), recipient="1@example.com")
     box = mail.outbox()

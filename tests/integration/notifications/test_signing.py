@@ -124,6 +124,6 @@ def test_the_key_is_nowhere_in_what_is_kept(make_mail: Any, relay: Relay, keys: 
 
 
 @pytest.mark.parametrize("setting", [{"dkim_selector": "s 1"}, {"dkim_selector": "s1", "dkim_domain": "a..b"}])
-def test_a_name_that_cannot_be_in_the_dns_is_refused_at_start(make_mail: Any, setting: dict[str, str]) -> None:
+def test_a_selector_that_is_no_dns_name_is_refused_at_start(make_mail: Any, setting: dict[str, str]) -> None:
     with pytest.raises(InvalidSetting, match="DKIM_"):
         make_mail(**setting)

@@ -42,7 +42,7 @@ def test_a_message_is_made_from_a_template(mail: Mail, relay: Relay) -> None:
     assert (one["template"], one["html"]) == ({"name": "welcome", "version": 1}, received.body("html"))
 
 
-def test_what_was_accepted_is_sent_whatever_becomes_of_the_template(mail: Mail, relay: Relay) -> None:
+def test_an_accepted_message_is_sent_although_its_template_was_deleted(mail: Mail, relay: Relay) -> None:
     put(mail, "welcome", WELCOME)
     mail.client.post(
         {"emailTo": "anna@example.com", "template": {"name": "welcome", "parameters": ANNA}}, Prefer="respond-async"
@@ -174,7 +174,7 @@ def test_a_preview_stores_and_sends_nothing(mail: Mail, relay: Relay) -> None:
         ({}, {}, "template.name"),
     ],
 )
-def test_what_cannot_be_rendered_is_named_and_not_stored(
+def test_a_message_that_cannot_be_rendered_is_refused_and_not_stored(
     mail: Mail, template: dict[str, Any], more: dict[str, Any], field: str
 ) -> None:
     put(mail, "welcome", WELCOME)
@@ -217,7 +217,7 @@ def test_each_call_has_its_scope(mail: Mail) -> None:
     assert mail.client.call("DELETE", "/", query={"emailTo": "anna@example.com"}).status == 403
 
 
-def test_by_command(mail: Mail, tmp_path: Path) -> None:
+def test_templates_can_be_managed_by_command(mail: Mail, tmp_path: Path) -> None:
     settings = mail.services.settings
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[3])}
     environment |= {"SECRETS_DIR": str(settings.secrets_dir), "MONGODB_DATABASE": settings.mongodb_database}

@@ -74,7 +74,7 @@ def test_no_route_opens_for_another_scope(indexed: Services, name: str):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_its_scope_opens_every_route(indexed: Services, name: str):
+def test_a_key_with_its_scope_opens_every_route(indexed: Services, name: str):
     served = api(name, indexed)
     for route in list(routes(served)):
         key = indexed.keys.create("one", [route.scope])
@@ -87,7 +87,7 @@ def test_nothing_near_the_public_pages_is_public(indexed: Services, path: str):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_where_no_key_was_made_nobody_gets_in(indexed: Services, name: str):
+def test_without_any_key_nobody_gets_in(indexed: Services, name: str):
     assert indexed.keys.all() == []
     served = api(name, indexed)
     for route in list(routes(served)):
@@ -120,7 +120,7 @@ def test_without_a_token_the_webhook_serves_nobody(indexed: Services, content: s
         assert str(indexed.settings.secrets_dir) not in str(answer["body"])
 
 
-def test_workers_do_what_is_due_whoever_calls_and_tell_a_count(indexed: Services):
+def test_a_worker_called_by_anyone_does_due_work_and_answers_a_count(indexed: Services):
     from mailroom.invoices import worker as importer
     from mailroom.notifications import worker as mail
 

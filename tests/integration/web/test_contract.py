@@ -19,7 +19,7 @@ from tests.support.client import Client
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_route_is_in_it_and_nothing_else(indexed: Services, name: str):
+def test_the_document_has_every_route_and_no_other(indexed: Services, name: str):
     served = api(name, indexed)
     found = Client(served, "").get("/openapi.json").json()
     assert found["openapi"] == "3.1.0"
@@ -43,7 +43,7 @@ def test_every_reference_leads_somewhere(client: Client):
     assert names <= {name.encode() for name in found.json()["components"]["schemas"]}
 
 
-def test_answers_have_the_shape_that_is_named(client: Client, put, indexed: Services):
+def test_answers_match_their_schema(client: Client, put, indexed: Services):
     [id_] = put(document("1"))
     import_id, _ = Ledger.of(indexed.database, indexed.settings).submit(
         ObjectVersion("b", "k.csv", "v", "etag", 10, 1_700_000_000_000)
@@ -61,7 +61,7 @@ def test_answers_have_the_shape_that_is_named(client: Client, put, indexed: Serv
     assert msgspec.json.decode(client.get(f"/{id_}").body, type=contract.GET_INVOICE.answers[200]).edited
 
 
-def test_refusals_have_the_shape_that_is_named(client: Client):
+def test_refusals_match_their_schema(client: Client):
     schema = client.get("/openapi.json").json()["components"]["schemas"]["Problem"]
     for answer in (client.get("/x"), client.get(limit="0"), client.call("PUT"), Client(client.app, "").get()):
         problem = answer.json()
@@ -74,7 +74,7 @@ def described(client: Client) -> list[Route]:
     return [route for route in client.routes if route.method == "GET"]
 
 
-def test_every_named_parameter_is_taken_and_no_other(client: Client):
+def test_every_documented_parameter_is_accepted_and_no_other(client: Client):
     for route in described(client):
         for name in route.operation.query_names():
             answer = client.get(path_of(route), **{name: "x"})
@@ -84,7 +84,7 @@ def test_every_named_parameter_is_taken_and_no_other(client: Client):
         assert (refused.status, refused.json()["field"]) == (422, "colour")
 
 
-def test_the_page_loads_nothing(client: Client):
+def test_the_page_of_the_document_loads_nothing(client: Client):
     stranger = Client(client.app, "")
     answer = stranger.get("/docs")
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"

@@ -137,7 +137,7 @@ def test_a_repeated_parameter_is_refused(client: Client, query: Any):
     assert (answer.status, answer.json()["code"]) == (422, "query.repeated")
 
 
-def test_two_keys_are_no_key(client: Client):
+def test_two_keys_in_one_call_are_refused(client: Client):
     # A server joins repeated headers with a comma.
     stranger = Client(client.app, "")
     for header in (
@@ -154,7 +154,7 @@ def test_no_header_breaks_anything(client: Client, header: str, value: str):
     assert client.get(headers={header: value}).status == 200
 
 
-def test_a_cursor_with_a_number_that_is_none_is_refused(client: Client):
+def test_a_cursor_with_an_invalid_number_is_refused(client: Client):
     cursor = base64.urlsafe_b64encode(b'[{"$numberDecimal": "x"}]').decode()
     for path in ("/", "/totals", "/imports", "/export"):
         assert client.get(path, cursor=cursor).status == 422, path

@@ -22,13 +22,13 @@ PAGE = "https://books.example.com"
 PREFLIGHT = {"Origin": PAGE, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
 
 
-def test_head_is_get(client: Client, put):
+def test_head_answers_as_get_without_a_body(client: Client, put):
     put(document("1"))
     got, head = client.get(), client.call("HEAD")
     assert (head.status, head.body, head.headers) == (200, b"", got.headers)
 
 
-def test_options_names_the_methods(client: Client):
+def test_options_lists_the_methods(client: Client):
     answer = client.call("OPTIONS", "/imports")
     assert (answer.status, answer.body) == (204, b"")
     assert answer.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
@@ -38,13 +38,13 @@ def test_options_names_the_methods(client: Client):
     assert (refused.status, refused.headers["Allow"]) == (405, "GET, HEAD, OPTIONS, POST")
 
 
-def test_no_page_of_another_origin_by_default(client: Client):
+def test_by_default_no_page_of_another_origin_may_read(client: Client):
     answer = client.call("OPTIONS", "/", headers=PREFLIGHT)
     assert not any(name.startswith("Access-Control") for name in answer.headers | client.get().headers)
     assert Client(client.app, "").call("OPTIONS", "/", headers=PREFLIGHT).status == 401
 
 
-def test_pages_of_the_origins_in_the_setting(make_client, indexed: Services):
+def test_pages_of_the_configured_origins_may_read(make_client, indexed: Services):
     client = make_client(cors_origins=f" {PAGE}/, https://other.example.com")
     stranger = Client(client.app, "")
 
@@ -64,12 +64,12 @@ def test_pages_of_the_origins_in_the_setting(make_client, indexed: Services):
         assert stranger.call("OPTIONS", headers=PREFLIGHT | {"Origin": origin}).status == 401
 
 
-def test_any_origin(make_client):
+def test_a_star_lets_pages_of_any_origin_read(make_client):
     client = make_client(cors_origins="*")
     assert client.get(headers={"Origin": PAGE}).headers["Access-Control-Allow-Origin"] == "*"
 
 
-def test_what_is_known_is_not_sent_again(client: Client, put):
+def test_a_known_etag_is_answered_304_without_a_body(client: Client, put):
     put(document("1"))
     tag = client.get().headers["ETag"]
     for known in (tag, f'W/{tag}, "x"', "*"):
@@ -81,7 +81,7 @@ def test_what_is_known_is_not_sent_again(client: Client, put):
     assert client.get(headers={"If-None-Match": tag}).status == 200
 
 
-def test_gzip_where_it_is_accepted_and_worth_it(client: Client, put):
+def test_an_answer_is_compressed_if_accepted_and_large_enough(client: Client, put):
     small = client.get(headers={"Accept-Encoding": "gzip"})
     assert "Content-Encoding" not in small.headers
     put(*(document(str(n)) for n in range(20)))
@@ -94,13 +94,13 @@ def test_gzip_where_it_is_accepted_and_worth_it(client: Client, put):
     assert "Content-Encoding" not in client.get(headers={"Accept-Encoding": "gzip;q=0"}).headers
 
 
-def test_what_a_key_opens_is_kept_by_nobody_else(client: Client):
+def test_answers_to_a_key_are_not_cached_by_others(client: Client):
     assert client.get().headers["Cache-Control"] == "private, no-cache"
     assert client.get("/export").headers["Cache-Control"] == "no-store"
     assert client.get("/nothing").headers["Cache-Control"] == "no-store"
 
 
-def test_ids_go_in_and_come_out(client: Client):
+def test_a_call_id_is_kept_and_answered(client: Client):
     call = {"X-Call-Id": "call-1"}  # the function runtime sets it
     assert client.get(headers=call | {"X-Request-Id": "mine-1"}).headers["X-Request-Id"] == "mine-1"
     assert client.get(headers=call).headers["X-Request-Id"] == "call-1"
@@ -122,7 +122,7 @@ def test_a_key_that_calls_too_often_waits_and_others_do_not(make_client):
     assert [client.get().status for _ in range(2)] == [200, 429]
 
 
-def test_every_write_leaves_a_line_without_its_content(client: Client, put, caplog: pytest.LogCaptureFixture):
+def test_every_write_leaves_an_audit_line_without_its_content(client: Client, put, caplog: pytest.LogCaptureFixture):
     [id_] = put(document("1"))
     with caplog.at_level(logging.INFO, "audit"):
         client.get(f"/{id_}")

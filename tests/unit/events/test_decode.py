@@ -62,6 +62,6 @@ def test_a_record_that_cannot_be_understood_is_ignored_and_the_next_one_is_not(s
 
 
 @pytest.mark.parametrize("body", [b"", b"no json", b"[]", b"{}", b'{"Records": 1}', b"\xff", b"[" * 100_000])
-def test_what_is_no_notification_is_refused(body):
+def test_a_body_that_is_no_notification_is_refused(body):
     with pytest.raises(NotAnEvent):
         decode(body, "invoices")

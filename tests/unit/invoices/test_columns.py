@@ -16,16 +16,16 @@ def camel(name: str) -> str:
     return first + "".join(map(str.capitalize, rest))
 
 
-def test_a_parsed_invoice_has_them_as_fields():
+def test_a_parsed_invoice_has_the_columns_as_fields():
     assert (*COLUMNS, "extra") == tuple(map(camel, ParsedInvoice.__struct_fields__))
 
 
-def test_a_stored_invoice_has_them_in_their_order():
+def test_a_stored_invoice_has_the_columns_in_order():
     content = content_of(INVOICE)
     assert tuple(name for name in content if name in COLUMNS) == COLUMNS
     assert [entry.partition(":")[0] for entry in content["lookups"]] == list(LOOKUPS)
 
 
-def test_amounts_and_what_a_file_must_have():
+def test_amounts_and_required_columns_are_among_the_columns():
     assert AMOUNTS == ("grossAmount", "netAmount", "vatAmount")
     assert set(COLUMNS) - set(REQUIRED) == {"supplierAddress", "status"}

@@ -20,7 +20,7 @@ def test_the_year_and_the_case_of_the_number_tell_invoices_apart():
     assert invoice_id("acme", " A-1 ", 2024) in ids
 
 
-def test_parts_do_not_run_into_each_other():
+def test_parts_of_an_identity_do_not_run_into_each_other():
     assert invoice_id("acme", "12", 2024) != invoice_id("acme1", "2", 2024)
 
 

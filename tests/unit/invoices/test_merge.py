@@ -62,7 +62,7 @@ def test_a_later_row_of_the_same_file_wins():
     assert merged.document["status"] == "paid"
 
 
-def test_what_is_remembered_for_a_replay_is_bounded_by_the_batch():
+def test_the_memory_of_a_replay_is_bounded_by_the_batch():
     stored = merge(None, [row(0), row(50)], THIS, 0, "then").document
 
     document = merge(stored, [row(100, "paid")], THIS, 100, "now").document

@@ -6,7 +6,7 @@ from threading import Barrier
 from mailroom.notifications.model import addresses
 
 
-def test_first_calls_that_come_at_once_all_work():
+def test_concurrent_first_calls_all_work():
     for _ in range(20):
         addresses._validator.cache_clear()
         together = Barrier(8)

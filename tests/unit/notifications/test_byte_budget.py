@@ -32,7 +32,7 @@ class Guests:
             await asyncio.sleep(0)
 
 
-def test_what_does_not_fit_waits_and_is_not_overtaken_by_what_would() -> None:
+def test_a_request_that_does_not_fit_waits_and_is_not_overtaken() -> None:
     async def scene() -> None:
         guests = Guests(10)
         visits = [asyncio.create_task(guests.visit(*each)) for each in (("a", 6), ("b", 4), ("c", 6), ("d", 1))]
@@ -52,7 +52,7 @@ def test_what_does_not_fit_waits_and_is_not_overtaken_by_what_would() -> None:
     asyncio.run(scene())
 
 
-def test_what_is_larger_than_the_room_goes_alone_and_what_needs_none_goes_at_once() -> None:
+def test_a_request_larger_than_the_budget_goes_alone_and_an_empty_one_at_once() -> None:
     async def scene() -> None:
         guests = Guests(10)
         visits = [asyncio.create_task(guests.visit(*each)) for each in (("large", 99), ("one", 1), ("none", 0))]
@@ -66,7 +66,7 @@ def test_what_is_larger_than_the_room_goes_alone_and_what_needs_none_goes_at_onc
     asyncio.run(scene())
 
 
-def test_who_gives_up_or_fails_leaves_the_room_as_it_was() -> None:
+def test_a_request_given_up_or_failed_returns_its_bytes() -> None:
     async def scene() -> None:
         guests = Guests(10)
         first, second = (asyncio.create_task(guests.visit(name, 10)) for name in ("first", "second"))

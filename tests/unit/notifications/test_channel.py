@@ -73,7 +73,7 @@ def test_answers_are_the_same_wherever_the_bytes_were_cut(cuts: set[int]) -> Non
         (b"250-again\r\n" * 10_000, "endless"),
     ],
 )
-def test_what_is_no_smtp_ends_the_connection(data: bytes, error: str) -> None:
+def test_an_answer_that_is_no_smtp_ends_the_connection(data: bytes, error: str) -> None:
     channel, transport = asked(1)
 
     channel.data_received(data)
@@ -97,7 +97,7 @@ def test_an_answer_that_nothing_asked_for_is_not_kept_for_the_next_command() -> 
         run(channel.answer(1.0))
 
 
-def test_what_came_before_the_end_is_still_told() -> None:
+def test_lines_before_the_end_of_the_connection_are_reported() -> None:
     async def read() -> None:
         channel, _ = asked(2)
         loop = asyncio.get_running_loop()
@@ -110,7 +110,7 @@ def test_what_came_before_the_end_is_still_told() -> None:
     run(read())
 
 
-def test_no_answer_in_time() -> None:
+def test_no_answer_in_time_is_an_error() -> None:
     channel, _ = asked(1)
 
     with pytest.raises(TimeoutError):

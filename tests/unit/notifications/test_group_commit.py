@@ -34,7 +34,7 @@ async def until_writing(writer: Writer) -> None:
         await asyncio.sleep(0)
 
 
-def test_what_comes_during_a_write_is_written_together() -> None:
+def test_requests_during_a_write_are_written_together() -> None:
     writer = Writer()
 
     async def ask() -> list[int]:
@@ -50,7 +50,7 @@ def test_what_comes_during_a_write_is_written_together() -> None:
     assert writer.groups == [[1], [2, 3, 4]]
 
 
-def test_a_group_has_its_bound() -> None:
+def test_a_group_is_bounded() -> None:
     writer = Writer()
     writer.go.set()
 
@@ -77,7 +77,7 @@ def test_an_error_is_told_to_its_group_and_the_next_one_is_written() -> None:
     asyncio.run(ask())
 
 
-def test_who_stops_waiting_hurts_nobody() -> None:
+def test_a_caller_who_stops_waiting_affects_no_other() -> None:
     writer = Writer()
 
     async def ask() -> int:
@@ -94,7 +94,7 @@ def test_who_stops_waiting_hurts_nobody() -> None:
     assert asyncio.run(ask()) == 20
 
 
-def test_who_asks_alone_is_not_kept_waiting() -> None:
+def test_a_lone_request_is_written_at_once() -> None:
     writer = Writer()
     writer.go.set()
 
@@ -108,7 +108,7 @@ def test_who_asks_alone_is_not_kept_waiting() -> None:
     assert writer.groups == [[0], [1], [2], [3], [4]]
 
 
-def test_where_several_ask_the_next_group_waits_for_more() -> None:
+def test_after_a_group_of_several_the_next_waits_for_more() -> None:
     writer = Writer()
     writer.go.set()
 
@@ -129,7 +129,7 @@ def test_where_several_ask_the_next_group_waits_for_more() -> None:
     assert writer.groups == [[1, 2], [3, 4], [5], [6]]
 
 
-def test_a_group_that_has_enough_waits_no_longer() -> None:
+def test_a_full_group_is_written_at_once() -> None:
     writer = Writer()
     writer.go.set()
 

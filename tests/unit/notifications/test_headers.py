@@ -29,7 +29,7 @@ VALUE = st.one_of(
 
 
 @given(st.dictionaries(NAME, VALUE, max_size=4))
-def test_what_passes_arrives_as_it_is_and_brings_no_other(headers: dict[str, str]) -> None:
+def test_an_allowed_header_arrives_unchanged_and_brings_no_other(headers: dict[str, str]) -> None:
     try:
         checked = ALLOWED.check(headers)
     except Invalid as refusal:
@@ -86,7 +86,7 @@ def test_a_header_is_there_once_and_there_are_at_most_twenty() -> None:
 
 
 @pytest.mark.parametrize("setting", ["From", "X-A,bcc", "Content-*", "*", "a b", "X-*-y", "Resent-*", "DKIM-Signature"])
-def test_what_decides_about_delivery_cannot_be_allowed(setting: str) -> None:
+def test_headers_that_decide_about_delivery_cannot_be_allowed(setting: str) -> None:
     with pytest.raises(InvalidSetting, match="MAIL_HEADERS"):
         AllowedHeaders.parse(setting)
 

@@ -49,7 +49,7 @@ def part(parsed: EmailMessage, subtype: str) -> str:
     return content.replace("\r\n", "\n")
 
 
-def test_the_headers() -> None:
+def test_a_message_has_the_headers_of_mail() -> None:
     parsed = parse(mime.assemble(message()))
 
     assert [str(parsed[name]) for name in HEADERS[:-1]] == [
@@ -89,7 +89,7 @@ LINE = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_s
 
 
 @given(subject=LINE.filter(str.strip), text=ANY_TEXT | NEARLY_PLAIN, html=(ANY_TEXT | NEARLY_PLAIN).filter(bool))
-def test_whatever_goes_in_comes_out_and_no_header_more(subject: str, text: str, html: str) -> None:
+def test_any_text_comes_out_unchanged_without_further_headers(subject: str, text: str, html: str) -> None:
     content = mime.assemble(message(subject=subject, text=text, html=html))
 
     parsed = parse(content)
@@ -110,7 +110,7 @@ def test_whatever_goes_in_comes_out_and_no_header_more(subject: str, text: str, 
 @pytest.mark.parametrize(
     "text", ["x\nFrom here", "From here", "x \ny", "x ", "x\t", "x" * 999, "é", "\0", "\x0b", "--=_65a0_a"]
 )
-def test_what_might_be_changed_on_the_way_is_encoded(text: str) -> None:
+def test_text_that_relays_might_change_is_encoded(text: str) -> None:
     parsed = parse(mime.assemble(message(text=text)))
 
     [plain, html] = parsed.iter_parts()

@@ -46,7 +46,9 @@ T, R, D, U = RecipientStatus.SENT, RecipientStatus.FAILED, RecipientStatus.PENDI
         ((U,), 1000, False, State.FAILED),
     ],
 )
-def test_the_next_state(outcomes: tuple[RecipientStatus, ...], age: float, hold: bool, state: State) -> None:
+def test_each_outcome_leads_to_its_state(
+    outcomes: tuple[RecipientStatus, ...], age: float, hold: bool, state: State
+) -> None:
     decision = decide(
         recipients(*[RecipientStatus.PENDING] * len(outcomes)), result(*outcomes), 1, age, RETRIES, hold=hold
     )
@@ -56,7 +58,7 @@ def test_the_next_state(outcomes: tuple[RecipientStatus, ...], age: float, hold:
     assert bool(decision.error) is (state is not State.SENT)
 
 
-def test_recipients_without_a_verdict_keep_their_fate() -> None:
+def test_recipients_without_a_verdict_keep_their_state() -> None:
     decision = decide(
         recipients(RecipientStatus.SENT, RecipientStatus.PENDING), result(None, T), 2, 0, RETRIES, hold=False
     )

@@ -83,7 +83,7 @@ def draft_to(draft: requests.Draft) -> list[str]:
         ("anna@relay.test", "anna@relay.test", "anna@relay.test"),
     ],
 )
-def test_addresses_that_are_good(given: str, shown: str, wire: str) -> None:
+def test_valid_addresses_are_accepted(given: str, shown: str, wire: str) -> None:
     found = addresses.address(given, "emailTo")
 
     assert (found.shown, found.wire) == (shown, wire)
@@ -106,7 +106,7 @@ def test_addresses_that_are_good(given: str, shown: str, wire: str) -> None:
         *("x" * 65 + "@example.com", "a@" + "x." * 200 + "com"),
     ],
 )
-def test_addresses_that_are_none(text: str) -> None:
+def test_invalid_addresses_are_refused(text: str) -> None:
     with pytest.raises(Invalid) as refusal:
         addresses.address(text, "emailTo")
 
@@ -117,14 +117,14 @@ def test_addresses_that_are_none(text: str) -> None:
     ("text", "name", "address"),
     [("mail@example.com", "", "mail@example.com"), ("Our Mail <m@example.com>", "Our Mail", "m@example.com")],
 )
-def test_the_sender(text: str, name: str, address: str) -> None:
+def test_a_valid_sender_is_accepted(text: str, name: str, address: str) -> None:
     assert addresses.sender(text) == MailFrom(name, address)
 
 
 @pytest.mark.parametrize(
     "text", ["", "mail", "@example.com", "mail@", "a@example.com\nBcc: b@example.com", "ä@example.com"]
 )
-def test_a_sender_that_is_none(text: str) -> None:
+def test_an_invalid_sender_is_refused(text: str) -> None:
     with pytest.raises(InvalidSetting, match="MAIL_FROM"):
         addresses.sender(text)
 

@@ -42,7 +42,7 @@ def test_turns_are_evenly_spread_in_the_order_they_were_asked_for(time: Time) ->
     assert time.slept == [0.0, 0.1, 0.2, 0.3]
 
 
-def test_what_was_not_used_in_a_quiet_time_is_not_saved_up(time: Time) -> None:
+def test_unused_turns_are_not_saved_up(time: Time) -> None:
     rate = SendRate(10.0, time)
     time.now += 50
 
@@ -51,7 +51,7 @@ def test_what_was_not_used_in_a_quiet_time_is_not_saved_up(time: Time) -> None:
     assert time.slept == [0.0, 0.1, 0.2]
 
 
-def test_who_cannot_wait_so_long_takes_no_turn(time: Time) -> None:
+def test_a_caller_who_cannot_wait_takes_no_turn(time: Time) -> None:
     rate = SendRate(0.5, time)
 
     assert take(rate, 3, seconds=2.5) == [True, True, False]

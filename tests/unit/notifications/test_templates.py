@@ -36,7 +36,7 @@ def render(source: str, html: bool = True, longest: int = 1000, **parameters: An
         ("{% raw %}{{ order }}{% endraw %}{# a comment #}", "{{ order }}"),
     ],
 )
-def test_what_it_can_say(source: str, result: str) -> None:
+def test_each_construct_of_the_language_renders(source: str, result: str) -> None:
     given = {"order": ORDER, "item": {"a": 1, "b": 2}, "nothing": None, "words": ["<a>", "b"]}
     assert render(source, **given) == result
 
@@ -63,7 +63,7 @@ def test_a_parameter_is_text_and_never_markup(name: str, link: str) -> None:
         *("{% for k, v in gone|items %}{% endfor %}", "{% if gone %}{% endif %}", "{{ gone == 1 }}", "{{ loop }}"),
     ],
 )
-def test_what_is_not_given_is_named(source: str) -> None:
+def test_a_missing_parameter_is_named(source: str) -> None:
     with pytest.raises(MissingParameter) as missing:
         render(source, x="x", words=["a"], order=ORDER)
     assert missing.value.name in source
@@ -82,7 +82,7 @@ def test_what_is_not_given_is_named(source: str) -> None:
         *("{% if x %}" * 30 + "{% endif %}" * 30, "{{ x }}" * 6000, "x" * 100_001),
     ],
 )  # fmt: skip
-def test_what_is_not_of_the_language(source: str) -> None:
+def test_a_construct_outside_the_language_is_refused(source: str) -> None:
     with pytest.raises(InvalidTemplate):
         language.check(source, html=True)
 
@@ -121,7 +121,7 @@ def filled(parameters: dict[str, Any], **content: str | None) -> str | None:
     return fill({"name": "t", "version": 1, "content": content}, parameters, "parameters").subject
 
 
-def test_the_parameters_have_a_bound() -> None:
+def test_parameters_are_bounded() -> None:
     deep: Any = "x"
     for _ in range(5000):
         deep = [deep]

@@ -16,7 +16,7 @@ def test_a_row_of_a_table_is_a_line() -> None:
     ]
 
 
-def test_lists_are_indented_and_what_is_hidden_is_not_shown() -> None:
+def test_lists_are_indented_and_hidden_elements_left_out() -> None:
     assert from_html("<ul><li>a<ul><li>b</ul></ul><div style='Display: none'>secret</div>") == "  * a\n      + b"
 
 
@@ -31,5 +31,5 @@ def test_lists_are_indented_and_what_is_hidden_is_not_shown() -> None:
     ],
     ids=["a wide column", "a high row", "margins", "paddings", "lists in lists"],
 )
-def test_it_is_not_much_longer_than_its_source(html: str) -> None:
+def test_text_is_not_much_longer_than_its_source(html: str) -> None:
     assert 0 < len(from_html(html)) < 8 * len(html)

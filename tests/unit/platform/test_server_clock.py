@@ -38,7 +38,7 @@ class World:
         ([0.5, 0.3], 0.3),  # twice at most: a slow server is not asked for ever
     ],
 )
-def test_what_is_told_is_ahead_by_no_more_than_the_way_there(
+def test_the_clock_is_ahead_by_at_most_the_time_of_the_request(
     monkeypatch: pytest.MonkeyPatch, ways: list[float], ahead: float
 ) -> None:
     world = World(*ways)

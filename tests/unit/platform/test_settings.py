@@ -51,7 +51,7 @@ def test_settings_that_contradict_each_other_are_named():
     ],
 )
 @pytest.mark.parametrize("name", ["exec_timeout", "write_timeout"])
-def test_what_outlasts_the_call_is_named(environment, named, name):
+def test_a_limit_longer_than_the_call_is_named(environment, named, name):
     with pytest.raises(InvalidSetting, match=f"{named}.*{name}"):
         load({**environment, name: "55s"})
     assert load({name: "55s"}) == load({name: "1m"}) == Settings()
@@ -61,7 +61,7 @@ def test_the_documents_have_the_table_of_all_settings():
     assert table() in (ROOT / "docs/settings.md").read_text(), "renew it: python -m mailroom settings"
 
 
-def test_stack_yml_sets_nothing_that_is_no_setting():
+def test_every_variable_of_stack_yml_is_a_setting():
     functions = yaml.safe_load((ROOT / "stack.yml").read_text())["functions"]
     names = {name for function in functions.values() for name in function["environment"] if name.isupper()}
     runtime = {"MAX_BODY_BYTES", "THREADS", "DRAIN_SECONDS"}

@@ -22,7 +22,7 @@ def change(client: Client, id_: str, status: object, if_match: str | None) -> An
     return client.call("PATCH", f"/{id_}", {"status": status}, headers=headers)
 
 
-def test_what_was_read_can_be_changed_once(client: Client, put):
+def test_an_etag_allows_one_change(client: Client, put):
     [id_] = put(document("1"))
     tag = client.get(f"/{id_}").headers["ETag"]
 
@@ -35,7 +35,7 @@ def test_what_was_read_can_be_changed_once(client: Client, put):
     assert client.get(f"/{id_}").json()["status"] == "paid"
 
 
-def test_the_change_is_found_and_says_whose_it_is(client: Client, put, indexed: Services):
+def test_a_change_is_listed_and_names_its_key(client: Client, put, indexed: Services):
     [id_] = put(document("1"))
     indexed.database["imports"].insert_one({"_id": IMPORT, "startedAt": CREATED})
     assert [each["id"] for each in client.get("/", importId=str(IMPORT)).json()["items"]] == [id_]
@@ -96,7 +96,7 @@ def test_two_invoices_that_one_key_changes_at_once_have_each_an_order_of_its_own
     assert edit(one, "paid", key, now)["order"] != edit(other, "paid", key, now)["order"]
 
 
-def test_of_many_at_once_one_wins(client: Client, put):
+def test_one_of_many_concurrent_changes_wins(client: Client, put):
     [id_] = put(document("1"))
     tag = client.get(f"/{id_}").headers["ETag"]
     with ThreadPoolExecutor(8) as pool:
@@ -106,7 +106,7 @@ def test_of_many_at_once_one_wins(client: Client, put):
     assert client.get(f"/{id_}").json() == won.json()
 
 
-def test_the_tag_of_a_compressed_answer_will_do_too(client: Client, put):
+def test_the_etag_of_a_compressed_answer_is_accepted(client: Client, put):
     long_name = "A" * 300
     [id_] = put(document("1", supplier=long_name) | {"supplierAddress": "B" * 900})
     tag = client.get(f"/{id_}", headers={"Accept-Encoding": "gzip"}).headers["ETag"]
@@ -125,7 +125,7 @@ def test_the_tag_of_a_compressed_answer_will_do_too(client: Client, put):
         ("*", 200),
     ],
 )
-def test_the_precondition(client: Client, put, if_match: str | None, status: int):
+def test_a_change_without_or_with_an_old_etag_is_refused(client: Client, put, if_match: str | None, status: int):
     [id_] = put(document("1"))
     tag = client.get(f"/{id_}").headers["ETag"]
     assert change(client, id_, "paid", if_match and if_match.format(tag=tag)).status == status
@@ -150,13 +150,13 @@ def test_a_wrong_body_is_refused_by_name(client: Client, put, body: object, stat
     assert client.get(f"/{id_}").json()["status"] == "open"
 
 
-def test_only_the_allowed_statuses_in_their_own_spelling(make_client, put):
+def test_only_allowed_statuses_are_accepted_and_take_the_spelling_of_the_setting(make_client, put):
     client = make_client(import_statuses="Open,Paid")
     [id_] = put(document("1"))
     assert change(client, id_, "settled", "*").json()["code"] == "status.unknown"
     assert change(client, id_, " pAID ", "*").json()["status"] == "Paid"
 
 
-def test_there_is_no_such_invoice(client: Client):
+def test_a_change_of_an_unknown_invoice_is_404(client: Client):
     assert change(client, "0" * 24, "paid", "*").status == 404
     assert change(client, "x", "paid", "*").status == 404

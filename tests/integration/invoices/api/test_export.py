@@ -80,7 +80,7 @@ def test_json_and_ndjson_hold_what_a_list_holds(filled: Client):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_filters_hold_and_nothing_found_is_a_whole_file(filled: Client, name: str):
+def test_filters_apply_and_an_empty_export_is_a_whole_file(filled: Client, name: str):
     assert b"A3" in filled.get("/export", format=name, status="paid").body
     assert b"A1" not in filled.get("/export", format=name, status="paid").body
     empty = filled.get("/export", format=name, status="nothing").body
@@ -95,12 +95,12 @@ def test_filters_hold_and_nothing_found_is_a_whole_file(filled: Client, name: st
     ("query", "field"),
     [({"format": "xlsx"}, "format"), ({"limit": "5"}, "limit"), ({"status": "a", "currency": "EUR"}, "currency")],
 )
-def test_what_is_not_served_is_refused_by_name(client: Client, query: dict[str, str], field: str):
+def test_an_unknown_format_or_parameter_is_refused_by_name(client: Client, query: dict[str, str], field: str):
     answer = client.get("/export", **query)
     assert (answer.status, answer.json()["field"]) == (422, field)
 
 
-def test_it_is_compressed_as_it_is_sent(filled: Client):
+def test_an_export_is_compressed_while_it_is_sent(filled: Client):
     answer = filled.get("/export", headers={"Accept-Encoding": "gzip"})
     assert answer.headers["Content-Encoding"] == "gzip"
     assert gzip.decompress(answer.body) == filled.get("/export").body
@@ -160,7 +160,7 @@ def hurried(make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("sort", SORTS)
 @pytest.mark.parametrize("name", FORMATS)
-def test_one_that_takes_too_long_ends_in_time_and_goes_on_in_pieces(filled: Client, hurried, put, name, sort):
+def test_an_export_that_takes_too_long_ends_in_time_and_continues_by_cursor(filled: Client, hurried, put, name, sort):
     whole, none = parts_of(name, filled.get("/export", format=name, sort=sort).body)
     assert none is None
     found: list[str] = []
@@ -180,7 +180,7 @@ def test_one_that_takes_too_long_ends_in_time_and_goes_on_in_pieces(filled: Clie
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_place_where_one_may_be_cut_off_is_seen(filled: Client, hurried: Client, name: str):
+def test_an_export_cut_off_at_any_byte_is_noticed(filled: Client, hurried: Client, name: str):
     whole, piece = (client.get("/export", format=name).body for client in (filled, hurried))
     for body in (whole, piece):
         told = parts_of(name, body)
@@ -199,7 +199,7 @@ def test_a_cursor_of_another_sort_is_refused(filled: Client, hurried: Client):
         assert (answer.status, answer.json()["field"]) == (422, "cursor")
 
 
-def test_its_end_is_no_row_when_it_is_uploaded_again(filled: Client):
+def test_the_last_line_of_an_export_is_no_row_when_uploaded(filled: Client):
     body, rules = filled.get("/export").body, Rules()
     dialect = detect(body, rules, complete=True)
     rows = list(read_records(content([body], dialect), dialect, rules, offset=0, row=0))

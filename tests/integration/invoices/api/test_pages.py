@@ -106,7 +106,7 @@ MEETS: dict[str, Callable[[dict[str, Any]], bool]] = {
 }
 
 
-def test_every_combination_lists_what_meets_all_its_filters(stored: Documents, client: Client) -> None:
+def test_every_combination_lists_the_invoices_that_match_all_filters(stored: Documents, client: Client) -> None:
     combinations = 0
     for query in served(VALUES):
         wanted = [each for each in stored if all(MEETS[name](each) for name in query if name != "sort")]
@@ -135,7 +135,7 @@ def test_every_invoice_is_on_one_page_in_the_order_of_change(stored: Documents, 
         assert pages(client, sort=sort, importId="b" * 24) == pages(client, importId="b" * 24, updatedSince=since) == []
 
 
-def test_an_import_has_what_changed_from_its_start_to_its_end(
+def test_the_filter_by_import_finds_changes_from_its_start_to_its_end(
     stored: Documents, client: Client, indexed: Services
 ) -> None:
     first = [each for each in stored if each["updatedAt"] == CREATED]
@@ -168,13 +168,15 @@ def test_a_number_that_a_supplier_uses_each_year_has_pages(client: Client, put: 
     assert pages(client, dateFrom="1901-03-01", dateTo="1902-12-31", **asked) == ids(within, "-invoiceDate")
 
 
-def test_dates_in_the_wrong_order_are_no_invoice(stored: Documents, client: Client) -> None:
+def test_dates_in_the_wrong_order_find_no_invoice(stored: Documents, client: Client) -> None:
     of_two = [{"supplier": "Large", "status": "paid"}, {"supplier": "Large", "invoiceNumber": "1"}]
     for query in ({}, {"status": "paid"}, {"currency": "CHF"}, *of_two):
         assert pages(client, dateFrom="2024-06-01", dateTo="2024-05-01", **query) == []
 
 
-def test_what_comes_in_between_moves_no_other(stored: Documents, client: Client, put: Callable[..., list[str]]) -> None:
+def test_an_invoice_inserted_between_two_pages_moves_no_other(
+    stored: Documents, client: Client, put: Callable[..., list[str]]
+) -> None:
     added: list[str] = []
 
     def add() -> None:

@@ -52,7 +52,7 @@ def call(
         connection.close()
 
 
-def test_reads_changes_and_exports(port: int, key: str, put):
+def test_the_served_function_reads_changes_and_exports(port: int, key: str, put):
     [id_, *_] = put(*(document(str(n)) for n in range(20)))
 
     _, got, body = call(port, key, "GET", "/")
@@ -76,7 +76,7 @@ def test_reads_changes_and_exports(port: int, key: str, put):
     assert call(port, key, "HEAD", "/export")[1]["Content-Length"] is None
 
 
-def test_what_is_hostile_on_the_wire(port: int, key: str):
+def test_hostile_requests_on_the_wire_get_a_client_error(port: int, key: str):
     assert call(port, key, "POST", "/imports", b"x" * 10_001)[0] == 413
     assert call(port, key, "GET", "/?limit=1&limit=2")[0] == 422
     assert call(port, key, "GET", "/?status=%ff%00&supplier=%7B%22$gt%22:1%7D")[0] == 200
@@ -91,7 +91,7 @@ def test_what_is_hostile_on_the_wire(port: int, key: str):
             assert connection.recv(12)[-3:] in (b"400", b"401")
 
 
-def test_the_settings_hold(port: int, key: str):
+def test_settings_limit_body_rate_and_time(port: int, key: str):
     page = {"Origin": "https://books.example.com", "Access_Control_Request_Method": "GET"}
     status, headers, _ = call(port, "", "OPTIONS", "/", **page)
     assert (status, headers["Access-Control-Allow-Origin"]) == (204, page["Origin"])

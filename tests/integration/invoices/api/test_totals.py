@@ -55,7 +55,7 @@ def test_one_supplier_in_two_spellings_is_one(filled: Client):
     ]
 
 
-def test_several_dimensions_and_a_filter(filled: Client):
+def test_totals_group_by_several_dimensions_within_a_filter(filled: Client):
     assert sums(filled, by="status,month", dateTo="2024-01-31") == [
         ("2024-01", "open", "EUR", 1, "100.10"),
         ("2024-01", "paid", "EUR", 1, "-0.10"),
@@ -162,7 +162,7 @@ def test_the_totals_of_many_are_right_and_on_one_page_each(many: Client, by: str
 
 
 @pytest.mark.parametrize("name", FILTERS)
-def test_every_filter_is_summed(many: Client, name: str):
+def test_totals_work_with_every_filter(many: Client, name: str):
     filters, meets = FILTERS[name]
     assert all_totals(many, "status,month", "2", filters) == expected(("status", "month"), meets)
 
@@ -216,7 +216,7 @@ def test_totals_leave_threads_for_others(filled: Client):
         ({"sort": "invoiceDate"}, "sort"),
     ],
 )
-def test_what_is_not_served_is_refused_by_name(client: Client, query: dict[str, str], field: str):
+def test_an_unknown_dimension_or_parameter_is_refused_by_name(client: Client, query: dict[str, str], field: str):
     answer = client.get("/totals", **query)
     assert (answer.status, answer.json()["field"]) == (422, field)
 

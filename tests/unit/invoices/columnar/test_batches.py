@@ -117,7 +117,7 @@ def _quoted(text: str, dialect: Dialect, *, always: bool) -> str:
 
 @settings(max_examples=400, deadline=None)
 @given(st.data(), dialects(), rule_sets)
-def test_same_as_row_by_row(data: st.DataObject, dialect: Dialect, rules: Rules) -> None:
+def test_batches_equal_the_row_wise_path(data: st.DataObject, dialect: Dialect, rules: Rules) -> None:
     content = data.draw(files(dialect))
     wanted = _row_by_row(content, dialect, rules)
     size, most_rows = data.draw(st.integers(1, 300)), data.draw(st.integers(1, 5))
@@ -129,7 +129,7 @@ def test_same_as_row_by_row(data: st.DataObject, dialect: Dialect, rules: Rules)
     assert [each for batch in batches for each in outcomes(batch)] == wanted
 
 
-def test_plain_rows_are_fast() -> None:
+def test_plain_rows_take_the_fast_path() -> None:
     line = ",".join(f'"{text}"' for text in GOOD).encode() + b"\n"
     (batch,) = _read(line * 3)
     assert batch.encoded is not None
@@ -149,13 +149,13 @@ def test_large_amounts_are_read_to_the_hundredth(amounts: list[int]) -> None:
 
 
 @pytest.mark.parametrize("offset", [INT32_MAX - 50, INT32_MAX, INT32_MAX + 1])
-def test_files_beyond_two_gigabytes(offset: int) -> None:
+def test_offsets_beyond_two_gigabytes_are_exact(offset: int) -> None:
     content = b"".join(",".join(f'"{text}"' for text in GOOD).encode() + b"\n" for _ in range(4))
     batches = list(_read(content, offset=offset))
     assert [each for batch in batches for each in outcomes(batch)] == _row_by_row(content, DIALECT, Rules(), offset)
 
 
-def test_ready_rows_decode_to_what_is_merged() -> None:
+def test_encoded_rows_decode_to_the_rows_to_merge() -> None:
     line = ",".join(f'"{text}"' for text in GOOD).encode() + b"\n"
     (batch,) = _read(line)
     parsed = RowParser(DIALECT, Rules()).parse(next(read_records([line], DIALECT, Rules(), offset=0, row=0)))

@@ -75,7 +75,7 @@ def test_a_batch_read_by_itself_is_the_same(file: File) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(st.data(), whole_files())
-def test_a_batch_behind_others_that_are_passed_over_is_the_same(data: st.DataObject, file: File) -> None:
+def test_a_batch_after_skipped_ones_is_the_same(data: st.DataObject, file: File) -> None:
     wanted = file.all()
     taken = [each for each in wanted[1:] if data.draw(st.booleans())]
     reader = file.batches(0, 0)

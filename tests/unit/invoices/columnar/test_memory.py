@@ -21,7 +21,7 @@ DIALECT = Dialect("utf-8", "none", 0, ",", "doubled", "\n", ".", False, "", (), 
 STAMP = Stamp(ObjectId(), "0189abcdef01 v1 ", datetime(2026, 1, 2, tzinfo=UTC))
 
 
-def test_a_batch_of_wide_rows_takes_little():
+def test_a_batch_of_wide_rows_takes_little_memory():
     if not Path("/proc/self/status").exists():
         pytest.skip("the peak of the memory is read from /proc")
     processes = multiprocessing.get_context("spawn")

@@ -99,5 +99,5 @@ def test_the_currency_decides_the_decimals(text, digits, expected):
     ("number", "mark"),
     [("12.5", "."), ("12,5", ","), ("1.234", "?"), ("0.123", "."), ("1234.567", "."), ("1.234.567", ","), ("12", "")],
 )
-def test_what_a_number_proves(number, mark):
+def test_a_number_proves_its_decimal_mark_or_nothing(number, mark):
     assert decimal_mark(number) == mark

@@ -22,7 +22,7 @@ def found(text: str | bytes, rules: Rules = Rules()) -> Dialect:  # noqa: B008 -
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("header", [True, False])
 @pytest.mark.parametrize("sep", [True, False])
-def test_delimiters(delimiter, header, sep):
+def test_each_delimiter_is_found_with_and_without_header(delimiter, header, sep):
     lines = ([f"sep={delimiter}"] if sep else []) + ([HEADER] if header else []) + [ROW, ROW]
     text = "\r\n".join(lines).replace(",", delimiter)
     dialect = found(text)
@@ -34,7 +34,7 @@ def test_delimiters(delimiter, header, sep):
     ("codec", "encoding"),
     [("utf-8", "utf-8"), ("utf-8-sig", "utf-8"), ("utf-16", "utf-16-le"), ("cp1252", "cp1252")],
 )
-def test_encodings(codec, encoding):
+def test_each_encoding_is_found(codec, encoding):
     assert found(f"{HEADER}\n{ROW}\n".encode(codec)).encoding == encoding
 
 
@@ -42,23 +42,23 @@ def test_one_damaged_line_does_not_make_a_utf8_file_cp1252():
     assert found(f"{HEADER}\n{ROW}\n".encode() + ROW.encode("cp1252")).encoding == "utf-8"
 
 
-def test_gzip():
+def test_a_gzip_file_is_detected_by_its_content():
     dialect = found(gzip.compress(f"{HEADER}\n{ROW}\n".encode()))
     assert (dialect.compression, dialect.content_start) == ("gzip", len(HEADER) + 1)
 
 
-def test_a_semicolon_file_with_decimal_commas():
+def test_a_semicolon_file_with_decimal_commas_is_detected():
     dialect = found("A-1;31.12.2024;1.190,00;1.000,00;190,00;Acme, Inc;Ort, Land;EUR;open\n")
     assert (dialect.delimiter, dialect.decimal_mark, dialect.has_header) == (";", ",", False)
 
 
-def test_backslash_quotes():
+def test_quotes_escaped_by_backslashes_are_detected():
     row = ROW.replace("Ämter GmbH", r'"Say \"hi\", Ltd"')
     assert found(f"{HEADER}\n{row}\n{row}\n").quoting == "backslash"
     assert found(f"{HEADER}\n{row}\n{row}\n".replace('\\"', '""')).quoting == "doubled"
 
 
-def test_backslash_quotes_with_line_ends_in_every_row_without_a_header():
+def test_quotes_escaped_by_backslashes_are_detected_with_line_ends_in_every_row():
     row = 'A-1,2024-01-31,119.00,100.00,19.00,"A \\"B\\" GmbH","Weg 1\nOrt",EUR,open\n'
     dialect = found(row + row.replace("A-1", "A-2"))
     assert (dialect.delimiter, dialect.quoting) == (",", "backslash")

@@ -60,7 +60,7 @@ def test_a_quote_that_never_closes_costs_one_row_only():
     assert len(rows) == 3001
 
 
-def test_text_behind_a_quoted_field():
+def test_text_after_a_quoted_field_is_malformed():
     assert brief(read(b'a,"b"c\nd,e\n')) == ["row.quoting", ["d", "e"]]
 
 
@@ -90,7 +90,7 @@ def test_a_line_of_100_megabytes_does_not_fill_memory():
     assert peak < 8 << 20
 
 
-def test_many_gzip_members_and_a_skip():
+def test_many_gzip_members_are_read_also_after_a_skip():
     packed = gzip.compress(b"a,b\n") + gzip.compress(b"c,d\n" * 300_000) + b"\0" * 16
     dialect = replace(PLAIN, compression="gzip")
     pieces = [packed[i : i + 7] for i in range(0, len(packed), 7)]
@@ -144,7 +144,7 @@ def test_any_bytes_end_as_rows_or_a_refusal(beginning, noise, packed):
         assert all(isinstance(parser.parse(record), ParsedInvoice | Rejected) for record in records)
 
 
-def test_blank_rows_end_somewhere(monkeypatch: pytest.MonkeyPatch):
+def test_endless_blank_rows_are_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(records, "MAX_BLANK_BYTES", 10)
     assert [row.row for row in read(b"1\n" + b"\n" * 10 + b"2\n" + b"\n" * 10)] == [1, 2]
     with pytest.raises(FileRejected, match=r"file\.blank"):

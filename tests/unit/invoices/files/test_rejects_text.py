@@ -69,7 +69,7 @@ def test_all_problems_of_a_row_are_named():
         ("open", "open,", (None, "row.field_count")),
     ],
 )
-def test_one_wrong_value(old, new, problem):
+def test_each_wrong_value_has_its_code(old, new, problem):
     assert problem in problems(GOOD.replace(old, new))
 
 
@@ -93,7 +93,7 @@ def test_values_are_trimmed_and_composed():
     assert (result.supplier_name, result.currency) == ("Müller", "EUR")
 
 
-def test_a_value_in_a_column_without_a_name():
+def test_a_value_in_a_column_without_a_name_is_rejected():
     _, results = read(f"{HEADER},\n{GOOD},\n{GOOD},lost\n")
     assert isinstance(results[0], ParsedInvoice)
     assert isinstance(results[1], Rejected)
@@ -128,7 +128,7 @@ def test_a_row_with_broken_quotes_is_kept_as_one_field():
     assert rejected.errors[0].code == "row.field_count"
 
 
-def test_what_the_whole_file_proved_goes_along():
+def test_the_rejects_file_carries_what_the_whole_file_proved():
     good = "A-1;25/04/2024;1.190;1.000;190;Acme;Town;EUR;open"
     proof = good.replace("1.190;1.000;190", "1.190,50;1.000,50;190,00")
     bad = good.replace("25/04", "03/04").replace("1.190", "1.200")
@@ -146,7 +146,7 @@ def test_what_the_whole_file_proved_goes_along():
         ("with-errors.csv", 10, ["date.invalid", "amount.sum", "currency.unknown", "row.field_count"]),
     ],
 )
-def test_the_samples(name, rows, codes):
+def test_the_samples_give_their_documented_counts(name, rows, codes):
     _, results = read((SAMPLES / name).read_text("utf-8"))
     assert len(results) == rows
     assert [row.errors[0].code for row in results if isinstance(row, Rejected)] == codes

@@ -116,7 +116,7 @@ def test_a_wrong_size_in_the_file_is_not_believed():
     ],
     ids=["cells", "width", "text", "attribute", "strings", "styles", "unfolded", "size", "xml", "cut", "other"],
 )
-def test_what_would_fill_the_memory_or_cannot_be_read_is_refused(data, code, says):
+def test_a_workbook_that_is_too_large_or_unreadable_is_refused(data, code, says):
     with pytest.raises(FileRejected, match=says) as refused:
         read(data)
     assert refused.value.code == code

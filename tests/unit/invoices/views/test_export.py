@@ -50,7 +50,7 @@ def batches_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
         (0, 7, 3, 2),
     ],
 )
-def test_it_ends_when_the_time_is_over_but_has_a_whole_batch(seconds: float, count: int, taken: int, last: int | None):
+def test_an_export_out_of_time_ends_after_a_whole_batch(seconds: float, count: int, taken: int, last: int | None):
     documents = Documents(count)
     export = Export(iter(documents), BY_NUMBER, Budget(seconds))
     assert [document["n"] for document in export] == list(range(taken))
@@ -58,7 +58,7 @@ def test_it_ends_when_the_time_is_over_but_has_a_whole_batch(seconds: float, cou
     assert documents.closed
 
 
-def test_left_early_it_closes_what_it_reads():
+def test_an_abandoned_export_closes_its_cursor():
     documents = Documents(3)
     reader = iter(Export(iter(documents), BY_NUMBER, Budget(60)))
     next(reader)

@@ -98,7 +98,9 @@ def wanted(names: tuple[str, ...], sort: str) -> InvoiceFilter:
 
 
 @pytest.mark.parametrize(("names", "sort", "index", "listed"), CASES, ids=lambda value: str(value)[:60])
-def test_each_combination_that_is_served(names: tuple[str, ...], sort: str, index: str, listed: Range) -> None:
+def test_each_served_combination_has_its_index_and_bounds(
+    names: tuple[str, ...], sort: str, index: str, listed: Range
+) -> None:
     planned = plan_invoices(wanted(names, sort))
     if index == "_id_" and not {"dateFrom", "dateTo"} <= set(names):  # then more years are possible
         assert set(IDS["$in"]) < set(planned.filters["_id"]["$in"])
@@ -152,7 +154,7 @@ def test_an_import_is_looked_for_from_its_start_to_its_end(job: dict[str, Any] |
     assert changed_by_import(listed, job) == replace(listed, bounds=bounds)
 
 
-def test_of_two_beginnings_the_later_one_counts() -> None:
+def test_of_two_lower_bounds_the_later_one_counts() -> None:
     listed = plan_invoices(wanted(("importId", "updatedSince"), ""))
     for started, begins in ((EARLIER, SINCE), (LATER, LATER)):
         assert changed_by_import(listed, {"startedAt": started}).bounds == {"$gte": begins}
@@ -169,7 +171,9 @@ def test_of_two_beginnings_the_later_one_counts() -> None:
         (ImportFilter(bucket="b", key="k", state="done"), {"bucket": "b", "key": "k", "state": "done"}, None),
     ],
 )
-def test_lists_of_imports(asked: ImportFilter, filters: dict[str, str], hint: str | None) -> None:
+def test_each_served_list_of_imports_has_its_index(
+    asked: ImportFilter, filters: dict[str, str], hint: str | None
+) -> None:
     assert plan_imports(asked) == Range(Order("createdAt", descending=True), filters, hint=hint)
     keys = [list(model.document["key"]) for model in INDEXES["imports"]]
     leading = [name for name in ("key", "state") if name in filters][:1]
@@ -183,11 +187,11 @@ def test_lists_of_imports(asked: ImportFilter, filters: dict[str, str], hint: st
         (ImportFilter(version_id="v"), "versionId", "query.unserved"),
     ],
 )
-def test_imports_that_are_not_listed(asked: ImportFilter, field: str, code: str) -> None:
+def test_other_lists_of_imports_are_refused(asked: ImportFilter, field: str, code: str) -> None:
     with pytest.raises(Invalid) as caught:
         plan_imports(asked)
     assert (caught.value.field, caught.value.code) == (field, code)
 
 
-def test_at_most_five_indexes() -> None:
+def test_invoices_have_at_most_five_indexes() -> None:
     assert len(INDEXES["invoices"]) <= 4  # and that of _id
