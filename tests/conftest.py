@@ -1,6 +1,6 @@
 """The servers of the integration tests: a set for each worker of pytest-xdist, a database and buckets for each test.
 
-`MAILROOM_TEST_SERVERS=containers` takes containers (testcontainers) instead of processes: the same tests.
+`MAILROOM_TEST_SERVERS=containers` runs the same tests on containers (testcontainers) instead of processes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the servers are, and what they ask for."""
+    """The addresses of the servers, and the administrator's credentials."""
 
     mongo_uri: str
     s3_endpoint: str
@@ -57,7 +57,7 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
 
 @pytest.fixture
 def make_services(addresses: Addresses, tmp_path: Path) -> Iterator[Callable[..., Services]]:
-    """Makes `Services` with settings of one's own, all on this test's database and buckets."""
+    """Makes `Services` with the given settings, on this test's database and buckets."""
     unique = secrets.token_hex(4)
     folder = tmp_path / "secrets"
     folder.mkdir()
@@ -90,7 +90,7 @@ def make_services(addresses: Addresses, tmp_path: Path) -> Iterator[Callable[...
         return made[-1]
 
     yield make
-    # The databases stay: they go with the servers, at the end of the run.
+    # The databases stay until the servers end, with the run.
     for services in made:
         services.close()
 

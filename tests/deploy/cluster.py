@@ -1,4 +1,4 @@
-"""The overlay `dev` in a namespace of its own, on the cluster that kubectl knows, and what the tests do to it."""
+"""The overlay `dev` in its own namespace, on kubectl's current cluster, and what the tests do to it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ IMAGES = {
     "caddy": "CADDY_IMAGE",
 }
 REGISTRY, TAG = "mailroom", "test"
-# Leases and waits that a test can wait for. They stay within the limits that the functions check.
+# Leases and waits short enough for a test. They stay within the limits that the functions check.
 SETTINGS = {
     "exec_timeout": "20s",
     "write_timeout": "20s",
@@ -61,7 +61,7 @@ class Cluster:
         return run("kubectl", "--namespace", self.namespace, *words, given=given)
 
     def raise_(self) -> None:
-        """Brings everything up, and makes a key."""
+        """Starts everything, and makes an API key."""
         build_images()
         run("kubectl", "apply", "-f", "-", given=_here((ROOT / "k8s/base/namespace.yaml").read_text(), self.namespace))
         run("compose/make-secrets", str(self.secrets))
@@ -73,7 +73,7 @@ class Cluster:
         self.key = made.splitlines()[-1]
 
     def apply(self) -> None:
-        """Applies the overlay; runs the set-up anew, as every deployment does."""
+        """Applies the overlay and runs set-up again, as every deployment does."""
         self.kubectl("delete", "job", "setup", "--ignore-not-found")
         self.kubectl("apply", "-f", "-", given=manifests(self.namespace))
 
@@ -91,17 +91,17 @@ class Cluster:
         return [name.removeprefix("pod/") for name in found.split()]
 
     def kill(self, app: str) -> None:
-        """Kills its one pod, and waits for the next."""
+        """Kills the only pod of a workload and waits for the next one."""
         [pod] = self.pods(app)
         self.kubectl("delete", "pod", pod, "--grace-period=0", "--force")
         eventually(lambda: self.pods(app) not in ([], [pod]), 60, f"another pod of {app}")
         self.kubectl("rollout", "status", f"deploy/{app}", "--timeout=120s")
 
     def run_job(self, cronjob: str) -> str:
-        """Runs a CronJob's job now; its log."""
+        """Runs the job of a CronJob now. Returns its log."""
         name = f"{cronjob}-now"
         self.kubectl("create", "job", f"--from=cronjob/{cronjob}", name)
-        # Whichever comes first: waiting for "complete" alone would wait long for a job that failed.
+        # Waits for either condition: a failed job never becomes "complete".
         eventually(lambda: self._job(name).get("succeeded") or self._job(name).get("failed"), 120, f"the job {name}")
         log = self.kubectl("logs", f"job/{name}")
         assert self._job(name).get("succeeded"), log
@@ -162,7 +162,7 @@ class Cluster:
 
     @contextmanager
     def load(self) -> Iterator[dict[str, list[Any]]]:
-        """Calls and uploads until the end of the block; what they came to is there after it."""
+        """Calls and uploads until the end of the block. The result is complete after it."""
         outcome: dict[str, list[Any]] = {}
         self.kubectl("create", "configmap", "load", f"--from-file={ROOT / 'tests/deploy/load.py'}")
         self.kubectl("apply", "-f", "-", given=json.dumps(self._load_pod()))
@@ -209,7 +209,7 @@ class Cluster:
         }
 
     def lose_servers(self) -> None:
-        """MongoDB and MinIO with all that they hold, and new ones in their place."""
+        """Replaces MongoDB and MinIO, with all their data, by empty ones."""
         for name in ("mongo", "minio"):
             self.kubectl("delete", "deployment", name)
             self.kubectl("delete", "pvc", name)
@@ -217,7 +217,7 @@ class Cluster:
 
 
 def build_images() -> None:
-    """The functions' images, and with those of the servers into the cluster."""
+    """Builds the functions' images and loads them, with the servers' images, into the cluster."""
     environment = {**os.environ, "REGISTRY": REGISTRY, "TAG": TAG}
     done = subprocess.run(
         [sys.executable, "-m", "local.images"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
@@ -228,7 +228,7 @@ def build_images() -> None:
 
 
 def manifests(namespace: str) -> str:
-    """The overlay, for that namespace, with the images at hand and settings that a test can wait for."""
+    """The overlay for that namespace, with this machine's images and short waits."""
     made = _here(run("kubectl", "kustomize", str(ROOT / "k8s/overlays/dev")), namespace)
     documents = [each for each in yaml.safe_load_all(made) if each["kind"] != "Namespace"]
     for container in (each for document in documents for each in _containers(document)):

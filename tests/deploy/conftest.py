@@ -11,7 +11,7 @@ IMAGES = ("MONGO_IMAGE", "MINIO_IMAGE", "MAILPIT_IMAGE", "CADDY_IMAGE", "PYTHON_
 
 @pytest.fixture(scope="session")
 def docker() -> None:
-    """A Docker engine answers, and images may be built and pulled."""
+    """Requires a Docker engine that can build images."""
     if not _runs("docker", "info"):
         _skip("no Docker engine answers", unless="MAILROOM_REQUIRE_DOCKER")
     if not os.environ.get("MAILROOM_REQUIRE_DOCKER") and not all(os.environ.get(name) for name in IMAGES):
@@ -22,7 +22,7 @@ def docker() -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> None:
-    """A cluster answers."""
+    """Requires a cluster."""
     if not _runs("kubectl", "version"):
         _skip("no cluster answers kubectl", unless="MAILROOM_REQUIRE_CLUSTER")
 
@@ -32,7 +32,7 @@ def _runs(*command: str) -> bool:
 
 
 def _skip(reason: str, unless: str) -> None:
-    """Without what a test needs it is skipped, but fails where that has to be there."""
+    """Skips the test for the reason, or fails it where CI requires what is missing."""
     if os.environ.get(unless) == "1":
         pytest.fail(f"{reason}, and {unless} is set")
     pytest.skip(reason)

@@ -1,6 +1,7 @@
-"""Calls and uploads without a pause until /tmp/stop is there, then prints what was accepted and what failed.
+"""Calls and uploads without a pause until /tmp/stop exists, then prints what was accepted and what failed.
 
-Runs in a pod beside the functions, so it imports nothing of ours. A connection for each call, as from many callers.
+Runs in a pod beside the functions, so it imports nothing of ours.
+It opens a connection for each call, as many callers would.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""JSON schemas for kubeconform, made of what an API server says of its own types.
+"""Makes JSON schemas for kubeconform from an API server's description of its types.
 
-Strict: a field that no type has is an error. The server drops such a field without a word when it is asked to apply.
+They are strict: an unknown field is an error. The server itself drops such a field silently.
 """
 
 import json
@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-# Where kubeconform looks, in its own words.
+# The place where kubeconform looks, in its syntax.
 LOCATION = "{{.ResourceKind}}{{.KindSuffix}}.json"
 NUMBER_OR_TEXT = {"type": ["string", "integer", "number"]}
-# These are written as texts or as numbers, whatever the server calls them.
+# These may be texts or numbers, whatever type the server names.
 LOOSE = ("io.k8s.apimachinery.pkg.util.intstr.IntOrString", "io.k8s.apimachinery.pkg.api.resource.Quantity")
 
 

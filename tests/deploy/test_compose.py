@@ -1,4 +1,4 @@
-"""The stack with Docker Compose, from set-up to a container that is killed. Takes the images that variables name."""
+"""The stack with Docker Compose, from set-up to a killed container. Variables name the images."""
 
 import os
 import secrets
@@ -63,7 +63,7 @@ def verify(run: Run, environment: Mapping[str, str]) -> Iterator[Callable[..., N
         down = ("docker", "compose", "down", "--volumes", "--timeout", "1")
         try:
             run(*down)
-        except AssertionError:  # Docker may go on counting a container in the network that it has removed
+        except AssertionError:  # Docker may still count a removed container in the network
             assert run("docker", "compose", "ps", "--all", "--quiet") == ""
 
 
@@ -80,7 +80,7 @@ def test_setting_up_again_changes_nothing(run: Run, verify: Callable[..., None])
 @pytest.mark.parametrize("service", [*KILLED, *KILLED_SERVERS])
 def test_any_container_may_be_killed(service: str, run: Run, verify: Callable[..., None]) -> None:
     run("docker", "compose", "kill", service)
-    run("docker", "compose", "start", service)  # not awaited: what comes early is not lost
+    run("docker", "compose", "start", service)  # not awaited: an early upload is not lost
     verify(*(["--patient"] if service == "minio" else []))
 
 

@@ -1,6 +1,6 @@
 """The functions' images: their size, who runs in them, tests in the build, an end that loses no call.
 
-And what of-watchdog keeps off a function: slow callers, and requests that two servers would read differently.
+Also what of-watchdog keeps away from a function: slow callers, and requests that two servers read differently.
 """
 
 import concurrent.futures
@@ -71,13 +71,13 @@ def docker(*words: str) -> str:
 
 @pytest.fixture(scope="module")
 def images() -> None:
-    """Those of stack.yml are built."""
+    """Builds the images of stack.yml."""
     made = subprocess.run([sys.executable, "-m", "local.images"], cwd=ROOT, env={**os.environ, **NAMES}, check=False)
     assert made.returncode == 0
 
 
 def build(source: str, folder: Path, tag: str, test: str = "") -> subprocess.CompletedProcess[str]:
-    """Builds the image of a function written for a test; with `test`, that is run in the build."""
+    """Builds the image of a function written for a test. `test` is a test file that the build runs."""
     function = folder / "handler"
     function.mkdir()
     (function / "handler.py").write_text(source)
@@ -95,7 +95,7 @@ def build(source: str, folder: Path, tag: str, test: str = "") -> subprocess.Com
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts a container of an image as OpenFaaS would, read-only; answers its name and address."""
+    """Starts a read-only container, as OpenFaaS does. Returns its name and address."""
     names: list[str] = []
 
     def run(image: str, **environment: str) -> tuple[str, str]:
@@ -116,7 +116,7 @@ def start() -> Iterator[Start]:
 
 
 def call(address: str, path: str) -> int:
-    """The status of the answer; 0 when there was no connection, or it ended before the call was read."""
+    """The status of the answer; 0 without a connection, or if it ended before the call was read."""
     connection = http.client.HTTPConnection(address, PORT, timeout=CONNECT_SECONDS)
     try:
         connection.connect()
@@ -172,7 +172,7 @@ def hostile(start: Start, tmp_path: Path) -> str:
 
 
 def counts(address: str) -> dict[str, int]:
-    """The calls that the function has seen, and the streams that have ended."""
+    """The number of calls that the function saw, and of streams that ended."""
     request = b"GET /calls HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     answered: dict[str, int] = json.loads(everything(PORT, request, address).rpartition(b"\r\n\r\n")[2])
     return answered
@@ -213,7 +213,7 @@ def test_nothing_is_smuggled_past_the_watchdog(hostile: str) -> None:
         before = counts(hostile)["calls"]
         request = b"POST / HTTP/1.1\r\nHost: x\r\n" + headers + b"\r\n\r\n0\r\n\r\n" + SMUGGLED
         answered = everything(PORT, request, hostile)
-        # The function sees the calls that of-watchdog has answered, and none besides.
+        # The function sees exactly the calls that of-watchdog answered.
         assert counts(hostile)["calls"] - before == answered.count(b"HTTP/1.1 200 OK\r\n"), (headers, answered)
         assert answered, headers
 

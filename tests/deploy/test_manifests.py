@@ -1,4 +1,4 @@
-"""stack.yml is the single source of truth: what else describes the functions has to agree with it."""
+"""stack.yml is the single source of truth: every other description of the functions agrees with it."""
 
 import dataclasses
 import re
@@ -119,7 +119,7 @@ def test_an_image_is_built_from_template_function_and_shared_code(name: str, tmp
 @pytest.mark.parametrize("overlay", ["dev", "production", "openfaas"])
 @pytest.mark.usefixtures("cluster")
 def test_the_api_server_takes_each_overlay(overlay: str) -> None:
-    # In a namespace of its own: a set-up that ran already could not be changed.
+    # In its own namespace: a set-up job that ran already cannot be changed.
     manifests = subprocess.run(
         ["kubectl", "kustomize", str(ROOT / "k8s/overlays" / overlay)], capture_output=True, text=True, check=True
     ).stdout

@@ -1,4 +1,4 @@
-"""kubeconform, strict: every field of every manifest is one that this API server has, and of the right type."""
+"""kubeconform, strict: this API server knows every field of every manifest, with its type."""
 
 import json
 import os

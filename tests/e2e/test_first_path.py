@@ -1,4 +1,4 @@
-"""As users meet it: files into the bucket, the two APIs behind the gateway, mail in the inbox."""
+"""The product as users see it: files in the bucket, two APIs behind the gateway, mail in the inbox."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def call(stack: Stack, method: str, path: str, **arguments) -> urllib3.BaseHTTPR
 
 
 def done(client: Client, key: str):
-    """The import of that key, once it has ended."""
+    """The import of that key, if it has ended."""
     found = client.get("invoices/imports", key=key)["items"]
     return found[0] if found and found[0]["finishedAt"] else None
 

@@ -1,4 +1,4 @@
-"""Servers that go away and processes that are killed: nothing is lost, and all goes on when they are back."""
+"""Servers stop and processes are killed: nothing is lost, and work goes on when they are back."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_while_minio_is_down_the_job_waits(stack: Stack, client: Client):
     found = eventually(lambda: done(client, key), what="the version")
     stack.stop("minio")
     try:
-        # A job for a version that was never imported; whether it is there cannot be known while MinIO is down.
+        # A job for a missing version: while MinIO is down, nobody can know that it is missing.
         assert deliver(stack, key, f"{secrets.token_hex(4)}-0000-4000-8000-000000000000").status == 200
         assert call(stack, "POST", "/function/invoice-importer").status in (429, 503)
 

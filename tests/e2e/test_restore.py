@@ -1,4 +1,4 @@
-"""A backup under load, new servers, a restore: all is as it was, and goes on."""
+"""A backup under load, new servers, a restore: everything is back and goes on."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WORKERS = ("invoice-importer", "notification-sender")
 
 
 def backups(stack: Stack, archive: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """`python -m mailroom backups`: made by users that may only read, restored by those who may all."""
+    """Runs `python -m mailroom backups`. Backups use users that may only read, restores use administrators."""
     secrets = archive.parent / "secrets"
     secrets.mkdir(exist_ok=True)
     made = words[0] == "create"
@@ -49,7 +49,7 @@ def backups(stack: Stack, archive: Path, *words: str) -> subprocess.CompletedPro
 
 @contextmanager
 def load(client: Client) -> Iterator[list[str]]:
-    """Files and messages, one after the other, until the end of the block; the subjects that were accepted."""
+    """Uploads files and sends messages until the end of the block. Yields the accepted subjects."""
     accepted: list[str] = []
     over = threading.Event()
 
@@ -107,9 +107,9 @@ def everything(client: Client, path: str) -> list[dict[str, Any]]:
 
 
 def work(stack: Stack, client: Client) -> None:
-    """As the schedule does every minute."""
+    """Calls the workers, as the schedule does every minute."""
     for name in WORKERS:
-        with suppress(ClientError):  # it is at work already
+        with suppress(ClientError):  # it is working already
             client.post(name, {})
 
 
@@ -158,7 +158,7 @@ def test_all_goes_on_after_a_restore_on_new_servers(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         for name in WORKERS:
             stack.start(name)
-        client = Client(stack.info | {"apiKey": key})  # the key of old
+        client = Client(stack.info | {"apiKey": key})  # the key from before
 
         def drained() -> bool:
             work(stack, client)

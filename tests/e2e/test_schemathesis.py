@@ -1,4 +1,4 @@
-"""schemathesis makes requests up from each contract, good and bad ones, and compares every answer with it."""
+"""schemathesis makes valid and invalid requests from each contract, and compares every answer with it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
 @pytest.fixture(scope="module")
 def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Of its own: what comes in here is nonsense, and much of it."""
+    """A separate stack, because it is filled with nonsense."""
     with Stack(ROOT, tmp_path_factory.mktemp("stack"), {"RATE_LIMIT_PER_MINUTE": "1000000"}) as stack:
         yield stack
 

@@ -1,4 +1,4 @@
-"""Secrets and keys of a stack that runs: told nowhere, and ended everywhere."""
+"""Secrets and keys of a running stack: shown nowhere, and revoked everywhere."""
 
 from __future__ import annotations
 

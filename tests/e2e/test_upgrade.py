@@ -1,4 +1,4 @@
-"""An upgrade in place: an earlier commit leaves its data folder, and this checkout goes on with it.
+"""An upgrade in place: this checkout goes on with the data folder of an earlier commit.
 
 Both stacks run as a user runs them, with `python -m local up`, the same settings and the same secrets. The test uses
 HTTP, the command line, the object store and files. It looks into MongoDB once, to stop an import while a part is open.
@@ -78,7 +78,7 @@ class Before:
 
 @dataclass(frozen=True)
 class Upgrade:
-    """The stack under test on the data of the earlier one. `client` has the key of before."""
+    """The stack under test on the data of the earlier one. `client` has the earlier key."""
 
     before: Before
     stack: Stack
@@ -114,7 +114,7 @@ def upgrade(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upgrade]:
 
 
 def prepare(stack: Stack) -> Before:
-    """Finishes some work and begins some more, which the stop of the stack interrupts."""
+    """Finishes some work, and begins some that the stop of the stack interrupts."""
     scopes = [word for scope in SCOPES for word in ("--scope", scope)]
     key = stack.mailroom("keys", "create", "--name", "kept", *scopes).strip()
     client = Client(stack.info, key)

@@ -84,7 +84,7 @@ class Stack:
 
     @contextmanager
     def paused(self, name: str) -> Iterator[None]:
-        """The process stands still inside the block."""
+        """Pauses the process within the block."""
         self.signal(name, signal.SIGSTOP)
         try:
             yield
@@ -165,7 +165,7 @@ class Client:
         return found if found["finishedAt"] else None
 
     def inbox(self) -> Counter[str]:
-        """How many messages with each subject arrived."""
+        """The number of messages with each subject in the inbox."""
         messages = urllib3.request("GET", f"{self._info['inbox']}/messages", timeout=CALL_SECONDS).json()
         return Counter(each["subject"] for each in messages)
 

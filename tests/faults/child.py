@@ -1,4 +1,4 @@
-"""The importer as a process of its own, which can be made to die or to stop at an exact place."""
+"""The importer in its own process, which can kill or pause itself at an exact place."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from mailroom.services import Services
 POLL_SECONDS = 0.02
 GIVE_UP_SECONDS = 60.0
 
-# Where a batch can be interrupted, in the order in which a worker comes by: when, and at which of these methods.
+# The places to interrupt a batch, in a worker's order: before or after which of these methods.
 PLACES: dict[str, tuple[str, list[tuple[type, str]]]] = {
     "claimed": ("after", [(Ledger, "claim")]),
     "chunk taken": ("after", [(Chunks, "take")]),
@@ -57,7 +57,7 @@ class Fault:
 
 
 def run(settings: Settings, fault: Fault | None, told: Connection) -> None:
-    """Runs due imports, as the schedule would, until none is left. Whoever kills it does so without warning."""
+    """Runs due imports, as the schedule does, until none is left."""
     if fault is not None:
         _arm(fault, told)
     services = Services(settings)
@@ -75,7 +75,7 @@ def run(settings: Settings, fault: Fault | None, told: Connection) -> None:
 
 
 def measured(settings: Settings, told: Connection) -> None:
-    """Does as `run`, then tells the peak of its memory in bytes."""
+    """Runs due imports. Returns the peak of its memory in bytes."""
     run(settings, None, told)
     told.send(_peak())
 
@@ -83,13 +83,13 @@ def measured(settings: Settings, told: Connection) -> None:
 def _peak() -> int:
     if sys.platform == "darwin":
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Linux's ru_maxrss is that of the parent too, as it was when this process was made.
+    # Linux's ru_maxrss includes the parent's memory at the fork.
     (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024
 
 
 def _half(writes: Any) -> Any:
-    """Every second one of documents that follow one another, of statements, or of writes by key."""
+    """Every second document, statement or write by key."""
     if isinstance(writes, bytes):
         documents = bson.decode_all(writes, CodecOptions(document_class=RawBSONDocument))
         return b"".join(each.raw for each in documents[::2])

@@ -7,7 +7,7 @@ from mailroom.services import Services
 from tests.faults.world import World
 from tests.integration.invoices.files import Bucket
 
-# Small, so that a killed importer's job is soon another's; batches small, so that there are many places to fail at.
+# Short leases, so that another worker soon takes over. Small batches, so that there are many places to fail.
 LEASE_SECONDS = 0.5
 BATCH_ROWS = 12
 

@@ -1,4 +1,4 @@
-"""A TCP proxy that cuts connections: asyncio in a thread of its own."""
+"""A TCP proxy that cuts connections. It runs asyncio in its own thread."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ CHUNK = 4096
 
 
 class Proxy:
-    """Passes connections on to `host:port`, from `with` to its end. Thread-safe.
+    """Forwards connections to `host:port` within `with`. Thread-safe.
 
-    `allow` gives for each new connection after how many bytes (both ways together) it is cut; None: never.
+    `allow` returns, for each new connection, the number of bytes (both ways together) after which it is cut, or None.
     """
 
     def __init__(self, host: str, port: int, allow: Callable[[], int | None]) -> None:
@@ -45,7 +45,7 @@ class Proxy:
         self._loop.close()
 
     def cut(self) -> None:
-        """Cuts every connection that there is."""
+        """Cuts every open connection."""
         asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result(10)
 
     async def _end(self) -> None:
@@ -79,11 +79,11 @@ class Proxy:
             for task in passing:
                 task.cancel()
             for each in (writer, to_them):
-                each.transport.abort()  # a reset, as of a network that broke: nothing is flushed
+                each.transport.abort()  # a reset, like a broken network: nothing is flushed
 
 
 class _Left:
-    """How many bytes a connection may still carry."""
+    """The number of bytes that a connection may still carry."""
 
     def __init__(self, count: int | None) -> None:
         self._count = count

@@ -1,4 +1,4 @@
-"""Files made to fill the memory: the importer's stays bounded, and the import ends with a clear answer."""
+"""Files made to fill the memory: the importer's memory stays bounded, and the import ends with a clear answer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _zipped(pieces: Iterator[bytes]) -> bytes:
 
 
 def _import(bucket: Bucket, body: bytes) -> tuple[Document, int]:
-    """The import as it ended, and the peak of the memory of the process that ran it."""
+    """Returns the ended import, and the peak of the memory of its process."""
     import_id = bucket.submit("big.csv", body)
     ours, theirs = _processes.Pipe(duplex=False)
     process = _processes.Process(target=child.measured, args=(bucket.services.settings, theirs), daemon=True)

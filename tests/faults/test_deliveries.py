@@ -1,4 +1,4 @@
-"""Events that come often, late, in another order or not at all; objects that change while they are imported."""
+"""Events come often, late, in another order or not at all; objects change while they are imported."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VERSIONS = [
 
 
 def _content(bucket: Bucket) -> list[dict[str, Any]]:
-    """What is the same whatever came first: who inserted an invoice is not."""
+    """The content that does not depend on the order: all but who inserted an invoice."""
     return [
         {name: each.get(name) for name in ("_id", "order", *CONTENT)} | {"import": each["source"]["importId"]}
         for each in bucket.invoices()

@@ -1,4 +1,4 @@
-"""Importers that die without warning: at every batch boundary, and at any moment."""
+"""Importers die without warning: at every batch boundary, and at any moment."""
 
 from __future__ import annotations
 
@@ -74,11 +74,11 @@ def test_kills_at_random_moments_change_no_result(make_world: Callable[[int], Wo
         world.again()
         runs += 1
         while world.state() not in ("done", "failed"):
-            importer = world.start(Fault("claimed", signal.SIGCONT))  # harmless: it tells that there is work going on
+            importer = world.start(Fault("claimed", signal.SIGCONT))  # harmless: it shows that work is going on
             if not importer.reached():
                 continue
             importer.process.join(moments.uniform(0, LONGEST_LIFE_SECONDS))
-            importer.process.kill()  # which may come just too late
+            importer.process.kill()  # may come just too late
             kills += importer.wait() == -signal.SIGKILL
         world.check()
 

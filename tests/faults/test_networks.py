@@ -1,4 +1,4 @@
-"""Connections to MongoDB and to the object store that break in the middle of a batch."""
+"""Connections to MongoDB and to the object store break in the middle of a batch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CUTS = 6
 
 
 class Cuts:
-    """How long connections live: of the first `connections` a random number of bytes, from then on for ever."""
+    """Cuts each of the first `connections` after a random number of bytes, and no later one."""
 
     def __init__(self, least: int, most: int, connections: int) -> None:
         seed = int(os.environ.get("MAILROOM_SEED", time.time_ns() % 1_000_000))
@@ -56,7 +56,7 @@ def test_connections_to_mongodb_cut_in_mid_batch_change_no_result(make_world: Ca
     assert uri.port
 
     with Proxy(uri.hostname, uri.port, Cuts(2_000, 25_000, 5 * CUTS)) as proxy:
-        # A direct connection, for the server would tell its own address and the driver would go there.
+        # A direct connection: the server would name its own address, and the driver would connect there.
         broken = f"mongodb://127.0.0.1:{proxy.port}/?directConnection=true"
         settings = _with_secret(world.settings, tmp_path / "broken", world.settings.mongodb_secret, broken)
         importer = world.start(settings=settings, mongodb_timeout_seconds=2.0)

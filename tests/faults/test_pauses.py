@@ -1,4 +1,4 @@
-"""Importers that stand still for longer than their lease, and go on when another has finished."""
+"""An importer is paused for longer than its lease, and goes on after another has finished."""
 
 from __future__ import annotations
 

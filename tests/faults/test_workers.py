@@ -1,4 +1,4 @@
-"""Several importers on one file: whatever becomes of them, it ends as with one, down to the counts."""
+"""Several importers on one file: whatever happens to them, the result is that of one, down to the counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A world with all kinds of rows, in which one import runs under faults and must end as it did without."""
+"""An import with all kinds of rows. Under faults it must end as it did without them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.integration.invoices.files import Bucket, counts, csv, line
 KEY = "main.csv"
 ENDED = ("done", "failed", "superseded", "cancelled", "undone")
 
-# Importers are forked from a server that has imported everything already: real processes, in milliseconds.
+# Importers are forked from a server that has loaded all modules: real processes, in milliseconds.
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["pytest", "minio", "iso4217", "tests.faults.child"])
 
@@ -45,7 +45,7 @@ def rows(count: int) -> list[str]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All that the design calls identical."""
+    """Everything that must be identical after a crash."""
 
     state: str
     counts: tuple[int, ...]
@@ -67,12 +67,12 @@ class Importer:
         return self.process.pid
 
     def wait(self, seconds: float = 60.0) -> int | None:
-        """Its exit code, negative for a signal."""
+        """Waits for its end. Returns the exit code, negative for a signal."""
         self.process.join(seconds)
         return self.process.exitcode
 
     def reached(self, seconds: float = 30.0) -> bool:
-        """Waits until it is at the place of its fault; False when it ended without coming there."""
+        """Waits until it reaches its fault. Returns False if it ended before."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self.told.poll(0.02):
@@ -86,7 +86,7 @@ class Importer:
 
 
 class World:
-    """One file among others in a bucket, the job of its import, and the outcome to be had."""
+    """A file among others in a bucket, the job of its import, and the expected outcome."""
 
     def __init__(self, bucket: Bucket, count: int, *, compressed: bool = False) -> None:
         self.bucket, self.settings = bucket, bucket.services.settings
@@ -112,7 +112,7 @@ class World:
         return services.objects.find(self.bucket.name, key, self.bucket.put(key, body))
 
     def again(self) -> None:
-        """As if the file had not been imported yet, but submitted."""
+        """Resets everything to before the import, with the job submitted."""
         database = self.bucket.services.database
         self._invoices.delete_many({})
         self._invoices.insert_many(self._before)
@@ -138,12 +138,12 @@ class World:
         return str(self.bucket.job(self.job)["state"])
 
     def actions(self) -> ImportActions:
-        """What people do to imports."""
+        """The actions of people on imports."""
         database = self.bucket.services.database
         return ImportActions(database["imports"], database["invoices"], self.settings.import_lease_seconds)
 
     def mails(self) -> list[str]:
-        """The subjects of what is in the outbox."""
+        """The subjects of the messages in the outbox."""
         return [mail["subject"] for mail in self.bucket.services.database["notifications"].find({})]
 
     def outcome(self) -> Outcome:
@@ -153,7 +153,7 @@ class World:
         return Outcome(job["state"], counts(job), self.bucket.invoices(), files, leases)
 
     def check(self) -> None:
-        """Everything is as it was without a fault."""
+        """Asserts that the outcome is that of an import without a fault."""
         outcome = self.outcome()
         assert outcome.leases == 0
         assert outcome.state == self.undisturbed.state, self.bucket.job(self.job)["error"]

@@ -1,4 +1,4 @@
-"""What the tests of the APIs use: invoices that are simply there, and a caller with a key."""
+"""For the tests of the APIs: stored invoices, and a caller with a key."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def document(
     currency: str = "EUR",
     status: str = "open",
 ) -> dict[str, Any]:
-    """An invoice as an import would have left it."""
+    """An invoice as an import stores it."""
     amount = Decimal(gross)
     content = content_of(
         ParsedInvoice(
@@ -79,7 +79,7 @@ def document(
 
 @pytest.fixture
 def put(indexed: Services) -> Callable[..., list[str]]:
-    """Stores invoices; their ids."""
+    """Stores invoices. Returns their ids."""
 
     def put(*documents: dict[str, Any]) -> list[str]:
         return [str(id_) for id_ in indexed.database["invoices"].insert_many(documents).inserted_ids]

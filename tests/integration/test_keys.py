@@ -1,4 +1,4 @@
-"""API keys: who gets in, who does not, and how soon a revocation holds."""
+"""API keys: access, refusals, and how soon a revocation takes effect."""
 
 from __future__ import annotations
 

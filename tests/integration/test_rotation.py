@@ -1,4 +1,4 @@
-"""Secrets that change under a function that runs: it goes on with the new ones, without a restart."""
+"""Secrets change under a running function: it uses the new ones without a restart."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_new_connection_string_is_used_at_once(services: Services, impatient: 
         file.write_text(f"mongodb://127.0.0.1:{proxy.port}/?directConnection=true")
         running = Function(create_app, lambda: Services(settings))
         assert status(running, key) == 200
-    assert status(running, key) == 503  # the way to that server is gone
+    assert status(running, key) == 503  # that server can no longer be reached
     file.write_text(good)
     assert status(running, key) == 200
     running.close()

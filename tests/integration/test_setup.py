@@ -1,4 +1,4 @@
-"""Set-up names what is wrong, and what to do. What it makes is seen in every other test here."""
+"""Set-up names what is wrong and what to do. Every other test here uses what it makes."""
 
 from __future__ import annotations
 

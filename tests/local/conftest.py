@@ -1,4 +1,4 @@
-"""A stack of its own for these tests: a stack.yml with two small functions, a runtime and a set-up of no needs."""
+"""A small stack for these tests: a stack.yml with two functions, a runtime and a trivial set-up."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""make doctor names what is wrong, and how to fix it: each time something real that is wrong."""
+"""`make doctor` names what is wrong and how to fix it. Each test breaks something real."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @contextmanager
 def serving(answers: dict[str, tuple[int, object]]) -> Iterator[str]:
-    """A server that knows these paths and a login; its URL."""
+    """Serves these paths, with a login. Returns the URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -141,7 +141,7 @@ def test_openfaas_that_does_not_answer_is_named() -> None:
 
 @pytest.fixture
 def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A kubectl that prints the file `answer`; the folder of both."""
+    """Makes a kubectl that prints the file `answer`. Returns the folder of both."""
     program = tmp_path / "kubectl"
     program.write_text(f'#!/bin/sh\ncat "{tmp_path}/answer"\n')
     program.chmod(0o755)

@@ -1,4 +1,4 @@
-"""The inbox: what arrives by SMTP can be read as JSON and as a page that no message can break."""
+"""The inbox: mail from SMTP can be read as JSON, and as a page that no message can break."""
 
 import json
 import smtplib

@@ -1,4 +1,4 @@
-"""The router, before one small function."""
+"""The router before a small function."""
 
 import concurrent.futures
 import http.client

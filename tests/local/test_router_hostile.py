@@ -1,4 +1,4 @@
-"""The router before a real function: callers without end, and what could be smuggled past it."""
+"""The router before a real function: endless callers, and smuggled requests."""
 
 import json
 import select
@@ -73,7 +73,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 def answer(port: int, path: str = "") -> bytes:
-    """What the function answers; it is 200."""
+    """The function's answer, which must be 200."""
     answered = everything(
         port, f"GET /function/invoices{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
     )

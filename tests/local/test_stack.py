@@ -1,4 +1,4 @@
-"""A whole stack: what a function gets, what local.json says, and that nothing survives its supervisor."""
+"""A whole stack: a function's environment, local.json, and that nothing survives its supervisor."""
 
 import json
 import os
@@ -68,7 +68,7 @@ def test_a_stack_serves_its_functions_and_ends_without_a_trace(running: Stack, r
         " --scope notifications:erase --scope templates:read --scope templates:write",
     ]
 
-    # the servers are what they should be
+    # the servers answer
     with MongoClient(info["mongoUri"]) as client:
         client.get_database("any").get_collection("any").insert_one({"a": 1})
     client = Minio(
@@ -78,16 +78,16 @@ def test_a_stack_serves_its_functions_and_ends_without_a_trace(running: Stack, r
         secure=False,
     )
     with pytest.raises(S3Error, match="Access Denied"):
-        client.make_bucket("any")  # what is shown is for people
+        client.make_bucket("any")  # the printed text is for people
 
-    # one that is killed comes back on its port, and local.json says so
+    # a killed function comes back on its port, and local.json has its new process
     old = info["processes"]["invoices"]
     os.killpg(old, signal.SIGKILL)
     eventually(lambda: json.loads(file.read_text())["processes"].get("invoices", old) != old)
     running.wait_ready()
     assert told(running)["pid"] == running.info["processes"]["invoices"] != old
 
-    # one that is stopped stays down until it is started
+    # a stopped function stays down until it is started
     running.stop("other")
     assert "other" not in json.loads(file.read_text())["processes"]
     running.start("other")
@@ -156,7 +156,7 @@ def test_a_stack_killed_while_starting_leaves_nothing(root: Path, tmp_path: Path
     eventually(
         lambda: str(tmp_path / "data") not in subprocess.run(["ps", "axww"], capture_output=True, text=True).stdout
     )
-    with Servers(root, tmp_path / "data") as servers:  # and the data can be used again
+    with Servers(root, tmp_path / "data") as servers:  # the data can be used again
         assert servers.info["processes"]
 
 

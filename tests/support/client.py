@@ -53,7 +53,7 @@ class Client:
         return Answer(answer.status_code, dict(answer.headers), answer.get_data())
 
     def stream(self, path: str, **query: str) -> TestResponse:
-        """An answer whose body is yet to be read: iterate over `response`, and close it."""
+        """An answer with an unread body: iterate over `response`, and close it."""
         return WsgiClient(self.app).get(path, query_string=query, headers={"Authorization": f"Bearer {self.key}"})
 
     def get(self, path: str = "/", headers: dict[str, str] | None = None, **query: str) -> Answer:

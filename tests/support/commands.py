@@ -1,4 +1,4 @@
-"""What a function asks MongoDB for while a test has it work, as the rights that a server would check."""
+"""Records the commands of a function, as the rights that MongoDB would check."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pymongo import monitoring
 
 from mailroom.deploy.permissions import MONGODB
 
-_NEED_NONE = {"hello", "ping", "endSessions", "getMore", "killCursors"}  # the last two on cursors of one's own
+_NEED_NONE = {"hello", "ping", "endSessions", "getMore", "killCursors"}  # the last two on own cursors
 
 
 class Recorder(monitoring.CommandListener):
-    """Listens to every client that is made after it was registered."""
+    """Listens to every client made after its registration."""
 
     def __init__(self) -> None:
         self._used: set[tuple[str, str]] | None = None
@@ -22,7 +22,7 @@ class Recorder(monitoring.CommandListener):
 
     @contextmanager
     def of(self, function: str) -> Iterator[set[tuple[str, str]]]:
-        """What is done within is that function's: all of it is among its rights. Yields what it has used so far."""
+        """Asserts that the function's rights cover all commands within the block. Yields the rights used so far."""
         self._used, self._unknown = used, unknown = set(), set()
         try:
             yield used
@@ -36,7 +36,7 @@ class Recorder(monitoring.CommandListener):
         if self._used is not None and event.command_name not in _NEED_NONE:
             name, command = event.command_name, event.command
             if (actions := _actions(name, command)) is None:
-                self._unknown.add(name)  # what a listener raises is only printed
+                self._unknown.add(name)  # the driver only prints an exception of a listener
             else:
                 self._used |= {(command[name], action) for action in actions}
 
@@ -48,7 +48,7 @@ class Recorder(monitoring.CommandListener):
 
 
 def _actions(name: str, command: Mapping[str, Any]) -> set[str] | None:
-    """None for a command that is not known here."""
+    """The rights of a command; None for an unknown command."""
     match name:
         case "find":
             return {"find"}

@@ -22,7 +22,7 @@ MINIO_IMAGE = "minio/minio:RELEASE.2025-09-07T16-13-09Z"
 
 @contextmanager
 def running() -> Iterator[tuple[str, str, str, str]]:
-    """Starts both; yields MongoDB's URI and MinIO's URL, access key and secret key."""
+    """Starts both. Yields MongoDB's URI and MinIO's URL, access key and secret key."""
     from testcontainers.community.minio import MinioContainer
     from testcontainers.core.container import DockerContainer
 
@@ -41,7 +41,7 @@ def running() -> Iterator[tuple[str, str, str, str]]:
 
 
 def _initiate(uri: str) -> None:
-    """Makes the server a replica set of one, and waits until it is its primary."""
+    """Makes the server a replica set of one, and waits until it is the primary."""
     config = {"_id": "rs0", "members": [{"_id": 0, "host": "localhost:27017"}]}
     end = time.monotonic() + READY_SECONDS
     with MongoClient(uri, serverSelectionTimeoutMS=1000) as client:

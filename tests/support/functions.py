@@ -1,4 +1,4 @@
-"""Functions as processes of their own: the template's index.py with a handler."""
+"""Functions as processes: the template's index.py with a handler."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Running:
 
 
 class Functions:
-    """Starts functions, and ends what is still running."""
+    """Starts functions, and ends those that still run."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._folder = folder

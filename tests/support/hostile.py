@@ -1,4 +1,4 @@
-"""What strangers send to a port, byte for byte."""
+"""Hostile requests, byte for byte."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ AMBIGUOUS = (
 
 
 def sent(port: int, data: bytes, buffer: int = 0, host: str = "127.0.0.1") -> socket.socket:
-    """A connection over which `data` was sent, and which receives `buffer` bytes at once, if that is given."""
+    """Sends `data` over a new connection. `buffer` is the size of its receive buffer in bytes."""
     client = socket.socket()
     if buffer:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
@@ -39,7 +39,7 @@ def sent(port: int, data: bytes, buffer: int = 0, host: str = "127.0.0.1") -> so
 
 
 def everything(port: int, data: bytes, host: str = "127.0.0.1") -> bytes:
-    """What comes back until the connection ends."""
+    """All bytes received until the connection ends."""
     answered = b""
     with sent(port, data, host=host) as client:
         try:

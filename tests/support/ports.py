@@ -22,7 +22,7 @@ random.SystemRandom().shuffle(_unused)
 
 
 def free_port() -> int:
-    """A port on which nobody listens, for now. It is given once."""
+    """A port on which nobody listens at present. No call returns it twice."""
     while True:
         port = _unused.pop()
         with socket.socket() as probe:

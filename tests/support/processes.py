@@ -1,4 +1,4 @@
-"""Programs that tests start, and what a process is doing."""
+"""Starts programs for tests, and looks at processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one way in which tests wait for what another thread or process does."""
+"""The only way for tests to wait for another thread or process."""
 
 from __future__ import annotations
 

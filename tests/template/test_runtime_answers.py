@@ -1,4 +1,4 @@
-"""What a handler may return, and what its caller then gets."""
+"""The results that a handler may return, and the answers to the caller."""
 
 import http.client
 import json
@@ -288,18 +288,18 @@ def test_temporary_files_are_bounded(functions):
         head = f"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {size}\r\n\r\n"
         return sent(function.port, head.encode() + b"x" * count)
 
-    with begin(limit, limit - 1) as client:  # what is served is in memory
+    with begin(limit, limit - 1) as client:  # a body within the limit is in memory
         time.sleep(0.3)
         assert files() == []
         client.sendall(b"x")
         assert client.recv(12).endswith(b"200")
-    with begin(2 * limit, 2 * limit - 1) as client:  # what is refused is in a file until then
+    with begin(2 * limit, 2 * limit - 1) as client:  # a refused body is in a file until then
         eventually(lambda: sum(files()) > 1.9 * limit)
         assert sum(files()) <= 2 * limit
         client.sendall(b"x")
         assert client.recv(12).endswith(b"413")
     eventually(lambda: files() == [])
-    with begin(2 * limit + 1, 0) as client:  # and nothing is read of more
+    with begin(2 * limit + 1, 0) as client:  # nothing beyond is read
         assert client.recv(12).endswith(b"413")
         assert files() == []
 

@@ -1,4 +1,4 @@
-"""What strangers send, and what Waitress makes of it. Slow callers are kept off by what stands before a function."""
+"""Hostile requests to Waitress. The server before a function keeps slow callers away."""
 
 import pytest
 
@@ -11,7 +11,7 @@ def handle(event, context):
     return [event.method, event.path, event.body.decode(), event.headers.get("X-Role")]
 """
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
-# Waitress obeys the first of the two, as HTTP says. What stands before a function refuses both, or drops the second.
+# Waitress obeys the first of the two, as HTTP says. A server before the function refuses both or drops the second.
 TWO_LENGTHS = {headers for headers in AMBIGUOUS if b"Transfer-Encoding: chunked" in headers and b"Length: 5" in headers}
 
 

@@ -1,4 +1,4 @@
-"""The log: JSON lines that OpenFaaS can carry, and that hold no secret."""
+"""The log: JSON lines that OpenFaaS can carry and that hold no secret."""
 
 import re
 
@@ -41,7 +41,7 @@ def function(shared_functions):
 
 
 def lines(function, path):
-    """What the call to `path` logged, without its access line."""
+    """The log lines of the call to `path`, without its access line."""
     call_id = path.strip("/") + "-lines"
     function.call(path, headers={"X-Call-Id": call_id})
     function.access(path)

@@ -1,4 +1,4 @@
-"""The operators' commands: exit codes, and what a command does not wait for."""
+"""The operators' commands: exit codes, and the modules that a command loads."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Every test that the documents name exists, and `make test` shows each promise."""
+"""Every test named in the documents exists, and `make test` shows each promise."""
 
 from __future__ import annotations
 

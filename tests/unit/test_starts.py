@@ -1,4 +1,4 @@
-"""What the start of a function waits for: what it needs to answer, and nothing that the first work can load."""
+"""A function loads at its start only what it needs to answer. The first work loads the rest."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ INVOICES_API = ("mailroom.invoices.api.invoices", "mailroom.invoices.views.lists
 
 
 def loaded_by(function: str) -> set[str]:
-    """The modules that a new process has after it loaded that function's handler as the function runtime does."""
+    """The modules of a new process after it loaded that function's handler."""
     program = (
         "import sys; from types import SimpleNamespace;"
         "import function_runtime.calls, function_runtime.server, mailroom.function;"

@@ -1,4 +1,4 @@
-"""The structure that docs/architecture.md promises: imports go one way, in no circle, and names mean one thing."""
+"""The structure in docs/architecture.md: imports go one way, without a circle, and each name means one thing."""
 
 from __future__ import annotations
 

@@ -22,12 +22,12 @@ from mailroom.services import Services
 
 
 def quiet(_: str) -> None:
-    """Says nothing."""
+    """Prints nothing."""
 
 
 @dataclass
 class World:
-    """What is backed up, the archive, and a clock on which each backup is a day after the one before."""
+    """The database and buckets, the archive, and a clock that moves a day with each backup."""
 
     services: Services
     archive: Archive
@@ -44,7 +44,7 @@ class World:
         restore.restore(self.services, self.archive, which, quiet, **options)
 
     def wipe(self) -> None:
-        """As if the servers were new."""
+        """Empties the database and the buckets, like new servers."""
         client = self.services.objects.client
         self.services.database.client.drop_database(self.services.database.name)
         for bucket in backup.bucket_names(self.services):
@@ -54,7 +54,7 @@ class World:
             client.remove_bucket(bucket)
 
     def documents(self) -> dict[str, list[bytes]]:
-        """Every collection, its documents as bytes; not the place of the reconciliation."""
+        """Every collection with its documents as bytes, without the cursor of the reconciliation."""
         database = self.services.database
         raw = database.codec_options.with_options(document_class=RawBSONDocument)
         return {
@@ -64,7 +64,7 @@ class World:
         }
 
     def objects(self) -> dict[ObjectVersion, tuple[bytes, dict[str, str]]]:
-        """Every version with its bytes and what is known of it."""
+        """Every version with its bytes and metadata."""
         store = self.services.objects
         found = {}
         for bucket in backup.bucket_names(self.services):
@@ -78,7 +78,7 @@ class World:
 
 @pytest.fixture(params=["folder", "bucket"])
 def backup_to(request: pytest.FixtureRequest, services: Services, tmp_path: Path) -> str:
-    """Where backups go."""
+    """The place for backups: a folder or a bucket."""
     if request.param == "folder":
         folder = tmp_path / "archive"
         folder.mkdir()

@@ -1,4 +1,4 @@
-"""What is restored is what was backed up: documents, versions with their identity; of a damaged backup nothing."""
+"""A restore brings back documents and versions with their identity, and nothing of a damaged backup."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def bucket(world: World) -> Bucket:
 
 
 def fill(world: World, bucket: Bucket) -> None:
-    """A file in two versions, one with a rejected row, one that was deleted, attachments, a key, a queued message."""
+    """Stores a file in two versions, one with a rejected row, a deleted file, attachments, a key, a queued message."""
     bucket.import_("a.csv", csv(line(1), line(2)))
     bucket.import_("a.csv", csv(line(1, status="paid"), line(3, gross="no number")))
     bucket.import_("ä b/+gone.csv", csv(line(4)))
@@ -79,7 +79,7 @@ def test_imports_continue_from_their_checkpoint_after_a_restore(world: World, bu
     with a_minute_later():
         bucket.run()
 
-    # Reconciliation is due, and finds what came after the database was read; what was imported is known.
+    # Reconciliation is due. It finds the uploads after the database was read, and knows the imported ones.
     assert bucket.job(waiting)["state"] == "done"
     assert sorted(each["invoiceNumber"] for each in bucket.invoices()) == ["1", "2", "3"]
     assert world.services.database["imports"].count_documents({}) == 3
@@ -140,7 +140,7 @@ def test_a_damaged_backup_does_not_damage_the_next(world: World, bucket: Bucket,
     damaged, objects = world.back_up(), world.objects()
     [version] = world.archive.entries(manifest.OBJECTS)
     if damage == "object":
-        world.archive.remove(version.name)  # what docs/operations.md says to do with it
+        world.archive.remove(version.name)  # as docs/operations.md advises
     elif damage == "list":
         world.archive.write(damaged.manifest.objects.name, Stream([b"not gzip"]))  # type: ignore[union-attr]
     else:
@@ -273,7 +273,7 @@ def test_backups_of_one_kind_do_not_push_out_the_other(world: World, bucket: Buc
 
 
 def test_pruning_keeps_the_files_of_a_backup_in_progress(world: World, bucket: Bucket) -> None:
-    world.now = world.now.replace(year=world.now.year - 1)  # so that what is written now is not old
+    world.now = world.now.replace(year=world.now.year - 1)  # so that files written now are not old
     bucket.put("a.csv", csv(line(1)))
     for _ in range(2):
         world.back_up(only="database")

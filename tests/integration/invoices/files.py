@@ -1,4 +1,4 @@
-"""Uploads and lists, in the words of the tests."""
+"""Helpers to upload, import and list."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HEADER = "invoiceNumber,invoiceDate,grossAmount,netAmount,vatAmount,supplierName
 
 
 def a_minute_later() -> AbstractContextManager[object]:
-    """As if everything had been uploaded a minute earlier: the comparison waits no longer for a notification."""
+    """Makes every upload a minute older, so that the comparison no longer waits for its event."""
     return patch.object(reconcile, "_UNDER_WAY", timedelta(minutes=-1))
 
 
@@ -38,7 +38,7 @@ def csv(*lines: str) -> bytes:
 
 @dataclass(frozen=True)
 class Call:
-    """An event, as the function template makes it."""
+    """An event, as the function template passes it."""
 
     method: str = "GET"
     path: str = "/"
@@ -48,20 +48,20 @@ class Call:
 
 
 class Bucket:
-    """The bucket of invoices, and what a platform would do after an upload."""
+    """The bucket of invoices, and the calls that a platform makes after an upload."""
 
     def __init__(self, services: Services) -> None:
         self.services = services
         self.name = services.settings.invoices_bucket
         self.events = create_handler(services)
-        self.reconcile_at(datetime(2100, 1, 1, tzinfo=UTC))  # not in a test that is about something else
+        self.reconcile_at(datetime(2100, 1, 1, tzinfo=UTC))  # not in tests of other things
 
     @property
     def ledger(self) -> Ledger:
         return Ledger.of(self.services.database, self.services.settings)
 
     def reconcile_at(self, time: datetime) -> None:
-        """When the bucket is next compared with the jobs."""
+        """Sets the time of the next comparison of the bucket with the jobs."""
         self.services.database["cursors"].update_one({"_id": CURSOR_ID}, {"$set": {"dueAt": time}})
 
     def compare(self) -> dict[str, Any]:
@@ -71,12 +71,12 @@ class Bucket:
             return self.run()
 
     def put(self, key: str, body: bytes) -> str:
-        """Uploads; the version's id. Nobody is told of it."""
+        """Uploads without an event. Returns the version's id."""
         result = self.services.objects.client.put_object(self.name, key, BytesIO(body), len(body))
         return str(result.version_id)
 
     def submit(self, key: str, body: bytes) -> str:
-        """Uploads and writes the job; the import's id."""
+        """Uploads and writes the job. Returns the import's id."""
         version = self.services.objects.find(self.name, key, self.put(key, body))
         return str(self.ledger.submit(version)[0])
 
@@ -85,7 +85,7 @@ class Bucket:
         return working.create_worker(self.services)()
 
     def import_(self, key: str, body: bytes) -> Document:
-        """Uploads, imports, and returns the import as the database has it."""
+        """Uploads and imports. Returns the stored import."""
         import_id = self.submit(key, body)
         assert self.run()["statusCode"] == 200
         return self.job(import_id)
@@ -98,7 +98,7 @@ class Bucket:
         return found
 
     def invoices(self) -> list[Document]:
-        """All invoices, without what differs from run to run: 'identical' in the words of the design."""
+        """All invoices without the fields that differ from run to run."""
         return list(self.services.database["invoices"].find({}, {"createdAt": 0, "updatedAt": 0}).sort("_id", 1))
 
     def rejects(self, key: str) -> bytes:
@@ -115,7 +115,7 @@ class Bucket:
 
 
 def counts(job: Document) -> tuple[int, ...]:
-    """rows, inserted, updated, unchanged, stale, rejected; and that they add up."""
+    """Returns rows, inserted, updated, unchanged, stale, rejected. Asserts that they add up."""
     found = job["checkpoint"]["counts"]
     rows, *rest = (found[name] for name in ("rows", "inserted", "updated", "unchanged", "stale", "rejected"))
     assert rows == sum(rest)

@@ -79,7 +79,7 @@ def test_undo_deletes_what_the_import_inserted_and_nobody_changed(bucket: Bucket
 def test_undo_counts_on_after_a_crash(bucket: Bucket, client: Accountant):
     job = bucket.import_("may.csv", csv(*(line(n) for n in range(30))))
     ids = [each["_id"] for each in bucket.invoices()]
-    # As if it had ended between deleting a piece and counting it.
+    # As after a crash between a deletion and its count.
     begun = {"state": "undone", "undo": {"deleted": 5, "piece": ids[5:15], "endedBy": "done"}}
     bucket.services.database["imports"].update_one({"_id": job["_id"]}, {"$set": begun})
     bucket.services.database["invoices"].delete_many({"_id": {"$in": ids[:10]}})

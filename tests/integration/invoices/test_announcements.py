@@ -46,7 +46,7 @@ def test_a_mail_that_cannot_be_stored_does_not_affect_the_import(told: Bucket, m
 
 def test_an_end_announced_twice_is_one_mail(told: Bucket):
     told.import_("may.csv", csv(line(1)))
-    # As if the worker had died between the mail and taking the mark away.
+    # As if the worker had died between storing the mail and removing the mark.
     told.services.database["imports"].update_many({}, {"$set": {"unannounced": True}})
     told.run()
     assert _subjects(told) == ["Import done: may.csv"]

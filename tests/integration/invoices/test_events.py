@@ -14,7 +14,7 @@ GOLDEN = Path(__file__).parents[2] / "unit" / "events" / "golden" / "put.json"
 
 
 def event(bucket: Bucket, key: str, version_id: str) -> bytes:
-    """The event MinIO sends for that version."""
+    """The event that MinIO sends for that version."""
     version = bucket.services.objects.find(bucket.name, key, version_id)
     document = json.loads(GOLDEN.read_text())
     (record,) = document["Records"]

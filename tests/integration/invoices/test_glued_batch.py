@@ -1,4 +1,4 @@
-"""A server counts and numbers the documents of a glued batch as it does single documents."""
+"""A server counts and numbers the documents of a glued batch like single documents."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STORED = [{"_id": number, "number": -1} for number in range(0, 70, 3)]
 
 
 def inserted(services: Services, name: str, documents: list[Any]) -> tuple[int, list[tuple[int, int]], list[Any]]:
-    """The count and the errors, index and code, of an insert into a new collection; and what is in it then."""
+    """Inserts into a new collection. Returns the count, the errors (index and code), and the content."""
     collection = services.database[name]
     collection.insert_many(STORED)
     reply = collection.database.command({"insert": name, "ordered": False, "documents": documents})

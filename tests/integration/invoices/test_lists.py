@@ -1,4 +1,4 @@
-"""The API of invoices: lists with filters and cursors, one invoice, imports, and who may ask."""
+"""The API of invoices: lists with filters and cursors, one invoice, imports, and access."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects of whose upload nobody told: found by the walk through the bucket, soon where that is quick."""
+"""Objects without an event: the walk through the bucket finds them, soon if the walk is short."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def later() -> Iterator[None]:
 
 @dataclass
 class Clock:
-    """Each look takes so many seconds."""
+    """A clock that moves on by a step each time it is read."""
 
     step: float
     now: float = 0.0
@@ -37,7 +37,7 @@ class Clock:
 
 
 def upload(bucket: Bucket, files: int) -> None:
-    """Nobody is told of them."""
+    """Uploads without events."""
     for n in range(files):
         bucket.put(f"{n}.csv", csv(line(n)))
 
@@ -77,7 +77,9 @@ def test_a_walk_in_several_slices_counts_them_all(bucket: Bucket, monkeypatch: p
     bucket.reconcile_at(LONG_AGO)
     walk = replace(working._reconciler(bucket.services), clock=Clock(1))
     assert [walk.run(Budget(0)) for _ in range(4)] == [2, 2, 1, 0]
-    assert seconds_until_the_next(bucket) == pytest.approx(400, abs=5)  # a look for each of three pages, and at the end
+    assert seconds_until_the_next(bucket) == pytest.approx(
+        400, abs=5
+    )  # one reading for each of three pages, and one at the end
 
 
 def test_a_notification_has_a_minute_to_come(bucket: Bucket, caplog: pytest.LogCaptureFixture):
@@ -98,7 +100,7 @@ def test_a_slice_after_the_end_of_the_walk_changes_nothing(bucket: Bucket, monke
     slow = working._reconciler(bucket.services)
 
     def known(ids: list[ObjectId]) -> set[ObjectId]:
-        """What is known when another has come to the end."""
+        """The state after another worker has reached the end."""
         assert working._reconciler(bucket.services).run(Budget(60)) == 3
         return bucket.ledger.known(ids)
 

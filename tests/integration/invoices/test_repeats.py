@@ -1,4 +1,4 @@
-"""What is imported again comes out as `merge` has it, whether rows are compared as bytes or decoded."""
+"""A repeated import has the result of `merge`, whether rows are compared as bytes or decoded."""
 
 import random
 from collections import Counter
@@ -21,7 +21,7 @@ BATCH_ROWS = 20
 
 
 class Imports:
-    """Imports the same files into two collections: by the importer's way, and row by row."""
+    """Imports the same files into two collections: with the importer, and row by row with `merge`."""
 
     def __init__(self, services: Services) -> None:
         self.fast = services.database["invoices"]
@@ -29,7 +29,7 @@ class Imports:
         self._store, self._definition = InvoiceWriter(self.fast), InvoiceWriter(self.slow)
 
     def run(self, content: bytes, order_ms: int, import_id: ObjectId) -> Counter[str]:
-        """Both count the same, and hold the same afterwards."""
+        """Imports a file both ways. Asserts the same counts and content."""
         now = datetime(2026, 1, 1, 0, 0, order_ms % 60, tzinfo=UTC)
         stamp = Stamp(import_id, order_prefix(order_ms, "v1"), now)
         counts: tuple[Counter[str], Counter[str]] = Counter(), Counter()

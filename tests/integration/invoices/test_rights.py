@@ -1,4 +1,4 @@
-"""What the importer asks MongoDB for is what its functions' users may do: their rights are those of production."""
+"""Each function of the importer works with the MongoDB rights that it has in production."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def test_a_job_longer_than_the_budget_continues_to_the_same_end(make_services: C
 
     slices = 0
     while bucket.job(import_id)["state"] != "done":
-        # A budget of nothing still does one batch, so that it always gets on.
+        # An empty budget still does one batch, so that every call makes progress.
         working._importer(bucket.services).run(_OneBatch())
         slices += 1
 
@@ -44,7 +44,7 @@ def test_a_job_longer_than_the_budget_continues_to_the_same_end(make_services: C
 
 
 class _OneBatch:
-    """A budget that is spent after the first question."""
+    """A budget that is spent after one batch."""
 
     def __init__(self) -> None:
         self.asked = 0

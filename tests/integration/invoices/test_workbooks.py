@@ -1,4 +1,4 @@
-"""A workbook put into the bucket is imported as the CSV of its first sheet would be."""
+"""A workbook is imported like the CSV of its first sheet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A function in a process of its own, which dies where it is told to: `child.py FUNCTION POINT`.
+"""A function in its own process, which dies at the given point: `child.py FUNCTION POINT`.
 
 Settings come from the environment. The process prints `ready`, then makes one call for each line of its input, which is
 the body, and prints the answer.
@@ -27,12 +27,12 @@ def die(*_: object) -> None:
 
 
 def before(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The process is gone before `method` does anything."""
+    """Kills the process before `method` does anything."""
     return die
 
 
 def after(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The process is gone once `method` has done its work."""
+    """Kills the process after `method` has done its work."""
 
     def called(*arguments: Any) -> Any:
         done = method(*arguments)
@@ -51,7 +51,7 @@ POINTS: dict[str, tuple[str, Callable[[Callable[..., Any]], Callable[..., Any]]]
 
 
 def post(app: Flask, headers: dict[str, str]) -> Callable[[str], list[Any]]:
-    """Posts each line to the function `notifications`; the status and the body of its answer."""
+    """Posts each line to the function `notifications`. Prints the status and body of each answer."""
 
     def call(line: str) -> list[Any]:
         answer = app.test_client().post("/", data=line.encode(), headers=headers)

@@ -1,4 +1,4 @@
-"""What the tests of notifications use: a scripted relay, the two functions, a caller with a key."""
+"""For the tests of notifications: a scripted relay, the two functions, a caller with a key."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from mailroom.web.endpoints import Route, routes
 from tests.integration.notifications.relay import Relay
 from tests.support.waiting import eventually
 
-# Nothing waits for these limits to pass: a test that is about one sets it.
+# No test waits for these limits. A test of a limit sets it.
 SETTINGS = {
     "mail_from": "Mailroom <mailroom@ours.example.com>",
     "smtp_host": "127.0.0.1",
@@ -98,7 +98,7 @@ class Mail:
         return self.services.database["notifications"]
 
     def outbox(self, lease_seconds: float = 90.0) -> Outbox:
-        """Another sender's view of the messages."""
+        """The outbox of another sender."""
         clock = ServerClock(self.services.database)
         suppressions = Suppressions(self.services.database["suppressions"], clock)
         return Outbox(self.collection, clock, self.claims(lease_seconds), suppressions)
@@ -116,12 +116,12 @@ class Mail:
         return done
 
     def let_time_pass(self) -> None:
-        """Every wait and every lease is over."""
+        """Ends every wait and every lease."""
         for collection, name in ((self.collection, "dueAt"), (self.services.database["leases"], "until")):
             collection.update_many({name: {"$exists": True}}, [{"$set": {name: {"$subtract": ["$$NOW", 3_600_000]}}}])
 
     def fates(self, message: str) -> dict[str, str]:
-        """What became of each recipient."""
+        """The status of each recipient."""
         one = self.client.get(f"/{message}").body
         return {each["address"]: each["status"] for each in one["recipients"]}
 
@@ -136,7 +136,7 @@ class Mail:
         eventually(lambda: self.client.get(f"/{message}").body["status"] == state)
 
     def states(self) -> list[str]:
-        """As callers see them."""
+        """The states, as callers see them."""
         return sorted(each["status"] for each in self.client.get(limit="1000").body["items"])
 
 
@@ -150,7 +150,7 @@ def relay() -> Iterator[Relay]:
 
 @pytest.fixture
 def make_mail(make_services: Callable[..., Services], relay: Relay) -> Callable[..., Mail]:
-    """Makes the application with settings of one's own, on this test's database and relay."""
+    """Makes the application with the given settings, on this test's database and relay."""
     made: list[Mail] = []
 
     def make(**settings: object) -> Mail:

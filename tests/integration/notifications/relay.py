@@ -1,4 +1,4 @@
-"""An SMTP relay that does as it is told: it takes mail, and shows a fault where a test wants one."""
+"""A scripted SMTP relay: it accepts mail, with a fault where a test wants one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Fault = Callable[["Peer"], Awaitable[str | None]]
 
 @dataclass
 class Received:
-    """A message whose final dot came. `taken` says whether the answer was 250."""
+    """A message up to its final dot. `taken` is true if the answer was 250."""
 
     sender: str
     recipients: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What people decide about messages and addresses: cancel, resend, suppress."""
+"""The actions of people on messages and addresses: cancel, resend, suppress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every answer of the API has the shape that its contract names; every call of the contract is called."""
+"""Every call of the contract is made, and its answer matches the schema."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TEMPLATE = {"subject": "Hi {{ name }}", "text": "Hi {{ name }}"}
 
 
 class Checked:
-    """Calls routes, and compares each answer with what the contract says of it."""
+    """Calls routes, and compares each answer with the contract."""
 
     def __init__(self, mail: Mail) -> None:
         self.mail = mail

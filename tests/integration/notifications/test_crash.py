@@ -1,4 +1,4 @@
-"""What a crash does: SIGKILL for a real process at each step, then another sender.
+"""A crash at each step: SIGKILL for a real process, then another sender.
 
     insert      claim       RCPT        dot on its way      250, not yet noted
 resend: 1       1           1           1 or 2              2
@@ -36,7 +36,7 @@ StartChild = Callable[..., subprocess.Popen[str]]
 
 @pytest.fixture
 def start_child() -> Iterator[StartChild]:
-    """Starts a function as a process of its own with the settings of `mail`; it is ready when this returns."""
+    """Starts a function in its own process with the settings of `mail`. Returns when it is ready."""
 
     def start(mail: Mail, function: str, point: str = "", **headers: str) -> subprocess.Popen[str]:
         settings = mail.services.settings
@@ -150,7 +150,7 @@ def test_a_paused_sender_cannot_send_what_another_has_sent(mail: Mail, start_chi
     child = start_child(mail, "notification-sender")
 
     async def pause(peer: Peer) -> str:
-        """Answers when it stands still: until one of its threads has seen the signal, the others go on."""
+        """Pauses the process. Returns once all its threads have stopped."""
         child.send_signal(signal.SIGSTOP)
         while not stopped(child.pid):
             await asyncio.sleep(0.005)
@@ -213,7 +213,7 @@ def sent(claim: ClaimedMessage) -> FinishedAttempt:
 
 
 def refuses(mail: Mail, outbox: Outbox, late: ClaimedMessage) -> None:
-    """Nothing that is written with this claim changes anything."""
+    """Asserts that no write with this claim changes anything."""
     [before] = mail.collection.find()
     assert outbox.hand_over([late]) == [False]
     assert outbox.record([sent(late)]) == [False]

@@ -1,4 +1,4 @@
-"""What the relay can answer, and what becomes of each recipient then."""
+"""The relay's possible answers, and the status of each recipient after them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.waiting import eventually
 
 @pytest.fixture(params=["PIPELINING", ""], ids=["pipelining", "one-by-one"])
 def relay(relay: Relay, request: pytest.FixtureRequest) -> Relay:
-    """Every fault, with and without commands that go together."""
+    """A relay with and without pipelining."""
     relay.extensions = ("SMTPUTF8", request.param)
     return relay
 
@@ -79,7 +79,7 @@ def test_a_temporary_fault_defers_and_the_next_attempt_sends(
     mail.drain()
     assert mail.states() == ["sent"]
     assert len(relay.taken) == 1
-    # What a fault leaves of a connection must not hurt the next message.
+    # A connection with a fault must not affect the next message.
     assert mail.client.post(ONE).body["status"] == "sent"
 
 

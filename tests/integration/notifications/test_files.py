@@ -1,4 +1,4 @@
-"""Attachments that lie in a bucket: one version of one bucket's object, whatever becomes of it later."""
+"""Attachments in a bucket: one version of an object, whatever happens to the object later."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.integration.notifications.relay import Received, Relay
 
 @pytest.fixture
 def mail(make_mail: Any) -> Mail:
-    """With a bucket for attachments."""
+    """The application with a bucket for attachments."""
     mail: Mail = make_mail(s3_timeout_seconds=1.0)
     store(mail).make_bucket(mail.services.settings.attachments_bucket)
     store(mail).set_bucket_versioning(mail.services.settings.attachments_bucket, VersioningConfig(ENABLED))

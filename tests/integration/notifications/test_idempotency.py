@@ -1,4 +1,4 @@
-"""An Idempotency-Key makes a repeated call the same call."""
+"""A repeated call with the same Idempotency-Key counts once."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_100_calls_at_once_with_one_key_are_one_message(mail: Mail, relay: Relay
 def test_a_write_that_the_driver_repeats_is_one_message_and_no_repeated_call(
     mail: Mail, relay: Relay, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
 ) -> None:
-    """Its answer was lost; a server that does not know the write again refuses the second."""
+    """The answer was lost, and a server without retryable writes refuses the second write."""
     once = Collection.insert_many
 
     def twice(*arguments: Any, **options: Any) -> Any:

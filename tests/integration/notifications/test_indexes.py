@@ -1,4 +1,4 @@
-"""Every query that the API, the sender and the clean-up make reads an index: the server's own plan says so."""
+"""Every query of the API, the sender and the clean-up reads an index: the server's plan shows it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Query = tuple[str, dict[str, Any], dict[str, int], str | None]
 
 
 class Listener(monitoring.CommandListener):
-    """Notes what each command looks for: collection, filter, order, and the index it names."""
+    """Records the collection, filter, order and hint of each command."""
 
     def __init__(self) -> None:
         self.queries: list[Query] = []
@@ -65,7 +65,7 @@ def stages(plan: Any) -> set[str]:
 
 
 def fill(mail: Mail, relay: Relay) -> None:
-    """Enough that a plan means something."""
+    """Stores enough messages for meaningful plans."""
     relay.on("rcpt", reply("550 5.1.1 unknown"))
     mail.client.post(HELLO)
     messages = [HELLO | {"emailTo": f"a{number}@example.com"} for number in range(60)]

@@ -1,4 +1,4 @@
-"""Listing what was sent, and reading one."""
+"""Lists of messages, and one message."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_a_message_in_delivery_is_sending_until_its_result_is_stored(make_mail: 
             counts = mail.client.get("/counts").body["counts"]
             assert (counts["queued"], counts["sending"], sum(counts.values())) == (1, 1, 2)
             assert mail.client.post(None, f"/{sending}/cancel").status == 409
-            # The other one is done with, though the two were claimed together.
+            # The other message is finished, although both were claimed together.
             assert mail.client.post(None, f"/{deferred}/cancel").status == 200
             assert mail.client.call("DELETE", "/", query={"emailTo": "anna@example.com"}).body == {
                 "erased": 0,

@@ -1,4 +1,4 @@
-"""Large attachments are in memory a few at a time, however many connections there are, and hold up no other mail."""
+"""Only a few large attachments are in memory at a time, and they delay no other mail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The network to MongoDB breaks while a message is being delivered: real connections, cut in the middle."""
+"""The network to MongoDB breaks during a delivery: real connections are cut."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ HELLO = {"emailTo": "a@example.com", "subject": "Hello", "message": "<p>x</p>"}
 
 
 class Network:
-    """The way of one sender to MongoDB."""
+    """The network between one sender and MongoDB."""
 
     def __init__(self, proxy: Proxy, works: threading.Event) -> None:
         self._proxy = proxy
         self._works = works
 
     def breaks(self) -> None:
-        """Every connection is cut, and no new one carries a byte."""
+        """Cuts every connection, and lets no new one carry a byte."""
         self._works.clear()
         self._proxy.cut()
 
@@ -53,7 +53,7 @@ def proxy(mail: Mail, works: threading.Event) -> Iterator[Proxy]:
 
 @pytest.fixture
 def distant(mail: Mail, make_mail: Callable[..., Mail], proxy: Proxy, tmp_path: Path) -> Mail:
-    """The same application, whose connections to MongoDB can be cut. `mail` has others."""
+    """The application of `mail`, with its own connections to MongoDB, which can be cut."""
     folder = tmp_path / "distant"
     shutil.copytree(mail.services.settings.secrets_dir, folder)
     (folder / "mailroom-mongodb-uri").write_text(f"mongodb://127.0.0.1:{proxy.port}/?directConnection=true")
@@ -66,7 +66,7 @@ def network(proxy: Proxy, works: threading.Event) -> Network:
 
 
 def drain(mail: Mail) -> threading.Thread:
-    """Starts a call of the sender. What it answers depends on how far it came."""
+    """Starts a call of the sender."""
     thread = threading.Thread(target=mail.sender)
     thread.start()
     return thread

@@ -1,4 +1,4 @@
-"""What a message can carry beside its text: files, tags, a time, a priority."""
+"""The options of a message: files, tags, a time, a priority."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MongoDB goes away in the middle; the process ends in the middle."""
+"""MongoDB stops, or the process ends, in the middle of a delivery."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HELLO = {"emailTo": "a@example.com", "subject": "Hello", "message": "<p>x</p>"}
 
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
-    """Has a step of the outbox fail the next times as it does when MongoDB is away. To be asked for before `mail`."""
+    """Makes a step of the outbox fail as without MongoDB. Request this fixture before `mail`."""
     left: dict[str, int] = {}
 
     def wrap(name: str) -> None:

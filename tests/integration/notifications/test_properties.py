@@ -1,4 +1,4 @@
-"""Whatever is asked for in any field: refused with its name, or received just so by a real relay, signed."""
+"""Any value of any field is either refused by name, or arrives unchanged and signed at a real relay."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ REQUEST = st.fixed_dictionaries(
         "metadata": st.dictionaries(TEXT, TEXT, max_size=2),
     },
 )
-# Each field is also tried within a plain request: most of what is random everywhere is refused.
+# Each field is also tried in an otherwise plain request: most wholly random requests are refused.
 PLAIN = {"emailTo": "anna@example.com", "subject": "x", "message": "<p>x</p>"}
 
 
@@ -67,7 +67,7 @@ def test_every_accepted_message_arrives_as_requested(make_mail: Any, relay: Rela
     dns = in_dns("ed25519", key)
     accepted = 0
 
-    # The same examples each time: what is right today must not fail a change elsewhere tomorrow.
+    # Every run uses the same examples, so that no unrelated change fails.
     @settings(max_examples=120, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
     @given(REQUEST, st.booleans())
     def check(request: dict[str, Any], whole: bool) -> None:
@@ -96,7 +96,7 @@ def changed(name: str, value: Any) -> dict[str, Any]:
 
 
 def compare(asked: dict[str, Any], received: Received) -> None:
-    """The envelope, the set of headers, and all that a reader sees are those of the request."""
+    """Asserts that envelope, headers and content are those of the request."""
     wanted = {part: wires(asked.get(part, [])) for part in ("emailTo", "cc", "bcc", "replyTo")}
     assert set(received.recipients) == {*wanted["emailTo"], *wanted["cc"], *wanted["bcc"]}
     message = message_from_bytes(received.content, policy=policy.compat32)
@@ -143,5 +143,5 @@ def body(message: Any, subtype: str) -> str:
 
 
 def lines(text: str) -> str:
-    """Line ends are the mail's, and so is one at the end."""
+    """The text with the line ends of mail, and one at its end."""
     return text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")

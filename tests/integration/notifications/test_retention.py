@@ -1,4 +1,4 @@
-"""What is forgotten, and when."""
+"""Retention: what is erased, and when."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the relay is trusted, and that nothing secret gets out."""
+"""TLS and login at the relay, and secrets that stay secret."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HELLO = {"emailTo": "a@example.com", "subject": "Hello", "message": "<p>x</p>"}
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 that nobody has signed, with its key in the same file."""
+    """A self-signed certificate for 127.0.0.1, with its key in the same file."""
     folder = tmp_path_factory.mktemp("tls")
     both, key, certificate = folder / "both.pem", folder / "key.pem", folder / "certificate.pem"
     options = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=relay.test"
@@ -40,7 +40,7 @@ def tls_relay(relay: Relay, certificate: Path) -> Relay:
 
 @pytest.fixture
 def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The certificate counts as one of those the machine trusts."""
+    """Makes the machine trust the certificate."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
 
 
@@ -123,5 +123,5 @@ def test_nothing_secret_is_kept_or_logged(mail: Mail, relay: Relay, caplog: pyte
 
 
 def our(record: logging.LogRecord) -> bool:
-    """Not the test's own relay's."""
+    """Leaves out the lines of the test's relay."""
     return not record.name.startswith("mail.")

@@ -1,4 +1,4 @@
-"""Many messages at once: what is claimed, what is put back, whose result is whose, and how fast it may go."""
+"""Many messages at once: claims, releases, results and rates."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.waiting import eventually
 
 
 def queue(mail: Mail, count: int) -> None:
-    """Messages 0, 1, ... to 0@example.com, 1@example.com, ..."""
+    """Queues messages 0, 1, … to 0@example.com, 1@example.com, …"""
     for start in range(0, count, 100):
         numbers = range(start, min(start + 100, count))
         messages = [{"emailTo": f"{n}@example.com", "subject": str(n), "message": "<p>x</p>"} for n in numbers]
@@ -84,7 +84,7 @@ def test_a_drain_holds_no_more_than_its_bound_however_deep_the_queue(make_mail: 
     with ThreadPoolExecutor(1) as pool:
         drain = pool.submit(mail.drain)
         eventually(lambda: len(relay.received) == 2)
-        # Two in delivery, and two times what is claimed at once: 4 for each connection.
+        # Two in delivery, and two claims of 4 for each connection.
         claimed = [message for each in mail.services.database["claims"].find() for message in each["messages"]]
         assert 2 <= len(claimed) <= 2 + 2 * 8
         go.set()
@@ -188,7 +188,7 @@ def test_a_retried_message_is_claimed_with_the_others(mail: Mail, relay: Relay) 
 
 
 class Commands(CommandListener):
-    """Keeps what was asked of the collection `notifications`."""
+    """Records the commands on the collection `notifications`."""
 
     def __init__(self) -> None:
         self.seen: list[dict[str, Any]] = []
@@ -203,7 +203,7 @@ class Commands(CommandListener):
 
 @pytest.fixture
 def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
-    """Has clients that are made from now on tell what they ask."""
+    """Records the commands of clients made from now on."""
     commands = Commands()
     monkeypatch.setattr(mongo, "MongoClient", partial(MongoClient, event_listeners=[commands]))
     return commands

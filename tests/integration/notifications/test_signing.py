@@ -1,4 +1,4 @@
-"""DKIM: what the relay gets can be verified by anybody who has the public key, and no longer when it was changed."""
+"""DKIM: anybody with the public key can verify what the relay gets, and sees any change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stored templates: each change a version, and a message says exactly what it was made from."""
+"""Stored templates: each change is a version, and a message names the version it was made from."""
 
 from __future__ import annotations
 

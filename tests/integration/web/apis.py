@@ -1,4 +1,4 @@
-"""Both APIs, as their functions serve them, and what a call to each of their routes looks like."""
+"""Both APIs, as their functions serve them, with an example call of each route."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who gets in: every route of every function, with every kind of key that must not open it.
+"""Access: every route of every function, with every kind of key that must not open it.
 
 The routes are those that the code declares, the functions those of stack.yml: a new one is tested, or fails here.
 """
@@ -59,7 +59,7 @@ def test_no_route_opens_without_a_valid_key(indexed: Services, name: str, kind: 
             assert answer.status == 401, (method, route.path)
             assert answer.headers["WWW-Authenticate"].startswith("Bearer")
             told.add(answer.body)
-    # The same words everywhere: they do not tell a key that was from one that never was.
+    # The same text for all: it does not distinguish a revoked key from one that never existed.
     assert len(told - {b""}) == 1
     assert before == {each: indexed.database[each].count_documents({}) for each in before}
 

@@ -1,4 +1,4 @@
-"""The contract and the code agree: every route is in it, answers have the shapes it names, no parameter is missing."""
+"""The contract and the code agree: it has every route and parameter, and answers match its schemas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stranger with a key may try: every answer is a clear refusal or a plain result, and nothing is written."""
+"""Hostile calls with a key: every answer is a clear refusal or a plain result, and nothing is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds for every route: HEAD, OPTIONS, CORS, gzip, entity tags, ids, the rate limit, the audit line."""
+"""Behaviour of every route: HEAD, OPTIONS, CORS, gzip, entity tags, ids, the rate limit, the audit line."""
 
 from __future__ import annotations
 

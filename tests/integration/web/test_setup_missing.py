@@ -1,4 +1,4 @@
-"""What is asked before set-up was run: no hang, no failure, no wrong answer, but what to do."""
+"""A call before set-up: no hang, no wrong answer, but an error that says what to do."""
 
 from __future__ import annotations
 

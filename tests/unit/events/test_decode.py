@@ -1,4 +1,4 @@
-"""Bucket notifications, as MinIO posts them: golden files and what can be wrong with them."""
+"""Bucket notifications as MinIO posts them: golden files, and malformed ones."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The nine columns are the same, in the same order, wherever they are fields."""
+"""The nine columns have the same names and order wherever they are fields."""
 
 from datetime import date
 from decimal import Decimal

@@ -17,7 +17,7 @@ _SIZE, _REQUEST = slice(0, 4), slice(4, 8)
 
 
 def message_with(documents: list[Any]) -> tuple[int, bytes]:
-    """The size that the driver tells of an insert, and the bytes that it sends, without the number of the request."""
+    """The size that the driver reports for an insert, and its bytes without the request's number."""
     command = {"insert": "invoices", "ordered": False, "writeConcern": {"w": "majority"}, "documents": documents}
     _, sent, size, _ = message._op_msg(0, command, "mailroom", ReadPreference.PRIMARY, DEFAULT_CODEC_OPTIONS)
     assert int.from_bytes(sent[_SIZE], "little") == len(sent)

@@ -1,4 +1,4 @@
-"""What becomes of an invoice when rows meet what is stored."""
+"""The merge of rows with stored invoices."""
 
 from itertools import pairwise
 

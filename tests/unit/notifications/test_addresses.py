@@ -1,4 +1,4 @@
-"""Addresses, checked by the library as it is set up for us."""
+"""Addresses, checked by the library in our configuration."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier

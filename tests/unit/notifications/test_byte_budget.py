@@ -1,4 +1,4 @@
-"""Never more at once than there is room for, and nobody is overtaken."""
+"""The budget is never exceeded, and nobody is overtaken."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mailroom.notifications.sending.byte_budget import ByteBudget
 
 
 class Guests:
-    """Who is inside, and in which order they came in."""
+    """Tasks that hold bytes, in the order in which they got them."""
 
     def __init__(self, size: int) -> None:
         self.budget = ByteBudget(size)
@@ -27,7 +27,7 @@ class Guests:
             del self.inside[name]
 
     async def settle(self) -> None:
-        """Lets everybody go as far as they can."""
+        """Runs every task as far as it can go."""
         for _ in range(20):
             await asyncio.sleep(0)
 

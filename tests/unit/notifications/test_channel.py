@@ -1,4 +1,4 @@
-"""Answers are paired with what was asked, however the bytes come in."""
+"""Answers are matched with commands, however the bytes arrive."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PARSED = [(250, "first\nsecond"), (354, "go"), (550, "5.1.1 not here"), (250, ""
 
 
 class Transport(asyncio.Transport):
-    """Keeps what is written. As with a socket, the protocol learns of the end later."""
+    """Records what is written. As with a socket, the protocol learns of the end later."""
 
     def __init__(self) -> None:
         super().__init__()

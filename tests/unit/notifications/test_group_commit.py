@@ -1,4 +1,4 @@
-"""Who asks while a write is on its way shares the next one; each is told what became of his own item."""
+"""Requests during a write share the next one. Each caller gets the result of its own item."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ENOUGH = 1000
 
 
 class Writer:
-    """Holds each write up until it is let go."""
+    """Blocks each write until it is released."""
 
     def __init__(self) -> None:
         self.groups: list[list[int]] = []

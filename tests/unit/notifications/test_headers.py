@@ -1,4 +1,4 @@
-"""Headers that callers set: those on the list, as they were given, and no other."""
+"""Headers from callers: only those on the list pass, unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bytes of a message: what a mail reader gets out is what was put in, and nothing else."""
+"""The bytes of a message: a mail reader gets exactly what was put in."""
 
 from __future__ import annotations
 

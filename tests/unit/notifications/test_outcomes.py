@@ -1,4 +1,4 @@
-"""What an attempt means for a message, and when the next one is."""
+"""The next state of a message after an attempt, and the time of the next attempt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be asked for. Nothing that passes can bring in a header, a command or a recipient of its own."""
+"""Requests for messages. An accepted one cannot inject a header, a command or a recipient."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_nothing_can_be_injected(
             {"emailTo": email_to, "cc": cc, "replyTo": reply_to, "subject": subject, "message": message}, Send
         )
         draft = requests.check(send, EXTRAS)
-    except Invalid:  # most of them are refused, which is as good
+    except Invalid:  # most of them are refused, which is fine too
         return
     document = new_document(draft, ObjectId(), OURS, "", datetime.now(UTC))
     content = mime.assemble(msgspec.convert(document, Message))

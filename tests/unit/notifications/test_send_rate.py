@@ -10,7 +10,7 @@ from mailroom.notifications.sending.slots import SendRate
 
 
 class Time:
-    """Stands still but for those who sleep."""
+    """A clock that moves only when somebody sleeps."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0

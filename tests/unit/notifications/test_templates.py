@@ -1,4 +1,4 @@
-"""The language of templates: what it can say, and that nothing in it takes all memory, all time or a look behind."""
+"""The language of templates: its constructs, and that none takes all memory or time, or reaches internals."""
 
 from __future__ import annotations
 

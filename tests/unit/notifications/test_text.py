@@ -1,4 +1,4 @@
-"""The text made from HTML: as a person would read it, and never much longer than its source."""
+"""The text made from HTML: readable, and never much longer than its source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages by key: which queries list what comes after an item. Without a server."""
+"""Pages by key: the queries that list the items after a given one. Without a server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told is the database server's time, however long the first answer took."""
+"""The clock gives the database server's time, however long the first answer took."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BEGIN = datetime(2024, 1, 31, 12, 0, tzinfo=UTC)
 
 
 class World:
-    """A server that takes its time. `ways` are the seconds that each question is on its way there."""
+    """A slow server. `ways` are the seconds that each request takes to arrive."""
 
     def __init__(self, *ways: float) -> None:
         self.seconds = 100.0

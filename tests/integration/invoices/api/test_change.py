@@ -46,7 +46,7 @@ def test_a_change_is_listed_and_names_its_key(client: Client, put, indexed: Serv
     assert invoice["insertedBy"] == invoice["source"]["importId"] == str(IMPORT)
     assert invoice["updatedAt"] == invoice["edited"]["at"] > invoice["createdAt"]
     assert client.get("/", status="paid").json()["items"] == [client.get(f"/{id_}").json()]
-    # It is no longer only the import's, so undoing the import leaves it.
+    # Others changed the invoice too, so undoing the import leaves it.
     assert client.get("/", importId=str(IMPORT)).json()["items"] == []
 
 
@@ -90,7 +90,7 @@ def test_the_order_advances_though_the_object_store_has_a_fast_clock(client: Cli
 
 
 def test_two_invoices_that_one_key_changes_at_once_have_each_an_order_of_its_own():
-    """Else an import that read both might take one for the other, and the change of it for none."""
+    """With equal orders an import could take one change for the other and lose one."""
     key, now = ObjectId(), datetime.now(UTC)
     one, other = (document(number) | {"_id": ObjectId()} for number in ("1", "2"))
     assert edit(one, "paid", key, now)["order"] != edit(other, "paid", key, now)["order"]
@@ -120,7 +120,7 @@ def test_the_etag_of_a_compressed_answer_is_accepted(client: Client, put):
         (None, 428),
         ('"nonsense"', 412),
         ("", 412),
-        ("W/{tag}", 412),  # a weak tag does not say that it is the same to the byte
+        ("W/{tag}", 412),  # a weak tag does not promise the same bytes
         ('"other", {tag}', 200),
         ("*", 200),
     ],

@@ -125,7 +125,7 @@ def test_memory_does_not_grow_with_the_file(name: str):
         tracemalloc.stop()
         return found
 
-    peak(2000)  # what is made once
+    peak(2000)  # made once
     assert peak(20_000) < peak(2000) * 1.1
 
 
@@ -138,7 +138,7 @@ def test_an_export_is_read_in_batches_and_abandoned_without_harm(filled: Client,
 
 
 def parts_of(name: str, body: bytes) -> tuple[list[str], str | None]:
-    """The numbers of a piece's invoices, and where the next one begins. Fails for a piece that was cut off."""
+    """The numbers of a file's invoices, and the next cursor. Fails for a file that was cut off."""
     if name == "json":
         document = json.loads(body)
         return [each["invoiceNumber"] for each in document["items"]], document["nextCursor"]
@@ -153,7 +153,7 @@ def parts_of(name: str, body: bytes) -> tuple[list[str], str | None]:
 
 @pytest.fixture
 def hurried(make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> Client:
-    """Gets one invoice a piece."""
+    """Gets one invoice per file."""
     monkeypatch.setattr(views, "BATCH", 1)
     return make_client(export_seconds=0.0)
 

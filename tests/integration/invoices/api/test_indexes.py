@@ -1,4 +1,4 @@
-"""Every list that is documented reads one index, in its order: the server's own plan says so."""
+"""Every documented list reads one index in its order: the server's plan shows it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.integration.conftest import CREATED, IMPORT, document
 
 pytestmark = pytest.mark.xdist_group("planner")  # its tests share a process
 
-# Among the invoices of `queries`: what nearly all have, what a few have, and what one has.
+# Values that nearly all, a few, and one of the invoices of `queries` have.
 COMMON = {
     "supplier": "acme gmbh",
     "status": "open",
@@ -46,7 +46,7 @@ LIMIT = 3
 
 
 def named(answer: Any, what: str) -> set[str]:
-    """The names of all stages (`stage`) or indexes (`indexName`) of the winning plan, wherever `explain` has it."""
+    """The names of all stages (`stage`) or indexes (`indexName`) of the winning plan."""
     if isinstance(answer, list):
         return set().union(*(named(each, what) for each in answer))
     if not isinstance(answer, dict):
@@ -56,7 +56,7 @@ def named(answer: Any, what: str) -> set[str]:
 
 
 def indexes_for(query: dict[str, str]) -> set[str]:
-    """The index that has the invoices of the query together, in its order.
+    """The index that holds the invoices of the query together, in its order.
 
     Where nearly all invoices match, the index by date does as well.
     """
@@ -72,7 +72,7 @@ def indexes_for(query: dict[str, str]) -> set[str]:
 
 
 class Reads(CommandListener):
-    """The commands that read invoices, as they are sent."""
+    """Records the commands that read invoices."""
 
     def __init__(self) -> None:
         self.sent: list[dict[str, Any]] = []
@@ -95,7 +95,7 @@ def reads() -> Reads:
 
 @pytest.fixture(scope="module")
 def planner(addresses: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where a server plans as MongoDB does. SecantusDB's Python server does not, its Rust server does."""
+    """A server that plans as MongoDB does. SecantusDB's Rust server does, its Python server does not."""
     if mongod() or os.environ.get("MAILROOM_TEST_SERVERS") == "containers":
         yield addresses.mongo_uri
     elif built().exists():
@@ -109,7 +109,7 @@ def planner(addresses: Addresses, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture
 def queries(planner: str, reads: Reads) -> Iterator[Queries]:
-    """Over a client that is listened to, on 80 invoices of eight days."""
+    """Queries of a recorded client, on 80 invoices of eight days."""
     few = {"supplier": "Few", "status": "few", "currency": "CHF"}
     one = {"supplier": "One", "status": "one", "currency": "SEK"}
     invoices = []
@@ -129,7 +129,7 @@ def queries(planner: str, reads: Reads) -> Iterator[Queries]:
 
 
 def shape(value: Any) -> Any:
-    """A command without its values: those of one shape are planned alike, with the same invoices."""
+    """A command without its values. Commands of one shape have the same plan."""
     if isinstance(value, dict):
         return tuple((name, shape(inner)) for name, inner in value.items())
     return [shape(inner) for inner in value if isinstance(inner, dict)] if isinstance(value, list) else type(value)
@@ -160,7 +160,7 @@ def test_every_combination_that_is_served_reads_one_index(queries: Queries, read
 
 
 def test_a_page_from_the_middle_reads_little_more_than_it_shows(queries: Queries, reads: Reads):
-    """No server sorts for it, and at most twice as many keys are examined as are asked for."""
+    """The server does not sort, and examines at most twice the keys of the page."""
     pages = 0
     for query in served(COMMON):
         wanted = invoice_filter(query)

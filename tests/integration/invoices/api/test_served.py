@@ -1,4 +1,4 @@
-"""The API as it is on the wire: the function `invoices` in its own process, behind nothing."""
+"""The API on the wire: the function `invoices` in its own process, without a gateway."""
 
 from __future__ import annotations
 

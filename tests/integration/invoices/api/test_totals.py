@@ -96,7 +96,7 @@ MANY = [
 ]
 
 
-# Filters, and which of MANY meet them.
+# Filters, and the invoices of MANY that match.
 FILTERS: dict[str, tuple[dict[str, str], Callable[[dict[str, Any]], bool]]] = {
     "none": ({}, lambda _: True),
     "dates": ({"dateFrom": "2024-02-01", "dateTo": "2024-02-29"}, lambda each: each["invoiceDate"].month == 2),

@@ -1,4 +1,4 @@
-"""The fast path gives what the row-wise path gives: the same documents, byte for byte, and the same rejects."""
+"""The fast path gives the same documents as the row-wise path, byte for byte, and the same rejects."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -176,7 +176,7 @@ def _read(content: bytes, offset: int = 0) -> Iterator[RowBatch]:
 
 
 def outcomes(batch: RowBatch) -> list[bytes | Rejected]:
-    """In the order of the file: the document of each valid row, as it is inserted, and the rejected rows."""
+    """The inserted document of each valid row, in the order of the file, and the rejected rows."""
     ready = [batch.encoded.document(index) for index in range(len(batch.encoded))] if batch.encoded else []
     found: dict[int, bytes | Rejected] = {bson.decode(each)["source"]["offset"]: each for each in ready}
     found |= {each.offset: _document(each) for each in batch.rows} | {each.offset: each for each in batch.rejected}

@@ -23,7 +23,7 @@ def test_blocks_are_whole_lines_and_all_of_the_content(
     read = b""
     while block := blocks.peek(lines, most_bytes):
         first = content.find(b"\n", len(read))
-        if 0 <= first < len(read) + most_bytes:  # else it is a line that comes cut off
+        if 0 <= first < len(read) + most_bytes:  # otherwise it is a line that is cut off
             assert block.count(b"\n") <= lines
             assert len(block) <= most_bytes
             assert block.endswith(b"\n") or len(read) + len(block) == len(content)

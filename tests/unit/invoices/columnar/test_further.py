@@ -1,4 +1,4 @@
-"""A file is split at the ends of batches: each read by itself, or behind others that are passed over, is the same."""
+"""A file is split at the ends of batches. A batch is the same whether read alone or after skipped ones."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from tests.unit.invoices.columnar.test_batches import STAMP, dialects, files, ou
 
 @dataclass(frozen=True)
 class Read:
-    """Where a batch begins, behind which row, and what it is."""
+    """A batch, with its offset and the row before it."""
 
     offset: int
     row: int

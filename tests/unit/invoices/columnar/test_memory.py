@@ -1,4 +1,4 @@
-"""What a batch of wide rows takes, in a process of its own."""
+"""The memory of a batch of wide rows, in its own process."""
 
 import multiprocessing
 from collections.abc import Iterator

@@ -47,7 +47,7 @@ def invoices(draw: st.DrawFn) -> ParsedInvoice:
 
 @dataclass(frozen=True)
 class Written:
-    """How a test file is written."""
+    """The form of a test file."""
 
     delimiter: str
     backslash: bool

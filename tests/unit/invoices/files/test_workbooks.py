@@ -1,4 +1,4 @@
-"""Excel workbooks: what a sheet says as CSV, and what is refused before it fills the memory."""
+"""Excel workbooks: a sheet as CSV, and what is refused before it fills the memory."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PARTS = {
 
 
 def saved(*rows: Iterable[object]) -> bytes:
-    """A workbook as a program writes it, with a second sheet that does not count."""
+    """A workbook as a program writes it, with a second sheet that is ignored."""
     book = Workbook()
     sheet = book.worksheets[0]
     for row in rows:

@@ -1,4 +1,4 @@
-"""Which index serves each combination of filters, and within which bounds. Everything else is refused."""
+"""Each served combination of filters has an index and bounds. All others are refused."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ Case = tuple[tuple[str, ...], str, str, Range]
 
 
 def cases() -> Iterator[Case]:
-    """Filters, sort, index, and what is read: everything that is served."""
+    """Every served combination: filters, sort, index and bounds."""
     for names, index, equalities, checked in BY_DATE:
         hint = None if index in NOT_NAMED else index
         for dates, bounds in DATES.items():
