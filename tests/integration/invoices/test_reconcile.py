@@ -77,9 +77,8 @@ def test_a_walk_in_several_slices_counts_them_all(bucket: Bucket, monkeypatch: p
     bucket.reconcile_at(LONG_AGO)
     walk = replace(working._reconciler(bucket.services), clock=Clock(1))
     assert [walk.run(Budget(0)) for _ in range(4)] == [2, 2, 1, 0]
-    assert seconds_until_the_next(bucket) == pytest.approx(
-        400, abs=5
-    )  # one reading for each of three pages, and one at the end
+    # One reading of the clock for each of three pages, and one at the end.
+    assert seconds_until_the_next(bucket) == pytest.approx(400, abs=5)
 
 
 def test_a_notification_has_a_minute_to_come(bucket: Bucket, caplog: pytest.LogCaptureFixture):
