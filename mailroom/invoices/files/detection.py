@@ -1,6 +1,7 @@
 """Finds a file's dialect from its first bytes. Refuses a file whose amounts or dates stay ambiguous."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import cast
@@ -10,21 +11,25 @@ from msgspec.structs import replace
 
 from mailroom.invoices.files.amounts import evidence, is_amount
 from mailroom.invoices.files.compression import GZIP_MAGIC, decompressed_head
+from mailroom.invoices.files.currencies import decimals
 from mailroom.invoices.files.dates import date_format, date_order
 from mailroom.invoices.files.dialect import SLASHED_DATE, Dialect
 from mailroom.invoices.files.encodings import find_encoding, refuse_other_formats
 from mailroom.invoices.files.errors import FileRejected
-from mailroom.invoices.files.header import known_names, match_header, normalised
+from mailroom.invoices.files.header import count_known, find_header, known_names, match_header
 from mailroom.invoices.files.records import Malformed, Record, read_records
 from mailroom.invoices.files.rejects import DATE_ORDER_NAME, DECIMAL_MARK_NAME
 from mailroom.invoices.files.rules import DateOrder, DecimalMark, Rules
-from mailroom.invoices.model.columns import AMOUNTS, COLUMNS
+from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, TEXTS
+from mailroom.invoices.model.texts import read_text
 
 HEAD_BYTES = 256 * 1024
 """How much of the beginning is looked at."""
 
 DELIMITERS = ",;\t|"
 _TRIED_ROWS = 50
+_HEADER_WITHIN = 30
+"""Titles and addresses may stand above the header: it is among these first rows."""
 _SEP_LINE = re.compile(r'"?sep=([,;\t|])"?(?:\r\n|\r|\n|$)', re.IGNORECASE)
 _DATE_AT, _AMOUNTS_AT = COLUMNS.index("invoiceDate"), [COLUMNS.index(name) for name in AMOUNTS]
 _LONE_BACKSLASH = re.compile(r"(?<!\\)(?:\\\\)*\\(?![\"\\])")
@@ -129,12 +134,13 @@ def _find_delimiter(head: _Head, dialect: Dialect) -> str:
 
 
 def _known_fields(rows: Sequence[Record | Malformed], known: Mapping[str, str]) -> int:
-    first = rows[0] if rows else None
-    return sum(normalised(name) in known for name in first.fields) if isinstance(first, Record) else 0
+    """The most known names that one of the first rows has."""
+    first = (row.fields for row in rows[:_HEADER_WITHIN] if isinstance(row, Record))
+    return max((count_known(fields, known) for fields in first), default=0)
 
 
 def _is_data(row: Record | Malformed) -> bool:
-    """Whether a row looks like one in the fixed order: a date and an amount where they belong."""
+    """A row that looks like one in the fixed order: a date and an amount where they belong."""
     if isinstance(row, Malformed) or len(row.fields) != len(COLUMNS):
         return False
     return bool(date_format(row.fields[_DATE_AT])) and any(is_amount(row.fields[at]) for at in _AMOUNTS_AT)
@@ -145,19 +151,23 @@ def _has_escaped_quotes(head: _Head, dialect: Dialect) -> bool:
 
 
 def _with_quoting(head: _Head, dialect: Dialect) -> Dialect:
-    """Backslashes escape quotes if more rows can be read then, or if all backslashes can be read so."""
+    """Backslashes escape quotes if more rows can be read then, or if all backslashes can be read so.
+
+    A program that leaves a lone backslash as it is does not escape backslashes, so two of them stay two.
+    """
     if not _has_escaped_quotes(head, dialect):
         return dialect
-    escaped = replace(dialect, quoting="backslash")
+    lone = _LONE_BACKSLASH.search(head.content.decode(dialect.encoding, "replace"))
+    ways = [replace(dialect, quoting="backslash"), replace(dialect, quoting="backslashQuotes")]
+    escaped = min(reversed(ways) if lone else ways, key=lambda way: _misfits(head.rows(way)))
     gained = _misfits(head.rows(dialect)) - _misfits(head.rows(escaped))
-    if gained == 0 and not _LONE_BACKSLASH.search(head.content.decode(dialect.encoding, "replace")):
-        return escaped
-    return escaped if gained > 0 else dialect
+    return escaped if gained > 0 or (gained == 0 and not lone) else dialect
 
 
 def _misfits(rows: Sequence[Record | Malformed]) -> int:
-    width = len(rows[0].fields) if rows and isinstance(rows[0], Record) else len(COLUMNS)
-    return sum(isinstance(row, Malformed) or len(row.fields) != width for row in rows)
+    """The rows that cannot be read, or have another number of fields than most."""
+    widths = Counter(len(row.fields) for row in rows if isinstance(row, Record))
+    return len(rows) - max(widths.values(), default=0)
 
 
 def _with_columns(head: _Head, dialect: Dialect) -> Dialect:
@@ -167,18 +177,37 @@ def _with_columns(head: _Head, dialect: Dialect) -> Dialect:
     first = rows[0]
     if isinstance(first, Malformed):
         raise FileRejected("header.malformed", f"The first row cannot be read. {first.error.message}")
-    known = _known_fields(rows, known_names(head.rules))
-    if _is_data(first) or (known == 0 and any(map(_is_data, rows))):
+    wrong = _wrong_columns(first.fields)
+    if not wrong:
         return dialect
-    if known == 0 and any(map(is_amount, first.fields)):
-        order = ", ".join(COLUMNS)
-        message = (
-            f"There is no header, and the first row has {len(first.fields)} fields. Without one they must be: {order}."
-        )
-        raise FileRejected("header.missing", message)
-    columns = match_header(first.fields, head.rules)
-    names = tuple(name.strip() for name in first.fields)
-    return replace(dialect, has_header=True, columns=columns, names=names, content_start=first.end)
+    records = [row for row in rows[:_HEADER_WITHIN] if isinstance(row, Record)]
+    header = records[find_header([row.fields for row in records], head.rules)]
+    if count_known(header.fields, known_names(head.rules)) == 0 and any(map(is_amount, first.fields)):
+        raise FileRejected("header.missing", _no_header(first.fields, wrong))
+    columns = match_header(header.fields, head.rules)
+    names = tuple(name.strip() for name in header.fields)
+    return replace(dialect, has_header=True, columns=columns, names=names, content_start=header.end)
+
+
+def _wrong_columns(fields: Sequence[str]) -> tuple[str, ...]:
+    """The columns of the fixed order whose field is not valid. Only a first row without any needs no header."""
+    if len(fields) != len(COLUMNS):
+        return COLUMNS
+    row = dict(zip(COLUMNS, fields, strict=True))
+    valid = {name: isinstance(read_text(row[name], rule), str) for name, rule in TEXTS.items()}
+    valid |= {name: is_amount(row[name]) for name in AMOUNTS}
+    valid |= {"invoiceDate": bool(date_format(row["invoiceDate"]))}
+    valid |= {"currency": row["currency"].strip().upper() in decimals()}
+    return tuple(name for name in COLUMNS if not valid.get(name, True))
+
+
+def _no_header(fields: Sequence[str], wrong: Sequence[str]) -> str:
+    order = ", ".join(COLUMNS)
+    if len(fields) != len(COLUMNS):
+        return f"There is no header, and the first row has {len(fields)} fields. Without one they must be: {order}."
+    return (
+        f"There is no header, and the first row is not valid in {', '.join(wrong)}. Without one, the order is: {order}."
+    )
 
 
 def _with_decimal_mark(dialect: Dialect, rows: Sequence[list[str]], rules: Rules) -> Dialect:

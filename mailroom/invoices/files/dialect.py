@@ -6,7 +6,9 @@ import msgspec
 
 from mailroom.invoices.files.rules import DateOrder, DecimalMark
 
-Quoting = Literal["doubled", "backslash"]
+Quoting = Literal["doubled", "backslash", "backslashQuotes"]
+"""How a quote is written inside quotes: doubled; or after a backslash, which escapes itself too; or which does not."""
+
 Compression = Literal["none", "gzip", "xlsx"]
 
 EXTRA = "extra:"

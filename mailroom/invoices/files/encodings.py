@@ -4,10 +4,14 @@ import codecs
 import re
 
 from mailroom.invoices.files.errors import FileRejected
+from mailroom.invoices.files.spelling import misread_word
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _UTF32_BOMS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
-_SINGLE_BYTE = re.compile(r"cp125[0-8]|iso8859-1?[0-9]")
+_SINGLE_BYTE = re.compile(r"cp125[0-8]|cp437|cp85[0258]|cp866|iso8859-1?[0-9]|koi8-[ru]|mac-roman|mac-latin2")
+_SEVERAL_BYTES = ("gbk", "gb18030", "big5", "shift_jis", "cp932", "euc_jp", "cp949", "euc_kr")
+"""No byte of a character of several bytes is a line end in these."""
+
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f]")
 _MAX_CONTROLS = 0.01  # of all characters; random bytes have ten times as many, a text has none
 
@@ -68,15 +72,14 @@ def _checked(wanted: str) -> str:
     except LookupError:
         name = ""
     name = {"utf-8-sig": "utf-8", "ascii": "utf-8", "utf-16": "utf-16-le"}.get(name, name)
-    if name in ("utf-8", "utf-16-le", "utf-16-be") or _SINGLE_BYTE.fullmatch(name):
+    if name in ("utf-8", "utf-16-le", "utf-16-be", *_SEVERAL_BYTES) or _SINGLE_BYTE.fullmatch(name):
         return name
-    raise FileRejected(
-        "file.encoding", f"IMPORT_ENCODING is {wanted!r}: only UTF-8, UTF-16, cp125x and ISO 8859 are read."
-    )
+    message = f"IMPORT_ENCODING is {wanted!r}, which is not read. docs/importing.md lists the encodings."
+    raise FileRejected("file.encoding", message)
 
 
 def _guessed(head: bytes, *, complete: bool) -> str:
-    """UTF-8, unless no line with other than ASCII is valid UTF-8: then cp1252.
+    """UTF-8, unless no line with other than ASCII is valid UTF-8: then cp1252, if its words look so.
 
     In a file with both kinds of lines the invalid ones are damaged rows, and are refused one by one.
     """
@@ -88,13 +91,19 @@ def _guessed(head: bytes, *, complete: bool) -> str:
     else:
         return "utf-8"
     try:
-        head.decode("cp1252")
+        text = head.decode("cp1252")
     except UnicodeDecodeError as error:
         controls = sum(head.count(byte) for byte in range(32) if byte not in b"\t\n\r\f")
         if controls > _MAX_CONTROLS * len(head):
             raise FileRejected("file.binary", "This is binary data, not text.") from error
         message = "The text is neither UTF-8 nor cp1252. Save the file as UTF-8, or set IMPORT_ENCODING."
         raise FileRejected("file.encoding", message) from error
+    if word := misread_word(text):
+        message = (
+            f"The text is not UTF-8, and read as cp1252 it has the word {word[:40]!r}, so it is in another encoding: "
+            "save the file as UTF-8, or name the encoding in IMPORT_ENCODING."
+        )
+        raise FileRejected("file.encoding", message)
     return "cp1252"
 
 

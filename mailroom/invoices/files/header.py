@@ -46,6 +46,20 @@ def known_names(rules: Rules) -> Mapping[str, str]:
     return _KNOWN | {normalised(name): column for name, column in rules.aliases.items()}
 
 
+def count_known(names: Sequence[str], known: Mapping[str, str]) -> int:
+    """The number of names in `known`."""
+    return sum(normalised(name) in known for name in names)
+
+
+def find_header(rows: Sequence[Sequence[str]], rules: Rules) -> int:
+    """The index of the first row with a name for every required column, else of the one with the most known names."""
+    known = known_names(rules)
+    for at, names in enumerate(rows):
+        if {known.get(normalised(name)) for name in names}.issuperset(REQUIRED):
+            return at
+    return max(range(len(rows)), key=lambda at: count_known(rows[at], known))
+
+
 def match_header(names: Sequence[str], rules: Rules) -> tuple[str, ...]:
     """The entries of `Dialect.columns` for a header.
 

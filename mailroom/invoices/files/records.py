@@ -9,6 +9,7 @@ resume from.
 """
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
@@ -155,10 +156,27 @@ def read_records(
 
 
 def fields_of(lines: Iterable[str], dialect: Dialect) -> Iterator[list[str]]:
-    """The fields of each row of `lines`. Raises `csv.Error` for broken quotes."""
-    doubled = dialect.quoting == "doubled"
-    escape = None if doubled else "\\"
-    return csv.reader(lines, delimiter=dialect.delimiter, strict=True, doublequote=doubled, escapechar=escape)
+    """The fields of each row of `lines`. Raises `csv.Error` for broken quotes.
+
+    Spaces at the beginning of a field are dropped: values are trimmed anyway, and a quote may follow them. A backslash
+    that escapes nothing stays.
+    """
+    if dialect.quoting == "doubled":
+        return csv.reader(lines, delimiter=dialect.delimiter, strict=True, skipinitialspace=True)
+    escaped = '"' if dialect.quoting == "backslashQuotes" else f'"\\\\\r\n{dialect.delimiter}'
+    backslash = re.compile(rf"(\\[{escaped}])|\\")
+
+    def with_lone_ones_doubled(line: str) -> str:
+        return backslash.sub(lambda found: found[1] or r"\\", line)
+
+    return csv.reader(
+        map(with_lone_ones_doubled, lines),  # no generator, which an exception of `lines` would end
+        delimiter=dialect.delimiter,
+        strict=True,
+        skipinitialspace=True,
+        doublequote=False,
+        escapechar="\\",
+    )
 
 
 def too_much_blank(row: int) -> FileRejected:
