@@ -43,10 +43,12 @@ class RejectLimit(msgspec.Struct, frozen=True):
             raise FileRejected("rejects.too_many", message)
 
     def check_all(self, counts: Mapping[str, int]) -> None:
-        """At the end of the file: earlier a percentage means nothing. Raises as `check`."""
+        """At the end of the file: earlier a percentage means nothing. Raises as `check`, or `rejects.all`."""
         if counts["rejected"] * 100 > counts["rows"] * self.percent:
             message = f"{counts['rejected']} of {counts['rows']} rows are rejected, more than {self.percent:g} percent"
             raise FileRejected("rejects.too_many", f"{message} (IMPORT_MAX_REJECTS_PERCENT).")
+        if 0 < counts["rows"] == counts["rejected"]:
+            raise FileRejected("rejects.all", f"Nothing is imported: all rows are rejected ({counts['rows']}).")
 
 
 class Rejects(msgspec.Struct, frozen=True):

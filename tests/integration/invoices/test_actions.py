@@ -140,6 +140,15 @@ def test_too_many_rejects_fail_an_import_which_still_has_its_rejects_file(
     assert len(bucket.rejects(job["rejects"]["key"]).splitlines()) == 3
 
 
+def test_an_import_of_which_every_row_is_rejected_has_failed(make_services: Callable[..., Services]):
+    bucket = bucket_with(make_services)
+    job = bucket.import_("may.csv", csv(line(1, gross="x"), line(2, gross="y")))
+    assert (job["state"], job["error"]["code"]) == ("failed", "rejects.all")
+    assert counts(job) == (2, 0, 0, 0, 0, 2)
+    assert len(bucket.rejects(job["rejects"]["key"]).splitlines()) == 3
+    assert bucket.import_("empty.csv", csv())["state"] == "done"
+
+
 def test_the_rejects_file_is_capped_and_says_so(make_services: Callable[..., Services]):
     bucket = bucket_with(make_services, import_rejects_kept=5, import_batch_rows=3)
     job = bucket.import_("may.csv", csv(*(line(n, gross="x") for n in range(20))))
