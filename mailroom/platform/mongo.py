@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -31,8 +31,19 @@ DUPLICATE_KEY = 11000  # the code of an error
 
 _BAD_VALUE, _SORT_TOO_LARGE = 2, 292
 
-# Codes of a server that is not primary, is shutting down, or could not replicate in time.
-_TRANSIENT_CODES = {64, 91, 189, 10107, 11600, 11602, 13435, 13436}
+# Codes of errors after which the same operation may succeed.
+_TRANSIENT_CODES = {
+    # A server that is not reached, by another server: HostUnreachable, HostNotFound, NetworkTimeout, SocketException.
+    *(6, 7, 89, 9001),
+    # A server that is not primary any more, or ends: ShutdownInProgress, PrimarySteppedDown, NotWritablePrimary,
+    # InterruptedAtShutdown, InterruptedDueToReplStateChange, NotPrimaryNoSecondaryOk, NotPrimaryOrSecondary.
+    *(91, 189, 10107, 11600, 11602, 13435, 13436),
+    # A majority that is not there yet: WriteConcernTimeout, ReadConcernMajorityNotAvailableYet.
+    *(64, 134),
+    # An operation that was ended early: CursorNotFound, QueryPlanKilled (its index was dropped), CursorKilled,
+    # ExceededTimeLimit, Interrupted.
+    *(43, 175, 237, 262, 11601),
+}
 
 
 def connect(uri: str, database: str, timeout: float) -> Database[Document]:
@@ -88,12 +99,22 @@ def is_transient(error: PyMongoError) -> bool:
     if isinstance(error, ConfigurationError):
         return False
     if isinstance(error, BulkWriteError):
-        return bool(error.details.get("writeConcernErrors"))
+        return _is_transient_bulk(error.details)
     if isinstance(error, ConnectionFailure | AutoReconnect | ExecutionTimeout | WriteConcernError):
         return True
     if isinstance(error, OperationFailure):
         return error.code in _TRANSIENT_CODES or error.has_error_label("RetryableWriteError")
     return False
+
+
+def _is_transient_bulk(details: Mapping[str, Any]) -> bool:
+    """Whether a bulk write was not confirmed, or failed only by transient errors.
+
+    An unordered write reports a step-down for each document. Duplicate keys beside it do not count: a repetition meets
+    them too, and its caller deals with them.
+    """
+    codes = {each["code"] for each in details.get("writeErrors", ())} - {DUPLICATE_KEY}
+    return bool(details.get("writeConcernErrors")) or (bool(codes) and codes <= _TRANSIENT_CODES)
 
 
 def lacks_index(error: PyMongoError) -> bool:
