@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import pymongo
 from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
@@ -19,6 +20,7 @@ from pymongo.errors import (
     ExecutionTimeout,
     OperationFailure,
     PyMongoError,
+    ServerSelectionTimeoutError,
     WriteConcernError,
 )
 
@@ -81,8 +83,34 @@ def connect(uri: str, database: str, timeout: float) -> Database[Document]:
 
 def server_time(database: Database[Document]) -> datetime:
     """The database server's clock, which all leases and due times are read from. UTC, milliseconds."""
-    now: datetime = database.client.admin.command("hello")["localTime"]
+    now: datetime = read_command(database.client.admin, "hello")["localTime"]
     return now.astimezone(UTC)
+
+
+def read_command(database: Database[Document], name: str) -> Document:
+    """Runs a command that changes nothing.
+
+    It is sent again once if the connection broke: after a fail-over each connection of the pool is stale, and the
+    driver repeats only its own reads.
+    """
+    try:
+        return database.command(name)
+    except ServerSelectionTimeoutError:
+        raise  # no server was found in time: a second search would take as long
+    except AutoReconnect:
+        return database.command(name)
+
+
+@contextmanager
+def time_limit(database: Database[Document], seconds: float) -> Iterator[None]:
+    """Gives each operation in the block `seconds` instead of the client's time-out; the server ends it then.
+
+    Raises the driver's error at once if MongoDB does not answer: in the block the driver looks for a lost server as
+    long.
+    """
+    read_command(database, "ping")
+    with pymongo.timeout(seconds):
+        yield
 
 
 def documents_of(batch: bytes) -> Iterator[bytes]:

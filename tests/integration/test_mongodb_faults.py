@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from mailroom.invoices import worker as working
+from mailroom.platform.mongo import server_time
 from mailroom.services import Services
 from tests.integration.conftest import document
 from tests.integration.invoices.files import Bucket, counts, csv, line
@@ -21,7 +22,7 @@ READ_CONCERN_NOT_AVAILABLE = 134
 
 @pytest.fixture
 def client(make_client: Callable[..., Client], mongo_proxy: MongoProxy) -> Client:
-    return make_client(mongodb_secret="by-proxy")
+    return make_client(mongodb_secret="by-proxy", mongodb_timeout_seconds=10.0)
 
 
 def failing(name: str, code: int) -> Callable[[Command], Reply | None]:
@@ -82,3 +83,40 @@ def test_an_import_goes_on_after_a_step_down_in_the_middle_of_a_write(
     eventually(lambda: run()["statusCode"] == 200 and bucket.job(import_id)["state"] == "done")
     job = bucket.job(import_id)
     assert counts(job) == (20, 20, 0, 0, 0, 0)
+
+
+class StaleConnection:
+    """Ends the connection that brings the command `name`, the first time: so a stale one of the pool behaves."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.cut = False
+
+    def __call__(self, command: Command) -> Reply | None:
+        if self._name in command and "lsid" in command and not self.cut:  # no command of the driver's own
+            self.cut = True
+            raise ConnectionResetError
+        return None
+
+
+@pytest.mark.parametrize(("name", "path"), [("find", "/"), ("ping", "/totals")])
+def test_the_first_call_after_a_fail_over_is_answered(
+    client: Client, mongo_proxy: MongoProxy, name: str, path: str
+) -> None:
+    stale = mongo_proxy.intercept = StaleConnection(name)
+    assert client.get(path, **({"by": "status"} if path == "/totals" else {})).status == 200
+    assert stale.cut
+
+
+def test_the_clock_is_read_after_a_fail_over(make_services: Callable[..., Services], mongo_proxy: MongoProxy) -> None:
+    stale = mongo_proxy.intercept = StaleConnection("hello")
+    assert server_time(make_services(mongodb_secret="by-proxy").database)
+    assert stale.cut
+
+
+def test_a_server_that_stays_away_is_503(client: Client, mongo_proxy: MongoProxy) -> None:
+    def cut(command: Command) -> Reply | None:
+        raise ConnectionResetError
+
+    mongo_proxy.intercept = cut
+    assert client.get("/").status == 503

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from mailroom.deploy import setup
 from mailroom.errors import InvalidSetting, MissingSecret
 from mailroom.services import Services
+from tests.support.mongo_proxy import Command, MongoProxy, Reply, failure
 from tests.support.ports import free_port
 
 Make = Callable[..., Services]
@@ -45,6 +47,36 @@ def test_a_mongodb_that_does_not_answer_is_named(services: Services, make_servic
         run(again)
     assert "private" not in str(raised.value)
     assert "Topology" not in str(raised.value)
+
+
+def test_an_index_may_take_longer_than_other_commands(
+    services: Services, make_services: Make, mongo_proxy: MongoProxy
+) -> None:
+    notifications = services.database["notifications"]
+    notifications.drop_index("newest")
+    notifications.insert_many([{"createdAt": number} for number in range(3)])
+    limit = 3.0
+
+    def slow(command: Command) -> Reply | None:
+        if command.get("createIndexes") == "notifications":
+            time.sleep(limit + 1)
+        return None
+
+    mongo_proxy.intercept = slow
+    said = run(make_services(mongodb_secret="by-proxy", mongodb_timeout_seconds=limit))
+
+    [told] = [line for line in said if "builds" in line]
+    assert "newest" in told
+    assert "3 documents" in told
+    assert "newest" in notifications.index_information()
+
+
+def test_an_index_that_is_not_built_in_time_is_told(make_services: Make, mongo_proxy: MongoProxy) -> None:
+    mongo_proxy.intercept = lambda command: (
+        failure(50, "operation exceeded time limit") if "createIndexes" in command else None
+    )
+    with pytest.raises(setup.SetupFailed, match=r"has not ended in time.*Run the set-up again"):
+        run(make_services(mongodb_secret="by-proxy"))
 
 
 def test_an_invalid_connection_string_is_named(services: Services, make_services: Make) -> None:
