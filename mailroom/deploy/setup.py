@@ -37,6 +37,8 @@ EVENTS = [
 # How long MongoDB may build the indexes of one collection. It reads every document; many millions take hours.
 _INDEXES_SECONDS = 24 * 3600.0
 
+_INDEX_NOT_FOUND = 27
+
 
 class SetupFailed(MailroomError):
     """A step was refused. The message names it and says what to do."""
@@ -96,21 +98,36 @@ def _database(services: Services) -> Iterator[str]:
 
 
 def _indexes(collection: Documents, wanted: list[IndexModel]) -> Iterator[str]:
+    """Makes the indexes, then drops those of earlier versions that they replace.
+
+    A function of the version before goes on meanwhile, and afterwards: it names no replaced index in its queries.
+    """
     names = [model.document["name"] for model in wanted]
     found = set(collection.index_information())
-    if (missing := [name for name in names if name not in found]) and (
-        documents := collection.estimated_document_count()
-    ):
+    missing = [name for name in names if name not in found]
+    documents = collection.estimated_document_count() if missing else 0
+    if documents:
         yield (
             f"{collection.name}: MongoDB builds the indexes {', '.join(missing)} over {documents:,} documents. "
             "The functions go on meanwhile"
         )
     with time_limit(collection.database, _INDEXES_SECONDS):
         collection.create_indexes(wanted)
-    foreign = sorted(found - {*names, "_id_"})
-    yield f"indexes of {collection.name}: {', '.join(names)}" + (
-        f" (also found: {', '.join(foreign)})" if foreign else ""
-    )
+    replaced = found & set(notifications.REPLACED.get(collection.name, ()))
+    foreign = sorted(found - replaced - {*names, "_id_"})
+    also = f" (also found: {', '.join(foreign)})" if foreign else ""
+    yield f"indexes of {collection.name}: {', '.join(names)}{also}"
+    for name in sorted(replaced):
+        _drop_index(collection, name)
+        yield f"{collection.name}: dropped the index {name}, which another one replaces"
+
+
+def _drop_index(collection: Documents, name: str) -> None:
+    try:
+        collection.drop_index(name)
+    except OperationFailure as error:
+        if error.code != _INDEX_NOT_FOUND:  # another set-up has dropped it
+            raise
 
 
 def _buckets(services: Services) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
@@ -14,6 +15,8 @@ from tests.support.mongo_proxy import Command, MongoProxy, Reply, failure
 from tests.support.ports import free_port
 
 Make = Callable[..., Services]
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def run(services: Services) -> list[str]:
@@ -47,6 +50,34 @@ def test_a_mongodb_that_does_not_answer_is_named(services: Services, make_servic
         run(again)
     assert "private" not in str(raised.value)
     assert "Topology" not in str(raised.value)
+
+
+def test_only_messages_that_wait_are_in_the_index_of_due_messages(services: Services) -> None:
+    notifications = services.database["notifications"]
+    notifications.insert_many([{"priority": 1, "dueAt": LONG_AGO}, {"priority": 1}, {"priority": 2}])
+    assert [each.get("dueAt") for each in notifications.find().hint("waiting")] == [LONG_AGO]
+
+
+def test_an_index_of_an_earlier_version_is_dropped_after_its_successor_is_made(
+    services: Services, make_services: Make, mongo_proxy: MongoProxy
+) -> None:
+    notifications = services.database["notifications"]
+    notifications.drop_index("waiting")
+    notifications.create_index([("priority", 1), ("dueAt", 1)], name="due")
+    found: list[set[str]] = []
+
+    def look(command: Command) -> None:
+        if "dropIndexes" in command:
+            found.append(set(notifications.index_information()))
+
+    mongo_proxy.intercept = look
+    said = run(make_services(mongodb_secret="by-proxy"))
+
+    [at_drop] = found
+    assert {"due", "waiting"} <= at_drop
+    assert "notifications: dropped the index due, which another one replaces" in said
+    assert "also found" not in " ".join(said)
+    assert {"due", "waiting"} & set(notifications.index_information()) == {"waiting"}
 
 
 def test_an_index_may_take_longer_than_other_commands(

@@ -21,8 +21,8 @@ Every other write names the epoch that the message was read with, and makes the 
 result of a sender that was taken for lost.
 
 One command changes many messages where they need the same change. MongoDB reports how many matched; if not all did, a
-second query finds out which. A message without a next step has no `dueAt`, so the index `due` holds only messages that
-wait.
+second query finds out which. A message without a next step has no `dueAt`, so the index `waiting` holds only messages
+that wait.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Outbox:
         return found
 
     def _first_due(self, priority: Priority, now: datetime, limit: int) -> list[MessageRef]:
-        """The messages of one priority that have waited longest. The index `due` serves the filter and the order."""
+        """The messages of one priority that have waited longest. The index `waiting` serves filter and order."""
         which = {"priority": priority, "dueAt": {"$lte": now}}
         found = self._collection.find(which, {"epoch": 1}).sort("dueAt", 1).limit(limit)
         return [MessageRef(each["_id"], each["epoch"]) for each in found]
