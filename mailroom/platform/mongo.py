@@ -153,6 +153,16 @@ def lacks_index(error: PyMongoError) -> bool:
 
 
 @contextmanager
+def errors_without_documents() -> Iterator[None]:
+    """Takes the documents out of the error of a bulk write. The driver puts them into its text, which is logged."""
+    try:
+        yield
+    except BulkWriteError as error:
+        errors = [{name: each[name] for name in each if name != "op"} for each in error.details["writeErrors"]]
+        raise BulkWriteError({**error.details, "writeErrors": errors}) from None
+
+
+@contextmanager
 def unavailable_when_down() -> Iterator[None]:
     """Turns the driver's transient errors into `Unavailable`; all others pass."""
     try:

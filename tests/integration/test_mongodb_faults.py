@@ -60,7 +60,10 @@ def test_an_export_that_cannot_begin_is_503(client: Client, mongo_proxy: MongoPr
 
 
 def test_an_import_goes_on_after_a_step_down_in_the_middle_of_a_write(
-    services: Services, make_services: Callable[..., Services], mongo_proxy: MongoProxy
+    services: Services,
+    make_services: Callable[..., Services],
+    mongo_proxy: MongoProxy,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     bucket = Bucket(services)
     import_id = bucket.submit("may.csv", csv(*(line(number) for number in range(20))))
@@ -80,6 +83,8 @@ def test_an_import_goes_on_after_a_step_down_in_the_middle_of_a_write(
 
     assert run()["statusCode"] == 503
     assert refused == 20
+    assert "stepped down" in caplog.text
+    assert "Acme" not in caplog.text
     eventually(lambda: run()["statusCode"] == 200 and bucket.job(import_id)["state"] == "done")
     job = bucket.job(import_id)
     assert counts(job) == (20, 20, 0, 0, 0, 0)

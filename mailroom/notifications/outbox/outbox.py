@@ -41,7 +41,7 @@ from mailroom.notifications.outbox import changes
 from mailroom.notifications.outbox.changes import FinishedAttempt
 from mailroom.notifications.outbox.claims import Claim, ClaimedMessage, Claims, MessageRef
 from mailroom.notifications.outbox.suppressions import Suppressions
-from mailroom.platform.mongo import Document, Documents, is_transient
+from mailroom.platform.mongo import Document, Documents, errors_without_documents, is_transient
 from mailroom.platform.server_clock import ServerClock
 
 # The fields that a sender needs: most fields of a message are not among them.
@@ -175,7 +175,8 @@ class Outbox:
         refused: BulkWriteError | None = None
         try:
             writes = changes.finished(attempts, self._clock.now())
-            done = self._collection.bulk_write(writes, ordered=False).matched_count == len(attempts)
+            with errors_without_documents():
+                done = self._collection.bulk_write(writes, ordered=False).matched_count == len(attempts)
         except BulkWriteError as error:
             if is_transient(error):
                 raise

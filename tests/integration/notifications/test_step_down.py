@@ -46,7 +46,12 @@ def is_result(command: Command) -> bool:
 
 @pytest.mark.parametrize("code", [NOT_PRIMARY, SHUTTING_DOWN])
 def test_the_result_of_a_sent_message_is_written_again(
-    mail: Mail, distant: Mail, mongo_proxy: MongoProxy, relay: Relay, code: int
+    mail: Mail,
+    distant: Mail,
+    mongo_proxy: MongoProxy,
+    relay: Relay,
+    code: int,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     mail.client.post({"messages": [HELLO, HELLO | {"emailTo": "b@example.com"}]}, "/batch", Prefer="respond-async")
     down = mongo_proxy.intercept = StepDown(is_result, code, times=4)
@@ -54,6 +59,8 @@ def test_the_result_of_a_sent_message_is_written_again(
     distant.drain()
 
     assert down.refused >= 4
+    assert "MongoDB does not answer" in caplog.text
+    assert HELLO["emailTo"] not in caplog.text
     assert mail.states() == ["sent", "sent"]
     mail.let_time_pass()
     mail.drain()
@@ -61,7 +68,7 @@ def test_the_result_of_a_sent_message_is_written_again(
 
 
 def test_a_batch_that_is_not_stored_is_503_and_can_be_sent_again(
-    mail: Mail, distant: Mail, mongo_proxy: MongoProxy, relay: Relay
+    mail: Mail, distant: Mail, mongo_proxy: MongoProxy, relay: Relay, caplog: pytest.LogCaptureFixture
 ) -> None:
     body = {"messages": [HELLO for _ in range(3)]}
     down = mongo_proxy.intercept = StepDown(
@@ -70,6 +77,8 @@ def test_a_batch_that_is_not_stored_is_503_and_can_be_sent_again(
 
     assert distant.client.post(body, "/batch", Idempotency_Key="k").status == 503
     assert down.refused == 3
+    assert "stepped down" in caplog.text
+    assert HELLO["message"] not in caplog.text
     assert distant.client.post(body, "/batch", Idempotency_Key="k").status in (200, 202)
     mail.drain()
     assert len(relay.taken) == 3
