@@ -17,6 +17,7 @@ from mailroom.deploy import setup
 from mailroom.platform.settings import Settings
 from mailroom.services import Services
 from tests.support import containers
+from tests.support.mongo_proxy import MongoProxy
 from tests.support.ports import divide_ports_of_stacks
 
 ROOT = Path(__file__).parents[1]
@@ -101,3 +102,11 @@ def services(make_services: Callable[..., Services]) -> Services:
     services = make_services()
     setup.run(services, lambda line: None)
     return services
+
+
+@pytest.fixture
+def mongo_proxy(services: Services) -> Iterator[MongoProxy]:
+    """A proxy before MongoDB, for services that are made with the setting `mongodb_secret="by-proxy"`."""
+    with MongoProxy(services.mongodb_uri()) as proxy:
+        (services.settings.secrets_dir / "by-proxy").write_text(proxy.uri)
+        yield proxy

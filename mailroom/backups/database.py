@@ -25,7 +25,7 @@ from pymongo.database import Database
 from mailroom.backups import manifest
 from mailroom.backups.archive import Archive
 from mailroom.backups.manifest import Backup, Damaged, File, write_file
-from mailroom.platform.mongo import Document, documents_of
+from mailroom.platform.mongo import Document, documents_of, errors_without_documents
 
 _FIRST = ("cursors", "imports")
 _BATCH_DOCUMENTS = 1000
@@ -67,7 +67,8 @@ def load(database: Database[Document], archive: Archive, backup: Backup) -> Iter
         documents = 0
         with archive.read(file.name) as packed, gzip.open(packed) as content:
             for batch in _batches(cast(IO[bytes], content)):
-                collection.insert_many(batch, ordered=False)
+                with errors_without_documents():
+                    collection.insert_many(batch, ordered=False)
                 documents += len(batch)
         if documents != file.entries:
             raise Damaged(f"{file.name} has {documents} documents, and not {file.entries}")

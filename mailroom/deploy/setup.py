@@ -12,12 +12,13 @@ from minio.error import S3Error
 from minio.notificationconfig import NotificationConfig, QueueConfig
 from minio.versioningconfig import VersioningConfig
 from pymongo import IndexModel
-from pymongo.errors import ConnectionFailure, OperationFailure
+from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure
 
 from mailroom.errors import MailroomError, Unavailable
 from mailroom.invoices import indexes as invoices
 from mailroom.invoices.imports.reconcile import CURSOR_ID
 from mailroom.notifications import indexes as notifications
+from mailroom.platform.mongo import Documents, time_limit
 from mailroom.platform.objects import translated_errors
 from mailroom.platform.secrets import S3_ACCESS_KEY, S3_SECRET_KEY
 from mailroom.services import Services
@@ -31,6 +32,12 @@ EVENTS = [
     "s3:ObjectCreated:Copy",
     "s3:ObjectCreated:CompleteMultipartUpload",
 ]
+
+
+# How long MongoDB may build the indexes of one collection. It reads every document; many millions take hours.
+_INDEXES_SECONDS = 24 * 3600.0
+
+_INDEX_NOT_FOUND = 27
 
 
 class SetupFailed(MailroomError):
@@ -61,6 +68,8 @@ def _told_of_mongodb(secret: str) -> Iterator[None]:
         raise SetupFailed(
             f"MongoDB does not answer: {reason}. Is it up, and is the address in the secret {secret} right?"
         ) from error
+    except ExecutionTimeout as error:
+        raise SetupFailed(f"MongoDB has not ended in time: {error}. Run the set-up again.") from error
     except OperationFailure as error:
         text = (error.details or {}).get("errmsg", str(error))
         raise SetupFailed(
@@ -82,14 +91,43 @@ def _told_of_s3(endpoint: str) -> Iterator[None]:
 
 def _database(services: Services) -> Iterator[str]:
     for name, wanted in INDEXES.items():
-        collection = services.database[name]
-        ours = {model.document["name"] for model in wanted} | {"_id_"}
-        made = collection.create_indexes(wanted)
-        foreign = sorted(set(collection.index_information()) - ours)
-        yield f"indexes of {name}: {', '.join(made)}" + (f" (also found: {', '.join(foreign)})" if foreign else "")
+        yield from _indexes(services.database[name], wanted)
     services.database["cursors"].update_one(
         {"_id": CURSOR_ID}, {"$setOnInsert": {"startAfter": "", "dueAt": datetime.now(UTC)}}, upsert=True
     )
+
+
+def _indexes(collection: Documents, wanted: list[IndexModel]) -> Iterator[str]:
+    """Makes the indexes, then drops those of earlier versions that they replace.
+
+    A function of the version before goes on meanwhile, and afterwards: it names no replaced index in its queries.
+    """
+    names = [model.document["name"] for model in wanted]
+    found = set(collection.index_information())
+    missing = [name for name in names if name not in found]
+    documents = collection.estimated_document_count() if missing else 0
+    if documents:
+        yield (
+            f"{collection.name}: MongoDB builds the indexes {', '.join(missing)} over {documents:,} documents. "
+            "The functions go on meanwhile"
+        )
+    with time_limit(collection.database, _INDEXES_SECONDS):
+        collection.create_indexes(wanted)
+    replaced = found & set(notifications.REPLACED.get(collection.name, ()))
+    foreign = sorted(found - replaced - {*names, "_id_"})
+    also = f" (also found: {', '.join(foreign)})" if foreign else ""
+    yield f"indexes of {collection.name}: {', '.join(names)}{also}"
+    for name in sorted(replaced):
+        _drop_index(collection, name)
+        yield f"{collection.name}: dropped the index {name}, which another one replaces"
+
+
+def _drop_index(collection: Documents, name: str) -> None:
+    try:
+        collection.drop_index(name)
+    except OperationFailure as error:
+        if error.code != _INDEX_NOT_FOUND:  # another set-up has dropped it
+            raise
 
 
 def _buckets(services: Services) -> Iterator[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import pymongo
 from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
@@ -19,6 +20,7 @@ from pymongo.errors import (
     ExecutionTimeout,
     OperationFailure,
     PyMongoError,
+    ServerSelectionTimeoutError,
     WriteConcernError,
 )
 
@@ -31,8 +33,19 @@ DUPLICATE_KEY = 11000  # the code of an error
 
 _BAD_VALUE, _SORT_TOO_LARGE = 2, 292
 
-# Codes of a server that is not primary, is shutting down, or could not replicate in time.
-_TRANSIENT_CODES = {64, 91, 189, 10107, 11600, 11602, 13435, 13436}
+# Codes of errors after which the same operation may succeed.
+_TRANSIENT_CODES = {
+    # A server that is not reached, by another server: HostUnreachable, HostNotFound, NetworkTimeout, SocketException.
+    *(6, 7, 89, 9001),
+    # A server that is not primary any more, or ends: ShutdownInProgress, PrimarySteppedDown, NotWritablePrimary,
+    # InterruptedAtShutdown, InterruptedDueToReplStateChange, NotPrimaryNoSecondaryOk, NotPrimaryOrSecondary.
+    *(91, 189, 10107, 11600, 11602, 13435, 13436),
+    # A majority that is not there yet: WriteConcernTimeout, ReadConcernMajorityNotAvailableYet.
+    *(64, 134),
+    # An operation that was ended early: CursorNotFound, QueryPlanKilled (its index was dropped), CursorKilled,
+    # ExceededTimeLimit, Interrupted.
+    *(43, 175, 237, 262, 11601),
+}
 
 
 def connect(uri: str, database: str, timeout: float) -> Database[Document]:
@@ -70,8 +83,34 @@ def connect(uri: str, database: str, timeout: float) -> Database[Document]:
 
 def server_time(database: Database[Document]) -> datetime:
     """The database server's clock, which all leases and due times are read from. UTC, milliseconds."""
-    now: datetime = database.client.admin.command("hello")["localTime"]
+    now: datetime = read_command(database.client.admin, "hello")["localTime"]
     return now.astimezone(UTC)
+
+
+def read_command(database: Database[Document], name: str) -> Document:
+    """Runs a command that changes nothing.
+
+    It is sent again once if the connection broke: after a fail-over each connection of the pool is stale, and the
+    driver repeats only its own reads.
+    """
+    try:
+        return database.command(name)
+    except ServerSelectionTimeoutError:
+        raise  # no server was found in time: a second search would take as long
+    except AutoReconnect:
+        return database.command(name)
+
+
+@contextmanager
+def time_limit(database: Database[Document], seconds: float) -> Iterator[None]:
+    """Gives each operation in the block `seconds` instead of the client's time-out; the server ends it then.
+
+    Raises the driver's error at once if MongoDB does not answer: in the block the driver looks for a lost server as
+    long.
+    """
+    read_command(database, "ping")
+    with pymongo.timeout(seconds):
+        yield
 
 
 def documents_of(batch: bytes) -> Iterator[bytes]:
@@ -88,7 +127,7 @@ def is_transient(error: PyMongoError) -> bool:
     if isinstance(error, ConfigurationError):
         return False
     if isinstance(error, BulkWriteError):
-        return bool(error.details.get("writeConcernErrors"))
+        return _is_transient_bulk(error.details)
     if isinstance(error, ConnectionFailure | AutoReconnect | ExecutionTimeout | WriteConcernError):
         return True
     if isinstance(error, OperationFailure):
@@ -96,11 +135,31 @@ def is_transient(error: PyMongoError) -> bool:
     return False
 
 
+def _is_transient_bulk(details: Mapping[str, Any]) -> bool:
+    """Whether a bulk write was not confirmed, or failed only by transient errors.
+
+    An unordered write reports a step-down for each document. Duplicate keys beside it do not count: a repetition meets
+    them too, and its caller deals with them.
+    """
+    codes = {each["code"] for each in details.get("writeErrors", ())} - {DUPLICATE_KEY}
+    return bool(details.get("writeConcernErrors")) or (bool(codes) and codes <= _TRANSIENT_CODES)
+
+
 def lacks_index(error: PyMongoError) -> bool:
     """Whether a query named an index that is not there, or could not sort without one: set-up was not run."""
     if not isinstance(error, OperationFailure):
         return False
     return error.code == _SORT_TOO_LARGE or (error.code == _BAD_VALUE and "hint" in str(error))
+
+
+@contextmanager
+def errors_without_documents() -> Iterator[None]:
+    """Takes the documents out of the error of a bulk write. The driver puts them into its text, which is logged."""
+    try:
+        yield
+    except BulkWriteError as error:
+        errors = [{name: each[name] for name in each if name != "op"} for each in error.details["writeErrors"]]
+        raise BulkWriteError({**error.details, "writeErrors": errors}) from None
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -21,6 +19,7 @@ from local.programs import base_environment
 from local.stack import Stack
 from tests.e2e.conftest import ENVIRONMENT, ROOT
 from tests.integration.invoices.files import csv, line
+from tests.support.mongo_proxy import Command, MongoProxy
 from tests.support.waiting import eventually
 
 ROWS = 3000
@@ -71,24 +70,47 @@ def load(client: Client) -> Iterator[list[str]]:
         thread.join()
 
 
+class StepByStep:
+    """Lets an import go on in step with a backup, on a machine of any speed.
+
+    The first half of its rows is written at any time, the second half once the backup has read the imports, and the
+    last rows once `backup_is_done`. So the backup has invoices that are newer than the checkpoint of their import.
+    """
+
+    def __init__(self, archive: Path) -> None:
+        self._archive = archive
+        self.backup_is_done = threading.Event()
+
+    def __call__(self, command: Command) -> None:
+        if command.get("insert") != "invoices":
+            return
+        numbers = [each["invoiceNumber"].removeprefix("long-") for each in command["documents"]]
+        rows = [int(number) for number in numbers if number.isdecimal()]
+        if rows and max(rows) >= ROWS // 2:
+            eventually(self._imports_are_read, what="the backup of the imports")
+        if ROWS - 1 in rows:
+            self.backup_is_done.wait()
+
+    def _imports_are_read(self) -> bool:
+        return self.backup_is_done.is_set() or any(self._archive.rglob("imports.bson.gz"))
+
+
 @contextmanager
-def slowed(pid: int) -> Iterator[None]:
-    """The process stands still most of the time, so its work takes longer than a backup on a busy machine."""
-    over = threading.Event()
-
-    def work() -> None:
-        while not over.wait(0.1):
-            os.kill(pid, signal.SIGSTOP)
-            over.wait(0.3)
-            os.kill(pid, signal.SIGCONT)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+def step_by_step(stack: Stack, archive: Path) -> Iterator[None]:
+    """Makes the importer of the stack go on as `StepByStep` says until the end of the block."""
+    name = "invoice-importer"
+    secret = stack.functions[name].environment["MONGODB_SECRET"]
+    steps = StepByStep(archive)
+    with MongoProxy(stack.secrets[secret]) as proxy:
+        proxy.intercept = steps
+        stack.stop(name)
+        (stack.data.sub(f"secrets/{name}") / secret).write_text(proxy.uri)
+        stack.start(name)
+        try:
+            yield
+        finally:
+            steps.backup_is_done.set()
+            stack.stop(name)
 
 
 def mail(subject: str) -> dict[str, str]:
@@ -122,7 +144,8 @@ def ended(client: Client, key: str) -> dict[str, Any] | None:
 def test_all_goes_on_after_a_restore_on_new_servers(tmp_path: Path) -> None:
     archive = tmp_path / "archive"
     archive.mkdir()
-    environment = ENVIRONMENT | {"RETRY_FIRST_SECONDS": "1"}
+    # A write of the importer waits for the backup.
+    environment = ENVIRONMENT | {"RETRY_FIRST_SECONDS": "1", "MONGODB_TIMEOUT_SECONDS": "60"}
     with Stack(ROOT, tmp_path / "before", environment) as stack:
         client = Client(stack.info)
         client.upload("done.csv", csv(line("done"), line("bad", gross="no number")))
@@ -139,7 +162,7 @@ def test_all_goes_on_after_a_restore_on_new_servers(tmp_path: Path) -> None:
             return bool(found and found[0]["counts"]["rows"])
 
         with ExitStack() as meanwhile:
-            meanwhile.enter_context(slowed(stack.info["processes"]["invoice-importer"]))
+            meanwhile.enter_context(step_by_step(stack, archive))
             client.upload("long.csv", csv(*rows))
             accepted = meanwhile.enter_context(load(client))
             eventually(begun, what="the first batches")

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
 from mailroom.deploy import setup
 from mailroom.errors import InvalidSetting, MissingSecret
 from mailroom.services import Services
+from tests.support.mongo_proxy import Command, MongoProxy, Reply, failure
 from tests.support.ports import free_port
 
 Make = Callable[..., Services]
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def run(services: Services) -> list[str]:
@@ -45,6 +50,64 @@ def test_a_mongodb_that_does_not_answer_is_named(services: Services, make_servic
         run(again)
     assert "private" not in str(raised.value)
     assert "Topology" not in str(raised.value)
+
+
+def test_only_messages_that_wait_are_in_the_index_of_due_messages(services: Services) -> None:
+    notifications = services.database["notifications"]
+    notifications.insert_many([{"priority": 1, "dueAt": LONG_AGO}, {"priority": 1}, {"priority": 2}])
+    assert [each.get("dueAt") for each in notifications.find().hint("waiting")] == [LONG_AGO]
+
+
+def test_an_index_of_an_earlier_version_is_dropped_after_its_successor_is_made(
+    services: Services, make_services: Make, mongo_proxy: MongoProxy
+) -> None:
+    notifications = services.database["notifications"]
+    notifications.drop_index("waiting")
+    notifications.create_index([("priority", 1), ("dueAt", 1)], name="due")
+    found: list[set[str]] = []
+
+    def look(command: Command) -> None:
+        if "dropIndexes" in command:
+            found.append(set(notifications.index_information()))
+
+    mongo_proxy.intercept = look
+    said = run(make_services(mongodb_secret="by-proxy"))
+
+    [at_drop] = found
+    assert {"due", "waiting"} <= at_drop
+    assert "notifications: dropped the index due, which another one replaces" in said
+    assert "also found" not in " ".join(said)
+    assert {"due", "waiting"} & set(notifications.index_information()) == {"waiting"}
+
+
+def test_an_index_may_take_longer_than_other_commands(
+    services: Services, make_services: Make, mongo_proxy: MongoProxy
+) -> None:
+    notifications = services.database["notifications"]
+    notifications.drop_index("newest")
+    notifications.insert_many([{"createdAt": number} for number in range(3)])
+    limit = 3.0
+
+    def slow(command: Command) -> Reply | None:
+        if command.get("createIndexes") == "notifications":
+            time.sleep(limit + 1)
+        return None
+
+    mongo_proxy.intercept = slow
+    said = run(make_services(mongodb_secret="by-proxy", mongodb_timeout_seconds=limit))
+
+    [told] = [line for line in said if "builds" in line]
+    assert "newest" in told
+    assert "3 documents" in told
+    assert "newest" in notifications.index_information()
+
+
+def test_an_index_that_is_not_built_in_time_is_told(make_services: Make, mongo_proxy: MongoProxy) -> None:
+    mongo_proxy.intercept = lambda command: (
+        failure(50, "operation exceeded time limit") if "createIndexes" in command else None
+    )
+    with pytest.raises(setup.SetupFailed, match=r"has not ended in time.*Run the set-up again"):
+        run(make_services(mongodb_secret="by-proxy"))
 
 
 def test_an_invalid_connection_string_is_named(services: Services, make_services: Make) -> None:

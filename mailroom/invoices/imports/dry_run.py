@@ -11,7 +11,7 @@ from bson import ObjectId
 from pymongo import ReplaceOne
 
 from mailroom.invoices.model.merge import Row, by_invoice, merge
-from mailroom.platform.mongo import Document, Documents
+from mailroom.platform.mongo import Document, Documents, errors_without_documents
 
 
 class DryRun(msgspec.Struct, frozen=True):
@@ -43,7 +43,8 @@ class DryRun(msgspec.Struct, frozen=True):
         documents = ({"_id": _id(run, each["_id"]), "invoice": each, "createdAt": now} for each in invoices)
         writes = [ReplaceOne({"_id": each["_id"]}, each, upsert=True) for each in documents]
         if writes:
-            self.predictions.bulk_write(writes, ordered=False)
+            with errors_without_documents():
+                self.predictions.bulk_write(writes, ordered=False)
 
 
 def _id(run: ObjectId, invoice: ObjectId) -> str:

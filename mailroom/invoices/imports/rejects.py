@@ -18,7 +18,7 @@ from pymongo import ReplaceOne
 
 from mailroom.invoices.files import Dialect, FileRejected, Rejected, RowError, rejects_header, rejects_line
 from mailroom.invoices.imports.job import ImportJob
-from mailroom.platform.mongo import Document, Documents
+from mailroom.platform.mongo import Document, Documents, errors_without_documents
 from mailroom.platform.objects import ObjectStore, ObjectVersion
 
 CONTENT_TYPE = "text/csv; charset=utf-8"
@@ -65,11 +65,12 @@ class Rejects(msgspec.Struct, frozen=True):
         Their ids are made of import and offset: to add them again changes nothing.
         """
         rejected = rejected[: max(0, self.most - before)]
-        if rejected:
-            self.collection.bulk_write(
-                [ReplaceOne({"_id": (doc := _document(import_id, each, now))["_id"]}, doc, True) for each in rejected],
-                ordered=False,
-            )
+        documents = [_document(import_id, each, now) for each in rejected]
+        if documents:
+            with errors_without_documents():
+                self.collection.bulk_write(
+                    [ReplaceOne({"_id": each["_id"]}, each, upsert=True) for each in documents], ordered=False
+                )
 
     def write_file(self, job: ImportJob, dialect: Dialect, renew: Callable[[], None]) -> Document:
         """Writes the rejected rows of the job, in their order, into one object; where it is, and how many it left out.

@@ -21,7 +21,7 @@ from mailroom.invoices.imports.job import COUNTS, ImportJob
 from mailroom.invoices.imports.rejects import Rejects
 from mailroom.invoices.imports.repeats import Repeats, find_repeats
 from mailroom.invoices.model.merge import INSERTED, STALE, UNCHANGED, Merged, Row, by_invoice, merge
-from mailroom.platform.mongo import DUPLICATE_KEY, Document, Documents
+from mailroom.platform.mongo import DUPLICATE_KEY, Document, Documents, errors_without_documents
 
 Write = InsertOne[Document] | ReplaceOne[Document]
 Merge = Callable[[Document | None, Sequence[Row]], Merged]
@@ -180,7 +180,8 @@ class InvoiceWriter:
         if not writes:
             return set()
         try:
-            self._collection.bulk_write(list(writes.values()), ordered=False)
+            with errors_without_documents():
+                self._collection.bulk_write(list(writes.values()), ordered=False)
         except BulkWriteError as error:
             ids = list(writes)
             return {ids[at] for at in _duplicates(error.details)}

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterator
 from itertools import chain, islice
 
+from pymongo.errors import PyMongoError
+
 from mailroom.platform.clock import Budget
 from mailroom.platform.keyset import Key, Order
-from mailroom.platform.mongo import Document
+from mailroom.platform.mongo import Document, is_transient
+
+log = logging.getLogger(__name__)
 
 # So many documents come with one answer of MongoDB: few enough to be small in memory.
 BATCH = 1000
@@ -17,7 +22,8 @@ class Export:
     """`documents` until `budget` is spent, at least the first batch. Iterate once.
 
     After that, `last` is the key that the next export begins after, or None if nothing is left. The first document is
-    read at once.
+    read at once. If MongoDB cannot go on later, for example because the cursor is lost, the export ends early: the
+    caller already has a part of it.
     """
 
     def __init__(self, documents: Generator[Document], order: Order, budget: Budget) -> None:
@@ -36,5 +42,10 @@ class Export:
                     return
                 yield document
                 previous = document
+        except PyMongoError as error:
+            if previous is None or not is_transient(error):
+                raise
+            log.warning("MongoDB cannot go on with an export: it ends here, and says so", exc_info=error)
+            self.last = self.order.key(previous)
         finally:
             self._others.close()

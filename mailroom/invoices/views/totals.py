@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-import pymongo
 from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 
 from mailroom.errors import Invalid
 from mailroom.invoices.model.columns import AMOUNTS
 from mailroom.platform.keyset import Range
-from mailroom.platform.mongo import Document, Documents
+from mailroom.platform.mongo import Document, Documents, time_limit
 
 _KEYS: dict[str, Any] = {
     "supplier": "$supplierKey",
@@ -52,10 +51,8 @@ def read_totals(
     pipeline += [{"$sort": {f"_id.{name}": 1 for name in by}}, {"$limit": limit + 1}]
     # Without a condition all invoices are read, which is quicker without an index.
     options: dict[str, Any] = {"hint": listed.hint} if listed.hint and which else {}
-    # The driver looks for a lost server until the time-out is over, so this finds it sooner.
-    invoices.database.command("ping")
     try:
-        with pymongo.timeout(seconds):
+        with time_limit(invoices.database, seconds):
             groups = list(invoices.aggregate(pipeline, allowDiskUse=True, **options))
     except PyMongoError as error:
         if error.timeout and not isinstance(error, ServerSelectionTimeoutError):

@@ -13,7 +13,7 @@ from mailroom.errors import Invalid
 from mailroom.notifications.message.request import Draft
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import MailFrom, State
-from mailroom.platform.mongo import DUPLICATE_KEY, Document, Documents
+from mailroom.platform.mongo import DUPLICATE_KEY, Document, Documents, errors_without_documents
 from mailroom.platform.server_clock import ServerClock
 
 REMEMBERED = timedelta(hours=24)
@@ -89,7 +89,8 @@ class Submissions:
         """Inserts the documents. Returns the indexes of those whose key or id exists already."""
         try:
             if new:
-                self._collection.insert_many(new, ordered=False)
+                with errors_without_documents():
+                    self._collection.insert_many(new, ordered=False)
         except BulkWriteError as error:
             failures = error.details["writeErrors"]
             if any(each["code"] != DUPLICATE_KEY for each in failures) or error.details.get("writeConcernErrors"):

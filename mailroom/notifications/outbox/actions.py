@@ -17,6 +17,8 @@ from mailroom.platform.server_clock import ServerClock
 
 _EPOCH = {"epoch": 1}
 
+_HELD_AT_ONCE = 500  # messages that one command holds, so that it ends within the time-out of MongoDB
+
 
 class MessageActions:
     """Acts on the collection `notifications`. Blocks for MongoDB's answers; errors are the driver's."""
@@ -93,4 +95,8 @@ def hold_all(collection: Documents, now: datetime) -> int:
         "$inc": {"epoch": 1},
         "$unset": {"dueAt": ""},
     }
-    return collection.update_many({"state": {"$in": [State.QUEUED, State.SENDING]}}, change).modified_count
+    which = {"state": {"$in": [State.QUEUED, State.SENDING]}}
+    held = 0
+    while ids := [each["_id"] for each in collection.find(which, {"_id": 1}).limit(_HELD_AT_ONCE)]:
+        held += collection.update_many({**which, "_id": {"$in": ids}}, change).modified_count
+    return held

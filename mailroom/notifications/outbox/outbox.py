@@ -21,8 +21,8 @@ Every other write names the epoch that the message was read with, and makes the 
 result of a sender that was taken for lost.
 
 One command changes many messages where they need the same change. MongoDB reports how many matched; if not all did, a
-second query finds out which. A message without a next step has no `dueAt`, so the index `due` holds only messages that
-wait.
+second query finds out which. A message without a next step has no `dueAt`, so the index `waiting` holds only messages
+that wait.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from mailroom.notifications.outbox import changes
 from mailroom.notifications.outbox.changes import FinishedAttempt
 from mailroom.notifications.outbox.claims import Claim, ClaimedMessage, Claims, MessageRef
 from mailroom.notifications.outbox.suppressions import Suppressions
-from mailroom.platform.mongo import Document, Documents
+from mailroom.platform.mongo import Document, Documents, errors_without_documents, is_transient
 from mailroom.platform.server_clock import ServerClock
 
 # The fields that a sender needs: most fields of a message are not among them.
@@ -82,7 +82,7 @@ class Outbox:
         return found
 
     def _first_due(self, priority: Priority, now: datetime, limit: int) -> list[MessageRef]:
-        """The messages of one priority that have waited longest. The index `due` serves the filter and the order."""
+        """The messages of one priority that have waited longest. The index `waiting` serves filter and order."""
         which = {"priority": priority, "dueAt": {"$lte": now}}
         found = self._collection.find(which, {"epoch": 1}).sort("dueAt", 1).limit(limit)
         return [MessageRef(each["_id"], each["epoch"]) for each in found]
@@ -175,9 +175,10 @@ class Outbox:
         refused: BulkWriteError | None = None
         try:
             writes = changes.finished(attempts, self._clock.now())
-            done = self._collection.bulk_write(writes, ordered=False).matched_count == len(attempts)
+            with errors_without_documents():
+                done = self._collection.bulk_write(writes, ordered=False).matched_count == len(attempts)
         except BulkWriteError as error:
-            if error.details.get("writeConcernErrors"):
+            if is_transient(error):
                 raise
             if len(attempts) > 1:
                 return self._write_each(attempts)

@@ -120,6 +120,11 @@ class Mail:
         for collection, name in ((self.collection, "dueAt"), (self.services.database["leases"], "until")):
             collection.update_many({name: {"$exists": True}}, [{"$set": {name: {"$subtract": ["$$NOW", 3_600_000]}}}])
 
+    def hint_for(self, which: dict[str, Any]) -> dict[str, str]:
+        """The index to name when a query is explained. MongoDB finds one itself; SecantusDB finds no partial index."""
+        stand_in = self.services.database.client.admin.command("hello")["setName"] == "secantus"
+        return {"hint": "waiting"} if stand_in and "dueAt" in which else {}
+
     def fates(self, message: str) -> dict[str, str]:
         """The status of each recipient."""
         one = self.client.get(f"/{message}").body

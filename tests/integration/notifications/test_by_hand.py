@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from mailroom.notifications.outbox.actions import hold_all
+from mailroom.platform.mongo import server_time
 from tests.integration.notifications.conftest import Mail
 from tests.integration.notifications.relay import Relay, call, disconnect, reply
+from tests.support.mongo_proxy import Command, MongoProxy
 
 HELLO = {"emailTo": ["a@example.com", "b@example.com"], "subject": "Hello", "message": "<p>x</p>"}
 
@@ -145,3 +148,23 @@ def test_suppressions_can_be_added_listed_and_removed(mail: Mail, relay: Relay) 
     assert mail.client.post({"address": "x"}, "/suppressions").body["field"] == "address"
     assert mail.client.post(HELLO).status == 422
     assert relay.connections == 0
+
+
+def test_many_messages_are_held_in_commands_of_bounded_length(
+    mail: Mail, make_mail: Any, mongo_proxy: MongoProxy
+) -> None:
+    waiting = [{"state": ("queued", "sending")[n % 2], "epoch": 0, "dueAt": n} for n in range(1200)]
+    mail.collection.insert_many([*waiting, {"state": "sent", "epoch": 0}])
+    held: list[int] = []
+
+    def note(command: Command) -> None:
+        held.extend(len(each["q"]["_id"]["$in"]) for each in command.get("updates", ()))
+
+    mongo_proxy.intercept = note
+    database = make_mail(mongodb_secret="by-proxy").services.database
+
+    assert hold_all(database["notifications"], server_time(database)) == 1200
+    assert sum(held) == 1200
+    assert max(held) <= 500
+    assert mail.collection.count_documents({"state": "unknown", "epoch": 1, "dueAt": {"$exists": False}}) == 1200
+    assert hold_all(database["notifications"], server_time(database)) == 0

@@ -226,8 +226,8 @@ def test_every_query_of_a_drain_scans_an_index(commands: Commands, mail: Mail, r
         for asked in [command["filter"]] if "find" in command else [each["q"] for each in command["updates"]]:
             if "_id" in asked:
                 continue  # found by the index that every collection has
-            sort = {"sort": command["sort"], "limit": command["limit"]}
-            plan = mail.services.database.command("explain", {"find": "notifications", "filter": asked, **sort})
+            find = {"find": "notifications", "filter": asked, "sort": command["sort"], "limit": command["limit"]}
+            plan = mail.services.database.command("explain", find | mail.hint_for(asked))
             found = named(plan["queryPlanner"]["winningPlan"], "stage")
             assert "IXSCAN" in found, (asked, plan)
             assert "COLLSCAN" not in found, (asked, plan)
@@ -256,3 +256,11 @@ def test_all_that_is_due_is_found_however_uneven_the_times(mail: Mail) -> None:
         found = [each.id for each in box.due(count)]
         assert len(set(found)) == min(count, 30)
         assert set(found) <= set(old) if count <= 10 else set(found) >= set(old)
+
+
+def test_a_sender_works_with_the_index_of_the_version_before(mail: Mail, relay: Relay) -> None:
+    mail.collection.drop_index("waiting")
+    mail.collection.create_index([("priority", 1), ("dueAt", 1)], name="due")
+    queue(mail, 3)
+    assert mail.drain() == 3
+    assert len(relay.taken) == 3
