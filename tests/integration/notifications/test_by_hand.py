@@ -145,3 +145,24 @@ def test_suppressions_can_be_added_listed_and_removed(mail: Mail, relay: Relay) 
     assert mail.client.post({"address": "x"}, "/suppressions").body["field"] == "address"
     assert mail.client.post(HELLO).status == 422
     assert relay.connections == 0
+
+
+def test_addresses_that_differ_are_two_recipients_and_two_suppressions(mail: Mail, relay: Relay) -> None:
+    sharp, double = "stra\u00dfe@example.com", "strasse@example.com"
+    mail.client.post({"address": double}, "/suppressions")
+    sent = mail.client.post({"emailTo": [sharp, double, "STRASSE@EXAMPLE.COM"], "subject": "s", "message": "m"})
+
+    recipients = mail.client.get(f"/{sent.body['id']}").body["recipients"]
+    assert [(each["address"], each["status"]) for each in recipients] == [(sharp, "sent"), (double, "suppressed")]
+    assert mail.client.get("/suppressions", address=sharp).body["items"] == []
+    assert mail.client.call("DELETE", f"/suppressions/{sharp}").status == 404
+    assert mail.client.call("DELETE", "/", query={"emailTo": sharp}).body["erased"] == 1
+
+
+def test_a_domain_is_one_in_every_spelling(mail: Mail) -> None:
+    mail.client.post({"address": "anna@b\u00fccher.example.com"}, "/suppressions")
+
+    refused = mail.client.post({"emailTo": "Anna@XN--BCHER-KVA.example.com", "subject": "s", "message": "m"})
+
+    assert (refused.status, refused.body["state"]) == (422, "suppressed")
+    assert mail.client.call("DELETE", "/suppressions/anna@xn--bcher-kva.example.com").status == 200
