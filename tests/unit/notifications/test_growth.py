@@ -19,6 +19,7 @@ from mailroom.notifications.message.dkim import Signer
 from mailroom.notifications.message.headers import AllowedHeaders
 from mailroom.notifications.message.html_to_text import CannotConvert, from_html
 from mailroom.notifications.message.request import Extras, Send, check
+from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import LONGEST_BODY
 from mailroom.notifications.templates import language
 from mailroom.platform.settings import Settings
@@ -139,6 +140,12 @@ def test_a_request(make: Callable[[int], dict[str, Any]]) -> None:
 
     request = {"emailTo": "a@example.com", "subject": "s", "message": "<p>m"}
     assert grows_like_its_size(lambda size: msgspec.json.encode(request | make(size)), work, 4_000_000)
+
+
+@pytest.mark.parametrize("unit", ["\u0301\u0316", "\u00fc", "@", "\u00fc.", "A"])
+def test_the_key_of_an_address(unit: str) -> None:
+    assert grows_like_its_size(repeated(unit, "a", "@\u00fc.example.com"), addresses.key, 100_000)
+    assert grows_like_its_size(repeated(unit, "a@\u00fc."), addresses.key, 100_000)
 
 
 TEMPLATES: dict[str, Make] = {

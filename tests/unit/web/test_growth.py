@@ -23,7 +23,7 @@ from mailroom.web.endpoints import PAGE, Contract, Operation, endpoint, query
 from mailroom.web.representation import entity_tag, json_response, precondition_holds
 from tests.support.growth import grows_like_its_size
 
-LARGEST = 250_000
+LARGEST = 100_000
 
 UNITS = [
     " ",
