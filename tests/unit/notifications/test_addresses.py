@@ -39,7 +39,7 @@ def test_setting_the_library_up_again_changes_nothing():
         ("stra\u00dfe@fa\u00df.example.com", "STRA\u00dfE@xn--fa-hia.example.com"),
     ],
 )
-def test_addresses_that_are_one(one: str, other: str) -> None:
+def test_spellings_of_one_address_have_one_key(one: str, other: str) -> None:
     assert addresses.key(one) == addresses.key(other)
 
 
@@ -52,7 +52,7 @@ def test_addresses_that_are_one(one: str, other: str) -> None:
         ("o\ufb03ce@example.com", "office@example.com"),
     ],
 )
-def test_addresses_that_are_two(one: str, other: str) -> None:
+def test_different_addresses_have_different_keys(one: str, other: str) -> None:
     assert addresses.key(one) != addresses.key(other)
 
 

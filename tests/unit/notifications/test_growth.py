@@ -90,7 +90,7 @@ def convert(html: str) -> None:
 
 
 @pytest.mark.parametrize("make", HTML.values(), ids=HTML)
-def test_the_text_of_html(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_text_of_html_takes_linear_time(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(html_to_text, "MOST_SECONDS", 60.0)
     assert grows_like_its_size(make, convert, 64_000)
 
@@ -129,7 +129,7 @@ REQUESTS: dict[str, Callable[[int], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("make", REQUESTS.values(), ids=REQUESTS)
-def test_a_request(make: Callable[[int], dict[str, Any]]) -> None:
+def test_a_request_takes_linear_time(make: Callable[[int], dict[str, Any]]) -> None:
     extras = Extras(AllowedHeaders.parse(Settings().mail_headers))
 
     def work(body: bytes) -> None:
@@ -143,7 +143,7 @@ def test_a_request(make: Callable[[int], dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("unit", ["\u0301\u0316", "\u00fc", "@", "\u00fc.", "A"])
-def test_the_key_of_an_address(unit: str) -> None:
+def test_the_key_of_an_address_takes_linear_time(unit: str) -> None:
     assert grows_like_its_size(repeated(unit, "a", "@\u00fc.example.com"), addresses.key, 100_000)
     assert grows_like_its_size(repeated(unit, "a@\u00fc."), addresses.key, 100_000)
 
@@ -179,7 +179,7 @@ TEMPLATES: dict[str, Make] = {
 
 
 @pytest.mark.parametrize("make", TEMPLATES.values(), ids=TEMPLATES)
-def test_a_template(make: Make) -> None:
+def test_a_template_takes_linear_time(make: Make) -> None:
     def work(source: str) -> None:
         language._compile.cache_clear()
         with suppress(language.InvalidTemplate):
@@ -205,7 +205,7 @@ LINES: dict[str, Make] = {
 
 
 @pytest.mark.parametrize("make", LINES.values(), ids=LINES)
-def test_composing_and_signing(make: Make) -> None:
+def test_composing_and_signing_take_linear_time(make: Make) -> None:
     signer = Signer("example.com", "s", lambda: KEY)
 
     def work(text: str) -> None:

@@ -73,7 +73,7 @@ def client() -> Client:
 
 
 @pytest.mark.parametrize("name", HEADERS)
-def test_a_header(client: Client, name: str) -> None:
+def test_a_header_takes_linear_time(client: Client, name: str) -> None:
     preflight = {"Origin": "https://a.example.com", "Access-Control-Request-Method": "GET"}
     others = preflight if name.startswith("Access-Control") else {}
 
@@ -85,12 +85,12 @@ def test_a_header(client: Client, name: str) -> None:
 
 
 @pytest.mark.parametrize("unit", ["/", "//", "/a", "%2f", ";", "a", ".", "/..", "%", "%c3%a9"])
-def test_a_path(client: Client, unit: str) -> None:
+def test_a_path_takes_linear_time(client: Client, unit: str) -> None:
     assert grows_like_its_size(lambda size: "/" + unit * (size // len(unit)) + "/versions", client.get, LARGEST)
 
 
 @pytest.mark.parametrize("unit", ["&", "=", "a=1&", "{}=1&", "%61", "+", "%", "a&", ";"])
-def test_a_query(client: Client, unit: str) -> None:
+def test_a_query_takes_linear_time(client: Client, unit: str) -> None:
     def make(size: int) -> str:
         return "/?" + "".join(unit.format(n) for n in range(size // (len(unit) + 3)))
 
@@ -112,7 +112,7 @@ CURSORS = {
 
 @pytest.mark.parametrize("before", ["", "[", '["', '[{"$numberLong":"', '[{"$numberDecimal":"', '[{"$oid":"'])
 @pytest.mark.parametrize("unit", CURSORS.values(), ids=CURSORS)
-def test_a_cursor(unit: str, before: str) -> None:
+def test_a_cursor_takes_linear_time(unit: str, before: str) -> None:
     def make(size: int) -> str:
         return base64.urlsafe_b64encode((before + unit * (size * 3 // 4 // len(unit))).encode()).decode()
 
@@ -139,7 +139,7 @@ TEXTS: dict[str, Callable[[int], str]] = {
     "name",
     ["supplier", "invoiceNumber", "status", "currency", "importId", "dateFrom", "updatedSince", "sort", "key", "state"],
 )
-def test_a_parameter(name: str, make: Callable[[int], str]) -> None:
+def test_a_parameter_takes_linear_time(name: str, make: Callable[[int], str]) -> None:
     def read(text: str) -> None:
         with suppress(Invalid):
             plan_invoices(invoice_filter({name: text}))
