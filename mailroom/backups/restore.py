@@ -10,6 +10,7 @@ from mailroom.deploy import setup
 from mailroom.errors import MailroomError
 from mailroom.invoices.imports.reconcile import CURSOR_ID
 from mailroom.notifications.outbox.actions import hold_all
+from mailroom.notifications.outbox.upgrade import rewrite_address_keys
 from mailroom.platform.mongo import server_time
 from mailroom.services import Services
 
@@ -91,6 +92,7 @@ def _check_empty(services: Services) -> None:
 def _restore_database(services: Services, archive: Archive, backup: Backup, say: Say) -> None:
     for collection, documents in database.load(services.database, archive, backup):
         say(f"{collection}: {documents} documents")
+    rewrite_address_keys(services.database)  # those of a backup that an earlier version made
     # Due at once: objects that were uploaded since the database was read are not in the ledger.
     due = {"startAfter": "", "dueAt": server_time(services.database)}
     services.database["cursors"].update_one({"_id": CURSOR_ID}, {"$set": due}, upsert=True)

@@ -18,6 +18,7 @@ from mailroom.errors import MailroomError, Unavailable
 from mailroom.invoices import indexes as invoices
 from mailroom.invoices.imports.reconcile import CURSOR_ID
 from mailroom.notifications import indexes as notifications
+from mailroom.notifications.outbox.upgrade import rewrite_address_keys
 from mailroom.platform.mongo import Documents, time_limit
 from mailroom.platform.objects import translated_errors
 from mailroom.platform.secrets import S3_ACCESS_KEY, S3_SECRET_KEY
@@ -95,6 +96,9 @@ def _database(services: Services) -> Iterator[str]:
     services.database["cursors"].update_one(
         {"_id": CURSOR_ID}, {"$setOnInsert": {"startAfter": "", "dueAt": datetime.now(UTC)}}, upsert=True
     )
+    messages, suppressions = rewrite_address_keys(services.database)
+    if messages or suppressions:
+        yield f"keys of addresses: rewritten in {messages} notifications and {suppressions} suppressions"
 
 
 def _indexes(collection: Documents, wanted: list[IndexModel]) -> Iterator[str]:

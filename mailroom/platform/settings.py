@@ -96,7 +96,8 @@ class Settings:
     mail_from: str = _setting("Mailroom <mailroom@localhost>", "Sender of the mail")
     mail_headers: str = _setting(
         "In-Reply-To,References,List-*,X-*,Auto-Submitted,Feedback-ID,Importance,Organization",
-        "Headers that a request may set, separated by commas; `*` stands for any ending",
+        "Headers that a request may set, separated by commas; `*` stands for any ending. Headers that relays obey "
+        "(`X-SMTPAPI`) are allowed by their full names only",
     )
     dkim_selector: str = _setting("", "Selector of the public key in the DNS; empty: mail is not signed")
     dkim_domain: str = _setting("", "Domain that signs; empty: the domain of `MAIL_FROM`")

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 
 from bson import ObjectId
 
+from mailroom.platform.normalization import normalize
 from mailroom.platform.objects import ObjectVersion
 
 
 def supplier_key(name: str) -> str:
     """The supplier's name as it is compared: NFKC, case folded, runs of white space made one space."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    return " ".join(normalize("NFKC", name).casefold().split())
 
 
 def invoice_id(supplier: str, number: str, year: int) -> ObjectId:
     """The `_id` of an invoice. `supplier` is a `supplier_key`; numbers restart each year with many suppliers."""
-    return _hash(supplier, unicodedata.normalize("NFKC", number).strip(), str(year))
+    return _hash(supplier, normalize("NFKC", number).strip(), str(year))
 
 
 def import_id(version: ObjectVersion) -> ObjectId:

@@ -1,11 +1,11 @@
 """The grammar of a text: NFC, trimmed, without control characters, of bounded length."""
 
 import re
-import unicodedata
 
 import msgspec
 
 from mailroom.invoices.model.columns import TextRule
+from mailroom.platform.normalization import normalize
 
 # U+FFFD is what a program writes for a character it lost: the text is not what it was.
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffd]")
@@ -22,7 +22,7 @@ class BadValue(msgspec.Struct, frozen=True):
 def read_text(text: str, rule: TextRule) -> str | BadValue:
     """The text as it is stored. A text of several lines keeps its line breaks, as `\\n`."""
     if not (text.isascii() and text.isprintable()):
-        text = unicodedata.normalize("NFC", text)
+        text = normalize("NFC", text)
     text = text.strip()
     if not text:
         return BadValue("text.empty", "The value is missing.") if rule.required else ""

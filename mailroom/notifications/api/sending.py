@@ -20,6 +20,7 @@ from mailroom.notifications.api.schemas import BatchAnswer, RefusedEntry
 from mailroom.notifications.message.request import Send, check
 from mailroom.notifications.model.messages import State
 from mailroom.notifications.outbox.accept import Acceptance, Idempotency, Submission
+from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document
 from mailroom.web.endpoints import caller, endpoint, json_body
 from mailroom.web.problems import Problem
@@ -28,6 +29,8 @@ from mailroom.web.representation import json_response
 log = logging.getLogger(__name__)
 
 MOST_MESSAGES = 100  # in a batch
+# Of processor time, to check the messages of a batch. A hundred newsletters of 100 kB take a quarter of it.
+BATCH_SECONDS = 20.0
 
 _LONGEST_KEY = 255
 
@@ -66,10 +69,13 @@ def send_batch() -> Response:
     key = _idempotency_key()
     submissions: dict[int, Submission] = {}
     items: list[Any] = [None] * len(messages)
+    budget = Budget(BATCH_SECONDS, time.thread_time)
     for index, message in enumerate(messages):
         # A key cannot hold a line end, so no key of a single call equals that of a message in a batch.
         own_key = key and f"{key}\n{index}"
         try:
+            if budget.spent():
+                raise Invalid(None, "batch.too_long", "the messages before it took too long: send it in another call")
             checked = _submission(bytes(message), own_key)
         except (Refusal, Problem) as refusal:
             items[index] = answers.entry(refusal)

@@ -16,6 +16,10 @@ MOST_ATTACHMENTS = 20
 LARGEST_ATTACHMENTS = 7_500_000  # bytes: as base64 they fit a request of 10 MiB, and MongoDB's 16 MB
 LONGEST_NAME = 150  # characters of an attachment's name
 
+# What separates folders; the byte order mark, which nobody sees; and Unicode's Bidi_Control: behind U+202E, a name is
+# written backwards, so that fdp.exe looks like exe.pdf.
+_NOT_IN_NAMES = re.compile("[/\\\\\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+
 _ANY_TYPE = "application/octet-stream"
 _CONTENT_TYPE = re.compile(r"[a-z]+/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,100}")
 
@@ -71,9 +75,12 @@ def _name(attach: Attach, field: str) -> str:
         or not name.strip()
         or len(name) > LONGEST_NAME
         or addresses.has_control(name)
-        or set(name) & set("/\\")
+        or _NOT_IN_NAMES.search(name)
     ):
-        detail = f"filename must be a name of 1 to {LONGEST_NAME} characters without path and control characters"
+        detail = (
+            f"filename must be a name of 1 to {LONGEST_NAME} characters without a path, control characters and marks "
+            "that change the direction of writing"
+        )
         raise Invalid(f"{field}.filename", "attachment.filename", detail)
     return name
 

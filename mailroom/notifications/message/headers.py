@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from mailroom.errors import Invalid, InvalidSetting
+from mailroom.notifications.message.relay_headers import is_obeyed
 from mailroom.notifications.model.messages import HeaderField
 
 MOST_HEADERS = 20
@@ -24,7 +25,10 @@ _PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9-]*\*?")
 
 
 class AllowedHeaders(msgspec.Struct, frozen=True):
-    """The allowed names, in lower case. `prefixes` allow every name that begins with one of them."""
+    """The allowed names, in lower case. `prefixes` allow every name that begins with one of them.
+
+    A header that relays obey is allowed by its full name only.
+    """
 
     names: frozenset[str]
     prefixes: tuple[str, ...]
@@ -52,6 +56,9 @@ class AllowedHeaders(msgspec.Struct, frozen=True):
         seen: set[str] = set()
         for name, value in headers.items():
             field = f"headers.{name}"
+            if is_obeyed(name) and name.lower() not in self.names:
+                detail = "relays obey this header: it is allowed if MAIL_HEADERS has its full name"
+                raise Invalid(field, "header.denied", detail)
             if not self._allows(name) or name.lower() in seen:
                 raise Invalid(field, "header.not_allowed", "this header is not allowed, or is there twice")
             seen.add(name.lower())

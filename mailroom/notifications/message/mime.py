@@ -21,6 +21,7 @@ _LINE = 76  # the longest encoded line (RFC 2045, 2047)
 _LINE_BYTES = _LINE // 4 * 3  # bytes of content in a line of base64
 
 _LONGEST_LINE = 998  # without its end (RFC 5322)
+_SPACES = b" " * 100  # dkimpy takes quadratic time for spaces in a row
 _PLAIN = bytes(range(0x20, 0x7F)) + b"\t\n"
 _BOUNDARY = "=_"
 
@@ -136,6 +137,7 @@ def _is_plain(text: bytes) -> bool:
         or text.endswith((b" ", b"\t"))
         or text.startswith(b"From ")
         or b"\nFrom " in text
+        or _SPACES in text.replace(b"\t", b" ")
         or b"--" + _BOUNDARY.encode() in text
         or max(map(len, text.split(b"\n"))) > _LONGEST_LINE
     )

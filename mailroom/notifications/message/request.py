@@ -13,7 +13,7 @@ from mailroom.errors import Invalid
 from mailroom.notifications.message import attachments
 from mailroom.notifications.message.attachments import Attach
 from mailroom.notifications.message.headers import AllowedHeaders
-from mailroom.notifications.message.html_to_text import from_html
+from mailroom.notifications.message.html_to_text import CannotConvert, from_html
 from mailroom.notifications.message.stored_files import Pin
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import (
@@ -191,10 +191,13 @@ def _body(body: str, field: str) -> str:
 
 def _text_of(html: str, field: str) -> str:
     """The text that is made from HTML. It may be empty."""
-    shown = from_html(html)
+    own = "give html and a text of your own"
+    try:
+        shown = from_html(html)
+    except CannotConvert as error:
+        raise Invalid(field, "body.invalid", f"no text can be made from {field}: {error}; {own}") from None
     if len(shown) > LONGEST_BODY:
-        detail = f"as text, {field} has more than {LONGEST_BODY} characters: give html and a text of your own"
-        raise Invalid(field, "body.invalid", detail)
+        raise Invalid(field, "body.invalid", f"as text, {field} has more than {LONGEST_BODY} characters: {own}")
     return shown
 
 

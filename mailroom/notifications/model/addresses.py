@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 import unicodedata
 from email.utils import parseaddr
 from functools import cache
@@ -9,8 +10,11 @@ from typing import Any
 
 from mailroom.errors import Invalid, InvalidSetting
 from mailroom.notifications.model.messages import Address, MailFrom
+from mailroom.platform.normalization import normalize
 
 LONGEST = 254  # RFC 5321: a path has 256 octets, with its angle brackets
+
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 def address(text: str, field: str) -> Address:
@@ -30,8 +34,26 @@ def address(text: str, field: str) -> Address:
 
 
 def key(shown: str) -> str:
-    """The key to find an address by: addresses that differ only in case have the same key."""
-    return unicodedata.normalize("NFC", shown).casefold()
+    """The key to find an address by.
+
+    The case of ASCII letters makes no difference. Other characters are compared as they are in NFC: a mail server may
+    have a mailbox for `straße` and one for `strasse`. The domain is in ASCII (RFC 5890). Takes any text.
+    """
+    if shown.isascii():
+        return shown.lower()
+    local, at, domain = shown.rpartition("@")
+    return normalize("NFC", local).translate(_LOWER) + at + _in_ascii(domain)
+
+
+def _in_ascii(domain: str) -> str:
+    if domain.isascii() or len(domain) > LONGEST:
+        return domain.translate(_LOWER)
+    validator = _validator()
+    try:
+        found: str = validator.validate_email(f"a@{domain}", check_deliverability=False).ascii_domain
+    except validator.EmailNotValidError:
+        return domain.translate(_LOWER)
+    return found.lower()
 
 
 def sender(text: str) -> MailFrom:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, nodes, pass_context
-from jinja2.exceptions import TemplateError, TemplateSyntaxError, UndefinedError
+from jinja2.exceptions import TemplateSyntaxError, UndefinedError
 from jinja2.filters import FILTERS
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -27,6 +27,8 @@ DEEPEST = 20  # nested blocks and expressions
 MOST_FILTERS = 5  # in one chain
 MOST_NODES = 5_000  # of the syntax tree
 LONGEST_SEPARATOR = 20  # characters
+
+_LONGEST_REASON = 200  # characters of an error of Jinja2, which may quote a parameter
 
 _COMPILED = 64  # compiled templates that are kept, about 1 MB each at most
 
@@ -43,9 +45,6 @@ _TESTS = (
     "defined", "undefined", "none", "string", "number", "true", "false", "boolean", "even", "odd", "in", "eq", "ne",
     "lt", "le", "gt", "ge", "sequence", "mapping",
 )  # fmt: skip
-# What Jinja2 and its filters raise for a value of the wrong kind.
-_UNFIT = (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
-
 _BUDGET = "_budget"  # no name in a template begins with _
 _COUNTED = "_counted"
 
@@ -86,10 +85,12 @@ def render(source: str, parameters: Mapping[str, Any], longest: int, *, html: bo
             if left < 0:
                 raise CannotRender(f"it would have more than {longest} characters")
             parts.append(part)
+    except MailroomError:
+        raise
     except UndefinedError as error:
         raise MissingParameter(error.message or "") from error
-    except _UNFIT as error:
-        raise CannotRender(f"the parameters do not fit: {error}") from error
+    except Exception as error:  # Jinja2 and its filters raise all kinds for a value that does not fit
+        raise CannotRender(f"the parameters do not fit: {str(error)[:_LONGEST_REASON]}") from error
     return "".join(parts)
 
 
@@ -218,7 +219,9 @@ def _compile(source: str, html: bool) -> Template:
         return Template.from_code(environment, environment.compile(tree), {})
     except TemplateSyntaxError as error:
         raise InvalidTemplate(f"line {error.lineno}: {error.message}") from error
-    except (TemplateError, SyntaxError, RecursionError, MemoryError, ValueError) as error:
+    except MailroomError:
+        raise
+    except Exception as error:  # Jinja2's parser and Python's compiler raise all kinds for what they cannot read
         raise InvalidTemplate(f"it cannot be read: {type(error).__name__}") from error
 
 
@@ -244,8 +247,12 @@ def _fault(node: nodes.Node) -> str:
     if not isinstance(node, _ALLOWED):
         return f"{type(node).__name__} is not allowed in a template"
     match node:
+        case nodes.Const(value=str(text)) if not _is_encodable(text):
+            return "half of a surrogate pair is no character"
         case nodes.Name() if node.name.startswith("_"):
             return f"{node.name}: no name may begin with _"
+        case nodes.Getattr(attr=str(name)) | nodes.Getitem(arg=nodes.Const(value=str(name))) if name.startswith("__"):
+            return f"{name}: no part of a value may begin with __"
         case nodes.Filter() if node.name not in _FILTERS:
             return f"there is no filter {node.name}"
         case nodes.Test() if node.name not in _TESTS:
@@ -257,3 +264,8 @@ def _fault(node: nodes.Node) -> str:
         case nodes.Tuple() if node.ctx != "store":
             return "write a list as [1, 2]"
     return ""
+
+
+def _is_encodable(text: str) -> bool:
+    """Whether a text is without halves of surrogate pairs, which `\\ud800` in a string makes."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)

@@ -63,7 +63,8 @@ def fill(template: Document, parameters: Mapping[str, Any], field: str) -> Rende
             return source and language.render(source, parameters, longest, html=name == "html")
         except language.MissingParameter as error:
             raise Invalid(f"{field}.{error.name}", "template.parameter_missing", str(error)) from None
-        except language.CannotRender as error:
+        # A template that was stored before a rule of the language may break it.
+        except (language.CannotRender, language.InvalidTemplate) as error:
             raise Invalid(field, "template.failed", f"the {name} of the template: {error}") from None
 
     return Rendered(

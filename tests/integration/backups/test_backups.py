@@ -17,6 +17,7 @@ from mailroom.backups.restore import DoesNotFit, NotEmpty
 from mailroom.deploy import setup
 from mailroom.errors import InvalidSetting
 from mailroom.notifications.app import create_app
+from mailroom.notifications.outbox.upgrade import UPGRADE_ID
 from tests.integration.backups.conftest import World
 from tests.integration.invoices.files import Bucket, a_minute_later, csv, line
 
@@ -66,6 +67,20 @@ def test_a_restore_brings_back_everything(world: World, bucket: Bucket) -> None:
     for name, wanted in setup.INDEXES.items():
         assert {each.document["name"] for each in wanted} < set(world.services.database[name].index_information())
     assert manifest.finished(world.archive) == [made.name]
+
+
+def test_the_addresses_of_an_earlier_version_are_found_after_a_restore(world: World) -> None:
+    database = world.services.database
+    database["notifications"].insert_one(
+        {"recipients": [{"address": "stra\u00dfe@example.com"}], "addresses": ["strasse@example.com"]}
+    )
+    database["cursors"].delete_one({"_id": UPGRADE_ID})
+    made = world.back_up()
+    world.wipe()
+
+    world.restore(made)
+
+    assert world.services.database["notifications"].find_one({"addresses": "stra\u00dfe@example.com"})
 
 
 def test_imports_continue_from_their_checkpoint_after_a_restore(world: World, bucket: Bucket) -> None:

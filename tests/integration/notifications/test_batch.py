@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
+
+from mailroom.notifications.api import sending
 from tests.integration.notifications.conftest import Mail
 from tests.integration.notifications.relay import Relay
 
@@ -30,6 +35,41 @@ def test_a_bad_entry_does_not_touch_the_others(mail: Mail) -> None:
     assert [each.get("field") for each in items[1:4]] == ["emailTo", "subject", None]
     assert (answer.status, answer.body["accepted"], answer.body["refused"]) == (202, 2, 4)
     assert mail.states() == ["queued", "queued"]
+
+
+def test_whatever_a_template_does_it_is_the_fault_of_its_own_entry(mail: Mail) -> None:
+    sources = ["{{ x|truncate(2) }}", "{{ x|join }}", "{{ x.y }}"]
+    for number, source in enumerate(sources):
+        content = json.dumps({"subject": "s", "text": source}).encode()
+        assert mail.client.call("PUT", f"/templates/t{number}", content).status == 201, source
+        preview = mail.client.post({"parameters": {"x": 1}}, f"/templates/t{number}/preview")
+        assert preview.status == 422, source
+    made = [{"emailTo": "a@example.com", "template": {"name": f"t{n}", "parameters": {"x": "abc"}}} for n in range(3)]
+
+    answer = mail.client.post({"messages": [hello(0), *made, hello(6)]}, "/batch")
+
+    assert (answer.status, [each["result"] for each in answer.body["items"]]) == (202, ["OK", *["FAILED"] * 3, "OK"])
+    assert mail.client.post(made[0]).body["code"] == "template.failed"
+    assert mail.states() == ["queued", "queued"]
+
+
+def test_a_template_that_was_stored_before_a_rule_fails_its_own_entry(mail: Mail) -> None:
+    mail.client.call("PUT", "/templates/old", json.dumps({"subject": "s", "text": "{{ x }}"}).encode())
+    mail.services.database["templates"].update_one({}, {"$set": {"content.text": "{{ x.__class__ }}"}})
+
+    old = {"emailTo": "a@example.com", "template": {"name": "old", "parameters": {"x": 1}}}
+    answer = mail.client.post({"messages": [hello(0), old]}, "/batch")
+
+    assert [each.get("code") for each in answer.body["items"]] == [None, "template.failed"]
+
+
+def test_checking_a_batch_has_a_limit(mail: Mail, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "BATCH_SECONDS", 0.02)
+    slow = hello(0) | {"message": "<p>x" * 10_000}
+
+    answer = mail.client.post({"messages": [slow, hello(1)]}, "/batch")
+
+    assert [each.get("code") for each in answer.body["items"]] == [None, "batch.too_long"]
 
 
 def test_a_batch_of_bad_entries_only_is_refused(mail: Mail) -> None:

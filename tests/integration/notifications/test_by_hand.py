@@ -168,3 +168,24 @@ def test_many_messages_are_held_in_commands_of_bounded_length(
     assert max(held) <= 500
     assert mail.collection.count_documents({"state": "unknown", "epoch": 1, "dueAt": {"$exists": False}}) == 1200
     assert hold_all(database["notifications"], server_time(database)) == 0
+
+
+def test_addresses_that_differ_are_two_recipients_and_two_suppressions(mail: Mail, relay: Relay) -> None:
+    sharp, double = "stra\u00dfe@example.com", "strasse@example.com"
+    mail.client.post({"address": double}, "/suppressions")
+    sent = mail.client.post({"emailTo": [sharp, double, "STRASSE@EXAMPLE.COM"], "subject": "s", "message": "m"})
+
+    recipients = mail.client.get(f"/{sent.body['id']}").body["recipients"]
+    assert [(each["address"], each["status"]) for each in recipients] == [(sharp, "sent"), (double, "suppressed")]
+    assert mail.client.get("/suppressions", address=sharp).body["items"] == []
+    assert mail.client.call("DELETE", f"/suppressions/{sharp}").status == 404
+    assert mail.client.call("DELETE", "/", query={"emailTo": sharp}).body["erased"] == 1
+
+
+def test_a_domain_is_one_in_every_spelling(mail: Mail) -> None:
+    mail.client.post({"address": "anna@b\u00fccher.example.com"}, "/suppressions")
+
+    refused = mail.client.post({"emailTo": "Anna@XN--BCHER-KVA.example.com", "subject": "s", "message": "m"})
+
+    assert (refused.status, refused.body["state"]) == (422, "suppressed")
+    assert mail.client.call("DELETE", "/suppressions/anna@xn--bcher-kva.example.com").status == 200

@@ -160,6 +160,22 @@ def test_a_cursor_with_an_invalid_number_is_refused(client: Client):
         assert client.get(path, cursor=cursor).status == 422, path
 
 
+@pytest.mark.parametrize(
+    "value", [{"$binary": 5, "$type": 1}, {"$date": 1e400}, {"$numberDecimal": 1}, "\ud800"], ids=ascii
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_forged_cursor_is_refused_by_every_list(clients: dict[str, Client], name: str, value: Any):
+    client, lists = clients[name], 0
+    for route in client.routes:
+        if "cursor" in route.operation.query_names():
+            lists += 1
+            for parts in ([value], ["createdAt", value, {"$oid": "0" * 24}], ["currency", value]):
+                cursor = base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+                answer = client.get(path_of(route), cursor=cursor)
+                assert (answer.status, answer.json()["code"]) == (422, "cursor.invalid"), route.path
+    assert lists == 4
+
+
 def test_a_cursor_made_by_hand_reads_nothing_else(client: Client, put):
     put(document("1"))
     for parts in (

@@ -94,3 +94,25 @@ def test_headers_that_decide_about_delivery_cannot_be_allowed(setting: str) -> N
 def test_nothing_is_allowed_when_the_setting_is_a_comma() -> None:
     with pytest.raises(Invalid):
         AllowedHeaders.parse(",").check({"X-A": "1"})
+
+
+OBEYED = [
+    *("X-SMTPAPI", "x-smtpapi", "X-MC-BccAddress", "X-MSYS-API", "X-PM-Message-Stream", "X-Mailgun-Drop-Message"),
+    *("X-SES-SOURCE-ARN", "X-MJ-TemplateID", "X-Mailjet-Campaign", "X-Mailin-Tag", "X-Sib-Sandbox", "X-Smtp2go-A"),
+    *("X-MailerSend-Tags", "X-MT-Category", "X-Receiver", "X-MS-Exchange-Organization-SCL", "X-GreenArrow-MtaID"),
+]
+
+
+@pytest.mark.parametrize("name", OBEYED)
+@pytest.mark.parametrize("setting", [Settings().mail_headers, "X-*", f"{OBEYED[0][:3]}*", "List-Id"])
+def test_a_header_that_relays_obey_is_denied(name: str, setting: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        AllowedHeaders.parse(setting).check({name: "value"})
+    assert (refusal.value.code, refusal.value.field) == ("header.denied", f"headers.{name}")
+
+
+def test_a_header_that_relays_obey_is_allowed_by_its_full_name() -> None:
+    allowed = AllowedHeaders.parse("X-*,X-PM-Tag")
+    assert allowed.check({"x-pm-tag": "a", "X-Order": "1", "X-Sender-Team": "b", "X-PMS": "c"})
+    with pytest.raises(Invalid, match="full name"):
+        allowed.check({"X-PM-Metadata-a": "value"})

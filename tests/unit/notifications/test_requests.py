@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mailroom.errors import Invalid, InvalidSetting
 from mailroom.notifications.message import mime
 from mailroom.notifications.message import request as requests
+from mailroom.notifications.message.attachments import Attach
 from mailroom.notifications.message.headers import AllowedHeaders
 from mailroom.notifications.message.request import Extras, Send
 from mailroom.notifications.model import addresses
@@ -111,6 +112,28 @@ def test_invalid_addresses_are_refused(text: str) -> None:
         addresses.address(text, "emailTo")
 
     assert refusal.value.field == "emailTo"
+
+
+@pytest.mark.parametrize("character", "/\\\n\x00\u2028\u061c\u200e\u200f\u202a\u202e\u2066\u2069\ufeff")
+def test_a_file_name_that_looks_like_another_is_refused(character: str) -> None:
+    attach = Attach(filename=f"invoice{character}fdp.exe", content=b"x")
+    with pytest.raises(Invalid) as refusal:
+        requests.check(Send(email_to="a@example.com", subject="s", message="m", attachments=[attach]), EXTRAS)
+    assert (refusal.value.code, refusal.value.field) == ("attachment.filename", "attachments[0].filename")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u05d7\u05e9\u05d1\u05d5\u05e0\u05d9\u05ea.pdf",
+        "\U0001f468\u200d\U0001f469.png",
+        "\u0645\u06cc\u200c\u0631.txt",
+    ],
+)
+def test_a_file_name_of_any_script_is_good(name: str) -> None:
+    attach = Attach(filename=name, content=b"x")
+    draft = requests.check(Send(email_to="a@example.com", subject="s", message="m", attachments=[attach]), EXTRAS)
+    assert draft.attachments[0].name == name
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mailroom.notifications.message.html_to_text import from_html
+from mailroom.notifications.message.html_to_text import CannotConvert, from_html
 
 LONG = "y" * 5_000
 
@@ -33,3 +35,49 @@ def test_lists_are_indented_and_hidden_elements_left_out() -> None:
 )
 def test_text_is_not_much_longer_than_its_source(html: str) -> None:
     assert 0 < len(from_html(html)) < 8 * len(html)
+
+
+def test_what_is_hidden_stays_hidden_after_a_comment() -> None:
+    assert from_html("<p style='display:none'>a<!-- c -->b</p>on<!-- c -->e <?php x ?>text") == "one text"
+
+
+def test_what_follows_the_end_of_the_document_is_shown() -> None:
+    assert from_html("<html><body><p>Hello</p></body></html><p>Unsubscribe</p>") == "Hello\n\nUnsubscribe"
+
+
+def test_text_is_shown_however_deep_it_stands() -> None:
+    html = "<div>" * 900 + "deep" + "</div>" * 900 + "<p>flat"
+    assert from_html(html).split() == ["deep", "flat"]
+    with pytest.raises(CannotConvert):
+        from_html("<div>" * 2_000)
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<o:p>Outlook</o:p>", "Outlook"),
+        ("<ol><li value='\u00b2'>x<li value=7>y", " 1. x\n 7. y"),
+        ("<p>a\x01b&#2;c\ufffe", "abc"),
+        ('<a"b>x', "x"),
+        ("<a href='&#1;u'>x</a>", "[x](u)"),
+        (" \n ", ""),
+        ("<!DOCTYPE html>", ""),
+    ],
+)
+def test_broken_markup_is_no_error(html: str, text: str) -> None:
+    assert from_html(html) == text
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from(
+                ["<", "</", "<!--", "-->", "<!", "<?", ">", "/>", "='", "'", "&#", ";", "<![CDATA[", "]]>"]
+            ),
+            st.sampled_from(["p", "b", "table", "td", "ol", "li", "pre", "html", "body", "script", "title", " href"]),
+            st.characters(exclude_categories=["Cs"]),
+        )
+    ).map("".join)
+)
+def test_any_html_becomes_text(html: str) -> None:
+    from_html(html).encode()
