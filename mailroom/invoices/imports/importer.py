@@ -102,7 +102,6 @@ class Importer(msgspec.Struct, frozen=True):
             self.profiles.rules(job.version.key),
             self.batch_rows,
             stamp=partial(Stamp, job.writes_as, prefix),
-            renew=lambda: self.ledger.renew(job),
         )
 
     def _step(self, job: ImportJob, slice_: _Slice) -> ImportJob | None:
@@ -130,13 +129,13 @@ class Importer(msgspec.Struct, frozen=True):
         """The batch of an abandoned chunk, else the next batch. None at the end of the file."""
         if job.attempts > MOST_ATTEMPTS:
             raise _no_progress(job.attempts - 1)
-        chunk = job.abandoned
+        chunk, renew = job.abandoned, partial(self.ledger.renew, job)
         if chunk is None:
             self.reject_limit.check(job.checkpoint.rejected)
-            return source.read(job.checkpoint.offset, job.checkpoint.row, job.leased_at)
+            return source.read(job.checkpoint.offset, job.checkpoint.row, job.leased_at, renew)
         if chunk.attempts >= MOST_CHUNK_ATTEMPTS:
             raise _no_progress(chunk.attempts)
-        return source.read(chunk.offset, chunk.row, job.leased_at, chunk.end)
+        return source.read(chunk.offset, chunk.row, job.leased_at, renew, chunk.end)
 
     def _write(self, job: ImportJob, batch: RowBatch, slice_: _Slice) -> ImportJob | None:
         """Writes a batch and saves the progress; returns as `_step`."""
