@@ -48,6 +48,7 @@ def _importer(services: Services) -> Importer:
         objects=services.objects,
         profiles=Profiles(_rules(settings), read_profiles(settings.import_profiles)),
         batch_rows=settings.import_batch_rows,
+        slice_seconds=settings.import_slice_seconds,
         call_help=lambda: services.kicker.kick(IMPORTER),
     )
 
