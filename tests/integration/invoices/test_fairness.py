@@ -119,6 +119,23 @@ def test_endless_imports_take_turns_whichever_replica_works_on_them(bucket: Buck
     assert slices == large * 4
 
 
+@packings
+def test_an_import_whose_notification_was_lost_is_found_beside_an_endless_one(
+    make_services: Callable[..., Services], slices: list[str], packed: bool
+):
+    services = make_services(import_slice_seconds=0.0, import_batch_rows=3, work_budget_seconds=0.001)
+    setup.run(services, lambda line: None)
+    bucket = Bucket(services)
+    endless(bucket, "endless", packed=packed)
+    bucket.put("lost.csv", csv(line("lost")))
+
+    bucket.compare()  # after a slice of the endless one, which is due before the lost one then
+    bucket.run()
+    bucket.run()
+
+    assert [bucket.job(each)["key"] for each in slices] == [*[f"endless.csv{'.gz' * packed}"] * 2, "lost.csv"]
+
+
 def test_an_import_that_nobody_waits_for_goes_on_in_one_slice(bucket: Bucket, slices: list[str]):
     alone = bucket.submit("alone.csv.gz", gzip.compress(csv(*(line(number) for number in range(30)))))
 
