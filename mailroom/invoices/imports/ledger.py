@@ -7,8 +7,9 @@
     failed, cancelled ──retry──> pending
 
 A lease is a `dueAt` in the future with an `epoch`. A job is due when `dueAt` has passed: nobody has begun it, or its
-slice ended, or its worker died. The job that has been due for longest comes first, so each gets its turn. Each claim adds one to `epoch`, and each later write asks for that epoch: a
-worker that lost its lease writes nothing more here (`LeaseLost`). A job that ended has no `dueAt`.
+slice ended, or its worker died. The job that has been due for longest comes first, so each gets its turn. Each claim
+adds one to `epoch`, and each later write asks for that epoch: a worker that lost its lease writes nothing more here
+(`LeaseLost`). A job that ended has no `dueAt`.
 The batches of a large file have leases of their own (`chunks.py`). People cancel, retry and undo (`actions.py`).
 All times come from the database server's clock.
 """
