@@ -27,7 +27,8 @@ def create_worker(services: Services) -> Worker:
     def work(budget: Budget) -> int:
         done = importer.run(budget)
         announce()
-        if not budget.spent() and reconciler.run(budget):
+        # Also when the imports took all the time: it compares at least one page, so no import can hold it up.
+        if reconciler.run(budget):
             done += importer.run(budget)
             announce()
         return done
@@ -48,6 +49,7 @@ def _importer(services: Services) -> Importer:
         objects=services.objects,
         profiles=Profiles(_rules(settings), read_profiles(settings.import_profiles)),
         batch_rows=settings.import_batch_rows,
+        slice_seconds=settings.import_slice_seconds,
         call_help=lambda: services.kicker.kick(IMPORTER),
     )
 

@@ -69,6 +69,9 @@ class Settings:
 
     import_lease_seconds: float = _setting(30.0, "A worker that is silent for this long loses its import", least=0.5)
     import_batch_rows: int = _setting(8000, "Most rows of a batch, which is written and checkpointed at once", least=1)
+    import_slice_seconds: float = _setting(
+        5.0, "After this long with one import, a worker goes on with another one that waits", least=0
+    )
     import_date_order: str = _setting(
         "", "Order of `01/02/2024`; empty: such dates are refused", choices=("dmy", "mdy")
     )

@@ -6,8 +6,10 @@ import gzip
 import multiprocessing
 from collections.abc import Callable, Iterator
 from io import BytesIO
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
+from openpyxl import Workbook
 
 from mailroom.deploy import setup
 from mailroom.platform.mongo import Document
@@ -89,6 +91,46 @@ def test_a_gzip_bomb_is_refused(big: Bucket):
 def test_blank_lines_without_end_are_refused(big: Bucket):
     job, peak = _import(big, _zipped(iter([HEADER.encode(), line(1).encode(), *[b"\n" * MEBIBYTE] * 40])))
     assert (job["state"], job["error"]["code"]) == ("failed", "file.blank")
+    assert peak < MOST_BYTES
+
+
+def _workbook(unit: bytes, total: int, entries: int) -> bytes:
+    """A workbook of one invoice, with so many bytes of `unit` after it, and so many empty parts."""
+    book, out, packed = Workbook(), BytesIO(), BytesIO()
+    for row in (HEADER + line(1)).splitlines():
+        book.worksheets[0].append(row.split(","))
+    book.save(out)
+    with ZipFile(out) as old, ZipFile(packed, "w", ZIP_DEFLATED, compresslevel=9) as new:
+        for name in old.namelist():
+            before, end, after = old.read(name).partition(b"</sheetData>")
+            with new.open(name, "w") as part:
+                part.write(before)
+                for _ in range(total // len(unit * 1000) if end else 0):
+                    part.write(unit * 1000)
+                part.write(end + after)
+        for number in range(entries):
+            new.writestr(f"a{number}", b"")
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("unit", "total", "entries"),
+    [
+        (b"<row/>", 100_000_000, 0),
+        pytest.param(b"<row>" + b"<c/>" * 1900 + b"</row>", 250_000_000, 0, marks=pytest.mark.slow),
+        (b"<row/>", 0, 60_000),
+    ],
+    ids=["rows", "cells", "entries"],
+)
+def test_a_workbook_that_unfolds_without_end_is_refused(big: Bucket, unit: bytes, total: int, entries: int):
+    job, peak = _import(big, _workbook(unit, total, entries))
+    assert (job["state"], job["error"]["code"]) == ("failed", "file.too_large")
+    assert peak < MOST_BYTES
+
+
+def test_gzip_members_without_content_are_refused(big: Bucket):
+    job, peak = _import(big, gzip.compress((HEADER + line(1)).encode()) + gzip.compress(b"") * 1_000_000)
+    assert (job["state"], job["error"]["code"]) == ("failed", "file.too_large")
     assert peak < MOST_BYTES
 
 

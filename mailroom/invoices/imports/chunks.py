@@ -75,7 +75,7 @@ class Chunks:
             free = {"$or": [{"dueAt": {"$lte": now}}, {"waiting": True}]}
             if again := self._ledger.claim_where(which | free, now, counted):
                 return again
-        if self._imports.update_one(which, counted | {"$set": {"updatedAt": now}}).matched_count == 0:
+        if self._imports.update_one(which, counted | {"$set": {"updatedAt": now}} | _due(now)).matched_count == 0:
             raise lost(job)
         self._wake(job, now)
         return None
@@ -96,7 +96,7 @@ class Chunks:
         now = self._ledger.now()
         due = now + timedelta(seconds=wait_seconds)
         changes = {f"parts.{chunk.key}.dueAt": due, f"parts.{chunk.key}.attempts": 0, "updatedAt": now}
-        if self._imports.update_one(_chunk_held_by(job, chunk), {"$set": changes}).matched_count == 0:
+        if self._imports.update_one(_chunk_held_by(job, chunk), {"$set": changes} | _due(now)).matched_count == 0:
             raise lost(job)
         self._wake(job, due)
 
@@ -122,6 +122,14 @@ class Chunks:
 def _chunk_held_by(job: ImportJob, chunk: Chunk) -> Document:
     """Selects the job while this worker has the lease of the chunk."""
     return {"_id": job.id, "state": RUNNING, f"parts.{chunk.key}.epoch": job.epoch}
+
+
+def _due(now: datetime) -> Document:
+    """Puts a job that is free behind all that wait. It was due since its last batch was read, and was worked on since.
+
+    The `dueAt` of a job that another worker leased is later, and stays.
+    """
+    return {"$max": {"dueAt": now}}
 
 
 def _opened(chunk: Chunk) -> Document:

@@ -5,7 +5,8 @@
                                      └─ no batch is left ─► finish
 
 A compressed file, or a file of one batch, has one worker at a time, with a checkpoint after each batch. Several workers
-import any other file at once: see `parallel.py`.
+import any other file at once: see `parallel.py`. After a slice of one import, another one that waits goes first: see
+`slices.py`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.parallel import ParallelImport
 from mailroom.invoices.imports.profiles import Profiles
 from mailroom.invoices.imports.rejects import RejectLimit, Rejects
+from mailroom.invoices.imports.slices import SliceBudget
 from mailroom.invoices.imports.source import ImportSource
 from mailroom.invoices.imports.writer import BatchWriter
 from mailroom.invoices.model.identity import order_prefix
@@ -60,6 +62,7 @@ class Importer(msgspec.Struct, frozen=True):
     objects: ObjectStore
     profiles: Profiles
     batch_rows: int
+    slice_seconds: float
     call_help: Callable[[], None]
 
     def run(self, budget: Budget) -> int:
@@ -85,9 +88,10 @@ class Importer(msgspec.Struct, frozen=True):
 
     def _import(self, claimed: ImportJob, budget: Budget) -> None:
         """Imports batch after batch, until the import ends or this worker leaves it to others."""
-        parallel = ParallelImport(self.ledger, self.chunks, self.writer, budget, self.call_help)
+        slice_budget = SliceBudget(budget, self.slice_seconds, partial(self.ledger.other_waits, claimed))
+        parallel = ParallelImport(self.ledger, self.chunks, self.writer, slice_budget, self.call_help)
         with closing(self._open(claimed)) as source:
-            slice_ = _Slice(source, parallel, budget)
+            slice_ = _Slice(source, parallel, slice_budget)
             job: ImportJob | None = claimed
             while job:
                 job = self._step(job, slice_)
@@ -102,7 +106,6 @@ class Importer(msgspec.Struct, frozen=True):
             self.profiles.rules(job.version.key),
             self.batch_rows,
             stamp=partial(Stamp, job.writes_as, prefix),
-            renew=lambda: self.ledger.renew(job),
         )
 
     def _step(self, job: ImportJob, slice_: _Slice) -> ImportJob | None:
@@ -130,13 +133,13 @@ class Importer(msgspec.Struct, frozen=True):
         """The batch of an abandoned chunk, else the next batch. None at the end of the file."""
         if job.attempts > MOST_ATTEMPTS:
             raise _no_progress(job.attempts - 1)
-        chunk = job.abandoned
+        chunk, renew = job.abandoned, partial(self.ledger.renew, job)
         if chunk is None:
             self.reject_limit.check(job.checkpoint.rejected)
-            return source.read(job.checkpoint.offset, job.checkpoint.row, job.leased_at)
+            return source.read(job.checkpoint.offset, job.checkpoint.row, job.leased_at, renew)
         if chunk.attempts >= MOST_CHUNK_ATTEMPTS:
             raise _no_progress(chunk.attempts)
-        return source.read(chunk.offset, chunk.row, job.leased_at, chunk.end)
+        return source.read(chunk.offset, chunk.row, job.leased_at, renew, chunk.end)
 
     def _write(self, job: ImportJob, batch: RowBatch, slice_: _Slice) -> ImportJob | None:
         """Writes a batch and saves the progress; returns as `_step`."""
@@ -148,7 +151,8 @@ class Importer(msgspec.Struct, frozen=True):
         counts.update(before.counts)
         after = Checkpoint(batch.end, batch.row, before.rejected + len(batch.rejected), dict(counts))
         job = self.ledger.checkpoint(job, after, dialect)
-        if not slice_.budget.spent():
+        at_end = slice_.source.seekable and batch.end >= job.version.size
+        if at_end or not slice_.budget.spent():
             return job
         self.ledger.release(job)
         return None
@@ -216,7 +220,7 @@ class _Slice(msgspec.Struct, frozen=True):
 
     source: ImportSource
     parallel: ParallelImport
-    budget: Budget
+    budget: SliceBudget
 
 
 def _no_progress(attempts: int) -> FileRejected:

@@ -7,8 +7,9 @@
     failed, cancelled ──retry──> pending
 
 A lease is a `dueAt` in the future with an `epoch`. A job is due when `dueAt` has passed: nobody has begun it, or its
-time budget ended, or its worker died. Each claim adds one to `epoch`, and each later write asks for that epoch: a
-worker that lost its lease writes nothing more here (`LeaseLost`). A job that ended has no `dueAt`.
+slice ended, or its worker died. The job that has been due for longest comes first, so each gets its turn. Each claim
+adds one to `epoch`, and each later write asks for that epoch: a worker that lost its lease writes nothing more here
+(`LeaseLost`). A job that ended has no `dueAt`.
 The batches of a large file have leases of their own (`chunks.py`). People cancel, retry and undo (`actions.py`).
 All times come from the database server's clock.
 """
@@ -113,6 +114,11 @@ class Ledger:
             which, leased, sort=[("dueAt", 1)], return_document=ReturnDocument.AFTER
         )
         return None if found is None else job_of(found, now)
+
+    def other_waits(self, job: ImportJob) -> bool:
+        """Whether an import other than this one is due."""
+        due = self.imports.find({"dueAt": {"$lte": self.now()}}, {"_id": 1}).sort("dueAt", 1).limit(2)
+        return any(each["_id"] != job.id for each in due)
 
     def renew(self, job: ImportJob) -> None:
         """Renews the lease, within a step that may take longer than it. Raises `LeaseLost`."""

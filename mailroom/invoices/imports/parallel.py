@@ -15,9 +15,9 @@ from mailroom.invoices.columnar import RowBatch
 from mailroom.invoices.imports.chunks import Chunks
 from mailroom.invoices.imports.job import Checkpoint, Chunk, ImportJob, first_bytes
 from mailroom.invoices.imports.ledger import Ledger
+from mailroom.invoices.imports.slices import SliceBudget
 from mailroom.invoices.imports.source import BATCH_BYTES
 from mailroom.invoices.imports.writer import BatchWriter
-from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document, unavailable_when_down
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class ParallelImport(msgspec.Struct):
     ledger: Ledger
     chunks: Chunks
     writer: BatchWriter
-    budget: Budget
+    budget: SliceBudget
     call_help: Callable[[], None]
     help_called: bool = False
 

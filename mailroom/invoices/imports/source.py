@@ -39,9 +39,7 @@ _RENEW_SECONDS = 1.0
 class ImportSource(msgspec.Struct):
     """Holds one answer of the object store until it is closed, and the caches of the fast path.
 
-    `stamp` makes the stamp of a batch from the time. `known` is the dialect, or None until it is found. `renew` is
-    called every second while content that was imported before is skipped: in a large workbook that takes longer than a
-    lease.
+    `stamp` makes the stamp of a batch from the time. `known` is the dialect, or None until it is found.
     """
 
     objects: ObjectStore
@@ -50,7 +48,8 @@ class ImportSource(msgspec.Struct):
     rules: Rules
     batch_rows: int
     stamp: Callable[[datetime], Stamp]
-    renew: Callable[[], None]
+    _renew: Callable[[], None] = lambda: None
+    _renewed_at: float = 0.0
     _answer: Generator[bytes] | None = None
     _batches: Generator[RowBatch, tuple[int, int] | None] | None = None
     _at: int = 0
@@ -67,14 +66,19 @@ class ImportSource(msgspec.Struct):
         """Whether an offset of the content is an offset of the object, so that reading can begin there."""
         return self.dialect.compression == "none"
 
-    def read(self, offset: int, row: int, now: datetime, end: int | None = None) -> RowBatch | None:
+    def read(
+        self, offset: int, row: int, now: datetime, renew: Callable[[], None], end: int | None = None
+    ) -> RowBatch | None:
         """The batch that begins at byte `offset` of the content, after row `row`, and ends at `end` at the latest.
 
-        None at the end. Raises:
+        None at the end. Calls `renew` every second while it reads a compressed file or a workbook: to find the place
+        to go on from, or the next row, may take longer than a lease.
+
+        Raises:
             FileRejected: the file cannot be read on.
             ObjectGone, Unavailable: as the object store.
         """
-        self._now = now
+        self._now, self._renew, self._renewed_at = now, renew, time.monotonic()
         ahead = offset - self._at
         if self._batches is not None and 0 <= ahead <= _SKIPPED_BYTES and end is None:
             try:
@@ -96,11 +100,11 @@ class ImportSource(msgspec.Struct):
         start = offset if self.known and self.seekable else 0
         raw = self._answer = self._bytes_from(start)
         if self.known is None:
-            self.known, body = _detected(raw, mapped(self.rules, self.objects.metadata(self.version)))
+            self.known, body = self._detected(raw, mapped(self.rules, self.objects.metadata(self.version)))
         else:
-            body = content(raw, self.known)
+            body = self._content(raw, self.known)
             if offset > start:
-                body = without_first(_renewing(self.renew, body), offset - start)
+                body = without_first(body, offset - start)
         return read_batches(
             body if end is None else _first(body, end - offset),
             self.known,
@@ -118,37 +122,40 @@ class ImportSource(msgspec.Struct):
         with self.objects.read(self.version, start) as stream:
             yield from stream
 
+    def _content(self, raw: Iterator[bytes], dialect: Dialect) -> Iterator[bytes]:
+        if dialect.compression == "none":
+            return content(raw, dialect)
+        return self._renewing(content(self._renewing(raw), dialect))
+
+    def _renewing(self, stream: Iterator[bytes]) -> Iterator[bytes]:
+        """The same stream without its empty blocks. Renews the lease now and then."""
+        for some in stream:
+            if time.monotonic() - self._renewed_at > _RENEW_SECONDS:
+                self._renew()
+                self._renewed_at = time.monotonic()
+            if some:
+                yield some
+
+    def _detected(self, raw: Iterator[bytes], rules: Rules) -> tuple[Dialect, Iterator[bytes]]:
+        """The dialect of the object, and its content from the start."""
+        head, complete, raw = _head(raw)
+        if not is_workbook(head):
+            dialect = detect(head, rules, complete=complete)
+            return dialect, self._content(raw, dialect)
+        held = held_workbook(self._renewing(raw))
+        mark: DecimalMark = rules.decimal_mark or "."
+        while True:
+            head, complete, body = _head(self._renewing(sheet_content(held, mark)))
+            dialect = detect(head, replace(rules, encoding="utf-8"), complete=complete)
+            if dialect.decimal_mark in (mark, ""):
+                return replace(dialect, compression="xlsx", sheet_mark=mark), body
+            # A hint, or other cells, told the mark. The numbers have to be written with the mark that they are read by.
+            mark, rules = dialect.decimal_mark, replace(rules, decimal_mark=dialect.decimal_mark)
+
     def close(self) -> None:
         """Ends the answer of the object store."""
         if self._answer is not None:
             self._answer.close()
-
-
-def _renewing(renew: Callable[[], None], stream: Iterator[bytes]) -> Iterator[bytes]:
-    """The same stream. Calls `renew` now and then."""
-    called_at = time.monotonic()
-    for some in stream:
-        if time.monotonic() - called_at > _RENEW_SECONDS:
-            renew()
-            called_at = time.monotonic()
-        yield some
-
-
-def _detected(raw: Iterator[bytes], rules: Rules) -> tuple[Dialect, Iterator[bytes]]:
-    """The dialect of the object, and its content from the start."""
-    head, complete, raw = _head(raw)
-    if not is_workbook(head):
-        dialect = detect(head, rules, complete=complete)
-        return dialect, content(raw, dialect)
-    held = held_workbook(raw)
-    mark: DecimalMark = rules.decimal_mark or "."
-    while True:
-        head, complete, body = _head(sheet_content(held, mark))
-        dialect = detect(head, replace(rules, encoding="utf-8"), complete=complete)
-        if dialect.decimal_mark in (mark, ""):
-            return replace(dialect, compression="xlsx", sheet_mark=mark), body
-        # A hint, or other cells, told the mark. The numbers have to be written with the mark that they are read by.
-        mark, rules = dialect.decimal_mark, replace(rules, decimal_mark=dialect.decimal_mark)
 
 
 def _head(stream: Iterator[bytes]) -> tuple[bytes, bool, Iterator[bytes]]:

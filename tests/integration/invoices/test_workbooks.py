@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import re
+import zipfile
 from collections.abc import Callable
 from datetime import date
 
@@ -79,6 +82,42 @@ def test_the_lease_is_renewed_while_imported_rows_are_skipped(
     while bucket.job(import_id)["state"] != "done":
         bucket.run()
     assert len(set(renewed)) >= 2  # in each slice but the first
+
+
+def with_empty_rows(count: int) -> bytes:
+    """A workbook whose second row of data comes after so many empty ones."""
+    target = io.BytesIO(workbook(2))
+    with zipfile.ZipFile(target) as book:
+        parts = {name: book.read(name) for name in book.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    first, second, third, end = re.split(rb"(?=<row)|(?=</sheetData>)", re.sub(rb' r="\w+"', b"", parts[sheet]))[1:]
+    before = parts[sheet][: parts[sheet].index(b"<row")]
+    parts[sheet] = before + first + second + b"<row/>" * count + third + end
+    with zipfile.ZipFile(target := io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as book:
+        for name, content in parts.items():
+            book.writestr(name, content)
+    return target.getvalue()
+
+
+def with_empty_members(count: int) -> bytes:
+    return gzip.compress((HEADER + line(0)).encode()) + gzip.compress(b"") * count + gzip.compress(line(1).encode())
+
+
+@pytest.mark.parametrize(
+    ("key", "body"),
+    [("may.xlsx", with_empty_rows(300_000)), ("may.csv.gz", with_empty_members(40_000))],
+    ids=["empty rows", "empty members"],
+)
+def test_the_lease_is_renewed_while_a_file_gives_no_content(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, key: str, body: bytes
+):
+    renewed: list[int] = []
+    renew = Ledger.renew
+    monkeypatch.setattr(reading, "_RENEW_SECONDS", 0.0)
+    monkeypatch.setattr(Ledger, "renew", lambda ledger, job: renewed.append(job.epoch) or renew(ledger, job))
+    job = bucket.import_(key, body)
+    assert (job["state"], counts(job)) == ("done", (2, 2, 0, 0, 0, 0))
+    assert len(renewed) > 20
 
 
 @pytest.mark.parametrize("hint", ["", "_decimal_mark=.", "_decimal_mark=,"])

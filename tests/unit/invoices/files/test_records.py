@@ -105,6 +105,37 @@ def test_a_gzip_bomb_is_refused_early():
     assert sum(taken) < 65 << 20
 
 
+EMPTY_BLOCK = b"\x00\x00\x00\xff\xff"
+HEADER_WITH_NAME = b"\x1f\x8b\x08\x08" + b"\0" * 6
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        gzip.compress(b"") * 200_000,
+        HEADER_WITH_NAME + b"x" * (3 << 20),
+        gzip.compress(b"")[:10] + EMPTY_BLOCK * 600_000,
+        b"\0" * (3 << 20),
+        gzip.compress(b"a") * 100_000,
+    ],
+    ids=["empty members", "a name without end", "empty blocks", "padding", "members of one byte"],
+)
+def test_gzip_data_without_content_is_refused(more: bytes):
+    with pytest.raises(FileRejected, match=r"file\.too_large"):
+        list(decompress([gzip.compress(b"a,b\n"), more]))
+
+
+def test_a_gzip_member_for_each_row_is_fine():
+    rows = [b"B-%d,2024-01-02,119.00,100.00,19.00,Acme,EUR\n" % number for number in range(60_000)]
+    assert b"".join(decompress([b"".join(map(gzip.compress, rows))])) == b"".join(rows)
+
+
+def test_a_caller_is_asked_while_gzip_data_gives_no_content():
+    blocks = list(decompress([gzip.compress(b"a,b\n") + gzip.compress(b"") * 40_000]))
+    assert len(blocks) > 40
+    assert b"".join(blocks) == b"a,b\n"
+
+
 FRAGMENTS = st.sampled_from([",", ";", '"', '""', "\\", "\n", "\r", "\r\n", "a", "ä", "€", "😀", "\x00", "1", " "])
 
 

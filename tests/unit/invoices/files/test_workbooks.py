@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import io
+import tracemalloc
 import zipfile
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from openpyxl import Workbook
+from openpyxl import Workbook, load_workbook
 
-from mailroom.invoices.files import FileRejected, held_workbook, is_workbook, sheet_content
+from mailroom.invoices.files import FileRejected, held_workbook, is_workbook, sheet_content, sheets
 from mailroom.invoices.files.workbooks import MAX_WORKBOOK_BYTES
 
 PARTS = {
@@ -41,10 +43,10 @@ def saved(*rows: Iterable[object]) -> bytes:
     return target.getvalue()
 
 
-def packed(sheet: str, **parts: str) -> bytes:
+def packed(sheet: str, compression: int = zipfile.ZIP_DEFLATED, **parts: str) -> bytes:
     """A workbook whose first sheet is this XML."""
     target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(target, "w", compression) as archive:
         for name, text in (PARTS | {"xl/worksheets/sheet1.xml": sheet} | parts).items():
             archive.writestr(name, text)
     return target.getvalue()
@@ -53,6 +55,16 @@ def packed(sheet: str, **parts: str) -> bytes:
 def sheet(rows: str) -> str:
     name = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
     return f'<worksheet xmlns="{name}"><sheetData>{rows}</sheetData></worksheet>'
+
+
+def with_texts(texts: str) -> dict[str, str]:
+    """The part of a workbook that has the texts of its cells, and the part that names it."""
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+    types = PARTS["[Content_Types].xml"].replace(
+        "</Types>", f'<Override PartName="/xl/sharedStrings.xml" ContentType="{kind}"/></Types>'
+    )
+    name = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    return {"[Content_Types].xml": types, "xl/sharedStrings.xml": f'<sst xmlns="{name}">{texts}</sst>'}
 
 
 def read(data: bytes) -> str:
@@ -98,28 +110,110 @@ def test_a_wrong_size_in_the_file_is_not_believed():
 @pytest.mark.parametrize(
     ("data", "code", "says"),
     [
-        (packed(sheet("<row>" + "<c><v>1</v></c>" * 20_000 + "</row>")), "file.too_large", "parts"),
+        (packed(sheet("<row>" + "<c><v>1</v></c>" * 20_000 + "</row>")), "file.too_large", "cells"),
         (packed(sheet('<row><c r="ZZZ1"><v>1</v></c></row>')), "file.too_large", "cells"),
         (packed(sheet(f"<row><c><v>{'1' * (5 << 20)}</v></c></row>")), "file.too_large", "long"),
         (packed(sheet(f"<row spans='{'1' * (6 << 20)}'/>")), "file.too_large", "long"),
         (
-            packed(sheet(""), **{"xl/sharedStrings.xml": "<sst>" + "<si/>" * 300_001 + "</sst>"}),
+            packed(sheet(""), **with_texts("<si/>" * 300_001)),
             "file.too_large",
-            "texts",
+            "different texts",
         ),
+        (packed(sheet(""), **with_texts("<si>" + "<t/>" * 20_001 + "</si>")), "file.too_large", "parts"),
+        (packed(sheet(""), **with_texts("<si><t>" + "1" * (5 << 20) + "</t></si>")), "file.too_large", "long"),
         (packed(sheet(""), **{"xl/styles.xml": "<s>" + "<xf/>" * 100_001 + "</s>"}), "file.too_large", "styles"),
         (packed(sheet(""), **{"xl/media/a.bin": " " * (257 << 20)}), "file.too_large", "256 MiB"),
         (b"PK\x03\x04xl/" + b"x" * MAX_WORKBOOK_BYTES, "file.too_large", "16 MiB"),
+        (packed(sheet("<row/>" * 1_048_577)), "file.too_large", "beyond 1,048,576"),
+        (packed(sheet('<row r="1048577"><c><v>1</v></c></row>')), "file.too_large", "beyond 1,048,576"),
+        (packed(sheet(""), **{f"a{n}": "" for n in range(10_000)}), "file.too_large", "10,000 parts"),
+        (packed(sheet(""), compression=zipfile.ZIP_LZMA), "file.too_large", "packed"),
         (packed(sheet("<row>")[:-20]), "file.workbook_corrupt", "damaged"),
+        (packed(sheet("")[:-20], **{"xl/styles.xml": "<s><"}), "file.workbook_corrupt", "damaged"),
         (saved(["a"])[:-200], "file.workbook_corrupt", "damaged"),
         (packed("").replace(b"xl/workbook.xml", b"xl/workbook.bin"), "file.unsupported_format", "no Excel workbook"),
     ],
-    ids=["cells", "width", "text", "attribute", "strings", "styles", "unfolded", "size", "xml", "cut", "other"],
+    ids=[
+        *("cells", "width", "text", "attribute", "strings", "string", "long string", "styles", "unfolded", "size"),
+        *("rows", "row number", "entries", "packing", "xml", "xml of styles", "cut", "other"),
+    ],
 )
 def test_a_workbook_that_is_too_large_or_unreadable_is_refused(data, code, says):
     with pytest.raises(FileRejected, match=says) as refused:
         read(data)
     assert refused.value.code == code
+
+
+def test_a_sheet_with_too_many_elements_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sheets, "_MAX_ELEMENTS", 40_000)
+    with pytest.raises(FileRejected, match="40,000 elements"):
+        read(packed(sheet(("<row>" + "<c/>" * 1_000 + "</row>") * 50)))
+
+
+def test_rows_are_not_held():
+    def peak(rows: int) -> int:
+        data = packed(sheet('<row ht="9"><c><v>1</v></c></row>' * rows))
+        tracemalloc.start()
+        for _ in sheet_content(data):
+            pass
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    peak(10)  # loads what is loaded once
+    assert peak(300_000) < peak(100_000) + (256 << 10)
+
+
+def test_a_caller_is_asked_while_a_sheet_gives_no_content():
+    blocks = list(sheet_content(packed(sheet("<row/>" * 200_000))))
+    assert len(blocks) > 10
+    assert sum(map(bool, blocks)) == 2
+
+
+def test_a_sheet_is_read_as_openpyxl_reads_it():
+    styles = Workbook()
+    sheet_ = styles.worksheets[0]
+    for row in [
+        ["a", 1, 2.5, None, True, date(2024, 2, 29), datetime(2024, 2, 29, 1, 2, 3), time(1, 2, 3)],  # noqa: DTZ001
+        [timedelta(hours=30), "", " x ", "two\nlines", 1e300, -7, 'a "quote"'],
+        [],
+        [None, None, "last"],
+    ]:
+        sheet_.append(row)
+    sheet_["B9"] = 60  # rows are missing before it
+    target = io.BytesIO()
+    styles.save(target)
+
+    found = list(csv.reader(io.StringIO(read(target.getvalue()))))
+
+    expected = load_workbook(target, data_only=True, read_only=True).worksheets[0]
+    assert len(found) == 9
+    for row, values in zip(found, expected.iter_rows(values_only=True), strict=True):
+        assert row == [as_text(value) for value in values][: len(row)]
+
+
+def as_text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).upper()
+    if isinstance(value, datetime):
+        return value.isoformat(" ").removesuffix(" 00:00:00")
+    if isinstance(value, float):
+        return f"{value:.15g}" if value < 1e15 else f"{value:.10f}".rstrip("0").rstrip(".")
+    return "" if value is None else str(value)
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ("<is><t>a</t></is>", "a"),
+        ("<is><r><t>a</t></r><r><t>b</t></r></is>", "ab"),
+        ("<is><t>a</t><rPh sb='0' eb='1'><t>x</t></rPh></is>", "a"),
+        ("<is/>", ""),
+        ("<v>no</v>", ""),
+    ],
+)
+def test_texts_inside_a_cell(cell: str, text: str):
+    assert read(packed(sheet(f"<row><c t='inlineStr'>{cell}</c><c><v>1</v></c></row>"))) == f"{text},1\n"
 
 
 def test_entities_do_not_unfold():
