@@ -40,6 +40,7 @@ class Imports:
         setup.run(services, lambda line: None)
         self.bucket, self.settings = Bucket(services), services.settings
         self._jobs, self._invoices = services.database["imports"], services.database["invoices"]
+        self._actions = ImportActions(self._jobs, self._invoices, LEASE_SECONDS)
 
     def upload(self, key: str, body: bytes) -> ObjectVersion:
         return self.bucket.services.objects.find(self.bucket.name, key, self.bucket.put(key, body))
@@ -67,8 +68,13 @@ class Imports:
         """Makes the import due, as at the end of its lease."""
         self._jobs.update_one({"_id": id_}, {"$set": {"dueAt": self.bucket.ledger.now()}})
 
+    def retry_if_given_up(self, id_: ObjectId) -> None:
+        """Retries an import whose workers were killed too often in a row, as a person does."""
+        if (self.job(id_)["error"] or {}).get("code") == "import.no_progress":
+            self._actions.retry(id_)
+
     def undo(self, id_: ObjectId) -> Undone:
-        return ImportActions(self._jobs, self._invoices, LEASE_SECONDS).undo(id_, Budget(60))
+        return self._actions.undo(id_, Budget(60))
 
     def stored(self) -> list[Document]:
         """All invoices without what a later import removes."""
@@ -169,6 +175,8 @@ def _run_and_kill(imports: Imports, chance: random.Random, ids: tuple[ObjectId, 
             importers[0].process.join(chance.uniform(0, LONGEST_LIFE_SECONDS))
             importers[0].process.kill()
         kills += sum(importer.wait() == -signal.SIGKILL for importer in importers)
+        for id_ in ids:
+            imports.retry_if_given_up(id_)
     return kills
 
 
