@@ -4,7 +4,8 @@ The collections are read one after the other, while work goes on, so they are of
 before the backup began is in it; whatever is only half in it is done again after a restore, to the same effect:
 
 - `imports` come before `invoices`. An invoice may thus be newer than the checkpoint of its import, which writes those
-  rows again and finds its traces. The other way round a checkpoint could be ahead of its rows, and they would be lost.
+  rows again. The invoices are the same then; a row may be counted as stale if the invoice no longer says what it did.
+  The other way round a checkpoint could be ahead of its rows, and they would be lost.
 - `imports` come before `notifications`: the mail about an import is there, or its import is still to be told of.
 - The buckets come after the database: an object that no import knows is found by reconciliation.
 

@@ -43,7 +43,7 @@ def _importer(services: Services) -> Importer:
     return Importer(
         ledger=ledger,
         chunks=Chunks(ledger),
-        writer=BatchWriter(InvoiceWriter(invoices), DryRun(database["predictions"], invoices), rejects),
+        writer=BatchWriter(InvoiceWriter(invoices, ledger.imports), DryRun(database["predictions"], invoices), rejects),
         rejects=rejects,
         reject_limit=RejectLimit(settings.import_max_rejects, settings.import_max_rejects_percent),
         objects=services.objects,

@@ -16,12 +16,14 @@ from typing import Any
 import bson
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
+from msgspec.structs import replace
 
 import mailroom.invoices.columnar.column_reader  # noqa: F401  # in tenths of a second: before the short lives begin
 from mailroom.invoices import worker as working
 from mailroom.invoices.imports.chunks import Chunks
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.rejects import Rejects
+from mailroom.invoices.imports.repeats import Repeats
 from mailroom.invoices.imports.writer import InvoiceWriter
 from mailroom.platform.settings import Settings
 from mailroom.services import Services
@@ -93,6 +95,8 @@ def _half(writes: Any) -> Any:
     if isinstance(writes, bytes):
         documents = bson.decode_all(writes, CodecOptions(document_class=RawBSONDocument))
         return b"".join(each.raw for each in documents[::2])
+    if isinstance(writes, Repeats):
+        return replace(writes, updates=writes.updates[::2])
     return dict(list(writes.items())[::2]) if isinstance(writes, dict) else writes[::2]
 
 

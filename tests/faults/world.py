@@ -85,6 +85,16 @@ class Importer:
         raise TimeoutError("the importer neither came to the place of its fault nor ended")
 
 
+def start(settings: Settings, fault: Fault | None = None, **changes: object) -> Importer:
+    """Starts an importer process."""
+    ours, theirs = _processes.Pipe(duplex=False)
+    used = replace(settings, **changes)  # type: ignore[arg-type]
+    process = _processes.Process(target=child.run, args=(used, fault, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    return Importer(process, ours)
+
+
 class World:
     """A file among others in a bucket, the job of its import, and the expected outcome."""
 
@@ -127,12 +137,7 @@ class World:
 
     def start(self, fault: Fault | None = None, settings: Settings | None = None, **changes: object) -> Importer:
         """Starts an importer process."""
-        ours, theirs = _processes.Pipe(duplex=False)
-        used = replace(settings or self.settings, **changes)  # type: ignore[arg-type]
-        process = _processes.Process(target=child.run, args=(used, fault, theirs), daemon=True)
-        process.start()
-        theirs.close()
-        return Importer(process, ours)
+        return start(settings or self.settings, fault, **changes)
 
     def state(self) -> str:
         return str(self.bucket.job(self.job)["state"])

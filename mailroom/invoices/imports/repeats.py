@@ -1,7 +1,8 @@
 """Rows that repeat what is stored: found by comparing bytes, without decoding a document.
 
-An invoice that a file has unchanged gets a new `order` and `source` and nothing else. Rows that take more to decide
-(other content, or the same import wrote the invoice before) are left to `merge`, which is the definition of it all.
+An invoice that a file has unchanged gets a new `order` and `source` and nothing else. Rows that take more to decide are
+left to `merge`, which defines the result: those with other content, and those of invoices whose `source` an import may
+still need because it may write the same batch again.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import msgspec
 from bson import ObjectId
 
 from mailroom.invoices.columnar import EncodedRows
+from mailroom.invoices.imports.uncounted import UncountedRows
 from mailroom.invoices.model.merge import UNCHANGED
 from mailroom.platform.mongo import Document, Documents, documents_of
 
 _ID, _ORDER, _SOURCE, _IMPORT_ID = b"\x07_id\0", b"\x02order\0", b"\x03source\0", b"\x07importId\0"
+_OFFSET, _UNCOUNTED = b"\x10offset\0", b"\x04uncounted\0"
 _ID_FROM, _ID_TO = 4 + len(_ID), 4 + len(_ID) + 12
 
 # So many invoices share an update statement: each statement costs the server a plan. Their places are searched one by
@@ -34,25 +37,49 @@ class Repeats(msgspec.Struct):
     missing: int = 0
 
 
-def find_repeats(collection: Documents, rows: EncodedRows, indexes: Sequence[int], import_id: ObjectId) -> Repeats:
+def find_repeats(
+    collection: Documents, rows: EncodedRows, indexes: Sequence[int], import_id: ObjectId, uncounted: UncountedRows
+) -> Repeats:
     """Looks up the invoices of `indexes`. Those that are not stored are among `others`."""
     stored = _stored(collection, [rows.ids[index] for index in indexes])
-    found, orders = Repeats(), []
+    found = Repeats()
+    same: list[tuple[int, str]] = []
+    unclear: list[tuple[int, str, ObjectId, int]] = []
     for index in indexes:
         raw = stored.get(rows.ids[index])
-        order = None if raw is None else _order_if_same(raw, rows.content(index), import_id)
-        if order is None:
+        last = None if raw is None else _last_write(raw, rows.content(index))
+        if raw is None or last is None:
             found.missing += raw is None
             found.others.append(index)
-        elif order >= rows.order(index):
+            continue
+        order, importer, place = last
+        if importer in uncounted.imports_without:
+            same.append((index, order))
+        else:
+            unclear.append((index, order, ObjectId(importer), _offset(raw, place)))
+    uncounted.read({last_import for _, _, last_import, _ in unclear})
+    for index, order, last_import, offset in unclear:
+        if last_import == import_id or uncounted(last_import, offset):
+            found.others.append(index)
+        else:
+            same.append((index, order))
+    _sort_out(found, same, rows, import_id)
+    return found
+
+
+def _sort_out(found: Repeats, same: Sequence[tuple[int, str]], rows: EncodedRows, import_id: ObjectId) -> None:
+    """Adds rows whose invoices have the same content, each with the `order` of its invoice."""
+    orders = []
+    for index, order in same:
+        new = rows.order(index)
+        if order >= new:
             found.stale += 1
         else:
             found.updated.append(index)
-            orders.append(order)
+            orders.append((order, new))
     for at in range(0, len(orders), _TOGETHER):
         some = slice(at, at + _TOGETHER)
         found.updates.append(_update(rows, found.updated[some], orders[some], import_id))
-    return found
 
 
 def _stored(collection: Documents, ids: Iterable[bytes]) -> dict[bytes, bytes]:
@@ -61,8 +88,11 @@ def _stored(collection: Documents, ids: Iterable[bytes]) -> dict[bytes, bytes]:
     return {raw[_ID_FROM:_ID_TO]: raw for batch in batches for raw in documents_of(batch) if raw.startswith(_ID, 4)}
 
 
-def _order_if_same(stored: bytes, content: bytes, import_id: ObjectId) -> str | None:
-    """The `order` of a stored invoice that has this content and comes from another import; None for any other."""
+def _last_write(stored: bytes, content: bytes) -> tuple[str, bytes, int] | None:
+    """The order, the id of the import and the place of the element `offset` of a stored invoice with this content.
+
+    None for any other, and for one with `source.uncounted`.
+    """
     at = 4 + len(content)
     if not (stored.startswith(content, 4) and stored.startswith(_ORDER, at)):
         return None
@@ -71,20 +101,35 @@ def _order_if_same(stored: bytes, content: bytes, import_id: ObjectId) -> str | 
     by = end + 1 + len(_SOURCE) + 4
     if not (stored.startswith(_SOURCE, end + 1) and stored.startswith(_IMPORT_ID, by)):
         return None
-    same_import = stored.startswith(import_id.binary, by + len(_IMPORT_ID))
-    return None if same_import else stored[begin:end].decode()
+    place = by + len(_IMPORT_ID)
+    if stored.find(_UNCOUNTED, place) >= 0:
+        return None
+    return stored[begin:end].decode(), stored[place : place + 12], place + 12
 
 
-def _update(rows: EncodedRows, indexes: Sequence[int], orders: Sequence[str], import_id: ObjectId) -> Document:
-    """What `merge` makes of them. An invoice that was changed meanwhile is not found: no two have the same order."""
+def _offset(stored: bytes, place: int) -> int:
+    """The value of the element `offset` at this place: an int32, or an int64 if it needs to be."""
+    size = 4 if stored.startswith(_OFFSET, place) else 8
+    begin = place + len(_OFFSET)
+    return int.from_bytes(stored[begin : begin + size], "little")
+
+
+def _update(
+    rows: EncodedRows, indexes: Sequence[int], orders: Sequence[tuple[str, str]], import_id: ObjectId
+) -> Document:
+    """What `merge` makes of them. `orders` are those before and after.
+
+    An invoice that was changed meanwhile is not found: no two have the same order.
+    """
+    before, after = map(list, zip(*orders, strict=True))
     ids = [ObjectId(rows.ids[index]) for index in indexes]
     place = {"$indexOfArray": [ids, "$_id"]}
 
     def own(values: list[Any]) -> Document:
         return {"$arrayElemAt": [{"$literal": values}, place]}
 
-    changes = {"order": own(list(map(rows.order, indexes))), "source": own(_sources(rows, indexes, import_id))}
-    return {"q": {"_id": {"$in": ids}, "order": {"$in": orders}}, "u": [{"$set": changes}], "multi": True}
+    changes = {"order": own(after), "source": own(_sources(rows, indexes, import_id))}
+    return {"q": {"_id": {"$in": ids}, "order": {"$in": before}}, "u": [{"$set": changes}], "multi": True}
 
 
 def _sources(rows: EncodedRows, indexes: Sequence[int], import_id: ObjectId) -> list[Document]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,11 +19,11 @@ from mailroom.invoices.imports.glued_batch import GluedBatch
 from mailroom.invoices.imports.job import COUNTS, ImportJob
 from mailroom.invoices.imports.rejects import Rejects
 from mailroom.invoices.imports.repeats import Repeats, find_repeats
-from mailroom.invoices.model.merge import INSERTED, STALE, UNCHANGED, Merged, Row, by_invoice, merge
+from mailroom.invoices.imports.uncounted import UncountedRows
+from mailroom.invoices.model.merge import INSERTED, STALE, UNCHANGED, Merged, Row, by_invoice, merge, written_rows
 from mailroom.platform.mongo import DUPLICATE_KEY, Document, Documents, errors_without_documents
 
 Write = InsertOne[Document] | ReplaceOne[Document]
-Merge = Callable[[Document | None, Sequence[Row]], Merged]
 
 # Of the documents of one command: the driver holds them three times.
 _PORTION_BYTES = 3 << 20
@@ -64,11 +63,25 @@ class BatchWriter(msgspec.Struct, frozen=True):
         return counts + self.invoices.write(batch.rows, job.writes_as, offset, now)
 
 
+class _Merge(msgspec.Struct, frozen=True):
+    """`merge` for the rows of a batch."""
+
+    import_id: ObjectId
+    batch_offset: int
+    now: datetime
+    uncounted: UncountedRows
+
+    def __call__(self, stored: Document | None, rows: Sequence[Row]) -> Merged:
+        return merge(stored, rows, self.import_id, self.batch_offset, self.now, self.uncounted)
+
+
 class InvoiceWriter:
     """The collection `invoices`, for the importer."""
 
-    def __init__(self, collection: Documents) -> None:
+    def __init__(self, collection: Documents, imports: Documents) -> None:
+        """`imports` is the collection of the jobs: these tell which rows are counted."""
         self._collection = collection
+        self._imports = imports
         # Whether most of the last rows were stored already. Then the next ones are looked up first: each insert of a
         # stored invoice fails.
         self._repeating = False
@@ -83,7 +96,7 @@ class InvoiceWriter:
             Unavailable: the outcome of some writes is unknown. Repeating the batch is safe.
         """
         groups = by_invoice(rows)
-        merge_ = partial(merge, import_id=import_id, batch_offset=batch_offset, now=now)
+        merge_ = _Merge(import_id, batch_offset, now, UncountedRows(self._imports))
         merged = {id_: merge_(None, group) for id_, group in groups.items()}
         counts: Counter[str] = Counter()
         existing = self._insert(merged)
@@ -97,7 +110,7 @@ class InvoiceWriter:
         counts: Counter[str] = Counter()
         if rows is None:
             return counts
-        merge_ = partial(merge, import_id=import_id, batch_offset=batch_offset, now=now)
+        merge_ = _Merge(import_id, batch_offset, now, UncountedRows(self._imports))
         for first, last, documents in rows.portions(_PORTION_BYTES):
             indexes: Sequence[int] = range(first, last)
             if not self._repeating:
@@ -107,18 +120,18 @@ class InvoiceWriter:
             present = 0
             for at in range(0, len(indexes), _LOOKED_UP):
                 some = indexes[at : at + _LOOKED_UP]
-                repeats = find_repeats(self._collection, rows, some, import_id)
+                repeats = find_repeats(self._collection, rows, some, import_id, merge_.uncounted)
                 present += len(some) - repeats.missing
                 counts.update(self._write_repeats(repeats, rows, merge_))
             self._repeating = 2 * present > last - first
         return counts
 
-    def _write_repeats(self, repeats: Repeats, rows: EncodedRows, merge_: Merge) -> Counter[str]:
+    def _write_repeats(self, repeats: Repeats, rows: EncodedRows, merge_: _Merge) -> Counter[str]:
         counts, others = Counter({STALE: repeats.stale}), repeats.others
         if self._update(repeats):
             counts[UNCHANGED] += len(repeats.updated)
         else:
-            # Somebody changed some of them meanwhile. The rows that were updated find their own traces.
+            # Somebody changed some of them meanwhile. `merge` sees which of the others were updated.
             others = others + repeats.updated
         groups = {row.content["_id"]: [row] for row in map(rows.decoded, others)}
         return counts + self._merge(set(groups), groups, merge_)
@@ -141,7 +154,7 @@ class InvoiceWriter:
         concern = self._collection.write_concern.document
         return {name: self._collection.name, "ordered": False, "writeConcern": concern, argument: values}
 
-    def _merge(self, existing: set[ObjectId], groups: dict[ObjectId, list[Row]], merge_: Merge) -> Counter[str]:
+    def _merge(self, existing: set[ObjectId], groups: dict[ObjectId, list[Row]], merge_: _Merge) -> Counter[str]:
         """Replaces the invoices `existing` by what `groups` make of them."""
         counts: Counter[str] = Counter()
         for _ in range(_ROUNDS):
@@ -155,10 +168,11 @@ class InvoiceWriter:
         return self._write({id_: InsertOne(result.document) for id_, result in merged.items() if result.document})
 
     def _replace(
-        self, ids: set[ObjectId], groups: dict[ObjectId, list[Row]], merge_: Merge, counts: Counter[str]
+        self, ids: set[ObjectId], groups: dict[ObjectId, list[Row]], merge_: _Merge, counts: Counter[str]
     ) -> set[ObjectId]:
         """Merges rows into the stored invoices `ids`; the ids of those that somebody else changed meanwhile."""
         stored = {document["_id"]: document for document in self._collection.find({"_id": {"$in": sorted(ids)}})}
+        merge_.uncounted.read({row.import_id for document in stored.values() for row in written_rows(document)})
         merged = {id_: merge_(stored.get(id_), groups[id_]) for id_ in ids}
         writes: dict[ObjectId, Write] = {}
         for id_, result in merged.items():

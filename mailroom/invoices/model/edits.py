@@ -49,8 +49,8 @@ def _changed() -> Outdated:
 def edit(stored: Document, status: str, by: ObjectId, now: datetime) -> Document:
     """The fields that change. The invoice is now as new as `now`: a file from before does not change it again.
 
-    It is `changedBy` the key, not an import, so an undo of the import leaves it. `source` stays: a replayed batch finds
-    its traces there.
+    It is `changedBy` the key, not an import, so an undo of the import leaves it. `source` stays: an import that writes
+    a batch again reads there what its rows did.
     """
     was, is_ = lookup("status", stored["status"]), lookup("status", status)
     # The clock of the object store, which the stored order comes from, may be ahead of the database's.

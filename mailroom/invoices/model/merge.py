@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +16,10 @@ INSERTED, UPDATED, UNCHANGED, STALE = "inserted", "updated", "unchanged", "stale
 # The fields that come from the file. A row that changes none of them leaves the invoice unchanged.
 CONTENT = (*COLUMNS, "supplierKey", "extra", "lookups")
 
+# Entries of `source.uncounted`. It takes so many only if imports that repeat an invoice thousands of times die one
+# after the other. The oldest are left out, so that the document stays far below the 16 MB that MongoDB takes.
+_MOST_UNCOUNTED = 20_000
+
 
 class Row(msgspec.Struct, frozen=True):
     """A valid row: its place in the file, its order among all sources, and its content for the database."""
@@ -26,11 +30,27 @@ class Row(msgspec.Struct, frozen=True):
     content: Document
 
 
+class WrittenRow(msgspec.Struct, frozen=True):
+    """A row that an import has written, and what it did to the invoice."""
+
+    import_id: ObjectId
+    offset: int
+    outcome: str
+
+
 class Merged(msgspec.Struct, frozen=True):
     """The invoice as it is to be stored (None: leave it alone), and what each row did, by offset."""
 
     document: Document | None
     outcomes: dict[int, str]
+
+
+IsUncounted = Callable[[ObjectId, int], bool]
+"""Whether no checkpoint of an import has counted its row at an offset yet, so that the row may be written again."""
+
+
+def _all_counted(import_id: ObjectId, offset: int) -> bool:
+    return False
 
 
 def by_invoice(rows: Iterable[Row]) -> dict[ObjectId, list[Row]]:
@@ -41,33 +61,59 @@ def by_invoice(rows: Iterable[Row]) -> dict[ObjectId, list[Row]]:
     return groups
 
 
-def merge(stored: Document | None, rows: Sequence[Row], import_id: ObjectId, batch_offset: int, now: Any) -> Merged:
+def merge(
+    stored: Document | None,
+    rows: Sequence[Row],
+    import_id: ObjectId,
+    batch_offset: int,
+    now: Any,
+    uncounted: IsUncounted = _all_counted,
+) -> Merged:
     """Applies `rows`, all of one invoice and one import, in their order of offset, to what is `stored`.
 
-    A batch that is replayed after a crash finds its own traces: `source` names the import and the offset that wrote
-    last, and the outcome of that row; `source.earlier` does so for other rows of the same batch. Such rows count what
-    they did the first time. `earlier` is cut at `batch_offset`: no row before it can be replayed.
+    A batch that is written again after a crash finds what it did the first time: `source` names the import that wrote
+    last, the offset of its row, and the outcome of that row. `source.earlier` has other rows of the same batch,
+    `source.uncounted` has rows of other imports. Such rows count what they did the first time.
+
+    `earlier` is cut at `batch_offset`: no row before it is written again. `uncounted` tells which rows of other imports
+    may be written again; their entries are kept.
     """
-    document, changed = stored, False
+    document, last = stored, None
+    written = written_rows(stored) if stored else []
+    remembered = {row.offset: row.outcome for row in written if row.import_id == import_id}
     outcomes: dict[int, str] = {}
-    remembered = _remembered(stored, import_id)
     for row in rows:
         if row.offset in remembered:
             outcomes[row.offset] = remembered[row.offset]
         elif document is not None and document["order"] >= row.order:
             outcomes[row.offset] = STALE
         else:
+            if last:
+                written.append(WrittenRow(import_id, last.offset, outcomes[last.offset]))
             outcomes[row.offset] = outcome = _outcome(document, row)
-            document, changed = _applied(document, row, outcome, import_id, batch_offset, now), True
-    return Merged(document if changed else None, outcomes)
+            document, last = _applied(document, row, outcome, import_id, now), row
+    if document is None or last is None:
+        return Merged(None, outcomes)
+    source: Document = {"importId": import_id, "offset": last.offset, "row": last.row, "outcome": outcomes[last.offset]}
+    earlier = [each for each in written if each.import_id == import_id and each.offset >= batch_offset]
+    others = [each for each in written if each.import_id != import_id and uncounted(each.import_id, each.offset)]
+    if earlier:
+        source["earlier"] = [{"offset": each.offset, "outcome": each.outcome} for each in earlier]
+    if others:
+        source["uncounted"] = [
+            {"importId": each.import_id, "offset": each.offset, "outcome": each.outcome}
+            for each in others[-_MOST_UNCOUNTED:]
+        ]
+    document["source"] = source
+    return Merged(document, outcomes)
 
 
-def _remembered(stored: Document | None, import_id: ObjectId) -> dict[int, str]:
-    if stored is None or stored["source"]["importId"] != import_id:
-        return {}
+def written_rows(stored: Document) -> list[WrittenRow]:
+    """The rows that a stored invoice remembers, in the order in which they were written."""
     source = stored["source"]
-    known = {entry["offset"]: entry["outcome"] for entry in source.get("earlier", ())}
-    return known | {source["offset"]: source["outcome"]}
+    others = [WrittenRow(each["importId"], each["offset"], each["outcome"]) for each in source.get("uncounted", ())]
+    last = [*source.get("earlier", ()), source]
+    return others + [WrittenRow(source["importId"], each["offset"], each["outcome"]) for each in last]
 
 
 def _outcome(document: Document | None, row: Row) -> str:
@@ -77,24 +123,18 @@ def _outcome(document: Document | None, row: Row) -> str:
     return UNCHANGED if same else UPDATED
 
 
-def _applied(
-    document: Document | None, row: Row, outcome: str, import_id: ObjectId, batch_offset: int, now: Any
-) -> Document:
-    source: Document = {"importId": import_id, "offset": row.offset, "row": row.row, "outcome": outcome}
+def _applied(document: Document | None, row: Row, outcome: str, import_id: ObjectId, now: Any) -> Document:
+    """The invoice that `row` makes of `document`, with its `source` still to be set."""
     if document is None:
-        return {**row.content, "order": row.order, "source": source} | {
+        return {**row.content, "order": row.order, "source": None} | {
             "insertedBy": import_id,
             "changedBy": import_id,
             "createdAt": now,
             "updatedAt": now,
         }
-    before = document["source"]
-    if before["importId"] == import_id and before["offset"] >= batch_offset:
-        kept = [entry for entry in before.get("earlier", ()) if entry["offset"] >= batch_offset]
-        source["earlier"] = [*kept, {"offset": before["offset"], "outcome": before["outcome"]}]
     if outcome != UPDATED:
-        return {**document, "order": row.order, "source": source}
+        return {**document, "order": row.order}
     # In the order of a new invoice: then a later import finds it unchanged without decoding it.
-    merged = {**row.content, "order": row.order, "source": source}
+    merged = {**row.content, "order": row.order, "source": None}
     merged |= {name: value for name, value in document.items() if name not in CONTENT and name not in merged}
     return merged | {"changedBy": import_id, "updatedAt": now}

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
+from msgspec import to_builtins
 
 from mailroom.invoices.columnar import Stamp, read_batches
 from mailroom.invoices.files import Dialect, Rules
+from mailroom.invoices.imports.job import Chunk
 from mailroom.invoices.imports.repeats import Repeats
 from mailroom.invoices.imports.writer import InvoiceWriter
 from mailroom.invoices.model.columns import COLUMNS
@@ -26,7 +28,8 @@ class Imports:
     def __init__(self, services: Services) -> None:
         self.fast = services.database["invoices"]
         self.slow = services.database["rowByRow"]
-        self._store, self._definition = InvoiceWriter(self.fast), InvoiceWriter(self.slow)
+        self.jobs = services.database["imports"]
+        self._store, self._definition = (InvoiceWriter(each, self.jobs) for each in (self.fast, self.slow))
 
     def run(self, content: bytes, order_ms: int, import_id: ObjectId) -> Counter[str]:
         """Imports a file both ways. Asserts the same counts and content."""
@@ -43,6 +46,16 @@ class Imports:
         assert counts[0] == counts[1]
         assert _all(self.fast) == _all(self.slow)
         return +counts[0]
+
+    def has_counted(self, import_id: ObjectId, offset: int, *open_chunks: tuple[int, int]) -> None:
+        """Stores the progress of an import that has not ended."""
+        chunks = [Chunk(begin, end, 0, 0, b"", 1, 1, datetime.now(UTC)) for begin, end in open_chunks]
+        progress = {
+            "state": "running",
+            "checkpoint": {"offset": offset},
+            "parts": {each.key: to_builtins(each, builtin_types=(bytes, datetime)) for each in chunks},
+        }
+        self.jobs.replace_one({"_id": import_id}, progress, upsert=True)
 
 
 @pytest.fixture
@@ -72,10 +85,56 @@ def test_a_replayed_import_counts_what_it_did(imports: Imports) -> None:
     assert imports.run(_file(range(60), status={3: "paid"}), 20, again) == first
 
 
+@pytest.mark.parametrize("status", [{}, {3: "paid", 50: "paid"}])
+def test_an_import_replayed_after_newer_ones_counts_what_it_did(imports: Imports, status: dict[int, str]) -> None:
+    imports.run(_file(range(40)), 10, ObjectId())
+    ids = [ObjectId() for _ in range(3)]
+    for each in ids:
+        imports.has_counted(each, 0)
+    files = [_file(range(60), status={3: "paid"}), _file(range(60), status=status), _file(range(80), status=status)]
+
+    first = [imports.run(file, 20 + at, ids[at]) for at, file in enumerate(files)]
+    stored = _all(imports.fast)
+
+    assert [imports.run(file, 20 + at, ids[at]) for at, file in enumerate(files)] == first
+    assert _all(imports.fast) == stored
+
+
+def test_only_rows_that_may_be_written_again_are_kept_by_a_newer_import(imports: Imports) -> None:
+    file, import_id = _file(range(60)), ObjectId()
+    lines = file.splitlines(keepends=True)
+    imports.has_counted(import_id, 0)
+    imports.run(file, 10, import_id)
+    begin, end, counted = (sum(map(len, lines[:row])) for row in (20, 30, 50))
+    imports.has_counted(import_id, counted, (begin, end))
+
+    assert imports.run(file, 20, ObjectId()) == {"unchanged": 60}
+
+    kept = [each["source"].get("uncounted", []) for each in imports.fast.find({}).sort("invoiceNumber", 1)]
+    assert [row for row, entries in enumerate(kept) if entries] == [*range(20, 30), *range(50, 60)]
+    assert kept[20] == [{"importId": import_id, "offset": begin, "outcome": "inserted"}]
+
+
+@pytest.mark.parametrize("state", ["done", "superseded", "undone", "failed", "cancelled"])
+def test_only_an_import_that_may_run_again_needs_its_entries(imports: Imports, state: str) -> None:
+    import_id = ObjectId()
+    imports.has_counted(import_id, 0)
+    imports.run(_file(range(30)), 10, import_id)
+    imports.jobs.update_one({"_id": import_id}, {"$set": {"state": state}})
+
+    assert imports.run(_file(range(30)), 20, ObjectId()) == {"unchanged": 30}
+
+    kept = imports.fast.count_documents({"source.uncounted": {"$exists": True}})
+    assert kept == (30 if state in ("failed", "cancelled") else 0)
+
+
+@pytest.mark.parametrize("progress", ["all counted", "nothing counted", "half counted"])
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))])
-def test_any_sequence_of_files_gives_the_result_of_the_model(imports: Imports, seed: int) -> None:
+def test_any_sequence_of_files_gives_the_result_of_the_model(imports: Imports, seed: int, progress: str) -> None:
     chance = random.Random(seed)
     ids = [ObjectId() for _ in range(3)]
+    for each in ids if progress != "all counted" else []:
+        imports.has_counted(each, 0 if progress == "nothing counted" else 1000)
     for _ in range(8):
         which = chance.randrange(3)
         rows = sorted(chance.sample(range(80), chance.randrange(30, 80)))

@@ -1,5 +1,6 @@
 """The merge of rows with stored invoices."""
 
+from collections import Counter
 from itertools import pairwise
 
 from bson import ObjectId
@@ -10,6 +11,10 @@ from mailroom.invoices.model.identity import order
 from mailroom.invoices.model.merge import INSERTED, STALE, UNCHANGED, UPDATED, Row, merge
 
 THIS, OTHER = ObjectId("a" * 24), ObjectId("b" * 24)
+
+
+def nothing_is_counted(import_id: ObjectId, offset: int) -> bool:
+    return True
 
 
 def row(offset: int, status: str = "open", modified: int = 1000) -> Row:
@@ -89,6 +94,54 @@ def test_a_replayed_batch_counts_what_it_did_the_first_time(statuses, cut, exist
     assert replayed_after_all.document is None
     assert replayed_after_part.outcomes == once.outcomes
     assert (replayed_after_part.document or (part and part.document)) == once.document
+
+
+@given(
+    statuses=st.lists(st.sampled_from(["open", "paid"]), min_size=1, max_size=8),
+    existing=st.sampled_from([None, ("open", 500), ("paid", 500), ("paid", 1500), ("paid", 5000)]),
+    newer=st.lists(st.lists(st.sampled_from(["open", "paid"]), min_size=1, max_size=3), max_size=3),
+)
+def test_a_batch_replayed_after_newer_imports_counts_what_it_did_the_first_time(statuses, existing, newer):
+    document = None if existing is None else merge(None, [row(0, *existing)], OTHER, 0, "then").document
+    imports = [(THIS, [row(10 * n, status) for n, status in enumerate(statuses)])]
+    for at, more in enumerate(newer, 1):
+        rows = [row(10 * n, status, modified=1000 * (at + 1)) for n, status in enumerate(more)]
+        imports.append((ObjectId(f"{at:024x}"), rows))
+    first = []
+    for import_id, rows in imports:
+        merged = merge(document, rows, import_id, 0, "now", nothing_is_counted)
+        document = merged.document or document
+        first.append(merged.outcomes)
+
+    replayed = [merge(document, rows, import_id, 0, "later", nothing_is_counted) for import_id, rows in imports]
+
+    assert [each.outcomes for each in replayed] == first
+    assert {each.document for each in replayed} == {None}
+
+
+def test_what_the_rows_of_other_imports_did_is_kept_until_they_are_counted():
+    stored = merge(None, [row(0), row(50, "paid")], OTHER, 0, "then").document
+    entries = [
+        {"importId": OTHER, "offset": 0, "outcome": INSERTED},
+        {"importId": OTHER, "offset": 50, "outcome": UPDATED},
+    ]
+
+    kept = merge(stored, [row(0, modified=2000)], THIS, 0, "now", nothing_is_counted).document
+    cut = merge(stored, [row(0, modified=2000)], THIS, 0, "now", lambda _, offset: offset > 0).document
+    later = merge(kept, [row(0, "paid", modified=3000)], ObjectId(), 0, "now", lambda _, offset: False).document
+
+    assert kept["source"]["uncounted"] == entries
+    assert cut["source"]["uncounted"] == entries[1:]
+    assert "uncounted" not in later["source"]
+
+
+def test_an_invoice_that_one_batch_repeats_is_merged_in_linear_time():
+    rows = [row(10 * n, "paid" if n % 2 else "open") for n in range(20_000)]
+
+    once = merge(None, rows, OTHER, 0, "now").document
+
+    replayed = merge(once, rows, OTHER, 0, "later", nothing_is_counted)
+    assert Counter(replayed.outcomes.values()) == {INSERTED: 1, UPDATED: 19_999}
 
 
 @given(st.lists(st.tuples(st.integers(0, 2**47), st.sampled_from(["", "a", "ab", "b-1"]), st.integers(0, 2**47))))
