@@ -56,9 +56,9 @@ class NewUpload(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class ChangeInvoice(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """The body of `PATCH /{id}`."""
+    """The body of `PATCH /{id}`. A status is not empty, and has no control or invisible characters."""
 
-    status: Annotated[str, Meta(max_length=50)]
+    status: Annotated[str, Meta(min_length=1, max_length=50)]
 
 
 _FILTERS = (
