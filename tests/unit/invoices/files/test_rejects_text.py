@@ -109,9 +109,9 @@ def test_a_value_in_a_column_without_a_name_is_rejected():
 def test_a_corrected_rejects_file_imports(delimiter, header):
     bad = GOOD.replace("2024-01-31", "2024-02-30")
     rejects = rejects_of(f"{header}{GOOD}\n{bad}\n".replace(",", delimiter))
-    begin = ["_row", "_offset", "_column", "_code", "_message", *COLUMNS]
-    assert rejects.splitlines()[0] == delimiter.join(begin)
-    assert rejects.splitlines()[1].endswith(bad.replace(",", delimiter))
+    begin = ["_row", "_offset", "_column", "_code", "_message", "_guard=apostrophe", *COLUMNS]
+    assert rejects.splitlines()[0] == delimiter.join(f'"{name}"' for name in begin)
+    assert rejects.splitlines()[1].endswith(delimiter.join(f'"{cell}"' for cell in bad.split(",")))
     _, results = read(rejects.replace("2024-02-30", "2024-01-31"))
     assert results == read(GOOD)[1]
 
