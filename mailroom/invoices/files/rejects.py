@@ -30,6 +30,12 @@ class Rejected(msgspec.Struct, frozen=True):
     raw: str
     errors: tuple[RowError, ...]
 
+    @property
+    def size(self) -> int:
+        """The bytes of its text and of its reasons."""
+        reasons = (text for error in self.errors for text in (error.column or "", error.code, error.message))
+        return len(self.raw.encode()) + sum(len(text.encode()) for text in reasons)
+
 
 def rejects_header(dialect: Dialect) -> str:
     """The header line with its line end."""
