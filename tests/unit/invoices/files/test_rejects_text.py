@@ -8,6 +8,7 @@ import pytest
 
 from mailroom.invoices.files import (
     Dialect,
+    FileRejected,
     Rejected,
     RowParser,
     Rules,
@@ -114,6 +115,17 @@ def test_a_corrected_rejects_file_imports(delimiter, header):
     assert rejects.splitlines()[1].endswith(delimiter.join(f'"{cell}"' for cell in bad.split(",")))
     _, results = read(rejects.replace("2024-02-30", "2024-01-31"))
     assert results == read(GOOD)[1]
+
+
+def test_the_rejects_of_the_widest_file_can_be_uploaded():
+    further = [f"C{number}" for number in range(991)]
+    bad = GOOD.replace("2024-01-31", "2024-02-30") + "," * 991
+    rejects = rejects_of(f"{','.join([HEADER, *further])}\n{bad}\n")
+    assert isinstance(read(rejects.replace("2024-02-30", "2024-01-31"))[1][0], ParsedInvoice)
+    with pytest.raises(FileRejected, match="too_many_columns"):
+        read(f"{','.join([HEADER, *further, 'C'])}\n")
+    with pytest.raises(FileRejected, match="too_many_columns"):
+        read(",".join(["_x"] * 1100) + f",{HEADER}\n")
 
 
 def test_rejected_twice_the_old_reasons_are_gone():
