@@ -173,7 +173,9 @@ def rejected_files(draw: st.DrawFn) -> tuple[bytes, Written, Rules]:
     """Invoices whose status is too long: the file, how it was written, and how it is to be read."""
     written = draw(st.lists(hostile_invoices(), min_size=1, max_size=6))
     way = draw(ways())
-    way = Written(**{**vars(way), "encoding": "utf-8-sig", "packed": False, "delimiter": draw(st.sampled_from(",;\t"))})
+    # Without a header, the first row must be right.
+    changes = {"encoding": "utf-8-sig", "packed": False, "order": way.order or COLUMNS}
+    way = Written(**{**vars(way), **changes, "delimiter": draw(st.sampled_from(",;\t"))})
     order = {"%d/%m/%Y": "dmy", "%m/%d/%Y": "mdy"}.get(way.date_format, "")
     data = way.file([replace(invoice, status=BAD) for invoice in written])
     return data, way, Rules(date_order=order, decimal_mark=way.mark)  # type: ignore[arg-type]
