@@ -2,7 +2,6 @@
 
 import time
 from datetime import UTC, datetime
-from io import BytesIO
 
 from bson import ObjectId
 
@@ -33,7 +32,7 @@ def load_invoices(services: Services, count: int) -> None:
     )
     for part, content in enumerate(rows.files(count, max(1, count // A_FILE))):
         raw, name = content.encode(), f"{part:03d}.csv"
-        services.objects.write(bucket, name, BytesIO(raw), len(raw), "text/csv")
+        services.objects.write(bucket, name, [raw], "text/csv")
         ledger.submit(services.objects.find(bucket, name))
         worker()
         say(f"  {invoices.estimated_document_count():,} invoices after {time.monotonic() - begin:.0f} s")

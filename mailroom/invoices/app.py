@@ -8,7 +8,7 @@ from mailroom.invoices.api import imports, invoices, operations, uploads
 from mailroom.invoices.api.context import InvoicesContext
 from mailroom.invoices.imports.actions import ImportActions
 from mailroom.invoices.imports.ledger import Ledger
-from mailroom.invoices.imports.profiles import all_statuses, export_hints, read_profiles
+from mailroom.invoices.imports.profiles import all_statuses, read_profiles
 from mailroom.invoices.model.edits import Edits
 from mailroom.invoices.model.statuses import Statuses
 from mailroom.invoices.views.lists import Queries
@@ -46,5 +46,4 @@ def _context(services: Services) -> InvoicesContext:
         public_endpoint=settings.s3_public_endpoint or settings.s3_endpoint,
         export_seconds=settings.export_seconds,
         budget_seconds=settings.work_budget_seconds,
-        csv_hints=export_hints(settings.import_decimal_mark, profiles),
     )

@@ -39,7 +39,13 @@ def create_worker(services: Services) -> Worker:
 def _importer(services: Services) -> Importer:
     database, settings = services.database, services.settings
     ledger, invoices = Ledger.of(database, settings), database["invoices"]
-    rejects = Rejects(database["rejects"], services.objects, settings.rejects_bucket, settings.import_rejects_kept)
+    rejects = Rejects(
+        database["rejects"],
+        services.objects,
+        settings.rejects_bucket,
+        settings.import_rejects_kept,
+        settings.import_rejects_kept_bytes,
+    )
     return Importer(
         ledger=ledger,
         chunks=Chunks(ledger),

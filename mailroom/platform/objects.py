@@ -5,10 +5,11 @@ Its client takes 0.2 s to import, so that is done when it is first used, and not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -38,6 +39,8 @@ _GONE = {
 # An operator can mend these, and then the work should go on.
 _REFUSED = {"AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "RequestTimeTooSkewed", "SignatureDoesNotMatch"}
 
+_PART_BYTES = 5 << 20  # the least that S3 takes as a part of an object
+
 
 class ObjectGone(MailroomError):
     """The object, or that version of it, does not exist. Permanent."""
@@ -52,6 +55,23 @@ class ObjectVersion(msgspec.Struct, frozen=True):
     etag: str
     size: int
     modified_ms: int
+
+
+class _Stream(io.RawIOBase):
+    """Chunks of bytes, none of them empty, as a file to read."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        some = self._rest or next(self._chunks, b"")
+        count = min(len(buffer), len(some))
+        buffer[:count], self._rest = some[:count], some[count:]
+        return count
 
 
 class ObjectStore:
@@ -122,15 +142,20 @@ class ObjectStore:
                 if not item.is_delete_marker and not item.is_dir:
                     yield _version(bucket, item)
 
-    def write(self, bucket: str, key: str, body: BinaryIO, size: int, content_type: str) -> None:
-        """Writes an object of `size` bytes; it is there whole or not at all.
+    def write(self, bucket: str, key: str, chunks: Iterable[bytes], content_type: str) -> None:
+        """Writes an object while its chunks are made: it is there whole or not at all. No chunk is empty.
+
+        Holds one part of 5 MiB. What `chunks` raises ends the upload, and comes out of here.
 
         Raises:
             Unavailable: the store does not answer, or has no such bucket, which an operator can mend.
         """
+        body = io.BufferedReader(_Stream(chunks))
         try:
             with translated_errors():
-                self.client.put_object(bucket, key, body, size, content_type=content_type)
+                self.client.put_object(
+                    bucket, key, body, -1, content_type, part_size=_PART_BYTES, num_parallel_uploads=1
+                )
         except ObjectGone as error:
             raise Unavailable(f"the object store does not take {error}") from error
 

@@ -89,6 +89,9 @@ class Settings:
         100.0, "An import with a higher percentage of rejected rows fails", least=0
     )
     import_rejects_kept: int = _setting(100_000, "Most rows of a rejects file; further rows are only counted", least=1)
+    import_rejects_kept_bytes: int = _setting(
+        128 << 20, "Most bytes of a file's rejected rows and their reasons; further rows are only counted", least=1
+    )
     import_notify: str = _setting("", "Address that gets a mail when an import ends; empty: nobody")
     reconcile_seconds: float = _setting(
         3600.0,

@@ -6,6 +6,7 @@ import gzip
 import multiprocessing
 from collections.abc import Callable, Iterator
 from io import BytesIO
+from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
@@ -147,4 +148,23 @@ def test_many_rejected_rows_are_counted_and_the_first_kept(big: Bucket):
     assert counts(job) == (200_000, 0, 0, 0, 0, 200_000)
     assert len(big.rejects(job["rejects"]["key"]).splitlines()) == 101
     assert job["rejects"]["omitted"] == 199_900
+    assert peak < MOST_BYTES
+
+
+@pytest.mark.slow
+def test_rejected_rows_near_the_limit_fill_neither_memory_nor_a_disk(
+    make_services: Callable[..., Services], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """128 MiB of them are kept. The file is larger than the memory, and the importer has no place for it."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "missing"))
+    services = make_services()
+    setup.run(services, lambda line: None)
+    bucket = Bucket(services)
+    row = ",".join(["ä" * 45_000] * 11) + "\n"  # two bytes each
+
+    job, peak = _import(bucket, _zipped(iter([HEADER.encode(), line(0).encode(), *[row.encode()] * 300])))
+
+    assert counts(job) == (301, 1, 0, 0, 0, 300)
+    assert 100 < 300 - job["rejects"]["omitted"] < 140
+    assert services.database["rejects"].count_documents({}) == 300 - job["rejects"]["omitted"]
     assert peak < MOST_BYTES

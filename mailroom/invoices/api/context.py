@@ -20,7 +20,7 @@ _NAME = "mailroom.invoices"
 
 
 class InvoicesContext(msgspec.Struct, frozen=True):
-    """`bucket` is the one whose objects are imported. `csv_hints` are columns that tell how an export is written.
+    """`bucket` is the one whose objects are imported.
 
     A long answer ends after `export_seconds`, an action on an import after `budget_seconds`.
     """
@@ -37,7 +37,6 @@ class InvoicesContext(msgspec.Struct, frozen=True):
     public_endpoint: str
     export_seconds: float
     budget_seconds: float
-    csv_hints: tuple[str, ...]
 
     def attach(self, app: Flask) -> None:
         """Makes it the context of `app`."""

@@ -3,60 +3,47 @@
 Each format says at its end whether it is whole, and if not, where the next file begins. A broken connection does not
 tell: OpenFaaS' gateway ends the answer in good order when the function's connection breaks.
 
-A CSV has the importer's columns, so it can be corrected and uploaded again. Text that a spreadsheet would run as a
-formula gets an apostrophe in front (https://owasp.org/www-community/attacks/CSV_Injection); plain numbers stay as they
-are.
+A CSV has the importer's columns, so it can be corrected and uploaded again. Every cell is quoted, and guarded against
+being run as a formula by a spreadsheet; columns without values tell the importer so. JSON has the texts as they are.
 """
 
 from __future__ import annotations
 
-import csv
-import re
-from collections.abc import Callable, Iterator, Sequence
-from io import StringIO
+from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
 
 import msgspec
 
 from mailroom.invoices.api.schemas import invoice
+from mailroom.invoices.files.guard import GUARD_NAME, guarded_line
+from mailroom.invoices.files.rejects import DECIMAL_MARK_NAME
 from mailroom.invoices.model.columns import COLUMNS, ParsedInvoice
 from mailroom.invoices.views.export import Export
 from mailroom.web.paging import cursor_of
 
 _CHUNK_BYTES = 64 * 1024
 
-# Full-width signs too: a spreadsheet takes them for the plain ones.
-_FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")  # noqa: RUF001 - they are meant
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_LINE_END = "\r\n"
+_HINTS = (f"{DECIMAL_MARK_NAME}.", GUARD_NAME)  # columns without values that tell how the file is written
+_NO_VALUES = ("",) * len(_HINTS)
 _BOM = "\ufeff"  # without it, spreadsheets take the file for one in the encoding of the last century
 
 _encode = msgspec.json.Encoder().encode
 _cells = attrgetter(*(name for name in ParsedInvoice.__struct_fields__ if name != "extra"))  # in the order of COLUMNS
 
 
-def safe_cell(text: str) -> str:
-    """`text` as a spreadsheet may see it."""
-    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
-
-
-def to_csv(export: Export, *, first: bool, hints: Sequence[str] = ()) -> Iterator[bytes]:
-    """Ends with an empty line, or with a line of two cells: `nextCursor` and the cursor. No invoice is such a line.
-
-    `hints` are columns without values that tell the importer how the file is written.
-    """
-    buffer = StringIO()
-    writer = csv.writer(buffer)
+def to_csv(export: Export, *, first: bool) -> Iterator[bytes]:
+    """Ends with an empty line, or with a line of two cells: `nextCursor` and the cursor. No invoice is such a line."""
     if first:
-        buffer.write(_BOM)
-        writer.writerow((*COLUMNS, *hints))
+        yield _BOM.encode() + _line(COLUMNS, _HINTS)
     for document in export:
-        writer.writerow([*(safe_cell(cell) for cell in _cells(invoice(document))), *("" for _ in hints)])
-        yield buffer.getvalue().encode()
-        buffer.seek(0)
-        buffer.truncate()
+        yield _line(_cells(invoice(document)), _NO_VALUES)
     cursor = cursor_of(export.order, export.last)
-    writer.writerow(("nextCursor", cursor) if cursor else ())
-    yield buffer.getvalue().encode()
+    yield (f"nextCursor,{cursor}" if cursor else "").encode() + _LINE_END.encode()
+
+
+def _line(cells: Iterable[str], hints: Iterable[str]) -> bytes:
+    return guarded_line((*cells, *hints), ",", _LINE_END).encode()
 
 
 def to_ndjson(export: Export, *, first: bool) -> Iterator[bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from functools import partial
 
 from bson import ObjectId
 from flask import Blueprint, Response, request
@@ -11,7 +10,7 @@ from flask import Blueprint, Response, request
 from mailroom.errors import Invalid, NotFound
 from mailroom.invoices.api import operations, schemas
 from mailroom.invoices.api.context import context
-from mailroom.invoices.api.export_formats import FORMATS, chunks, to_csv
+from mailroom.invoices.api.export_formats import FORMATS, chunks
 from mailroom.invoices.api.parameters import dimensions, invoice_filter, last_group, totals_cursor
 from mailroom.invoices.model.texts import BadValue
 from mailroom.platform.clock import Budget
@@ -56,8 +55,6 @@ def export() -> Response:
     if name not in FORMATS:
         raise Invalid("format", "format.invalid", f"format must be one of {', '.join(FORMATS)}")
     content_type, write = FORMATS[name]
-    if name == "csv":
-        write = partial(to_csv, hints=of.csv_hints)
     wanted = invoice_filter(given)
     after = key_of(given, wanted.order)
     headers = {"Content-Disposition": f'attachment; filename="invoices.{name}"'}
@@ -82,7 +79,7 @@ def get_invoice(id: ObjectId) -> Response:
 @blueprint.patch("/<id:id>")
 @endpoint(operations.CHANGE_INVOICE, WRITE)
 def change_invoice(id: ObjectId) -> Response:
-    status = context().statuses.read(json_body(operations.ChangeInvoice).status)
+    status = context().statuses.read(json_body(operations.ChangeInvoice).status, required=True)
     if isinstance(status, BadValue):
         code = status.code if status.code == "status.unknown" else "status.invalid"
         raise Invalid("status", code, status.message)

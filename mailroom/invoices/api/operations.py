@@ -56,9 +56,9 @@ class NewUpload(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class ChangeInvoice(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """The body of `PATCH /{id}`."""
+    """The body of `PATCH /{id}`. A status is not empty, and has no control or invisible characters."""
 
-    status: Annotated[str, Meta(max_length=50)]
+    status: Annotated[str, Meta(min_length=1, max_length=50)]
 
 
 _FILTERS = (
@@ -112,10 +112,10 @@ EXPORT = Operation(
         Parameter("cursor", "The `nextCursor` of the part before; with the same filters and sort."),
     ),
     text=f"{_COMBINATIONS}\n\nThe file is sent while it is read. A CSV has the columns of an import, so it can be "
-    "uploaded again; text that a spreadsheet would run as a formula gets an apostrophe in front.\n\nThe end says "
-    "whether all is there. JSON and the last line of NDJSON have `nextCursor`: null, or where the next part begins. A "
-    "CSV ends with an empty line, or with the line `nextCursor,…`; of its parts only the first has a header. A file "
-    "with neither at its end was cut off: ask again.",
+    "uploaded again. Every cell is quoted; text that a spreadsheet would run as a formula gets an apostrophe in front, "
+    "and the importer takes it off again.\n\nThe end says whether all is there. JSON and the last line of NDJSON have "
+    "`nextCursor`: null, or where the next part begins. A CSV ends with an empty line, or with the line "
+    "`nextCursor,…`; of its parts only the first has a header. A file with neither at its end was cut off: ask again.",
 )
 GET_INVOICE = Operation("One invoice, with its provenance", {200: Invoice}, problems=(404,))
 CHANGE_INVOICE = Operation(

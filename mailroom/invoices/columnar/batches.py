@@ -46,6 +46,11 @@ class RowBatch(msgspec.Struct):
         return len(ids) == len(self.encoded) and ids.isdisjoint(row.content["_id"].binary for row in self.rows)
 
     @property
+    def rejected_bytes(self) -> int:
+        """The size of the rejected rows."""
+        return sum(each.size for each in self.rejected)
+
+    @property
     def ids(self) -> list[bytes]:
         """The invoices of the valid rows."""
         ids = list(self.encoded.ids) if self.encoded else []

@@ -180,26 +180,27 @@ def _line(dialect: Dialect) -> str:
     """The pattern of a line that every reader of CSV splits into the same fields.
 
     Each field is wholly quoted or has no quote. The amounts and the number are plain too: that costs less here
-    than a check of each column.
+    than a check of each column. In a guarded file no field has an apostrophe: so none is guarded.
     """
     delimiter = f"\\x{ord(dialect.delimiter):02x}"
+    guard = "'" if dialect.guarded else ""
     if dialect.quoting == "doubled":
-        field = rf'(?:"(?:[^"\x00]|"")*"|[^"{delimiter}\x00\r]*)'
+        field = rf'(?:"(?:[^"\x00{guard}]|"")*"|[^"{delimiter}\x00\r{guard}]*)'
     else:
-        field = rf'(?:"[^"\\\x00]*"|[^"\\{delimiter}\x00\r]*)'
+        field = rf'(?:"[^"\\\x00{guard}]*"|[^"\\{delimiter}\x00\r{guard}]*)'
     mark = dialect.decimal_mark or "."
     amount = rf"-?[0-9]{{1,{_MOST_DIGITS}}}{re.escape(mark)}[0-9]{{{DIGITS}}}"
     fields = {
-        "invoiceNumber": f'(?:"{_number(but="")}"|{_number(but=dialect.delimiter)})',
+        "invoiceNumber": f'(?:"{_number(but=guard)}"|{_number(but=dialect.delimiter + guard)})',
         **dict.fromkeys(AMOUNTS, f'"{amount}"' if mark == dialect.delimiter else f'(?:"{amount}"|{amount})'),
     }
     return f"^{delimiter.join(fields.get(column, field) for column in dialect.columns)}\r?$"
 
 
 def _number(but: str) -> str:
-    """A number in ASCII without quotes, backslashes and the character `but`, and without spaces around it."""
-    visible = "".join(f"\\x{code:02x}" for code in range(0x21, 0x7F) if chr(code) not in ('"', "\\", but))
-    space = "" if but == " " else " "
+    """A number in ASCII without quotes, backslashes and the characters `but`, and without spaces around it."""
+    visible = "".join(f"\\x{code:02x}" for code in range(0x21, 0x7F) if chr(code) not in '"\\' + but)
+    space = "" if " " in but else " "
     return f"[{visible}](?:[{space}{visible}]*[{visible}])?"
 
 

@@ -16,6 +16,7 @@ from mailroom.invoices.files.dates import date_format, date_order
 from mailroom.invoices.files.dialect import SLASHED_DATE, Dialect
 from mailroom.invoices.files.encodings import find_encoding, refuse_other_formats
 from mailroom.invoices.files.errors import FileRejected
+from mailroom.invoices.files.guard import GUARD_NAME, unguarded
 from mailroom.invoices.files.header import count_known, find_header, known_names, match_header
 from mailroom.invoices.files.records import Malformed, Record, read_records
 from mailroom.invoices.files.rejects import DATE_ORDER_NAME, DECIMAL_MARK_NAME
@@ -88,7 +89,7 @@ def detect(head: bytes, rules: Rules, *, complete: bool) -> Dialect:
         dialect = replace(dialect, delimiter=_find_delimiter(looked_at, dialect))
     dialect = _with_quoting(looked_at, dialect)
     dialect = _with_columns(looked_at, dialect)
-    rows = [row.fields for row in looked_at.rows(dialect) if isinstance(row, Record)]
+    rows = [_texts(row, dialect) for row in looked_at.rows(dialect) if isinstance(row, Record)]
     rows = [fields for fields in rows if len(fields) == len(dialect.columns)]
     return _with_dates(_with_decimal_mark(dialect, rows, rules), rows, rules)
 
@@ -146,6 +147,19 @@ def _is_data(row: Record | Malformed) -> bool:
     return bool(date_format(row.fields[_DATE_AT])) and any(is_amount(row.fields[at]) for at in _AMOUNTS_AT)
 
 
+def _is_guarded(head: _Head, dialect: Dialect) -> bool:
+    """Whether the header says that the texts of the file are guarded."""
+    if GUARD_NAME.encode(dialect.encoding) not in head.content:
+        return False
+    rows = head.rows(dialect, _HEADER_WITHIN)
+    readable = any(isinstance(row, Record) for row in rows)
+    return readable and GUARD_NAME in map(str.strip, _header(head, rows).fields)
+
+
+def _texts(row: Record, dialect: Dialect) -> list[str]:
+    return [unguarded(field) for field in row.fields] if dialect.guarded else row.fields
+
+
 def _has_escaped_quotes(head: _Head, dialect: Dialect) -> bool:
     return '\\"'.encode(dialect.encoding) in head.content
 
@@ -153,8 +167,11 @@ def _has_escaped_quotes(head: _Head, dialect: Dialect) -> bool:
 def _with_quoting(head: _Head, dialect: Dialect) -> Dialect:
     """Backslashes escape quotes if more rows can be read then, or if all backslashes can be read so.
 
-    A program that leaves a lone backslash as it is does not escape backslashes, so two of them stay two.
+    A program that leaves a lone backslash as it is does not escape backslashes, so two of them stay two. A guarded file
+    has doubled quotes, whatever backslashes are in its texts.
     """
+    if _is_guarded(head, dialect):
+        return replace(dialect, guarded=True)
     if not _has_escaped_quotes(head, dialect):
         return dialect
     lone = _LONE_BACKSLASH.search(head.content.decode(dialect.encoding, "replace"))
@@ -180,13 +197,18 @@ def _with_columns(head: _Head, dialect: Dialect) -> Dialect:
     wrong = _wrong_columns(first.fields)
     if not wrong:
         return dialect
-    records = [row for row in rows[:_HEADER_WITHIN] if isinstance(row, Record)]
-    header = records[find_header([row.fields for row in records], head.rules)]
+    header = _header(head, rows)
     if count_known(header.fields, known_names(head.rules)) == 0 and any(map(is_amount, first.fields)):
         raise FileRejected("header.missing", _no_header(first.fields, wrong))
-    columns = match_header(header.fields, head.rules)
-    names = tuple(name.strip() for name in header.fields)
+    names = tuple(name.strip() for name in _texts(header, dialect))
+    columns = match_header(names, head.rules)
     return replace(dialect, has_header=True, columns=columns, names=names, content_start=header.end)
+
+
+def _header(head: _Head, rows: Sequence[Record | Malformed]) -> Record:
+    """The row with the names. One of the first `rows` can be read."""
+    records = [row for row in rows[:_HEADER_WITHIN] if isinstance(row, Record)]
+    return records[find_header([row.fields for row in records], head.rules)]
 
 
 def _wrong_columns(fields: Sequence[str]) -> tuple[str, ...]:

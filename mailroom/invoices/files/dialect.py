@@ -25,6 +25,7 @@ class Dialect(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     line and header. `decimal_mark` and `date_order` are `""` where nothing proved them: then only values that can
     be read in one way are accepted. `grouped` says that some values can be read only with `decimal_mark`.
     `sheet_mark` is the decimal mark that the numbers of a workbook are written with; in the workbook they have none.
+    `guarded` says that an apostrophe stands before what a spreadsheet would run: see `guard.py`.
     """
 
     encoding: str
@@ -41,3 +42,4 @@ class Dialect(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     columns: tuple[str, ...]
     names: tuple[str, ...]
     sheet_mark: DecimalMark = "."
+    guarded: bool = False

@@ -1,17 +1,20 @@
-"""The rejects file: the bad rows as they were written, after columns that say what is wrong.
+"""The rejects file: the cells of the bad rows, after columns that say what is wrong.
 
 Encode it as UTF-8 with a byte order mark. A person can correct it and upload it as it is: columns whose name begins
-with `_` are dropped. The whole file may have proved more than the bad rows do (the order of slashed dates, the decimal
-mark): a column without values tells it, such as `_date_order=dmy`.
+with `_` are dropped. Every cell is guarded and quoted, and a column without values says so. The whole file may have
+proved more than the bad rows do (the order of slashed dates, the decimal mark): such a column tells it too, as
+`_date_order=dmy`.
 """
 
-import re
-from functools import cache
+import csv
+import io
 
 import msgspec
 
 from mailroom.invoices.files.dialect import SLASHED_DATE, Dialect
 from mailroom.invoices.files.errors import RowError
+from mailroom.invoices.files.guard import GUARD_NAME, guarded_line, unguarded
+from mailroom.invoices.files.records import fields_of
 
 ADDED = ("_row", "_offset", "_column", "_code", "_message")
 DATE_ORDER_NAME, DECIMAL_MARK_NAME = "_date_order=", "_decimal_mark="
@@ -27,15 +30,24 @@ class Rejected(msgspec.Struct, frozen=True):
     raw: str
     errors: tuple[RowError, ...]
 
+    @property
+    def size(self) -> int:
+        """The bytes of its text and of its reasons."""
+        reasons = (text for error in self.errors for text in (error.column or "", error.code, error.message))
+        return len(self.raw.encode()) + sum(len(text.encode()) for text in reasons)
+
 
 def rejects_header(dialect: Dialect) -> str:
     """The header line with its line end."""
     names = (*ADDED, *_hints(dialect), *dialect.names[_own(dialect.names) :])
-    return dialect.delimiter.join(_quoted(name, dialect) for name in names) + dialect.line_end
+    return guarded_line(names, dialect.delimiter, dialect.line_end)
 
 
 def rejects_line(dialect: Dialect, rejected: Rejected) -> str:
-    """One bad row with its line end. A row with several errors gets one line: codes and messages are joined."""
+    """One bad row with its line end. A row with several errors gets one line: codes and messages are joined.
+
+    A row that cannot be split into cells is one cell.
+    """
     errors = rejected.errors
     added = (
         str(rejected.row),
@@ -45,16 +57,14 @@ def rejects_line(dialect: Dialect, rejected: Rejected) -> str:
         " ".join(error.message for error in errors),
         *("" for _ in _hints(dialect)),
     )
-    raw = _without_own(rejected.raw, dialect)
-    if any(error.code in _BROKEN for error in errors):
-        raw = _quoted(rejected.raw, dialect, always=True)
-    return dialect.delimiter.join((*(_quoted(value, dialect) for value in added), raw)) + dialect.line_end
+    return guarded_line((*added, *_cells(rejected, dialect)), dialect.delimiter, dialect.line_end)
 
 
 def _hints(dialect: Dialect) -> tuple[str, ...]:
     order = dialect.date_order if SLASHED_DATE in dialect.date_formats else ""
     mark = dialect.decimal_mark if dialect.grouped else ""
-    return tuple(name + value for name, value in ((DATE_ORDER_NAME, order), (DECIMAL_MARK_NAME, mark)) if value)
+    proved = ((DATE_ORDER_NAME, order), (DECIMAL_MARK_NAME, mark))
+    return (GUARD_NAME, *(name + value for name, value in proved if value))
 
 
 def _own(names: tuple[str, ...]) -> int:
@@ -65,29 +75,15 @@ def _own(names: tuple[str, ...]) -> int:
     return count
 
 
-def _without_own(raw: str, dialect: Dialect) -> str:
-    count = _own(dialect.names)
-    if not count:
-        return raw
-    leading = _leading_fields(count, dialect.delimiter, dialect.quoting).match(raw)
-    return raw[leading.end() :] if leading else raw
-
-
-@cache
-def _leading_fields(count: int, delimiter: str, quoting: str) -> re.Pattern[str]:
-    inside = r'(?:[^"]|"")*' if quoting == "doubled" else r'(?:[^"\\]|\\.)*'
-    other = re.escape(delimiter)
-    bare = rf"[^{other}]*" if quoting == "doubled" else rf"(?:[^{other}\\]|\\.)*"
-    return re.compile(rf'(?:(?:"{inside}"|(?!"){bare}){other}){{{count}}}', re.DOTALL)
-
-
-def _quoted(value: str, dialect: Dialect, *, always: bool = False) -> str:
-    if dialect.quoting == "backslash":
-        special = '"\\'
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    else:
-        special = '"'
-        escaped = value.replace('"', '""')
-    if always or any(character in value for character in (*special, dialect.delimiter, "\n", "\r")):
-        return f'"{escaped}"'
-    return value
+def _cells(rejected: Rejected, dialect: Dialect) -> list[str]:
+    """The cells of a row, without those that an earlier rejects file added."""
+    if any(error.code in _BROKEN for error in rejected.errors):
+        return [rejected.raw]
+    try:
+        rows = list(fields_of(io.StringIO(rejected.raw, newline=""), dialect))
+    except csv.Error:
+        return [rejected.raw]
+    if len(rows) != 1:
+        return [rejected.raw]
+    cells = rows[0][_own(dialect.names) :]
+    return [unguarded(cell) for cell in cells] if dialect.guarded else cells

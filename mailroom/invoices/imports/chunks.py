@@ -47,12 +47,15 @@ class Chunks:
         changes: Document = {"dueAt": now, "attempts": 0, "error": None, "dialect": dialect, "updatedAt": now}
         changes |= _opened(replace(chunk, end=end.offset, epoch=job.epoch, due_at=now + self._ledger.lease))
         if end.offset > job.checkpoint.offset:
-            progress = {"offset": end.offset, "row": end.row, "rejected": end.rejected}
+            progress = msgspec.to_builtins(end)
+            del progress["counts"]
             changes |= {f"checkpoint.{name}": value for name, value in progress.items()}
         else:
             which |= {f"parts.{chunk.key}.epoch": chunk.epoch}
             if end.offset < chunk.end:
-                rest = replace(chunk, offset=end.offset, row=end.row, rejected=end.rejected, attempts=0, due_at=now)
+                place = {"offset": end.offset, "row": end.row}
+                rejected = {"rejected": end.rejected, "rejected_bytes": end.rejected_bytes}
+                rest = replace(chunk, **place, **rejected, attempts=0, due_at=now)
                 changes |= _opened(rest)
         if self._imports.update_one(which, {"$set": changes}).matched_count:
             return True

@@ -23,7 +23,7 @@ from mailroom.errors import LeaseLost, MailroomError, MissingSecret, Unavailable
 from mailroom.invoices.columnar import RowBatch, Stamp
 from mailroom.invoices.files import Dialect, FileRejected
 from mailroom.invoices.imports.chunks import Chunks
-from mailroom.invoices.imports.job import Checkpoint, Chunk, ImportJob
+from mailroom.invoices.imports.job import Chunk, ImportJob, checkpoint_after
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.parallel import ParallelImport
 from mailroom.invoices.imports.profiles import Profiles
@@ -147,10 +147,9 @@ class Importer(msgspec.Struct, frozen=True):
         if slice_.source.seekable and (job.chunks or batch.end < job.version.size):
             return slice_.parallel.write(job, batch, dialect)
         before = job.checkpoint
-        counts = self.writer.write(job, batch, before.offset, before.rejected)
+        counts = self.writer.write(job, batch, before)
         counts.update(before.counts)
-        after = Checkpoint(batch.end, batch.row, before.rejected + len(batch.rejected), dict(counts))
-        job = self.ledger.checkpoint(job, after, dialect)
+        job = self.ledger.checkpoint(job, checkpoint_after(before, batch, dict(counts)), dialect)
         at_end = slice_.source.seekable and batch.end >= job.version.size
         if at_end or not slice_.budget.spent():
             return job

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 from bson import ObjectId
 
 from mailroom.platform.mongo import Document
 from mailroom.platform.objects import ObjectVersion
+
+if TYPE_CHECKING:
+    from mailroom.invoices.columnar import RowBatch
 
 COUNTS = ("rows", "inserted", "updated", "unchanged", "stale", "rejected")
 
@@ -19,23 +23,25 @@ VERSION_FIELDS = ("bucket", "key", "versionId", "etag", "size", "modifiedAt")
 _ID_BYTES, _KEPT_BYTES = 12, 4
 
 
-class Checkpoint(msgspec.Struct, frozen=True):
+class Checkpoint(msgspec.Struct, frozen=True, rename="camel"):
     """How far an import has got. Everything before `offset` (bytes of content) is counted, except open chunks.
 
-    `rejected` counts the bad rows before `offset`, also those of open chunks.
+    `rejected` counts the bad rows before `offset`, also those of open chunks; `rejected_bytes` is their size.
     """
 
     offset: int
     row: int
     rejected: int
     counts: dict[str, int]
+    rejected_bytes: int = 0
 
 
 class Chunk(msgspec.Struct, frozen=True, rename="camel"):
     """The bytes of content from `offset` to `end`, after row `row`. The worker with `epoch` has it until `due_at`.
 
-    `rejected` is the number of rejected rows before it, `attempts` how often it was begun. `ids` are its invoices, each
-    as the first bytes of its id: nearly always enough to find that two chunks have no invoice in common.
+    `rejected` is the number of rejected rows before it, `rejected_bytes` their size, `attempts` how often it was begun.
+    `ids` are its invoices, each as the first bytes of its id: nearly always enough to find that two chunks have no
+    invoice in common.
     """
 
     offset: int
@@ -46,6 +52,7 @@ class Chunk(msgspec.Struct, frozen=True, rename="camel"):
     attempts: int
     epoch: int
     due_at: datetime
+    rejected_bytes: int = 0
 
     @property
     def key(self) -> str:
@@ -100,7 +107,7 @@ class ImportJob(msgspec.Struct, frozen=True, rename="camel"):
 def job_of(document: Document, now: datetime) -> ImportJob:
     """An import as MongoDB keeps it."""
     checkpoint = document["checkpoint"]
-    # An import that an earlier version began has no `rejected`, and no chunks.
+    # An import that an earlier version began may have no `rejected`, no `rejectedBytes` and no chunks.
     read = {
         "checkpoint": {"rejected": checkpoint["counts"]["rejected"]} | checkpoint,
         "version": ObjectVersion(*(document[name] for name in VERSION_FIELDS)),
@@ -108,6 +115,12 @@ def job_of(document: Document, now: datetime) -> ImportJob:
         "leasedAt": now,
     }
     return msgspec.convert(document | read, ImportJob)
+
+
+def checkpoint_after(before: Checkpoint | Chunk, batch: RowBatch, counts: dict[str, int]) -> Checkpoint:
+    """How far an import has got with a batch that begins at `before`."""
+    rejected, size = before.rejected + len(batch.rejected), before.rejected_bytes + batch.rejected_bytes
+    return Checkpoint(batch.end, batch.row, rejected, counts, size)
 
 
 def chunks_of(job: Document) -> tuple[Chunk, ...]:

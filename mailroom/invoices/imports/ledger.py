@@ -18,8 +18,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import msgspec
 from bson import ObjectId
-from msgspec.structs import asdict, astuple, replace
+from msgspec.structs import astuple, replace
 from pymongo import ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
@@ -76,7 +77,7 @@ class Ledger:
             "dueAt": now,
             "createdAt": now,
             "updatedAt": now,
-            "checkpoint": asdict(Checkpoint(0, 0, 0, dict.fromkeys(COUNTS, 0))),
+            "checkpoint": msgspec.to_builtins(Checkpoint(0, 0, 0, dict.fromkeys(COUNTS, 0))),
             "dialect": None,
             "error": None,
             "rejects": None,
@@ -135,7 +136,7 @@ class Ledger:
     def checkpoint(self, job: ImportJob, checkpoint: Checkpoint, dialect: Document) -> ImportJob:
         """Saves the progress and renews the lease; the job as it is then. Raises `LeaseLost`."""
         now = self.now()
-        saved = {"checkpoint": asdict(checkpoint), "dialect": dialect}
+        saved = {"checkpoint": msgspec.to_builtins(checkpoint), "dialect": dialect}
         self._write(job, now, saved | {"dueAt": now + self.lease, "attempts": 0, "error": None})
         return replace(job, checkpoint=checkpoint, leased_at=now)
 

@@ -13,7 +13,7 @@ from pymongo.errors import PyMongoError
 from mailroom.errors import LeaseLost, Unavailable
 from mailroom.invoices.columnar import RowBatch
 from mailroom.invoices.imports.chunks import Chunks
-from mailroom.invoices.imports.job import Checkpoint, Chunk, ImportJob, first_bytes
+from mailroom.invoices.imports.job import Chunk, ImportJob, checkpoint_after, first_bytes
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.slices import SliceBudget
 from mailroom.invoices.imports.source import BATCH_BYTES
@@ -49,7 +49,7 @@ class ParallelImport(msgspec.Struct):
     def write(self, job: ImportJob, batch: RowBatch, dialect: Document) -> ImportJob | None:
         """Writes a batch as a chunk. The job if this worker leases it again; None when others go on with it."""
         chunk = _chunk(job, batch)
-        end = Checkpoint(batch.end, batch.row, chunk.rejected + len(batch.rejected), {})
+        end = checkpoint_after(chunk, batch, {})
         if not self.chunks.take(job, chunk, end, dialect):
             return self.ledger.reload(job)
         self._call_help(job, batch)
@@ -57,7 +57,7 @@ class ParallelImport(msgspec.Struct):
             with unavailable_when_down():
                 if not self._wait_for_earlier(job, chunk):
                     return None
-                counts = self.writer.write(job, batch, chunk.offset, chunk.rejected)
+                counts = self.writer.write(job, batch, chunk)
                 again = self.chunks.complete(job, chunk, counts, go_on=not self.budget.spent())
         except Unavailable:
             self._put_aside(job, chunk)
@@ -113,4 +113,5 @@ def _chunk(job: ImportJob, batch: RowBatch) -> Chunk:
         attempts=1,
         epoch=job.epoch,
         due_at=job.leased_at,
+        rejected_bytes=before.rejected_bytes,
     )

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from mailroom.errors import InvalidSetting
 from mailroom.invoices.files import FileRejected, Rules
-from mailroom.invoices.files.rejects import DECIMAL_MARK_NAME
 from mailroom.invoices.model.columns import COLUMNS
 
 T = TypeVar("T")
@@ -62,12 +61,6 @@ def all_statuses(default: frozenset[str], profiles: Iterable[Profile]) -> frozen
     """What files may say somewhere; empty: anything."""
     sets = [default, *(profile.statuses for profile in profiles if profile.statuses is not None)]
     return frozenset().union(*sets) if all(sets) else frozenset()
-
-
-def export_hints(default: str, profiles: Iterable[Profile]) -> tuple[str, ...]:
-    """The column that tells the decimal mark of an exported CSV, a point, where files are read with a comma."""
-    marks = {default, *(profile.decimal_mark for profile in profiles)}
-    return (f"{DECIMAL_MARK_NAME}.",) if "," in marks else ()
 
 
 def read_aliases(text: str) -> dict[str, str]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -17,14 +17,17 @@ from bson import ObjectId
 from pymongo import ReplaceOne
 
 from mailroom.invoices.files import Dialect, FileRejected, Rejected, RowError, rejects_header, rejects_line
-from mailroom.invoices.imports.job import ImportJob
+from mailroom.invoices.imports.job import Checkpoint, Chunk, ImportJob
 from mailroom.platform.mongo import Document, Documents, errors_without_documents
 from mailroom.platform.objects import ObjectStore, ObjectVersion
 
 CONTENT_TYPE = "text/csv; charset=utf-8"
 
-# The file may take longer to write than a lease lasts: the lease is renewed each time that this many are.
-_RENEW_ROWS = 1000
+# The file may take longer to write than a lease lasts: the lease is renewed this often.
+_RENEW_SECONDS = 1.0
+
+# Of rows that are read back at a time. By itself, MongoDB sends 16 MiB.
+_READ_BYTES = 1 << 20
 
 # In bytes: a whole key (S3), and the part between two slashes (MinIO, which keeps objects as files).
 _LONGEST_KEY, _LONGEST_NAME = 1024, 255
@@ -52,20 +55,23 @@ class RejectLimit(msgspec.Struct, frozen=True):
 
 
 class Rejects(msgspec.Struct, frozen=True):
-    """The collection `rejects` and the bucket of rejects files. The first `most` rows of each import are kept."""
+    """The collection `rejects` and the bucket of rejects files.
+
+    Of each import the first `most` rows are kept, and none from the row on with which they have more than `most_bytes`.
+    """
 
     collection: Documents
     objects: ObjectStore
     bucket: str
     most: int
+    most_bytes: int
 
-    def add(self, import_id: ObjectId, rejected: Sequence[Rejected], before: int, now: datetime) -> None:
-        """Keeps the rows with majority; `before` is how many the import has rejected before them.
+    def add(self, import_id: ObjectId, rejected: Sequence[Rejected], before: Checkpoint | Chunk, now: datetime) -> None:
+        """Keeps the rows with majority; `before` tells what the import has rejected before them.
 
         Their ids are made of import and offset: to add them again changes nothing.
         """
-        rejected = rejected[: max(0, self.most - before)]
-        documents = [_document(import_id, each, now) for each in rejected]
+        documents = [_document(import_id, each, now) for each in self._kept(rejected, before)]
         if documents:
             with errors_without_documents():
                 self.collection.bulk_write(
@@ -75,30 +81,55 @@ class Rejects(msgspec.Struct, frozen=True):
     def write_file(self, job: ImportJob, dialect: Dialect, renew: Callable[[], None]) -> Document:
         """Writes the rejected rows of the job, in their order, into one object; where it is, and how many it left out.
 
-        The name follows from the version imported, so that to write again replaces the file by the same bytes. Uses a
-        temporary file, not memory. Calls `renew` now and then.
+        The name follows from the version imported, so that to write again replaces the file by the same bytes. The file
+        is sent while it is made: neither memory nor a disk holds it. Calls `renew` every second.
         """
-        version = job.version
-        key = _name(version)
+        key = _name(job.version)
+        lines = _Lines(dialect, self._rows(job), renew)
+        self.objects.write(self.bucket, key, lines, CONTENT_TYPE)
+        return {
+            "bucket": self.bucket,
+            "key": key,
+            "omitted": max(0, job.checkpoint.counts["rejected"] - lines.count),
+        }
+
+    def _kept(self, rejected: Sequence[Rejected], before: Checkpoint | Chunk) -> Iterator[Rejected]:
+        size = before.rejected_bytes
+        for each in rejected[: max(0, self.most - before.rejected)]:
+            size += each.size
+            if size > self.most_bytes:
+                return
+            yield each
+
+    def _rows(self, job: ImportJob) -> Iterator[Rejected]:
+        """The rows that are kept and counted, in the order of the file."""
         # A worker that was cancelled or lost its lease may have kept rows of a batch that does not count.
         counted: Document = {"importId": job.id, "offset": {"$lt": job.checkpoint.offset}}
         if job.chunks:
             counted["$nor"] = [{"offset": {"$gte": chunk.offset, "$lt": chunk.end}} for chunk in job.chunks]
-        with tempfile.TemporaryFile() as file:
-            file.write(codecs.BOM_UTF8 + rejects_header(dialect).encode())  # else Excel takes it for cp1252
-            rows = self.collection.find(counted).sort([("importId", 1), ("offset", 1)])
-            for number, document in enumerate(rows, 1):
-                file.write(rejects_line(dialect, _rejected(document)).encode())
-                if number % _RENEW_ROWS == 0:
-                    renew()
-            size = file.tell()
-            file.seek(0)
-            self.objects.write(self.bucket, key, file, size, CONTENT_TYPE)
-        return {
-            "bucket": self.bucket,
-            "key": key,
-            "omitted": max(0, job.checkpoint.counts["rejected"] - self.most),
-        }
+        average = job.checkpoint.rejected_bytes // max(1, job.checkpoint.rejected)
+        rows = self.collection.find(counted).sort([("importId", 1), ("offset", 1)])
+        return map(_rejected, rows.batch_size(max(2, _READ_BYTES // (average + 1))))
+
+
+class _Lines:
+    """The lines of a rejects file; `count` rows were written. Calls `renew` every second."""
+
+    def __init__(self, dialect: Dialect, rows: Iterator[Rejected], renew: Callable[[], None]) -> None:
+        self._dialect = dialect
+        self._rows = rows
+        self._renew = renew
+        self.count = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield codecs.BOM_UTF8 + rejects_header(self._dialect).encode()  # else Excel takes it for cp1252
+        renewed_at = time.monotonic()
+        for row in self._rows:
+            yield rejects_line(self._dialect, row).encode()
+            self.count += 1
+            if time.monotonic() - renewed_at >= _RENEW_SECONDS:
+                self._renew()
+                renewed_at = time.monotonic()
 
 
 def _name(version: ObjectVersion) -> str:

@@ -16,7 +16,7 @@ from mailroom.errors import Unavailable
 from mailroom.invoices.columnar import EncodedRows, RowBatch
 from mailroom.invoices.imports.dry_run import DryRun
 from mailroom.invoices.imports.glued_batch import GluedBatch
-from mailroom.invoices.imports.job import COUNTS, ImportJob
+from mailroom.invoices.imports.job import COUNTS, Checkpoint, Chunk, ImportJob
 from mailroom.invoices.imports.rejects import Rejects
 from mailroom.invoices.imports.repeats import Repeats, find_repeats
 from mailroom.invoices.imports.uncounted import UncountedRows
@@ -42,14 +42,14 @@ class BatchWriter(msgspec.Struct, frozen=True):
     dry_run: DryRun
     rejects: Rejects
 
-    def write(self, job: ImportJob, batch: RowBatch, offset: int, rejected: int) -> Counter[str]:
-        """Writes a batch that begins at `offset`, with `rejected` bad rows before it; its counts.
+    def write(self, job: ImportJob, batch: RowBatch, before: Checkpoint | Chunk) -> Counter[str]:
+        """Writes a batch that begins at `before`; its counts.
 
         To repeat a batch changes nothing and counts the same. Raises as `InvoiceWriter.write`.
         """
-        self.rejects.add(job.id, batch.rejected, rejected, batch.stamp.now)
+        self.rejects.add(job.id, batch.rejected, before, batch.stamp.now)
         counts = Counter(dict.fromkeys(COUNTS, 0))
-        counts.update(self._write_rows(job, batch, offset))
+        counts.update(self._write_rows(job, batch, before.offset))
         counts.update(rows=batch.count, rejected=len(batch.rejected))
         return counts
 

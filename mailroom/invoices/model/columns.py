@@ -25,15 +25,19 @@ AMOUNTS = COLUMNS[2:5]
 
 
 class TextRule(NamedTuple):
-    """The limits of a text: its length, whether it must be there, and whether it may have several lines."""
+    """The limits of a text: its length, whether it must be there, and whether it may have several lines.
+
+    An `identifier` has no invisible characters, in any script.
+    """
 
     max_characters: int
     required: bool = False
     multiline: bool = False
+    identifier: bool = False
 
 
 TEXTS = {
-    "invoiceNumber": TextRule(100, required=True),
+    "invoiceNumber": TextRule(100, required=True, identifier=True),
     "supplierName": TextRule(300, required=True),
     "supplierAddress": TextRule(1000, multiline=True),
     "status": TextRule(50),

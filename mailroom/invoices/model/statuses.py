@@ -9,7 +9,7 @@ from mailroom.invoices.model.texts import BadValue, read_text
 
 
 class Statuses(msgspec.Struct, frozen=True):
-    """`allowed` are those that a file may have somewhere; empty: any. An invoice may always have none."""
+    """`allowed` are those that a file may have somewhere; empty: any. A row of a file may always have none."""
 
     allowed: frozenset[str] = frozenset()
 
@@ -18,9 +18,9 @@ class Statuses(msgspec.Struct, frozen=True):
         """As IMPORT_STATUSES has them, separated by commas."""
         return cls(frozenset(filter(None, map(str.strip, setting.split(",")))))
 
-    def read(self, text: str) -> str | BadValue:
+    def read(self, text: str, *, required: bool = False) -> str | BadValue:
         """The status as it is stored: an allowed one in its own spelling."""
-        status = read_text(text, TEXTS["status"])
+        status = read_text(text, TEXTS["status"]._replace(required=required))
         if isinstance(status, BadValue) or not status or not self.allowed or status in self.allowed:
             return status
         same = (each for each in sorted(self.allowed) if each.casefold() == status.casefold())

@@ -215,9 +215,6 @@ def test_an_export_is_imported_as_it_is_whatever_the_decimal_mark(
     again = bucket.import_("de/again.csv", client.get("/export").body)
 
     assert counts(again) == (2, 0, 0, 2, 0, 0)
-    assert (b"_decimal_mark=." in bucket.services.objects.client.get_object(bucket.name, "de/again.csv").data) == bool(
-        settings
-    )
 
 
 def test_a_status_of_a_folder_can_be_given_by_hand(make_services: Callable[..., Services]):

@@ -13,6 +13,7 @@ from mailroom.invoices.imports import source as reading
 from mailroom.invoices.imports.importer import MOST_ATTEMPTS
 from mailroom.services import Services
 from tests.integration.invoices.files import HEADER, Bucket, counts, csv, line
+from tests.support.client import Client
 
 
 def test_every_valid_row_is_an_invoice(bucket: Bucket):
@@ -97,14 +98,36 @@ def test_bad_rows_go_to_a_file_that_can_be_corrected_and_uploaded(bucket: Bucket
     assert job["rejects"]["bucket"] == bucket.services.settings.rejects_bucket
     text = bucket.rejects(job["rejects"]["key"]).decode("utf-8-sig")
     header, amount, fields = text.splitlines()
-    assert header.startswith("_row,_offset,_column,_code,_message,invoiceNumber")
-    assert amount.startswith("2,")
+    assert header.startswith('"_row","_offset","_column","_code","_message","_guard=apostrophe","invoiceNumber"')
+    assert amount.startswith('"2",')
     assert "amount.not_a_number" in amount
-    assert amount.endswith(line(2, gross="12x").strip())
+    assert amount.endswith(",".join(f'"{cell}"' for cell in line(2, gross="12x").strip().split(",")))
     assert "row.field_count" in fields
 
     corrected = text.replace("12x", "119.00").replace(fields + "\n", "")
     assert counts(bucket.import_("corrected.csv", corrected.encode())) == (1, 1, 0, 0, 0, 0)
+
+
+def test_formulas_are_guarded_in_files_only_and_come_back_as_they_were(bucket: Bucket, client: Client):
+    supplier, address = "=HYPERLINK(1)", "x;=cmd|'/C calc'!A0"
+    rows = [line(n, supplier=f"'{supplier}") for n in (1, 2)] + [line(3, supplier=supplier, gross="12x")]
+    job = bucket.import_("may.csv", csv(*rows).replace(b"1 Example Street", address.encode()))
+    rejects = bucket.rejects(job["rejects"]["key"])
+    assert b"\"'=HYPERLINK(1)\",\"x;'=cmd|'/C calc'!A0\"" in rejects
+    [kept] = bucket.services.database["rejects"].find()
+    assert f",{supplier},{address}," in kept["raw"]
+    before = bucket.invoices()
+
+    corrected = bucket.import_("corrected.csv", rejects.replace(b"12x", b"119.00"))
+    again = bucket.import_("again.csv", client.get("/export").body)
+
+    assert counts(corrected) == (1, 1, 0, 0, 0, 0)
+    assert counts(again) == (3, 0, 0, 3, 0, 0)
+    found = sorted((each["invoiceNumber"], each["supplierName"], each["supplierAddress"]) for each in bucket.invoices())
+    assert found == [("1", f"'{supplier}", address), ("2", f"'{supplier}", address), ("3", supplier, address)]
+    assert len(before) == 2
+    shown = client.get("/", invoiceNumber="3").json()["items"][0]
+    assert (shown["supplierName"], shown["supplierAddress"]) == (supplier, address)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +235,7 @@ def test_without_the_secret_of_the_store_an_import_waits(bucket: Bucket):
 def test_the_rejects_of_a_file_with_a_long_name_have_their_file(bucket: Bucket, key: str):
     job = bucket.import_(key, csv(line(1), line(2, gross="x")))
     assert (job["state"], counts(job)) == ("done", (2, 1, 0, 0, 0, 1))
-    assert b",x,100.00," in bucket.rejects(job["rejects"]["key"])
+    assert b'"x","100.00"' in bucket.rejects(job["rejects"]["key"])
     again = bucket.import_(key, csv(line(1), line(3, gross="x")))
     assert again["rejects"]["key"] != job["rejects"]["key"]
 

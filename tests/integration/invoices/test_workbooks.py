@@ -48,7 +48,7 @@ def test_the_rejects_of_a_workbook_are_a_csv_to_correct_and_upload(bucket: Bucke
     job = bucket.import_("may.xlsx", workbook(20))
     rejects = bucket.rejects(job["rejects"]["key"])
 
-    corrected = bucket.import_("corrected.csv", rejects.replace(b",bad,", b",119,"))
+    corrected = bucket.import_("corrected.csv", rejects.replace(b'"bad"', b'"119"'))
 
     assert counts(corrected) == (3, 3, 0, 0, 0, 0)
 

@@ -140,6 +140,10 @@ def test_a_change_without_or_with_an_old_etag_is_refused(client: Client, put, if
         ({"status": {"$gt": ""}}, 422, "status"),
         ({"status": "x" * 51}, 422, "status"),
         ({"status": "a\x00b"}, 422, "status"),
+        ({"status": ""}, 422, "status"),
+        ({"status": " \u00a0"}, 422, "status"),
+        ({"status": "pa\u202eid"}, 422, "status"),
+        ({"status": "pa\u200bid"}, 422, "status"),
         ({"status": "paid", "grossAmount": "1.00"}, 422, "grossAmount"),
     ],
 )

@@ -63,7 +63,13 @@ VALUES = {
     "currency": ["EUR", "eur ", "JPY", "KWD", "XXX", "", "USD"],
     "status": ["open", "PAID", "", "x" * 51, "ﬀ"],
 }
-VALUES["invoiceNumber"] += ['a"8', "a\\9"]
+VALUES["invoiceNumber"] += ['a"8', "a\\9", "a\u200b9"]
+VALUES["supplierName"] += ["Ac\u202eme", "\u0645\u06cc\u200c\u062e", "\u05d0 (x)\u200f", "\u2615\ufe0f", "x\u200f"]
+VALUES["invoiceNumber"] += ["'=1", "O'8", "''-9", "x;'=1"]
+VALUES["supplierName"] += ["'=1", "O'Brien", "''+9", "x,'@1"]
+VALUES["supplierAddress"] += ["'=1", "'s-Hertogenbosch", "1\n'-2"]
+AMOUNTS += ["'-119.00"]
+VALUES["status"] += ["'=1", "pa\u2066id", "\u0645\u06cc\u200c\u062e"]
 GOOD = ["N1", "2024-05-06", "119.00", "100.00", "19.00", "Acme GmbH", "Weg 1, Köln", "EUR", "open"]
 TOLERANCES = st.sampled_from([Decimal("0.02"), Decimal("0.025"), Decimal(0), Decimal(10**20)])
 rule_sets = st.builds(
@@ -87,6 +93,7 @@ def dialects(draw: st.DrawFn) -> Dialect:
         date_order=draw(st.sampled_from(["", "dmy", "mdy"])),
         columns=columns,
         names=names,
+        guarded=draw(st.booleans()),
     )
 
 

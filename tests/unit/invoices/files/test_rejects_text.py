@@ -8,6 +8,7 @@ import pytest
 
 from mailroom.invoices.files import (
     Dialect,
+    FileRejected,
     Rejected,
     RowParser,
     Rules,
@@ -61,6 +62,10 @@ def test_all_problems_of_a_row_are_named():
         ("119.00", "119.03", ("grossAmount", "amount.sum")),
         ("A-1", "A" * 101, ("invoiceNumber", "text.too_long")),
         ("A-1", "A\ufffd", ("invoiceNumber", "text.control_character")),
+        ("A-1", "A\u200b-1", ("invoiceNumber", "text.invisible_character")),
+        ("Acme Ltd", "Acme\u202e Ltd", ("supplierName", "text.invisible_character")),
+        ("Town", "To\u2066wn", ("supplierAddress", "text.invisible_character")),
+        ("open", "op\u200ben", ("status", "text.invisible_character")),
         ("Acme Ltd", '"Acme\nLtd"', ("supplierName", "text.control_character")),
         ("EUR", "XAU", ("currency", "currency.unknown")),
         ("EUR", "", ("currency", "currency.empty")),
@@ -105,11 +110,22 @@ def test_a_value_in_a_column_without_a_name_is_rejected():
 def test_a_corrected_rejects_file_imports(delimiter, header):
     bad = GOOD.replace("2024-01-31", "2024-02-30")
     rejects = rejects_of(f"{header}{GOOD}\n{bad}\n".replace(",", delimiter))
-    begin = ["_row", "_offset", "_column", "_code", "_message", *COLUMNS]
-    assert rejects.splitlines()[0] == delimiter.join(begin)
-    assert rejects.splitlines()[1].endswith(bad.replace(",", delimiter))
+    begin = ["_row", "_offset", "_column", "_code", "_message", "_guard=apostrophe", *COLUMNS]
+    assert rejects.splitlines()[0] == delimiter.join(f'"{name}"' for name in begin)
+    assert rejects.splitlines()[1].endswith(delimiter.join(f'"{cell}"' for cell in bad.split(",")))
     _, results = read(rejects.replace("2024-02-30", "2024-01-31"))
     assert results == read(GOOD)[1]
+
+
+def test_the_rejects_of_the_widest_file_can_be_uploaded():
+    further = [f"C{number}" for number in range(991)]
+    bad = GOOD.replace("2024-01-31", "2024-02-30") + "," * 991
+    rejects = rejects_of(f"{','.join([HEADER, *further])}\n{bad}\n")
+    assert isinstance(read(rejects.replace("2024-02-30", "2024-01-31"))[1][0], ParsedInvoice)
+    with pytest.raises(FileRejected, match="too_many_columns"):
+        read(f"{','.join([HEADER, *further, 'C'])}\n")
+    with pytest.raises(FileRejected, match="too_many_columns"):
+        read(",".join(["_x"] * 1100) + f",{HEADER}\n")
 
 
 def test_rejected_twice_the_old_reasons_are_gone():
