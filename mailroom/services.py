@@ -10,6 +10,7 @@ from pymongo.database import Database
 from mailroom.platform import mongo, objects, secrets, settings
 from mailroom.platform.api_keys import ApiKeys
 from mailroom.platform.kick import Kicker
+from mailroom.platform.kick_marks import KickMarks, WorkerMarks
 from mailroom.platform.mongo import Document
 from mailroom.platform.objects import ObjectStore
 from mailroom.platform.secrets import Secrets
@@ -75,7 +76,15 @@ class Services:
 
     @cached_property
     def kicker(self) -> Kicker:
-        return Kicker(self.settings.kick_url)
+        return Kicker(self.settings.kick_url, self._kick_marks)
+
+    @cached_property
+    def _kick_marks(self) -> KickMarks:
+        return KickMarks(self.database["kicks"])
+
+    def worker_marks(self, function: str) -> WorkerMarks:
+        """The marks that the worker `function` sets."""
+        return WorkerMarks(self._kick_marks, function)
 
     def at_close(self, closer: Callable[[], None]) -> None:
         """Has `closer` called when the process ends, while everything else still works."""

@@ -15,6 +15,7 @@ from mailroom.invoices.imports.writer import BatchWriter, InvoiceWriter
 from mailroom.invoices.model.statuses import Statuses
 from mailroom.platform.clock import Budget
 from mailroom.platform.kick import IMPORTER
+from mailroom.platform.kick_marks import WorkerMarks
 from mailroom.platform.settings import Settings
 from mailroom.platform.worker import Worker
 from mailroom.services import Services
@@ -22,7 +23,8 @@ from mailroom.services import Services
 
 def create_worker(services: Services) -> Worker:
     """The work of a call: imports, mails about them, and now and then a comparison of the bucket with the jobs."""
-    importer, reconciler, announce = _importer(services), _reconciler(services), announcer(services)
+    marks = services.worker_marks(IMPORTER)
+    importer, reconciler, announce = _importer(services, marks), _reconciler(services), announcer(services)
 
     def work(budget: Budget) -> int:
         done = importer.run(budget)
@@ -32,10 +34,10 @@ def create_worker(services: Services) -> Worker:
             announce()
         return done
 
-    return Worker(work, services.settings.work_budget_seconds, more=lambda: services.kicker.kick(IMPORTER))
+    return Worker(work, services.settings.work_budget_seconds, marks, more=lambda: services.kicker.kick(IMPORTER))
 
 
-def _importer(services: Services) -> Importer:
+def _importer(services: Services, marks: WorkerMarks) -> Importer:
     database, settings = services.database, services.settings
     ledger, invoices = Ledger.of(database, settings), database["invoices"]
     rejects = Rejects(database["rejects"], services.objects, settings.rejects_bucket, settings.import_rejects_kept)
@@ -48,7 +50,8 @@ def _importer(services: Services) -> Importer:
         objects=services.objects,
         profiles=Profiles(_rules(settings), read_profiles(settings.import_profiles)),
         batch_rows=settings.import_batch_rows,
-        call_help=lambda: services.kicker.kick(IMPORTER),
+        will_look_again=marks.will_look_again,
+        call_help=lambda: services.kicker.call_help(IMPORTER),
     )
 
 
