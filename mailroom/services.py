@@ -7,7 +7,7 @@ from functools import cached_property
 
 from pymongo.database import Database
 
-from mailroom.platform import mongo, objects, secrets, settings
+from mailroom.platform import minio_start, mongo, objects, secrets, settings
 from mailroom.platform.api_keys import ApiKeys
 from mailroom.platform.kick import Kicker
 from mailroom.platform.kick_marks import KickMarks, WorkerMarks
@@ -65,6 +65,15 @@ class Services:
                 lambda: (self.secrets.read(access_key), self.secrets.read(secret_key)),
                 self.settings.s3_timeout_seconds,
             )
+        )
+
+    def minio_started_at(self) -> float | None:
+        """When the object store was started, in Unix seconds; None if it does not tell."""
+        return minio_start.minio_started_at(
+            self.settings.s3_endpoint,
+            self.secrets.read(secrets.S3_ACCESS_KEY),
+            self.secrets.read(secrets.S3_SECRET_KEY),
+            self.settings.s3_timeout_seconds,
         )
 
     def _own_store(self, access_key: str, secret_key: str) -> ObjectStore:

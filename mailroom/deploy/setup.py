@@ -16,7 +16,7 @@ from pymongo.errors import ConnectionFailure, OperationFailure
 
 from mailroom.errors import MailroomError, Unavailable
 from mailroom.invoices import indexes as invoices
-from mailroom.invoices.imports.reconcile import CURSOR_ID
+from mailroom.invoices.imports import reconcile, restarts
 from mailroom.notifications import indexes as notifications
 from mailroom.platform.objects import translated_errors
 from mailroom.platform.secrets import S3_ACCESS_KEY, S3_SECRET_KEY
@@ -88,7 +88,10 @@ def _database(services: Services) -> Iterator[str]:
         foreign = sorted(set(collection.index_information()) - ours)
         yield f"indexes of {name}: {', '.join(made)}" + (f" (also found: {', '.join(foreign)})" if foreign else "")
     services.database["cursors"].update_one(
-        {"_id": CURSOR_ID}, {"$setOnInsert": {"startAfter": "", "dueAt": datetime.now(UTC)}}, upsert=True
+        {"_id": reconcile.CURSOR_ID}, {"$setOnInsert": {"startAfter": "", "dueAt": datetime.now(UTC)}}, upsert=True
+    )
+    services.database["cursors"].update_one(
+        {"_id": restarts.CURSOR_ID}, {"$setOnInsert": {"startAfter": None, "startedAt": 0.0}}, upsert=True
     )
 
 

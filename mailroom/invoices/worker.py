@@ -11,6 +11,7 @@ from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.profiles import Profiles, read_aliases, read_profiles
 from mailroom.invoices.imports.reconcile import Reconciler
 from mailroom.invoices.imports.rejects import RejectLimit, Rejects
+from mailroom.invoices.imports.restarts import Restarts
 from mailroom.invoices.imports.writer import BatchWriter, InvoiceWriter
 from mailroom.invoices.model.statuses import Statuses
 from mailroom.platform.clock import Budget
@@ -26,7 +27,12 @@ def create_worker(services: Services) -> Worker:
     marks = services.worker_marks(IMPORTER)
     importer, reconciler, announce = _importer(services, marks), _reconciler(services), announcer(services)
 
+    restarts = _restarts(services)
+
     def work(budget: Budget) -> int:
+        # Before the imports: a queue that never empties must not put it off.
+        if restarts.run(Budget(budget.remaining() / 4)):
+            marks.will_look_again()
         done = importer.run(budget)
         announce()
         if not budget.spent() and reconciler.run(budget):
@@ -62,6 +68,16 @@ def _reconciler(services: Services) -> Reconciler:
         objects=services.objects,
         bucket=services.settings.invoices_bucket,
         interval=services.settings.reconcile_seconds,
+    )
+
+
+def _restarts(services: Services) -> Restarts:
+    return Restarts(
+        cursors=services.database["cursors"],
+        ledger=Ledger.of(services.database, services.settings),
+        objects=services.objects,
+        bucket=services.settings.invoices_bucket,
+        started_at=services.minio_started_at,
     )
 
 
