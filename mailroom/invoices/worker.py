@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+
+from mailroom.errors import MissingSecret, Unavailable
 from mailroom.invoices.files import Rules
 from mailroom.invoices.imports.announce import announcer
 from mailroom.invoices.imports.chunks import Chunks
@@ -21,6 +24,8 @@ from mailroom.platform.settings import Settings
 from mailroom.platform.worker import Worker
 from mailroom.services import Services
 
+log = logging.getLogger(__name__)
+
 
 def create_worker(services: Services) -> Worker:
     """The work of a call: imports, mails about them, and now and then a comparison of the bucket with the jobs."""
@@ -31,8 +36,11 @@ def create_worker(services: Services) -> Worker:
 
     def work(budget: Budget) -> int:
         # Before the imports: a queue that never empties must not put it off.
-        if restarts.run(Budget(budget.remaining() / 4)):
-            marks.will_look_again()
+        try:
+            if restarts.run(Budget(budget.remaining() / 4)):
+                marks.will_look_again()
+        except (Unavailable, MissingSecret) as error:
+            log.warning("the object store cannot be asked what it holds: %s", error)  # each import says so too
         done = importer.run(budget)
         announce()
         if not budget.spent() and reconciler.run(budget):

@@ -34,6 +34,7 @@ _GONE = {
     "NoSuchVersion",
     "PreconditionFailed",
     "XMinioInvalidObjectName",
+    "XMinioInvalidResourceName",  # a version id such as `..`
 }
 # An operator can mend these, and then the work should go on.
 _REFUSED = {"AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "RequestTimeTooSkewed", "SignatureDoesNotMatch"}

@@ -83,9 +83,13 @@ def test_a_record_that_is_not_understood_does_not_block_the_queue(bucket: Bucket
     assert len(answer["body"]["ignored"]) == 1
 
 
-@pytest.mark.parametrize("key", ["..", "2024/../may.csv", "./may.csv", " "])
-def test_a_key_that_no_object_can_have_is_a_failed_import(bucket: Bucket, key: str):
-    answer = bucket.webhook(notification(bucket, record(key=key)))
+@pytest.mark.parametrize(
+    "changes",
+    [{"key": ".."}, {"key": "2024/../may.csv"}, {"key": "./may.csv"}, {"key": " "}, {"versionId": ".."}],
+    ids=str,
+)
+def test_a_version_that_no_object_can_have_is_a_failed_import(bucket: Bucket, changes: dict[str, str]):
+    answer = bucket.webhook(notification(bucket, record(**changes)))
     assert answer["statusCode"] == 200
     (accepted,) = answer["body"]["imports"]
     assert bucket.run()["statusCode"] == 200
