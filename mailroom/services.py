@@ -7,9 +7,10 @@ from functools import cached_property
 
 from pymongo.database import Database
 
-from mailroom.platform import mongo, objects, secrets, settings
+from mailroom.platform import minio_start, mongo, objects, secrets, settings
 from mailroom.platform.api_keys import ApiKeys
 from mailroom.platform.kick import Kicker
+from mailroom.platform.kick_marks import KickMarks, WorkerMarks
 from mailroom.platform.mongo import Document
 from mailroom.platform.objects import ObjectStore
 from mailroom.platform.secrets import Secrets
@@ -66,6 +67,15 @@ class Services:
             )
         )
 
+    def minio_started_at(self) -> float | None:
+        """When the object store was started, in Unix seconds; None if it does not tell."""
+        return minio_start.minio_started_at(
+            self.settings.s3_endpoint,
+            self.secrets.read(secrets.S3_ACCESS_KEY),
+            self.secrets.read(secrets.S3_SECRET_KEY),
+            self.settings.s3_timeout_seconds,
+        )
+
     def _own_store(self, access_key: str, secret_key: str) -> ObjectStore:
         return self.store(access_key, secret_key, self.settings.s3_endpoint, self.settings.s3_region)
 
@@ -75,7 +85,15 @@ class Services:
 
     @cached_property
     def kicker(self) -> Kicker:
-        return Kicker(self.settings.kick_url)
+        return Kicker(self.settings.kick_url, self._kick_marks)
+
+    @cached_property
+    def _kick_marks(self) -> KickMarks:
+        return KickMarks(self.database["kicks"])
+
+    def worker_marks(self, function: str) -> WorkerMarks:
+        """The marks that the worker `function` sets."""
+        return WorkerMarks(self._kick_marks, function)
 
     def at_close(self, closer: Callable[[], None]) -> None:
         """Has `closer` called when the process ends, while everything else still works."""

@@ -29,14 +29,17 @@ from mailroom.backups.manifest import Backup, Damaged, File, write_file
 from mailroom.platform.mongo import Document, documents_of, errors_without_documents
 
 _FIRST = ("cursors", "imports")
+_LEFT_OUT = "kicks"  # good for seconds, and made when they are needed
 _BATCH_DOCUMENTS = 1000
 _BATCH_BYTES = 4 << 20
 _RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 
 
 def names(database: Database[Document]) -> list[str]:
-    """The collections in the order in which they are read."""
-    found = database.list_collection_names(filter={"type": "collection", "name": {"$not": {"$regex": r"^system\."}}})
+    """The collections of a backup, in the order in which they are read."""
+    found = database.list_collection_names(
+        filter={"type": "collection", "name": {"$not": {"$regex": rf"^(system\.|{_LEFT_OUT}$)"}}}
+    )
     return sorted(found, key=lambda name: (name not in _FIRST, name))
 
 

@@ -17,25 +17,26 @@ _WRITE = (*_APPEND, "update")
 
 # Actions by collection. None may make or drop a collection or an index, or see another database: set-up does that.
 MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "invoice-events": {"imports": _APPEND},
+    "invoice-events": {"imports": _APPEND, "kicks": _WRITE},
     "invoice-importer": {
-        **dict.fromkeys(("imports", "invoices", "predictions", "rejects", "notifications"), _WRITE),
+        **dict.fromkeys(("imports", "invoices", "predictions", "rejects", "notifications", "kicks"), _WRITE),
         "cursors": _CHANGE,
     },
-    "invoices": {"apiKeys": _FIND, "imports": _WRITE, "invoices": (*_CHANGE, "remove")},
+    "invoices": {"apiKeys": _FIND, "imports": _WRITE, "invoices": (*_CHANGE, "remove"), "kicks": _WRITE},
     "notifications": {
         "apiKeys": _FIND,
         "notifications": (*_WRITE, "remove"),
         **dict.fromkeys(("claims", "leases"), (*_WRITE, "remove")),
         "suppressions": (*_APPEND, "remove"),
         "templates": _APPEND,
+        "kicks": _WRITE,
     },
     "notification-sender": {
         "notifications": (*_CHANGE, "remove"),
         "claims": (*_APPEND, "remove"),
         "leases": (*_WRITE, "remove"),
         "suppressions": _APPEND,
-        "cursors": _WRITE,
+        **dict.fromkeys(("cursors", "kicks"), _WRITE),
     },
 }
 
@@ -65,7 +66,10 @@ def policies(invoices: str, rejects: str, attachments: str) -> dict[str, Documen
         # backups
         "backup-s3": [(_READ, bucket) for bucket in (invoices, rejects, attachments)],
     }
-    return {prefix: _policy(statements) for prefix, statements in rights.items()}
+    found = {prefix: _policy(statements) for prefix, statements in rights.items()}
+    # The metrics of MinIO tell when it was started.
+    found["mailroom-s3"]["Statement"].append({"Effect": "Allow", "Action": ["admin:Prometheus"]})
+    return found
 
 
 def _policy(rights: list[tuple[tuple[str, ...], str]]) -> Document:

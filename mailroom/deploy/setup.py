@@ -16,7 +16,7 @@ from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure
 
 from mailroom.errors import MailroomError, Unavailable
 from mailroom.invoices import indexes as invoices
-from mailroom.invoices.imports.reconcile import CURSOR_ID
+from mailroom.invoices.imports import reconcile, restarts
 from mailroom.notifications import indexes as notifications
 from mailroom.notifications.outbox.upgrade import rewrite_address_keys
 from mailroom.platform.mongo import Documents, time_limit
@@ -94,7 +94,10 @@ def _database(services: Services) -> Iterator[str]:
     for name, wanted in INDEXES.items():
         yield from _indexes(services.database[name], wanted)
     services.database["cursors"].update_one(
-        {"_id": CURSOR_ID}, {"$setOnInsert": {"startAfter": "", "dueAt": datetime.now(UTC)}}, upsert=True
+        {"_id": reconcile.CURSOR_ID}, {"$setOnInsert": {"startAfter": "", "dueAt": datetime.now(UTC)}}, upsert=True
+    )
+    services.database["cursors"].update_one(
+        {"_id": restarts.CURSOR_ID}, {"$setOnInsert": {"startAfter": None, "startedAt": 0.0}}, upsert=True
     )
     messages, suppressions = rewrite_address_keys(services.database)
     if messages or suppressions:

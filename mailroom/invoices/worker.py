@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+
+from mailroom.errors import MissingSecret, Unavailable
 from mailroom.invoices.files import Rules
 from mailroom.invoices.imports.announce import announcer
 from mailroom.invoices.imports.chunks import Chunks
@@ -11,20 +14,32 @@ from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.profiles import Profiles, read_aliases, read_profiles
 from mailroom.invoices.imports.reconcile import Reconciler
 from mailroom.invoices.imports.rejects import RejectLimit, Rejects
+from mailroom.invoices.imports.restarts import Restarts
 from mailroom.invoices.imports.writer import BatchWriter, InvoiceWriter
 from mailroom.invoices.model.statuses import Statuses
 from mailroom.platform.clock import Budget
 from mailroom.platform.kick import IMPORTER
+from mailroom.platform.kick_marks import WorkerMarks
 from mailroom.platform.settings import Settings
 from mailroom.platform.worker import Worker
 from mailroom.services import Services
 
+log = logging.getLogger(__name__)
+
 
 def create_worker(services: Services) -> Worker:
     """The work of a call: imports, mails about them, and now and then a comparison of the bucket with the jobs."""
-    importer, reconciler, announce = _importer(services), _reconciler(services), announcer(services)
+    marks = services.worker_marks(IMPORTER)
+    importer, reconciler, announce = _importer(services, marks), _reconciler(services), announcer(services)
+    restarts = _restarts(services)
 
     def work(budget: Budget) -> int:
+        # Before the imports: a queue that never empties must not put it off.
+        try:
+            if restarts.run(Budget(budget.remaining() / 4)):
+                marks.will_look_again()
+        except (Unavailable, MissingSecret) as error:
+            log.warning("the object store cannot be asked what it holds: %s", error)  # each import says so too
         done = importer.run(budget)
         announce()
         # Also when the imports took all the time: it compares at least one page, so no import can hold it up.
@@ -33,10 +48,10 @@ def create_worker(services: Services) -> Worker:
             announce()
         return done
 
-    return Worker(work, services.settings.work_budget_seconds, more=lambda: services.kicker.kick(IMPORTER))
+    return Worker(work, services.settings.work_budget_seconds, marks, more=lambda: services.kicker.kick(IMPORTER))
 
 
-def _importer(services: Services) -> Importer:
+def _importer(services: Services, marks: WorkerMarks) -> Importer:
     database, settings = services.database, services.settings
     ledger, invoices = Ledger.of(database, settings), database["invoices"]
     rejects = Rejects(
@@ -56,7 +71,8 @@ def _importer(services: Services) -> Importer:
         profiles=Profiles(_rules(settings), read_profiles(settings.import_profiles)),
         batch_rows=settings.import_batch_rows,
         slice_seconds=settings.import_slice_seconds,
-        call_help=lambda: services.kicker.kick(IMPORTER),
+        will_look_again=marks.will_look_again,
+        call_help=lambda: services.kicker.call_help(IMPORTER),
     )
 
 
@@ -67,6 +83,16 @@ def _reconciler(services: Services) -> Reconciler:
         objects=services.objects,
         bucket=services.settings.invoices_bucket,
         interval=services.settings.reconcile_seconds,
+    )
+
+
+def _restarts(services: Services) -> Restarts:
+    return Restarts(
+        cursors=services.database["cursors"],
+        ledger=Ledger.of(services.database, services.settings),
+        objects=services.objects,
+        bucket=services.settings.invoices_bucket,
+        started_at=services.minio_started_at,
     )
 
 

@@ -16,11 +16,14 @@ def create_worker(services: Services) -> Worker:
     Raises:
         InvalidSetting: MAIL_FROM is no address, or DKIM_* are no names.
     """
+    marks = services.worker_marks(SENDER)
     components = Components(services, addresses.sender(services.settings.mail_from).domain)
 
     def work(budget: Budget) -> int:
-        tried = components.sender.drain(budget)
+        tried = components.sender.drain(budget, marks.will_look_again)
+        if components.sender.relay_is_down:
+            marks.looks_for_the_last_time()  # the schedule tries again
         components.retention.sweep(budget)
         return tried
 
-    return Worker(work, services.settings.work_budget_seconds, more=lambda: services.kicker.kick(SENDER))
+    return Worker(work, services.settings.work_budget_seconds, marks, more=lambda: services.kicker.kick(SENDER))

@@ -35,6 +35,7 @@ _GONE = {
     "NoSuchVersion",
     "PreconditionFailed",
     "XMinioInvalidObjectName",
+    "XMinioInvalidResourceName",  # a version id such as `..`
 }
 # An operator can mend these, and then the work should go on.
 _REFUSED = {"AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "RequestTimeTooSkewed", "SignatureDoesNotMatch"}
@@ -113,8 +114,7 @@ class ObjectStore:
             ObjectGone: there is none, or the latest is a delete marker.
             Unavailable: the store does not answer.
         """
-        if {".", ".."} & set(key.split("/")):
-            raise ObjectGone(f"no object can be named {key}")  # the client would raise ValueError
+        _check(key)
         with translated_errors():
             wanted = version_id or self._headers(bucket, key, None).get("x-amz-version-id", "")
         for version in self.versions(bucket, prefix=key):
@@ -179,6 +179,7 @@ class ObjectStore:
 
         When a connection breaks within the headers, what came of them is taken for all, and no body for an empty one.
         """
+        _check(key)
         response = self.client.get_object(bucket, key, **options)
         try:
             if response.length_remaining is None and not getattr(response, "chunked", False):
@@ -187,6 +188,12 @@ class ObjectStore:
         finally:
             response.close()
             response.release_conn()
+
+
+def _check(key: str) -> None:
+    """Raises `ObjectGone` for a key that no object can have. The client would raise `ValueError`."""
+    if not key.strip() or {".", ".."} & set(key.split("/")):
+        raise ObjectGone(f"no object can be named {key!r}")
 
 
 def _version(bucket: str, item: Item) -> ObjectVersion:

@@ -12,6 +12,7 @@ from pymongo.errors import PyMongoError
 from mailroom.errors import MissingSecret, Unavailable
 from mailroom.platform import mongo
 from mailroom.platform.clock import Budget
+from mailroom.platform.kick_marks import WorkerMarks
 
 log = logging.getLogger(__name__)
 
@@ -22,19 +23,23 @@ class Worker:
     """Runs `work(budget)` when it is called. The call's body is not looked at: calling grants nothing.
 
     A call that comes while one runs is answered 429, but makes that run look for work once more before it ends. Else
-    work written just after the last look, whose kick was refused, would wait for the schedule. When the budget ended
-    the run, `more` is called after it, to have the rest done by another call.
+    work written just after the last look, whose kick was refused, would wait for the schedule. So does a run that
+    promised to look again (`marks`), for those who did not kick because of that. When the budget ended the run, `more`
+    is called after it, to have the rest done by another call.
     """
 
-    def __init__(self, work: Work, budget_seconds: float, more: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, work: Work, budget_seconds: float, marks: WorkerMarks, more: Callable[[], None]) -> None:
         self._work = work
         self._budget_seconds = budget_seconds
+        self._marks = marks
         self._more = more
         self._state = threading.Lock()
         self._running = False
         self._again = False
 
     def __call__(self, event: object = None, context: object = None) -> dict[str, Any]:
+        # Before the look for work that this call leads to, here or in the run that it finds.
+        self._marks.call_begins()
         with self._state:
             if self._running:
                 self._again = True
@@ -43,22 +48,27 @@ class Worker:
         try:
             return _answer(200, {"done": self._run()})
         except (Unavailable, MissingSecret, PyMongoError) as error:
-            self._running = False
+            self._stop()
             if isinstance(error, PyMongoError) and not mongo.is_transient(error):
                 raise
             log.warning("a server does not answer, or a secret is missing: the work waits", exc_info=error)
             return _answer(503, {"done": 0}, {"Retry-After": "5"})
         except BaseException:
-            self._running = False
+            self._stop()
             raise
+
+    def _stop(self) -> None:
+        self._marks.looks_for_the_last_time()
+        self._running = False
 
     def _run(self) -> int:
         budget = Budget(self._budget_seconds)
         done = 0
         while True:
             done += self._work(budget)
+            promised = self._marks.looks_for_the_last_time()
             with self._state:
-                if self._again and not budget.spent():
+                if (self._again or promised) and not budget.spent():
                     self._again = False
                     continue
                 # Under the same lock as the question, so that no call falls between the two.

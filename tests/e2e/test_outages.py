@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
 import signal
+import threading
+from datetime import UTC, datetime
 
 import pytest
+from pymongo import MongoClient
 
 from local.client import Client
 from local.stack import Stack
+from mailroom.invoices.imports import reconcile
 from tests.e2e.test_first_path import GOLDEN, MAIL, call, done
 from tests.integration.invoices.files import csv, line
 from tests.support.waiting import eventually
@@ -123,3 +128,37 @@ def test_a_function_that_was_killed_is_back_soon(stack: Stack, client: Client, n
     path = "/function/" + name
     headers = {"Authorization": f"Bearer {stack.info['apiKey']}"}
     eventually(lambda: call(stack, "GET", path, headers=headers).status < 500, what="an answer")
+
+
+@pytest.mark.slow
+def test_every_file_uploaded_while_minio_starts_is_imported_within_two_minutes(stack: Stack, client: Client):
+    """In a bucket too large to be compared soon. MinIO accepts uploads before it has read its rules."""
+    name = secrets.token_hex(4)
+    with MongoClient(stack.info["mongoUri"]) as mongo:
+        never = {"$set": {"dueAt": datetime(2100, 1, 1, tzinfo=UTC)}}
+        mongo["mailroom"]["cursors"].update_one({"_id": reconcile.CURSOR_ID}, never)
+        uploaded: list[str] = []
+        over = threading.Event()
+
+        def upload() -> None:
+            while not over.is_set():
+                key = f"{name}-{len(uploaded)}.csv"
+                with contextlib.suppress(Exception):  # MinIO is down
+                    client.upload(key, csv(line(key)))
+                    uploaded.append(key)
+
+        thread = threading.Thread(target=upload)
+        thread.start()
+        for _ in range(2):
+            stack.stop("minio")
+            stack.start("minio")
+            before = len(uploaded)
+            eventually(lambda before=before: len(uploaded) > before + 20)
+        over.set()
+        thread.join()
+
+        def missing() -> set[str]:
+            known = mongo["mailroom"]["imports"].find({"key": {"$regex": f"^{name}-"}}, {"key": 1})
+            return set(uploaded) - {each["key"] for each in known}
+
+        eventually(lambda: not missing(), 120, "the imports of all files")

@@ -51,7 +51,8 @@ _WAIT_SECONDS = 1.0
 class Importer(msgspec.Struct, frozen=True):
     """Imports object versions. All state is in the ledger and the collections it is given.
 
-    `call_help` is called when there is more to do than one worker does in a moment.
+    `will_look_again` is called for each job that is found. `call_help` is called when there is more to do than one
+    worker does in a moment.
     """
 
     ledger: Ledger
@@ -63,6 +64,7 @@ class Importer(msgspec.Struct, frozen=True):
     profiles: Profiles
     batch_rows: int
     slice_seconds: float
+    will_look_again: Callable[[], bool]
     call_help: Callable[[], None]
 
     def run(self, budget: Budget) -> int:
@@ -75,6 +77,8 @@ class Importer(msgspec.Struct, frozen=True):
         done = 0
         while not budget.spent() and (job := self.ledger.claim()):
             done += 1
+            if self.will_look_again():
+                self.call_help()
             try:
                 self._import(job, budget)
             except LeaseLost as error:

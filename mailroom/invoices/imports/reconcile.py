@@ -61,8 +61,8 @@ class Reconciler(msgspec.Struct, frozen=True):
         began = self.clock() - cursor.get("seconds", 0.0)
         found, before = 0, to_milliseconds(now - _UNDER_WAY)
         try:
-            for versions in _pages(self.objects.versions(self.bucket, start_after=cursor["startAfter"])):
-                found += self._submit_missing([each for each in versions if each.modified_ms < before])
+            for versions in pages(self.objects.versions(self.bucket, start_after=cursor["startAfter"])):
+                found += submit_missing(self.ledger, [each for each in versions if each.modified_ms < before])
                 progress = {"startAfter": versions[-1].key, "seconds": self.clock() - began}
                 self.cursors.update_one(this_walk, {"$set": progress})
                 if budget.spent():
@@ -75,13 +75,15 @@ class Reconciler(msgspec.Struct, frozen=True):
         self.cursors.update_one(this_walk, {"$set": {"startAfter": "", "seconds": 0.0, "dueAt": due_at}})
         return found
 
-    def _submit_missing(self, versions: list[ObjectVersion]) -> int:
-        jobs = {import_id(version): version for version in versions}
-        missing = jobs.keys() - self.ledger.known(list(jobs))
-        return sum(self.ledger.submit(jobs[id_])[1] for id_ in missing)
+
+def submit_missing(ledger: Ledger, versions: list[ObjectVersion]) -> int:
+    """Submits the imports of those versions that have none; how many."""
+    jobs = {import_id(version): version for version in versions}
+    missing = jobs.keys() - ledger.known(list(jobs))
+    return sum(ledger.submit(jobs[id_])[1] for id_ in missing)
 
 
-def _pages(versions: Iterator[ObjectVersion]) -> Iterator[list[ObjectVersion]]:
+def pages(versions: Iterator[ObjectVersion]) -> Iterator[list[ObjectVersion]]:
     """Pages that never end within the versions of one key, since the cursor is a key."""
     by_key = (list(group) for _, group in groupby(versions, key=lambda version: version.key))
     while groups := list(islice(by_key, _KEYS_AT_ONCE)):

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 
 from pymongo.errors import PyMongoError
 
@@ -29,12 +30,15 @@ class Prefetcher:
     """Gives out one claimed message after the other. Used by one task.
 
     `size` is how many messages it claims at once; it grows up to `most` while they are used up soon. When half of a
-    claim is given out, it claims the next. It releases messages that waited for longer than `patience` seconds, so that
-    no delivery begins whose lease has nearly expired.
+    claim is given out, it claims the next, and calls `will_look_again` after each. It releases messages that waited for
+    longer than `patience` seconds, so that no delivery begins whose lease has nearly expired.
     """
 
-    def __init__(self, outbox: Outbox, size: int, most: int, patience: float) -> None:
+    def __init__(
+        self, outbox: Outbox, size: int, most: int, patience: float, will_look_again: Callable[[], object]
+    ) -> None:
         self._outbox = outbox
+        self._will_look_again = will_look_again
         self._size = size
         self._most = most
         self._claimed_at = -_SOON_SECONDS
@@ -82,6 +86,7 @@ class Prefetcher:
         while found := self._due():
             chosen, self._found = found[: self._size], found[self._size :]
             if claimed := self._outbox.claim(chosen):
+                self._will_look_again()
                 return claimed
         return []
 

@@ -72,12 +72,17 @@ class Sender:
         except TimeoutError:
             return None
 
-    def drain(self, budget: Budget) -> int:
+    def drain(self, budget: Budget, will_look_again: Callable[[], object] = lambda: None) -> int:
         """Sends due messages until none is left, the budget is spent or the relay is down.
 
-        Returns how many it tried.
+        Calls `will_look_again`, in another thread, when it has found some. Returns how many it tried.
         """
-        return self._background.start(self._drain(budget)).result()
+        return self._background.start(self._drain(budget, will_look_again)).result()
+
+    @property
+    def relay_is_down(self) -> bool:
+        """Whether that ended the last drain. Another one now would only use up attempts."""
+        return self._relay_down
 
     def close(self) -> None:
         """Waits a little for the deliveries, then closes the connections."""
@@ -89,9 +94,9 @@ class Sender:
         claimed = await self._claim(partial(asyncio.to_thread, self._outbox.claim_new, message), budget)
         return await self._begin(claimed) if claimed else None
 
-    async def _drain(self, budget: Budget) -> int:
+    async def _drain(self, budget: Budget, will_look_again: Callable[[], object]) -> int:
         self._relay_down = False
-        prefetcher = self._prefetcher()
+        prefetcher = self._prefetcher(will_look_again)
         tried = 0
 
         async def next_message() -> ClaimedMessage | None:
@@ -108,12 +113,12 @@ class Sender:
             await asyncio.wait(self._running, timeout=max(0.0, budget.remaining()) + LINGER_SECONDS)
         return tried
 
-    def _prefetcher(self) -> Prefetcher:
+    def _prefetcher(self, will_look_again: Callable[[], object]) -> Prefetcher:
         settings = self._settings
         size, most = (each * settings.smtp_connections for each in (_CLAIMED_AHEAD, _MOST_CLAIMED_AHEAD))
         if settings.smtp_messages_per_second:
             size = most = max(1, min(size, int(settings.smtp_messages_per_second)))
-        return Prefetcher(self._outbox, size, most, settings.send_lease_seconds / 2)
+        return Prefetcher(self._outbox, size, most, settings.send_lease_seconds / 2, will_look_again)
 
     async def _claim(
         self, claim: Callable[[], Awaitable[ClaimedMessage | None]], budget: Budget

@@ -15,6 +15,7 @@ from mailroom.invoices.imports.actions import ImportActions
 from mailroom.invoices.imports.chunks import Chunks
 from mailroom.invoices.imports.importer import MOST_ATTEMPTS, MOST_CHUNK_ATTEMPTS
 from mailroom.invoices.imports.job import COUNTS, Checkpoint, Chunk
+from mailroom.platform.kick import IMPORTER
 from mailroom.services import Services
 from tests.integration.invoices.files import Bucket, counts, csv, line
 
@@ -35,7 +36,7 @@ def test_a_job_longer_than_the_budget_continues_to_the_same_end(make_services: C
     slices = 0
     while bucket.job(import_id)["state"] != "done":
         # An empty budget still does one batch, so that every call makes progress.
-        working._importer(bucket.services).run(_OneBatch())
+        working._importer(bucket.services, bucket.services.worker_marks(IMPORTER)).run(_OneBatch())
         slices += 1
 
     assert slices > 7
@@ -145,7 +146,10 @@ def test_a_job_that_waits_for_a_chunk_goes_on_when_it_is_complete(bucket: Bucket
 def test_others_are_called_to_help_with_a_large_file(make_services: Callable[..., Services], rows: int, calls: int):
     bucket = _bucket(make_services, import_batch_rows=100)
     called: list[str] = []
-    importer = replace(working._importer(bucket.services), call_help=lambda: called.append("help"))
+    importer = replace(
+        working._importer(bucket.services, bucket.services.worker_marks(IMPORTER)),
+        call_help=lambda: called.append("help"),
+    )
     bucket.submit("large.csv", csv(*(line(f"N{number}") for number in range(rows))))
     assert importer.run(_OneBatch()) == 1  # type: ignore[arg-type]
     assert len(called) == calls
@@ -159,7 +163,7 @@ def test_a_leased_job_is_not_due(bucket: Bucket):
 
 def test_a_batch_replayed_after_a_crash_counts_the_same(bucket: Bucket):
     import_id = bucket.submit("may.csv", BODY)
-    importer = working._importer(bucket.services)
+    importer = working._importer(bucket.services, bucket.services.worker_marks(IMPORTER))
     job = importer.ledger.claim()
     assert job is not None
     crash = RuntimeError("as if the process had ended here")

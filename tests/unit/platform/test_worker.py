@@ -8,6 +8,28 @@ from mailroom.errors import Unavailable
 from mailroom.platform.worker import Worker
 
 
+class Marks:
+    """Those of a worker, without MongoDB: what became of them, in order."""
+
+    def __init__(self):
+        self.marked, self.log = False, []
+
+    def call_begins(self):
+        self.log.append("call")
+
+    def will_look_again(self):
+        self.marked = True
+
+    def looks_for_the_last_time(self):
+        marked, self.marked = self.marked, False
+        self.log.append("last look" if marked else "end")
+        return marked
+
+
+def make(work, *, budget_seconds=5.0, marks=None, more=lambda: None):
+    return Worker(work, budget_seconds, marks or Marks(), more)
+
+
 def test_a_call_during_a_run_is_refused_but_makes_it_look_again():
     begun, go_on, looks = threading.Event(), threading.Event(), []
 
@@ -17,7 +39,7 @@ def test_a_call_during_a_run_is_refused_but_makes_it_look_again():
         assert go_on.wait(5)
         return 1
 
-    worker = Worker(work, budget_seconds=5)
+    worker = make(work)
     answers = []
     first = threading.Thread(target=lambda: answers.append(worker()))
     first.start()
@@ -33,8 +55,8 @@ def test_a_call_during_a_run_is_refused_but_makes_it_look_again():
 
 def test_more_is_asked_for_when_the_budget_ended_the_run():
     calls = []
-    Worker(lambda budget: 1, budget_seconds=0, more=lambda: calls.append("more"))()
-    Worker(lambda budget: 1, budget_seconds=60, more=lambda: calls.append("never"))()
+    make(lambda budget: 1, budget_seconds=0, more=lambda: calls.append("more"))()
+    make(lambda budget: 1, budget_seconds=60, more=lambda: calls.append("never"))()
     assert calls == ["more"]
 
 
@@ -47,7 +69,7 @@ def test_after_an_error_it_runs_again(error):
             raise errors.pop()
         return 0
 
-    worker = Worker(work, budget_seconds=5)
+    worker = make(work)
     if isinstance(error, Unavailable):
         answer = worker()
         assert answer["statusCode"] == 503
@@ -57,3 +79,27 @@ def test_after_an_error_it_runs_again(error):
             worker()
 
     assert worker()["statusCode"] == 200
+
+
+def test_a_run_that_promised_to_look_again_does_so_before_it_ends():
+    marks, found = Marks(), [1, 1, 0, 1, 0]
+
+    def work(budget):
+        marks.log.append("look")
+        if done := found.pop(0):
+            marks.will_look_again()
+        return done
+
+    assert make(work, marks=marks)()["body"] == {"done": 2}
+    assert marks.log == ["call", "look", "last look", "look", "last look", "look", "end"]
+
+
+def test_after_an_error_no_promise_is_left():
+    marks = Marks()
+
+    def work(budget):
+        marks.will_look_again()
+        raise Unavailable("down")
+
+    assert make(work, marks=marks)()["statusCode"] == 503
+    assert not marks.marked
