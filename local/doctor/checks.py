@@ -151,7 +151,7 @@ def openfaas(url: str, password: str) -> Iterator[Finding]:
     if lacking := sorted(set(secret_names()) - names["secrets"]):
         yield Finding(
             f"OpenFaaS lacks the secrets {', '.join(lacking)}",
-            "k8s/create-secrets openfaas-fn k8s/secrets NAME...",
+            "k8s/create-secrets --openfaas openfaas-fn k8s/secrets",
         )
 
 
