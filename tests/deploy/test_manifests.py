@@ -1,6 +1,7 @@
 """stack.yml is the single source of truth: every other description of the functions agrees with it."""
 
 import dataclasses
+import json
 import os
 import re
 import subprocess
@@ -15,6 +16,7 @@ from local.images import assemble, read_builds
 from local.manifests.compose import environments
 from local.stack_file import substitute
 from mailroom.platform import settings
+from mailroom.platform.api_keys import SCOPES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -126,19 +128,43 @@ def test_an_image_is_built_from_template_function_and_shared_code(name: str, tmp
 @pytest.mark.parametrize("overlay", ["dev", "production", "openfaas"])
 @pytest.mark.usefixtures("cluster")
 def test_the_api_server_takes_each_overlay(overlay: str) -> None:
-    # In its own namespace: a set-up job that ran already cannot be changed.
+    # In their own namespaces: a set-up job that ran already cannot be changed.
     manifests = subprocess.run(
         ["kubectl", "kustomize", str(ROOT / "k8s/overlays" / overlay)], capture_output=True, text=True, check=True
     ).stdout
-    namespace = f"mailroom-test-{overlay}"
-    there = re.sub(r"\b(name|namespace): mailroom$", rf"\1: {namespace}", manifests, flags=re.MULTILINE)
-    subprocess.run(["kubectl", "create", "namespace", namespace], check=True, capture_output=True)
+    prefix = f"mailroom-test-{overlay}"
+    there = re.sub(r"\b(name|namespace): (mailroom|openfaas|openfaas-fn)$", rf"\1: {prefix}-\2", manifests, flags=re.M)
+    namespaces = sorted(set(re.findall(rf"^  namespace: ({prefix}-\S+)$", there, re.M)))
+    restricted = {"pod-security.kubernetes.io/enforce": "restricted"}
+    made = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": restricted}}
+        for name in namespaces
+    ]
     try:
-        label = "pod-security.kubernetes.io/enforce=restricted"
-        subprocess.run(["kubectl", "label", "namespace", namespace, label], check=True, capture_output=True)
-        command = ["kubectl", "apply", "--dry-run=server", "-f", "-"]
-        applied = subprocess.run(command, input=there, capture_output=True, text=True, check=False)
+        apply("\n---\n".join(map(json.dumps, made)))
+        warnings = apply(there, "--dry-run=server")
     finally:
-        subprocess.run(["kubectl", "delete", "namespace", namespace, "--wait=false"], check=True, capture_output=True)
+        subprocess.run(["kubectl", "delete", "namespace", *namespaces, "--wait=false"], check=True, capture_output=True)
+    assert warnings == ""
+
+
+def apply(manifests: str, *options: str) -> str:
+    """What the API server says to them, if it takes them."""
+    command = ["kubectl", "apply", *options, "--filename", "-"]
+    applied = subprocess.run(command, input=manifests, capture_output=True, text=True, check=False)
     assert applied.returncode == 0, applied.stderr
-    assert "would violate PodSecurity" not in applied.stderr
+    return applied.stderr
+
+
+def test_the_key_of_the_docs_has_every_scope() -> None:
+    docs = (ROOT / "docs/deploy-openfaas.md").read_text()
+    for command in re.findall(r"keys create (?:.*\\\n)*.*", docs):
+        assert sorted(re.findall(r"--scope ([\w:]+)", command)) == sorted(SCOPES)
+
+
+def test_every_command_of_the_docs_can_be_typed() -> None:
+    docs = (ROOT / "docs/deploy-openfaas.md").read_text()
+    commands = re.findall(r"^    (?:export \w+=\$\()?((?:k8s|compose)/\S+)", docs, re.M)
+    assert "k8s/apply" in commands
+    assert [each for each in commands if not os.access(ROOT / each, os.R_OK)] == []
+    assert [line for line in docs.splitlines() if line.startswith("    ") and "…" in line] == []
