@@ -50,7 +50,7 @@ def images(folder: Path) -> list[str]:
 def test_the_images_of_an_overlay_are_those_of_the_file_of_settings(folder: Path) -> None:
     run(folder, "k8s/apply", "dev")
     assert images(folder) == [line.removeprefix("- image: ") for line in MANIFEST.split("\n") if line]
-    (folder / ".env").write_text("REGISTRY=registry.example.com/a-team\nTAG=7 # new\nMONGO_IMAGE=mirror/mongo:8\n")
+    (folder / ".env").write_text("REGISTRY=registry.example.com/a-team\nTAG=7    # new\nMONGO_IMAGE=mirror/mongo:8\n")
     run(folder, "k8s/apply", "dev")
     ours = ["registry.example.com/a-team/invoices:7", "registry.example.com/a-team/minio:7"]
     assert images(folder) == [*ours, "mirror/mongo:8", "axllent/mailpit:v1.27", "caddy:2.10.2-alpine"]
