@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,32 @@ def test_an_image_is_built_from_template_function_and_shared_code(name: str, tmp
     assert {"Dockerfile", "index.py", "function/handler.py", "function/mailroom/services.py"} <= files
     assert (tmp_path / "context/function/handler.py").read_text() == (build.handler / "handler.py").read_text()
     assert not [file for file in files if "__pycache__" in file]
+
+
+def pods() -> Iterator[tuple[str, dict[str, Any]]]:
+    """The pods of our manifests, with kind and name of what makes them. Patches of an overlay are not among them."""
+    for file in sorted((ROOT / "k8s").glob("*/**/*.yaml")):
+        for document in yaml.safe_load_all(file.read_text()):
+            kind, spec = document["kind"], document.get("spec", {})
+            template = spec.get("jobTemplate", {}).get("spec", spec).get("template")
+            if template and file.name != "prepare.yaml":
+                yield f"{kind} {document['metadata']['name']}", template["spec"]
+
+
+PODS = dict(pods())
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_a_pod_writes_only_into_volumes_of_limited_size(name: str) -> None:
+    for container in PODS[name]["containers"]:
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    folders = [volume["emptyDir"] for volume in PODS[name].get("volumes", []) if "emptyDir" in volume]
+    assert all("sizeLimit" in folder for folder in folders)
+
+
+@pytest.mark.parametrize("name", [name for name in PODS if name.startswith("Deployment")])
+def test_a_pod_that_hangs_is_ended(name: str) -> None:
+    assert all("livenessProbe" in container for container in PODS[name]["containers"])
 
 
 @pytest.mark.parametrize("overlay", ["dev", "production", "openfaas"])
