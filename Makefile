@@ -65,7 +65,7 @@ audit: $(STAMP) ## Look for known vulnerabilities of the packages, insecure code
 	  $(addprefix --requirement ,requirements.lock $(wildcard functions/*/requirements.txt))
 
 images: $(RUN) ## Build the functions' images with Docker alone (faas-cli build makes the same)
-	@$(BIN)/python -m local.images
+	@. compose/dotenv; $(BIN)/python -m local.images
 
 up: $(RUN) ## Build and run everything with Docker Compose
 	@PYTHON=$(BIN)/python compose/up
@@ -77,10 +77,10 @@ logs: ## Follow the logs of what `make up` started
 	@docker compose logs --follow --tail 20
 
 doctor: $(RUN) ## Find what is wrong with a deployment and how to fix it: WAY=compose (default), kubernetes, openfaas
-	@[ '$(filter-out compose,$(WAY))' ] || . compose/dotenv; GATEWAY='$(GATEWAY)' $(BIN)/python -m local.doctor $(WAY)
+	@. compose/dotenv; $(BIN)/python -m local.doctor $(WAY)
 
-verify: $(RUN) ## Send a file and a notification through a deployment: GATEWAY=http://... (default: that of `make up`)
-	@[ '$(GATEWAY)' ] || . compose/dotenv; GATEWAY='$(GATEWAY)' $(BIN)/python -m local.verify
+verify: $(RUN) ## Send a file and a notification through a deployment: GATEWAY=http://..., SECRETS_DIR=... (default: `make up`)
+	@[ '$(GATEWAY)' ] || . compose/dotenv; $(BIN)/python -m local.verify
 
 clean: ## Remove the data of `make local`; what was installed or built stays
 	rm -rf .mailroom

@@ -18,7 +18,12 @@ def s3(variables: Mapping[str, str]) -> str:
     return variables.get("S3_PUBLIC_ENDPOINT") or variables.get("S3_ENDPOINT") or here
 
 
-def secret(name: str) -> str:
-    """A secret that `make up` made, or an empty text."""
-    file = SECRETS / name
+def secrets(variables: Mapping[str, str]) -> Path:
+    """The folder of the secrets."""
+    return Path(variables.get("SECRETS_DIR") or SECRETS)
+
+
+def secret(name: str, variables: Mapping[str, str]) -> str:
+    """A secret of the deployment, or an empty text."""
+    file = secrets(variables) / name
     return file.read_text().strip() if file.is_file() else ""

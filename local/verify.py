@@ -1,7 +1,8 @@
 """`python -m local.verify`: uploads a file, waits for its import, sends a notification, waits until it is sent.
 
 It works with any gateway. The environment names the target: GATEWAY, API_KEY, S3_ENDPOINT, S3_ACCESS_KEY,
-S3_SECRET_KEY, INVOICES_BUCKET, EMAIL_TO. Without credentials it uses those that `make up` made.
+S3_SECRET_KEY, INVOICES_BUCKET, EMAIL_TO. Credentials that are not given are read from the folder SECRETS_DIR; its
+default is the folder of `make up`.
 One invoice and one notification stay in the deployment.
 """
 
@@ -51,9 +52,9 @@ def deployment(variables: Mapping[str, str]) -> dict[str, Any]:
     """The addresses and credentials of the deployment. Raises ClientError when a credential is missing."""
 
     def credential(variable: str, secret: str) -> str:
-        if value := variables.get(variable) or addresses.secret(secret):
+        if value := variables.get(variable) or addresses.secret(secret, variables):
             return value
-        raise ClientError(f"set {variable}: there is no {addresses.SECRETS / secret}, which `make up` makes")
+        raise ClientError(f"set {variable}: there is no {addresses.secrets(variables) / secret}, which `make up` makes")
 
     return {
         "gateway": addresses.gateway(variables),

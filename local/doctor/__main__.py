@@ -34,17 +34,17 @@ def compose(variables: Mapping[str, str]) -> Iterator[Finding]:
     yield engine
     if not engine.fix:
         yield checks.compose()
-    secrets = checks.secrets()
+    secrets = checks.secrets(addresses.secrets(variables))
     yield secrets
     url = addresses.gateway(variables)
     gateway = checks.gateway(url)
     yield gateway
-    key = variables.get("API_KEY") or addresses.secret("api-key")
+    key = variables.get("API_KEY") or addresses.secret("api-key", variables)
     if key and not gateway.fix:
         yield checks.database(url, key)
     if not secrets.fix:
         endpoint = addresses.s3(variables)
-        user, password = addresses.secret("minio-root-user"), addresses.secret("minio-root-password")
+        user, password = (addresses.secret(f"minio-root-{each}", variables) for each in ("user", "password"))
         yield checks.event_rule(endpoint, user, password, variables.get("INVOICES_BUCKET", "invoices"))
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import urllib3
 from minio.error import MinioException
 
-from local.addresses import SECRETS
 from local.client import s3_client
 from local.stack_file import ROOT, Function, read_stack
 
@@ -50,7 +49,7 @@ def compose() -> Finding:
     return Finding(f"Docker Compose {done.stdout.strip()}")
 
 
-def secrets(folder: Path = SECRETS) -> Finding:
+def secrets(folder: Path) -> Finding:
     """Every secret of docker-compose.yml exists, and only optional ones are empty."""
     names = re.findall(r"\./compose/secrets/([\w.-]+)}", (ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
     there = {name: (folder / name).stat().st_size for name in names if (folder / name).is_file()}
@@ -151,7 +150,7 @@ def openfaas(url: str, password: str) -> Iterator[Finding]:
     if lacking := sorted(set(secret_names()) - names["secrets"]):
         yield Finding(
             f"OpenFaaS lacks the secrets {', '.join(lacking)}",
-            "k8s/create-secrets openfaas-fn k8s/secrets NAME...",
+            "k8s/create-secrets --openfaas openfaas-fn k8s/secrets",
         )
 
 

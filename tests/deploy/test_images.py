@@ -24,7 +24,8 @@ from tests.support.hostile import AMBIGUOUS, everything, sent
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = {"REGISTRY": "mailroom", "TAG": "test"}
 FUNCTIONS = {build.function: build.image for build in read_builds(ROOT / "stack.yml", NAMES)}
-# Megabytes.
+# Megabytes, with the real of-watchdog: 0.11.6, built as upstream builds it, has 11.5. A stand-in may be smaller.
+WATCHDOG = 12
 LIMITS = {"invoice-importer": 350}  # it reads with Arrow
 LIMIT = 200
 READY_SECONDS, CONNECT_SECONDS, ANSWER_SECONDS = 20.0, 3.0, 30.0
@@ -137,7 +138,10 @@ def call(address: str, path: str) -> int:
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_an_image_is_small_and_nobodys_root(function: str) -> None:
     image = json.loads(docker("image", "inspect", FUNCTIONS[function]))[0]
-    assert image["Size"] < LIMITS.get(function, LIMIT) * 1_000_000
+    alone = ("--rm", "--entrypoint", "stat", FUNCTIONS[function], "--format=%s", "/usr/bin/fwatchdog")
+    watchdog = int(docker("run", *alone))
+    size = image["Size"] + max(0, WATCHDOG * 1_000_000 - watchdog)
+    assert size < LIMITS.get(function, LIMIT) * 1_000_000
     assert image["Config"]["User"] == "1000:1000"
 
 

@@ -1,9 +1,12 @@
 """stack.yml is the single source of truth: every other description of the functions agrees with it."""
 
 import dataclasses
+import json
+import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from local.images import assemble, read_builds
 from local.manifests.compose import environments
 from local.stack_file import substitute
 from mailroom.platform import settings
+from mailroom.platform.api_keys import SCOPES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -98,12 +102,18 @@ def test_a_job_of_our_command_line_accepts_its_settings(name: str) -> None:
     settings.load(of_the_image | {each["name"]: each["value"] for each in container["env"]})
 
 
-def test_the_docs_make_the_secrets_of_the_functions() -> None:
-    docs = (ROOT / "docs/deploy-openfaas.md").read_text()
-    command = re.search(r"create-secrets openfaas-fn k8s/secrets \$\((.*)\)", docs)
-    assert command
-    named = subprocess.run(["sh", "-c", command[1]], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert set(named.split()) == {secret for function in FUNCTIONS.values() for secret in function["secrets"]}
+def test_openfaas_gets_the_secrets_of_the_functions(tmp_path: Path) -> None:
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(f'#!/bin/sh\necho "$*" >>{tmp_path}/calls\n')
+    kubectl.chmod(0o755)
+    wanted = {secret for function in FUNCTIONS.values() for secret in function["secrets"]}
+    for secret in {*wanted, "mongodb-root-password"}:
+        (tmp_path / "secrets" / secret).parent.mkdir(exist_ok=True)
+        (tmp_path / "secrets" / secret).touch()
+    command = [str(ROOT / "k8s/create-secrets"), "--openfaas", "openfaas-fn", str(tmp_path / "secrets")]
+    subprocess.run(command, env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}, check=True)
+    made = re.findall(r"create secret generic (\S+)", (tmp_path / "calls").read_text())
+    assert sorted(made) == sorted(wanted)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -116,22 +126,72 @@ def test_an_image_is_built_from_template_function_and_shared_code(name: str, tmp
     assert not [file for file in files if "__pycache__" in file]
 
 
+def pods() -> Iterator[tuple[str, dict[str, Any]]]:
+    """The pods of our manifests, with kind and name of what makes them. Patches of an overlay are not among them."""
+    for file in sorted((ROOT / "k8s").glob("*/**/*.yaml")):
+        for document in yaml.safe_load_all(file.read_text()):
+            kind, spec = document["kind"], document.get("spec", {})
+            template = spec.get("jobTemplate", {}).get("spec", spec).get("template")
+            if template and file.name != "prepare.yaml":
+                yield f"{kind} {document['metadata']['name']}", template["spec"]
+
+
+PODS = dict(pods())
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_a_pod_writes_only_into_volumes_of_limited_size(name: str) -> None:
+    for container in PODS[name]["containers"]:
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    folders = [volume["emptyDir"] for volume in PODS[name].get("volumes", []) if "emptyDir" in volume]
+    assert all("sizeLimit" in folder for folder in folders)
+
+
+@pytest.mark.parametrize("name", [name for name in PODS if name.startswith("Deployment")])
+def test_a_pod_that_hangs_is_ended(name: str) -> None:
+    assert all("livenessProbe" in container for container in PODS[name]["containers"])
+
+
 @pytest.mark.parametrize("overlay", ["dev", "production", "openfaas"])
 @pytest.mark.usefixtures("cluster")
 def test_the_api_server_takes_each_overlay(overlay: str) -> None:
-    # In its own namespace: a set-up job that ran already cannot be changed.
+    # In their own namespaces: a set-up job that ran already cannot be changed.
     manifests = subprocess.run(
         ["kubectl", "kustomize", str(ROOT / "k8s/overlays" / overlay)], capture_output=True, text=True, check=True
     ).stdout
-    namespace = f"mailroom-test-{overlay}"
-    there = re.sub(r"\b(name|namespace): mailroom$", rf"\1: {namespace}", manifests, flags=re.MULTILINE)
-    subprocess.run(["kubectl", "create", "namespace", namespace], check=True, capture_output=True)
+    prefix = f"mailroom-test-{overlay}"
+    there = re.sub(r"\b(name|namespace): (mailroom|openfaas|openfaas-fn)$", rf"\1: {prefix}-\2", manifests, flags=re.M)
+    namespaces = sorted(set(re.findall(rf"^  namespace: ({prefix}-\S+)$", there, re.M)))
+    restricted = {"pod-security.kubernetes.io/enforce": "restricted"}
+    made = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": restricted}}
+        for name in namespaces
+    ]
     try:
-        label = "pod-security.kubernetes.io/enforce=restricted"
-        subprocess.run(["kubectl", "label", "namespace", namespace, label], check=True, capture_output=True)
-        command = ["kubectl", "apply", "--dry-run=server", "-f", "-"]
-        applied = subprocess.run(command, input=there, capture_output=True, text=True, check=False)
+        apply("\n---\n".join(map(json.dumps, made)))
+        warnings = apply(there, "--dry-run=server")
     finally:
-        subprocess.run(["kubectl", "delete", "namespace", namespace, "--wait=false"], check=True, capture_output=True)
+        subprocess.run(["kubectl", "delete", "namespace", *namespaces, "--wait=false"], check=True, capture_output=True)
+    assert warnings == ""
+
+
+def apply(manifests: str, *options: str) -> str:
+    """What the API server says to them, if it takes them."""
+    command = ["kubectl", "apply", *options, "--filename", "-"]
+    applied = subprocess.run(command, input=manifests, capture_output=True, text=True, check=False)
     assert applied.returncode == 0, applied.stderr
-    assert "would violate PodSecurity" not in applied.stderr
+    return applied.stderr
+
+
+def test_the_key_of_the_docs_has_every_scope() -> None:
+    docs = (ROOT / "docs/deploy-openfaas.md").read_text()
+    for command in re.findall(r"keys create (?:.*\\\n)*.*", docs):
+        assert sorted(re.findall(r"--scope ([\w:]+)", command)) == sorted(SCOPES)
+
+
+def test_every_command_of_the_docs_can_be_typed() -> None:
+    docs = (ROOT / "docs/deploy-openfaas.md").read_text()
+    commands = re.findall(r"^    (?:export \w+=\$\()?((?:k8s|compose)/\S+)", docs, re.M)
+    assert "k8s/apply" in commands
+    assert [each for each in commands if not os.access(ROOT / each, os.R_OK)] == []
+    assert [line for line in docs.splitlines() if line.startswith("    ") and "…" in line] == []

@@ -119,7 +119,7 @@ def test_a_missing_bucket_and_a_wrong_password_are_named(addresses: Addresses) -
     [
         (200, 3, 99, ""),
         (200, 12, 99, "Community Edition"),
-        (200, 3, 1, "k8s/create-secrets openfaas-fn"),
+        (200, 3, 1, "k8s/create-secrets --openfaas openfaas-fn"),
         (401, 3, 99, "faas-cli login"),
     ],
 )
