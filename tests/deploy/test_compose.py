@@ -1,18 +1,23 @@
 """The stack with Docker Compose, from set-up to a killed container. Variables name the images."""
 
+import io
 import json
 import os
 import secrets
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 import urllib3
+from minio import Minio
+from minio.error import MinioException
 
 from tests.support.hostile import AMBIGUOUS, everything, sent
 from tests.support.ports import free_port
@@ -237,26 +242,55 @@ def test_the_page_of_the_inbox_is_for_this_machine(environment: Mapping[str, str
     assert answer.json()["total"] > 0
 
 
+AS_BEFORE = """
+services:
+  minio: {user: "0:0", cap_drop: !reset [], read_only: false}
+  backups: {user: "0:0"}
+"""
+
+
+def uploads(port: str, until: threading.Event) -> int:
+    """Uploads one file after the other. Returns the number of those that were accepted."""
+    people = (ROOT / "compose/secrets/people-s3-secret-key").read_text()
+    http = urllib3.PoolManager(timeout=2, retries=False)
+    store = Minio(f"127.0.0.1:{port}", "people", people, secure=False, http_client=http, region="us-east-1")
+    accepted = 0
+    while not until.is_set():
+        try:
+            store.put_object("attachments", f"during/{secrets.token_hex(8)}", io.BytesIO(b"x"), 1)
+            accepted += 1
+        except (urllib3.exceptions.HTTPError, MinioException):
+            until.wait(0.1)
+    return accepted
+
+
 def test_volumes_that_belong_to_root_go_on_working(
-    run: Run, environment: Mapping[str, str], verify: Callable[..., None]
+    run: Run, environment: Mapping[str, str], verify: Callable[..., None], tmp_path: Path
 ) -> None:
-    """MinIO and the backups ran as root in earlier versions."""
+    """MinIO and the backups ran as root in earlier versions. The upgrade comes while files are uploaded."""
     backups = ("docker", "compose", "exec", "-T", "backups", "python", "-m", "mailroom", "backups")
     run(*backups, "create")
     made = run(*backups, "list")
     run("docker", "compose", "stop", "minio", "backups")
-    mounted = [
-        f"--volume={environment['COMPOSE_PROJECT_NAME']}_{name}:/volumes/{name}" for name in ("minio", "backups")
-    ]
-    chown = ("chown", "--recursive", "0:0", "/volumes")
-    run("docker", "run", "--rm", "--user", "0:0", *mounted, "mailroom/invoices:test", *chown)
-    key = ROOT / "compose/secrets/api-key"
+    project = environment["COMPOSE_PROJECT_NAME"]
+    mounted = [f"--volume={project}_{name}:/volumes/{name}" for name in ("minio", "backups")]
+    as_root = ("docker", "run", "--rm", "--user", "0:0", *mounted, "mailroom/invoices:test")
+    run(*as_root, "chown", "--recursive", "0:0", "/volumes")
+    (tmp_path / "as-before.yml").write_text(AS_BEFORE)
+    files = ("--file", "docker-compose.yml", "--file", str(tmp_path / "as-before.yml"))
+    run("docker", "compose", *files, "up", "--detach", "--wait", "--no-deps", "minio", "backups")
+    key, ended = ROOT / "compose/secrets/api-key", threading.Event()
     had_key = key.exists()
-    try:
-        run("compose/up")
-    finally:
-        if not had_key:  # it is of this stack, which does not last
-            key.unlink(missing_ok=True)
+    with ThreadPoolExecutor() as pool:
+        accepted = pool.submit(uploads, environment["S3_PORT"], ended)
+        try:
+            run("compose/up")
+        finally:
+            ended.set()
+            if not had_key:  # it is of this stack, which does not last
+                key.unlink(missing_ok=True)
+        assert accepted.result() > 0
+    assert run(*as_root, "find", "/volumes", "-uid", "0", "-not", "-path", "/volumes") == ""
     verify()
     assert set(made.splitlines()) <= set(run(*backups, "list").splitlines())
     run(*backups, "create")  # copies what was uploaded since, and lists what is in the archive already
