@@ -13,7 +13,7 @@ PYTEST = $(BIN)/python -m pytest --numprocesses $(TESTS_AT_ONCE) --dist loadgrou
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test test-all bench bench-quick bench-api bench-mail lint audit clean lock images up down logs verify doctor
+.PHONY: help setup demo local test test-all bench bench-quick bench-api bench-mail lint audit clean lock images pin-images check-release up down logs verify doctor
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -66,6 +66,12 @@ audit: $(STAMP) ## Look for known vulnerabilities of the packages, insecure code
 
 images: $(RUN) ## Build the functions' images with Docker alone (faas-cli build makes the same)
 	@. compose/dotenv; $(BIN)/python -m local.images
+
+pin-images: $(RUN) ## Ask the registries for the digests of the images in images.env, write them there and into all copies
+	@$(BIN)/python -m local.pins digests
+
+check-release: $(RUN) ## Fail if an image has no digest, or if a copy differs from images.env
+	@$(BIN)/python -m local.pins check
 
 up: $(RUN) ## Build and run everything with Docker Compose
 	@PYTHON=$(BIN)/python compose/up

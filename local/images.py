@@ -1,7 +1,8 @@
 """`python -m local.images [FUNCTION…]`: builds all or some images of stack.yml with Docker and prints their sizes.
 
-It needs Docker alone. The files and the layout are those of faas-cli. PYTHON_IMAGE and WATCHDOG_IMAGE replace the
-template's base images. REGISTRY and TAG are variables of stack.yml. DOCKER_BUILDKIT=0 selects Docker's legacy builder.
+It needs Docker alone. The files and the layout are those of faas-cli. The base images are those of images.env;
+PYTHON_IMAGE and WATCHDOG_IMAGE replace them. REGISTRY and TAG are variables of stack.yml. DOCKER_BUILDKIT=0 selects
+Docker's legacy builder.
 """
 
 import argparse

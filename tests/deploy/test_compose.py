@@ -1,15 +1,23 @@
 """The stack with Docker Compose, from set-up to a killed container. Variables name the images."""
 
+import io
+import json
 import os
 import secrets
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+import urllib3
+from minio import Minio
+from minio.error import MinioException
 
 from tests.support.hostile import AMBIGUOUS, everything, sent
 from tests.support.ports import free_port
@@ -19,6 +27,46 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deploy")]
 ROOT = Path(__file__).resolve().parents[2]
 KILLED = ("invoice-events", "invoice-importer", "invoices", "notifications", "notification-sender", "router")
 KILLED_SERVERS = ("mongo", "minio", "mailpit", "schedule")
+# Capabilities that a service has nevertheless. docker-compose.yml says why.
+CAPABILITIES = {"router": {"NET_BIND_SERVICE"}, "owners": {"CHOWN", "DAC_OVERRIDE"}}
+FUNCTIONS = KILLED[:-1]
+PORTS = {**dict.fromkeys(FUNCTIONS, 8080), "router": 8080, "mongo": 27017, "minio": 9000, "mailpit": 1025}
+INBOX_PAGE = 8025
+# Whom each service reaches, and no other. A function reaches all others, for kicks have a network of their own.
+REACHED = {
+    "router": {"invoices", "notifications"},
+    "invoice-events": {*FUNCTIONS, "mongo", "minio"},
+    "invoice-importer": {*FUNCTIONS, "mongo", "minio"},
+    "invoices": {*FUNCTIONS, "mongo", "minio", "router"},
+    "notifications": {*FUNCTIONS, "mongo", "minio", "router", "mailpit"},
+    "notification-sender": {*FUNCTIONS, "mongo", "minio", "mailpit"},
+    "schedule": {*FUNCTIONS},
+    "mongo": {*FUNCTIONS},
+    "minio": {*FUNCTIONS},
+    "mailpit": {"notifications", "notification-sender"},
+    "backups": {*FUNCTIONS, "mongo", "minio"},
+}
+# The networks that are not internal: a published port needs one; a relay, and a bucket for backups, may be outside.
+WAYS_OUT = {
+    "edge": {"router"},
+    "s3": {"minio"},
+    "inbox": {"mailpit"},
+    "outside": {"notifications", "notification-sender", "backups"},
+}
+# Prints the names of the targets, `{name: [[host, port], ...]}`, that accept a connection.
+PROBE = """
+import concurrent.futures, json, socket, sys
+def reached(place):
+    try:
+        socket.create_connection(place, 2).close()
+    except OSError:
+        return False
+    return True
+targets = json.loads(sys.argv[1])
+with concurrent.futures.ThreadPoolExecutor(64) as pool:
+    found = {name: [pool.submit(reached, tuple(place)) for place in places] for name, places in targets.items()}
+print(json.dumps([name for name, results in found.items() if any(each.result() for each in results)]))
+"""
 SCOPES = ("invoices:read", "invoices:write", "notifications:read", "notifications:send")
 
 Run = Callable[..., str]
@@ -28,7 +76,8 @@ Run = Callable[..., str]
 def environment(docker: None) -> Mapping[str, str]:
     project = f"mailroom-test-{secrets.token_hex(3)}"
     ports = {name: str(free_port()) for name in ("GATEWAY_PORT", "S3_PORT", "INBOX_PORT")}
-    return {**os.environ, **ports, "COMPOSE_PROJECT_NAME": project, "REGISTRY": "mailroom", "TAG": "test"}
+    names = {"COMPOSE_PROJECT_NAME": project, "REGISTRY": "mailroom", "TAG": "test", "PYTHON": sys.executable}
+    return {**os.environ, **ports, **names}
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +133,7 @@ def test_any_container_may_be_killed(service: str, run: Run, verify: Callable[..
     verify(*(["--patient"] if service == "minio" else []))
 
 
-@pytest.mark.parametrize("service", ["invoice-importer", "notification-sender"])
+@pytest.mark.parametrize("service", ["invoice-events", "invoice-importer", "notification-sender"])
 def test_nobody_outside_reaches_a_worker(
     service: str, environment: Mapping[str, str], verify: Callable[..., None]
 ) -> None:
@@ -121,3 +170,156 @@ def test_slow_callers_are_cut_off_by_the_router(environment: Mapping[str, str], 
                     break
                 assert b" 200 " in everything(port, b"GET /healthz HTTP/1.0\r\n\r\n")
                 time.sleep(0.1)
+
+
+def test_every_service_is_confined(run: Run) -> None:
+    config = json.loads(run("docker", "compose", "--profile", "*", "config", "--format", "json"))
+    assert {"mongo", "minio", "restore", *FUNCTIONS} <= set(config["services"])
+    for name, service in config["services"].items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert set(service.get("cap_add", [])) == CAPABILITIES.get(name, set()), name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert int(service["mem_limit"]) > 0, name
+        assert int(service["pids_limit"]) > 0, name
+        assert "default" not in service.get("networks", {}), name
+        assert not {"privileged", "devices", "pid", "ipc"} & set(service), name
+        assert service.get("network_mode", "none") == "none", name
+
+
+def containers(run: Run) -> dict[str, dict[str, Any]]:
+    """The running containers, as `docker inspect` describes them, by service."""
+    described = json.loads(run("docker", "inspect", *run("docker", "compose", "ps", "--quiet").split()))
+    return {each["Config"]["Labels"]["com.docker.compose.service"]: each for each in described}
+
+
+def test_nothing_that_runs_is_root(run: Run, verify: Callable[..., None]) -> None:
+    for name, container in containers(run).items():
+        lines = run("docker", "top", container["Id"], "-eo", "pid,uid").splitlines()[1:]
+        users = {line.split()[1] for line in lines}
+        assert users == {"999" if name == "mongo" else "1000"}, name
+
+
+def reached(run: Run, container: Mapping[str, Any], targets: Mapping[str, list[tuple[str, int]]]) -> set[str]:
+    """The targets that something in the network of this container can connect to."""
+    network = ("--network", f"container:{container['Id']}")
+    probe = ("python", "-c", PROBE, json.dumps(targets))
+    return set(json.loads(run("docker", "run", "--rm", *network, "mailroom/invoices:test", *probe)))
+
+
+def test_a_service_reaches_only_those_it_talks_to(run: Run, verify: Callable[..., None]) -> None:
+    running = containers(run)
+    assert set(running) == set(REACHED)
+
+    def places(service: str, port: int) -> list[tuple[str, int]]:
+        networks = running[service]["NetworkSettings"]["Networks"].values()
+        return [(host, port) for host in (service, *(each["IPAddress"] for each in networks))]
+
+    targets = {name: places(name, port) for name, port in PORTS.items()}
+    targets["page of the inbox"] = [*places("mailpit", INBOX_PAGE), ("inbox-page", INBOX_PAGE)]
+    for name, container in running.items():
+        itself = {name, "page of the inbox"} if name == "mailpit" else {name}
+        others = {target: addresses for target, addresses in targets.items() if target not in itself}
+        assert reached(run, container, others) == REACHED[name] - {name}, name
+
+
+def test_only_some_services_have_a_way_out(run: Run, verify: Callable[..., None]) -> None:
+    # Docker forwards nothing from and to an internal network; a test has no address outside to try it with.
+    ways_out: dict[str, set[str]] = {}
+    for name, container in containers(run).items():
+        for network in container["NetworkSettings"]["Networks"].values():
+            [described] = json.loads(run("docker", "network", "inspect", network["NetworkID"]))
+            if not described["Internal"]:
+                role = described["Labels"]["com.docker.compose.network"]
+                ways_out.setdefault(role, set()).add(name)
+    assert ways_out == WAYS_OUT
+
+
+def test_the_page_of_the_inbox_is_for_this_machine(environment: Mapping[str, str], verify: Callable[..., None]) -> None:
+    verify()
+    answer = urllib3.request("GET", f"http://127.0.0.1:{environment['INBOX_PORT']}/api/v1/messages")
+    assert answer.status == 200
+    assert answer.json()["total"] > 0
+
+
+AS_BEFORE = """
+services:
+  minio: {user: "0:0", cap_drop: !reset [], read_only: false}
+  backups: {user: "0:0"}
+"""
+
+
+def uploads(port: str, until: threading.Event) -> int:
+    """Uploads one file after the other. Returns the number of those that were accepted."""
+    people = (ROOT / "compose/secrets/people-s3-secret-key").read_text()
+    http = urllib3.PoolManager(timeout=2, retries=False)
+    store = Minio(f"127.0.0.1:{port}", "people", people, secure=False, http_client=http, region="us-east-1")
+    accepted = 0
+    while not until.is_set():
+        try:
+            store.put_object("attachments", f"during/{secrets.token_hex(8)}", io.BytesIO(b"x"), 1)
+            accepted += 1
+        except (urllib3.exceptions.HTTPError, MinioException):
+            until.wait(0.1)
+    return accepted
+
+
+def test_volumes_that_belong_to_root_go_on_working(
+    run: Run, environment: Mapping[str, str], verify: Callable[..., None], tmp_path: Path
+) -> None:
+    """MinIO and the backups ran as root in earlier versions. The upgrade comes while files are uploaded."""
+    backups = ("docker", "compose", "exec", "-T", "backups", "python", "-m", "mailroom", "backups")
+    run(*backups, "create")
+    made = run(*backups, "list")
+    run("docker", "compose", "stop", "minio", "backups")
+    project = environment["COMPOSE_PROJECT_NAME"]
+    mounted = [f"--volume={project}_{name}:/volumes/{name}" for name in ("minio", "backups")]
+    as_root = ("docker", "run", "--rm", "--user", "0:0", *mounted, "mailroom/invoices:test")
+    run(*as_root, "chown", "--recursive", "0:0", "/volumes")
+    (tmp_path / "as-before.yml").write_text(AS_BEFORE)
+    files = ("--file", "docker-compose.yml", "--file", str(tmp_path / "as-before.yml"))
+    run("docker", "compose", *files, "up", "--detach", "--wait", "--no-deps", "minio", "backups")
+    key, ended = ROOT / "compose/secrets/api-key", threading.Event()
+    had_key = key.exists()
+    with ThreadPoolExecutor() as pool:
+        accepted = pool.submit(uploads, environment["S3_PORT"], ended)
+        try:
+            run("compose/up")
+        finally:
+            ended.set()
+            if not had_key:  # it is of this stack, which does not last
+                key.unlink(missing_ok=True)
+        assert accepted.result() > 0
+    assert run(*as_root, "find", "/volumes", "-uid", "0", "-not", "-path", "/volumes") == ""
+    verify()
+    assert set(made.splitlines()) <= set(run(*backups, "list").splitlines())
+    run(*backups, "create")  # copies what was uploaded since, and lists what is in the archive already
+    run(*backups, "check")
+
+
+def test_only_what_belongs_to_root_gets_another_owner(run: Run, verify: Callable[..., None]) -> None:
+    """Also what a run that was killed left behind, in folders that are closed to others."""
+    script = """
+        mkdir -p /tmp/v/bucket/object /tmp/v/done && touch /tmp/v/bucket/object/part /tmp/v/done/part /tmp/v/another
+        ln -s /etc /tmp/v/bucket/link
+        chmod 700 /tmp/v/bucket/object && chown 1000:1000 /tmp/v/bucket/object/part /tmp/v/bucket/object
+        chown 5:5 /tmp/v/another
+        python /owners.py /tmp/v=1000:1000 && python /owners.py /tmp/v=1000:1000
+        find /tmp/v /etc -maxdepth 3 -path '/tmp/v*' -printf '%U:%G %P\\n' -o -path /etc -printf '%U:%G etc\\n'
+    """
+    confined = ("--cap-drop=ALL", "--cap-add=CHOWN", "--cap-add=DAC_OVERRIDE", "--read-only", "--tmpfs=/tmp")
+    mounted = f"--volume={ROOT}/compose/owners.py:/owners.py:ro"
+    line = ("docker", "run", "--rm", "--user=0:0", *confined, mounted, "mailroom/invoices:test", "sh", "-ec", script)
+    said, *owners = run(*line).splitlines()
+    assert "5 files and folders were root's" in said  # the second run finds nothing to do
+    assert dict(reversed(each.split(" ")) for each in owners) == {
+        "": "1000:1000",
+        "bucket": "1000:1000",
+        "bucket/object": "1000:1000",
+        "bucket/object/part": "1000:1000",
+        "bucket/link": "1000:1000",
+        "done": "1000:1000",
+        "done/part": "1000:1000",
+        "another": "5:5",
+        "etc": "0:0",
+    }

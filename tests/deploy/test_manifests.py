@@ -74,6 +74,19 @@ def test_compose_publishes_nothing_beyond_this_machine() -> None:
     assert all(port.startswith("127.0.0.1:") for port in published.values())
 
 
+def test_events_come_in_by_the_router_only_if_the_s3_server_is_outside() -> None:
+    called = [name for name, entry in FUNCTIONS.items() if "schedule" not in entry.get("annotations", {})]
+    default = re.search(r"\{\$FUNCTIONS:([^}]*)\}", (ROOT / "compose/Caddyfile").read_text())
+    assert default
+    assert set(default[1].split("|")) == {*called} - {"invoice-events"}
+    production = document("k8s/overlays/production/kustomization.yaml")
+    [patch] = (each["patch"] for each in production["patches"] if each.get("target", {}).get("name") == "router")
+    [container] = yaml.safe_load(patch)["spec"]["template"]["spec"]["containers"]
+    [variable] = container["env"]
+    assert variable["name"] == "FUNCTIONS"
+    assert set(variable["value"].split("|")) == {*called}
+
+
 def test_compose_calls_every_function_with_a_schedule() -> None:
     scheduled = {name for name, entry in FUNCTIONS.items() if "schedule" in entry.get("annotations", {})}
     assert set(document("docker-compose.yml")["services"]["schedule"]["command"][2:]) == scheduled

@@ -1,6 +1,6 @@
 """MongoDB and MinIO as containers, for `MAILROOM_TEST_SERVERS=containers`.
 
-The images are those of MONGO_IMAGE and MINIO_IMAGE, so that a machine without a registry can use its own.
+The images are those of images.env. MONGO_IMAGE and MINIO_IMAGE replace them: a machine without a registry uses its own.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure, OperationFailure
 
-MONGO_IMAGE = "mongo:8"
+from local.pins import images
+from local.stack_file import ROOT
+
 READY_SECONDS = 60
 ALREADY_INITIALIZED = 23
-MINIO_IMAGE = "minio/minio:RELEASE.2025-09-07T16-13-09Z"
 
 
 @contextmanager
@@ -26,11 +27,14 @@ def running() -> Iterator[tuple[str, str, str, str]]:
     from testcontainers.community.minio import MinioContainer
     from testcontainers.core.container import DockerContainer
 
+    known = images.read(ROOT)
+    mongo_image = os.environ.get("MONGO_IMAGE") or str(known["MONGO_IMAGE"])
+    minio_image = os.environ.get("MINIO_IMAGE") or str(known["TEST_MINIO_IMAGE"])
     # Without a replica set MongoDB has no retryable writes; with one, passwords would need a key file.
-    mongo = DockerContainer(os.environ.get("MONGO_IMAGE", MONGO_IMAGE))
+    mongo = DockerContainer(mongo_image)
     mongo.with_command("--replSet rs0 --bind_ip_all").with_exposed_ports(27017)
     access_key, secret_key = "mailroom", secrets.token_urlsafe(24)  # pragma: allowlist secret
-    minio = MinioContainer(os.environ.get("MINIO_IMAGE", MINIO_IMAGE), access_key=access_key, secret_key=secret_key)
+    minio = MinioContainer(minio_image, access_key=access_key, secret_key=secret_key)
     # Nothing answers at that address: the tests only ask MinIO to accept a rule for the target.
     minio.with_env("MINIO_NOTIFY_WEBHOOK_ENABLE_MAILROOM", "on")
     minio.with_env("MINIO_NOTIFY_WEBHOOK_ENDPOINT_MAILROOM", "http://127.0.0.1:9/")

@@ -1,0 +1,1 @@
+"""The images of images.env, their digests, and the copies in other files."""

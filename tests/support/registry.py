@@ -1,0 +1,89 @@
+"""A registry of images that a test fills: the part of the distribution API that looks up manifests, with tokens.
+
+It follows https://github.com/opencontainers/distribution-spec and asks for tokens in the way of Docker Hub and ghcr.io.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+INDEX = "application/vnd.oci.image.index.v1+json"
+
+
+@dataclass
+class Registry:
+    """`manifests` has the bytes of each `NAME:TAG`."""
+
+    manifests: dict[str, bytes] = field(default_factory=dict)
+    asks_for_tokens: bool = False
+    sends_digests: bool = True
+    challenge: str = 'Bearer realm="http://{host}/token",service="test",scope="repository:{name}:pull"'
+    calls: list[str] = field(default_factory=list)
+    host: str = ""
+
+    def add(self, name: str, tag: str) -> str:
+        """Puts an image there. Returns its digest."""
+        content = json.dumps(
+            {"schemaVersion": 2, "mediaType": INDEX, "annotations": {"name": f"{name}:{tag}"}}
+        ).encode()
+        self.manifests[f"{name}:{tag}"] = content
+        return digest(content)
+
+    def answer(self, method: str, target: str, headers: Any) -> tuple[int, dict[str, str], bytes]:
+        url = urlsplit(target)
+        self.calls.append(f"{method} {url.path}")
+        if url.path == "/token":
+            [scope], [service] = (parse_qs(url.query).get(each, [""]) for each in ("scope", "service"))
+            return 200, {}, json.dumps({"token": f"{service} {scope}"}).encode()
+        name, _, tag = url.path.removeprefix("/v2/").partition("/manifests/")
+        if self.asks_for_tokens and headers["Authorization"] != f"Bearer test repository:{name}:pull":
+            return 401, {"WWW-Authenticate": self.challenge.format(host=self.host, name=name)}, b"{}"
+        content = self.manifests.get(f"{name}:{tag}")
+        if content is None or INDEX not in headers["Accept"]:  # else it would send the manifest of one platform
+            return 404, {}, b'{"errors": [{"code": "MANIFEST_UNKNOWN"}]}'
+        known = {"Docker-Content-Digest": digest(content)} if self.sends_digests else {}
+        return 200, {"Content-Type": INDEX, **known}, content
+
+
+def digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+@contextmanager
+def serving(registry: Registry) -> Iterator[str]:
+    """Serves the registry on 127.0.0.1. Yields its host and port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, headers, body = registry.answer(self.command, self.path, self.headers)
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        registry.host = f"127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield registry.host
+        finally:
+            server.shutdown()
+            thread.join()
