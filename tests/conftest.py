@@ -106,7 +106,7 @@ def services(make_services: Callable[..., Services]) -> Services:
 
 @pytest.fixture
 def mongo_proxy(services: Services) -> Iterator[MongoProxy]:
-    """A proxy before MongoDB, for services that are made with the setting `mongodb_secret="by-proxy"`."""
+    """A proxy before MongoDB, for services whose setting `mongodb_secret` names the secret `by-proxy`."""
     with MongoProxy(services.mongodb_uri()) as proxy:
         (services.settings.secrets_dir / "by-proxy").write_text(proxy.uri)
         yield proxy

@@ -22,7 +22,7 @@ READ_CONCERN_NOT_AVAILABLE = 134
 
 @pytest.fixture
 def client(make_client: Callable[..., Client], mongo_proxy: MongoProxy) -> Client:
-    return make_client(mongodb_secret="by-proxy", mongodb_timeout_seconds=10.0)
+    return make_client(mongodb_secret="by-proxy", mongodb_timeout_seconds=10.0)  # pragma: allowlist secret
 
 
 def failing(name: str, code: int) -> Callable[[Command], Reply | None]:
@@ -115,7 +115,7 @@ def test_the_first_call_after_a_fail_over_is_answered(
 
 def test_the_clock_is_read_after_a_fail_over(make_services: Callable[..., Services], mongo_proxy: MongoProxy) -> None:
     stale = mongo_proxy.intercept = StaleConnection("hello")
-    assert server_time(make_services(mongodb_secret="by-proxy").database)
+    assert server_time(make_services(mongodb_secret="by-proxy").database)  # pragma: allowlist secret
     assert stale.cut
 
 

@@ -17,7 +17,7 @@ NOT_PRIMARY, SHUTTING_DOWN = 10107, 11600
 @pytest.fixture
 def distant(mail: Mail, make_mail: Callable[..., Mail], mongo_proxy: MongoProxy) -> Mail:
     """The application of `mail`, with its own connections through the proxy."""
-    return make_mail(mongodb_secret="by-proxy")
+    return make_mail(mongodb_secret="by-proxy")  # pragma: allowlist secret
 
 
 class StepDown:
