@@ -5,7 +5,7 @@ this reader. Its tables of texts and styles are used, and its rules for dates.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
 from typing import IO
 
@@ -26,18 +26,34 @@ _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _ROW, _CELL, _VALUE = f"{_MAIN}row", f"{_MAIN}c", f"{_MAIN}v"
 _INLINE, _TEXT, _PHONETIC, _DATA = f"{_MAIN}is", f"{_MAIN}t", f"{_MAIN}rPh", f"{_MAIN}sheetData"
 _DIGITS = re.compile(r"\d+$", re.ASCII)
+_LEADING_ZEROS = re.compile(r'((?:"[^"]*"|\\.|-)*)(0{2,})((?:"[^"]*"|\\.|-)*)')
 
 Row = list[str]
 """The cells of a row as CSV has them. Empty cells at its end may be missing."""
 
 
 class CellFormats(msgspec.Struct, frozen=True):
-    """The texts of a workbook, and which of its styles show a number as a date or as a time span."""
+    """The texts of a workbook, and its styles that show a number as a date, as a time span or by a pattern."""
 
     texts: list[str]
     dates: frozenset[int]
     spans: frozenset[int]
+    patterns: dict[int, str]
     epoch: datetime
+
+
+def patterns_of(styles: Iterable[str]) -> dict[int, str]:
+    """The patterns of those number formats that show a whole number with leading zeros: `RE-{:05d}` for `"RE-"00000`.
+
+    Other formats only round a number or give it a unit: of these the value counts.
+    """
+    found = ((style, _LEADING_ZEROS.fullmatch(number_format)) for style, number_format in enumerate(styles))
+    return {style: f"{_literal(each[1])}{{:0{len(each[2])}d}}{_literal(each[3])}" for style, each in found if each}
+
+
+def _literal(quoted: str) -> str:
+    text = re.sub(r'"([^"]*)"|\\(.)', lambda each: each[1] or each[2] or "", quoted)
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 class SheetReader:
@@ -154,7 +170,8 @@ class SheetReader:
         if kind == "n":
             if self._style in self._formats.dates:
                 return (self._spans if self._style in self._formats.spans else self._times)[value]
-            return self._numbers[value]
+            pattern = self._formats.patterns.get(self._style)
+            return self._numbers[value] if pattern is None else self._patterned(value, pattern)
         if kind == "s":
             return self._formats.texts[int(value)]
         if kind == "b":
@@ -170,6 +187,10 @@ class SheetReader:
         digits = f"{number:.15g}"
         plain = digits if "e" not in digits else f"{float(digits):.10f}".rstrip("0").rstrip(".")
         return plain.replace(".", self._mark)
+
+    def _patterned(self, text: str, pattern: str) -> str:
+        number = _number(text)
+        return pattern.format(int(number)) if number >= 0 and number == int(number) else self._numbers[text]
 
     def _time_written(self, text: str, *, span: bool) -> str:
         try:

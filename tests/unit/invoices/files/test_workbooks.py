@@ -98,7 +98,7 @@ def test_a_cell_is_written_as_excel_shows_it(value, text):
 
 
 def test_the_first_sheet_counts_and_gaps_are_blank():
-    assert read(saved(["a", None, "c"], [], ["d"])) == "a,,c\n\nd,,\n"
+    assert read(saved(["a", None, *"cdefgh"], [], ["d"])) == "a,,c,d,e,f,g,h\n\nd,,,,,,,\n"
 
 
 def test_a_wrong_size_in_the_file_is_not_believed():
@@ -234,3 +234,38 @@ def test_damaged_workbooks_are_read_or_refused(at: int, noise: bytes, cut: bool)
     data = WORKBOOK[:at] + noise + (b"" if cut else WORKBOOK[at + len(noise) :])
     with suppress(FileRejected):  # and nothing else
         b"".join(sheet_content(held_workbook(iter([data]))))
+
+
+def formatted(*cells: tuple[object, str]) -> list[str]:
+    book = Workbook()
+    for column, (value, number_format) in enumerate(cells, 1):
+        book.worksheets[0].cell(1, column, value).number_format = number_format
+    target = io.BytesIO()
+    book.save(target)
+    return next(csv.reader([read(target.getvalue())]))
+
+
+def test_leading_zeros_are_those_that_excel_shows():
+    shown = formatted(
+        (42, "00000"), (7, '"RE-"0000'), (3, r"\R\-000"), (2024001, "0000-000"), (42, "0"), (1.5, "000"), (-4, "000"),
+        (119.0, "#,##0.00"), (45322, "yyyy-mm-dd"), (5, '"{}"00'),
+    )  # fmt: skip
+    assert shown == ["00042", "RE-0007", "R-003", "2024001", "42", "1.5", "-4", "119", "2024-01-31", "{}05"]
+
+
+def test_the_first_visible_sheet_is_read():
+    book = Workbook()
+    book.worksheets[0].append(["hidden"])
+    book.worksheets[0].sheet_state = "hidden"
+    book.create_sheet("Secret").append(["very hidden"])
+    book.worksheets[1].sheet_state = "veryHidden"
+    book.create_sheet("Invoices").append(["shown"])
+    book.active = 2
+    target = io.BytesIO()
+    book.save(target)
+    assert read(target.getvalue()) == "shown\n"
+
+
+def test_a_title_above_the_header_does_not_set_the_width():
+    nine = [*"abcdefghi"]
+    assert read(saved(["Title"], nine, [1, 2, 3, 4, 5, 6, 7])) == "Title\na,b,c,d,e,f,g,h,i\n1,2,3,4,5,6,7,,\n"
