@@ -36,7 +36,7 @@ def create_worker(services: Services) -> Worker:
     def work(budget: Budget) -> int:
         # Before the imports: a queue that never empties must not put it off.
         try:
-            if restarts.run(Budget(budget.remaining() / 4)):
+            if budget.remaining() > 1 and restarts.run(Budget(budget.remaining() / 4)):
                 marks.will_look_again()
         except (Unavailable, MissingSecret) as error:
             log.warning("the object store cannot be asked what it holds: %s", error)  # each import says so too

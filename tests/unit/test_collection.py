@@ -17,6 +17,6 @@ def test_no_name_of_a_test_is_made_of_bytes(request: pytest.FixtureRequest):
         for item in request.session.items
         if isinstance(item, pytest.Function) and hasattr(item, "callspec")
         for value in item.callspec.params.values()
-        if isinstance(value, bytes) and value and ascii(value)[2:-1] in item.nodeid
+        if isinstance(value, bytes) and len(value) > 40 and ascii(value)[2:-1] in item.nodeid
     ]
     assert names == []

@@ -12,6 +12,7 @@ from mailroom.invoices import worker as working
 from mailroom.invoices.imports.job import ImportJob
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.writer import BatchWriter
+from mailroom.platform.kick import IMPORTER
 from mailroom.services import Services
 from tests.integration.invoices.files import Bucket, counts, csv, line
 
@@ -79,7 +80,7 @@ def test_fifty_small_imports_begin_after_one_slice_of_an_endless_one(bucket: Buc
     first = endless(bucket, "endless", packed=packed)
     waiting = [small(bucket, number) for number in range(SMALL)]
 
-    working._importer(bucket.services).run(UntilDone(bucket, waiting))  # type: ignore[arg-type]
+    working._importer(bucket.services, bucket.services.worker_marks(IMPORTER)).run(UntilDone(bucket, waiting))  # type: ignore[arg-type]
 
     assert slices == [first, *waiting]
     assert all(counts(bucket.job(each)) == (1, 1, 0, 0, 0, 0) for each in waiting)
@@ -100,7 +101,7 @@ def test_an_import_that_arrives_during_a_slice_is_next(
         return write(writer, job, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(BatchWriter, "write", write_and_receive)
-    importer = working._importer(bucket.services)
+    importer = working._importer(bucket.services, bucket.services.worker_marks(IMPORTER))
     for _ in range(20):
         importer.run(OneSlice())  # type: ignore[arg-type]
 
@@ -111,7 +112,7 @@ def test_an_import_that_arrives_during_a_slice_is_next(
 @packings
 def test_endless_imports_take_turns_whichever_replica_works_on_them(bucket: Bucket, slices: list[str], packed: bool):
     large = [endless(bucket, f"endless-{number}", packed=packed) for number in range(3)]
-    replicas = [working._importer(bucket.services) for _ in range(2)]
+    replicas = [working._importer(bucket.services, bucket.services.worker_marks(IMPORTER)) for _ in range(2)]
 
     for turn in range(12):
         replicas[turn % 2].run(OneSlice())  # type: ignore[arg-type]
@@ -139,7 +140,7 @@ def test_an_import_whose_notification_was_lost_is_found_beside_an_endless_one(
 def test_an_import_that_nobody_waits_for_goes_on_in_one_slice(bucket: Bucket, slices: list[str]):
     alone = bucket.submit("alone.csv.gz", gzip.compress(csv(*(line(number) for number in range(30)))))
 
-    working._importer(bucket.services).run(UntilDone(bucket, [alone]))  # type: ignore[arg-type]
+    working._importer(bucket.services, bucket.services.worker_marks(IMPORTER)).run(UntilDone(bucket, [alone]))  # type: ignore[arg-type]
 
     assert slices == [alone]
     assert counts(bucket.job(alone)) == (30, 30, 0, 0, 0, 0)
@@ -151,7 +152,7 @@ def test_an_import_with_many_slices_ends_like_one_without(bucket: Bucket, slices
     body = gzip.compress(csv(*lines)) if packed else csv(*lines)
     imports = [bucket.submit(f"may-{name}.csv{'.gz' * packed}", body) for name in "ab"]
 
-    working._importer(bucket.services).run(UntilDone(bucket, imports))  # type: ignore[arg-type]
+    working._importer(bucket.services, bucket.services.worker_marks(IMPORTER)).run(UntilDone(bucket, imports))  # type: ignore[arg-type]
 
     assert slices[:6] == imports * 3
     assert [counts(bucket.job(each))[0] for each in imports] == [60, 60]
