@@ -39,7 +39,7 @@ def test_a_list_that_mongodb_cannot_read_now_is_503(client: Client, mongo_proxy:
     assert int(answer.headers["Retry-After"]) > 0
 
 
-@pytest.mark.parametrize("code", [CURSOR_NOT_FOUND, STEPPED_DOWN])
+@pytest.mark.parametrize("code", [CURSOR_NOT_FOUND])
 def test_an_export_that_loses_its_cursor_says_where_to_go_on(
     client: Client, put: Callable[..., list[str]], mongo_proxy: MongoProxy, code: int
 ) -> None:
