@@ -49,8 +49,7 @@ def test_an_export_that_loses_its_cursor_says_where_to_go_on(
     *first, end = map(json.loads, client.get("/export", format="ndjson").body.splitlines())
     assert len(first) >= 1000
 
-    # The driver asks a server that stepped down for its state once more. This server only seems to have stepped down, so it
-    # answers within ten seconds instead of at once, and meanwhile calls may be 503.
+    # The driver now waits for a sign of life of the server. A real one gives it at once, this one within ten seconds.
     def go_on() -> Answer | None:
         answer = client.get("/export", format="ndjson", cursor=end["nextCursor"])
         return answer if answer.status == 200 else None

@@ -111,12 +111,11 @@ def test_the_lease_is_renewed_while_the_file_is_sent_and_nothing_is_left_when_it
 def test_an_import_that_an_earlier_version_began_goes_on(make_services: Callable[..., Services]):
     bucket = bucket_with(make_services, import_batch_rows=2, work_budget_seconds=0.0001, import_lease_seconds=0.0)
     import_id = bucket.submit("may.csv", (HEADER + "".join(wide(n, 100) for n in range(20))).encode())
+    bucket.run()
     imports = bucket.services.database["imports"]
-    while not imports.find_one()["checkpoint"].get("rejectedBytes"):  # type: ignore[index]
-        bucket.run()
     assert imports.find_one()["checkpoint"]["rejectedBytes"] > 0  # type: ignore[index]
     imports.update_one({}, {"$unset": {"checkpoint.rejectedBytes": ""}})
-    while bucket.job(import_id)["state"] != "done":
+    while bucket.job(import_id)["state"] in ("pending", "running"):
         bucket.run()
     assert counts(bucket.job(import_id)) == (20, 0, 0, 0, 0, 20)
     assert len(rejected_rows(bucket, bucket.job(import_id))) == 20
