@@ -26,6 +26,9 @@ from mailroom.services import Services
 
 log = logging.getLogger(__name__)
 
+# A call that may take less only imports: to ask the object store for its start could take all of it.
+_LEAST_SECONDS = 1.0
+
 
 def create_worker(services: Services) -> Worker:
     """The work of a call: imports, mails about them, and now and then a comparison of the bucket with the jobs."""
@@ -34,9 +37,9 @@ def create_worker(services: Services) -> Worker:
     restarts = _restarts(services)
 
     def work(budget: Budget) -> int:
-        # Before the imports: a queue that never empties must not put it off.
+        # Before the imports: a queue that never empties must not put it off. It leaves them most of the time.
         try:
-            if budget.remaining() > 1 and restarts.run(Budget(budget.remaining() / 4)):
+            if budget.remaining() > _LEAST_SECONDS and restarts.run(Budget(budget.remaining() / 4)):
                 marks.will_look_again()
         except (Unavailable, MissingSecret) as error:
             log.warning("the object store cannot be asked what it holds: %s", error)  # each import says so too

@@ -7,10 +7,9 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ import pytest
 from local.doctor import checks
 from mailroom.services import Services
 from tests.conftest import Addresses
+from tests.support import http_server
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,26 +27,14 @@ ROOT = Path(__file__).resolve().parents[2]
 def serving(answers: dict[str, tuple[int, object]]) -> Iterator[str]:
     """Serves these paths, with a login. Returns the URL."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, body = answers.get(self.path.partition("?")[0], (404, "?"))
-            if "Authorization" not in self.headers and status == 200:
-                status = 401
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(json.dumps(body).encode())
+    def answer(call: BaseHTTPRequestHandler) -> http_server.Answer:
+        status, body = answers.get(call.path.partition("?")[0], (404, "?"))
+        if "Authorization" not in call.headers and status == 200:
+            status = 401
+        return status, {}, json.dumps(body).encode()
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with http_server.serving(answer) as host:
+        yield f"http://{host}"
 
 
 @pytest.fixture

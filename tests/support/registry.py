@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.support import http_server
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 
@@ -60,30 +60,5 @@ def digest(content: bytes) -> str:
 @contextmanager
 def serving(registry: Registry) -> Iterator[str]:
     """Serves the registry on 127.0.0.1. Yields its host and port."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, headers, body = registry.answer(self.command, self.path, self.headers)
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
-
-        def do_HEAD(self) -> None:
-            self.do_GET()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        registry.host = f"127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield registry.host
-        finally:
-            server.shutdown()
-            thread.join()
+    with http_server.serving(lambda call: registry.answer(call.command, call.path, call.headers)) as registry.host:
+        yield registry.host

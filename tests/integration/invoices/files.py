@@ -120,3 +120,14 @@ def counts(job: Document) -> tuple[int, ...]:
     rows, *rest = (found[name] for name in ("rows", "inserted", "updated", "unchanged", "stale", "rejected"))
     assert rows == sum(rest)
     return (rows, *rest)
+
+
+class OneBatch:
+    """A budget that is spent after one batch."""
+
+    def __init__(self) -> None:
+        self._asked = 0
+
+    def spent(self) -> bool:
+        self._asked += 1
+        return self._asked > 1

@@ -14,7 +14,7 @@ from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.writer import BatchWriter
 from mailroom.platform.kick import IMPORTER
 from mailroom.services import Services
-from tests.integration.invoices.files import Bucket, counts, csv, line
+from tests.integration.invoices.files import Bucket, OneBatch, counts, csv, line
 
 ENDLESS = csv(*(line(f"E-{number}") for number in range(3000)))  # 1,000 batches
 SMALL = 50
@@ -31,17 +31,6 @@ class UntilDone:
     def spent(self) -> bool:
         self._left -= 1
         return self._left < 0 or all(self._bucket.job(each)["state"] == "done" for each in self._imports)
-
-
-class OneSlice:
-    """The budget of a call that ends after one slice."""
-
-    def __init__(self) -> None:
-        self._questions = 0
-
-    def spent(self) -> bool:
-        self._questions += 1
-        return self._questions > 1
 
 
 @pytest.fixture
@@ -103,7 +92,7 @@ def test_an_import_that_arrives_during_a_slice_is_next(
     monkeypatch.setattr(BatchWriter, "write", write_and_receive)
     importer = working._importer(bucket.services, bucket.services.worker_marks(IMPORTER))
     for _ in range(20):
-        importer.run(OneSlice())  # type: ignore[arg-type]
+        importer.run(OneBatch())  # type: ignore[arg-type]
 
     assert slices == [each for arrival in arrived for each in (first, arrival)]
     assert len(arrived) == 10
@@ -115,7 +104,7 @@ def test_endless_imports_take_turns_whichever_replica_works_on_them(bucket: Buck
     replicas = [working._importer(bucket.services, bucket.services.worker_marks(IMPORTER)) for _ in range(2)]
 
     for turn in range(12):
-        replicas[turn % 2].run(OneSlice())  # type: ignore[arg-type]
+        replicas[turn % 2].run(OneBatch())  # type: ignore[arg-type]
 
     assert slices == large * 4
 

@@ -17,7 +17,7 @@ from mailroom.invoices.imports.importer import MOST_ATTEMPTS, MOST_CHUNK_ATTEMPT
 from mailroom.invoices.imports.job import COUNTS, Checkpoint, Chunk
 from mailroom.platform.kick import IMPORTER
 from mailroom.services import Services
-from tests.integration.invoices.files import Bucket, counts, csv, line
+from tests.integration.invoices.files import Bucket, OneBatch, counts, csv, line
 
 LINES = [line(n, gross="bad" if n % 7 == 0 else "119.00") for n in range(50)]
 BODY, FIRST_ROWS = csv(*LINES), csv(*LINES[:7])
@@ -36,23 +36,12 @@ def test_a_job_longer_than_the_budget_continues_to_the_same_end(make_services: C
     slices = 0
     while bucket.job(import_id)["state"] != "done":
         # An empty budget still does one batch, so that every call makes progress.
-        working._importer(bucket.services, bucket.services.worker_marks(IMPORTER)).run(_OneBatch())
+        working._importer(bucket.services, bucket.services.worker_marks(IMPORTER)).run(OneBatch())
         slices += 1
 
     assert slices > 7
     assert counts(bucket.job(import_id)) == (50, 42, 0, 0, 0, 8)
     assert len(bucket.rejects(bucket.job(import_id)["rejects"]["key"]).splitlines()) == 9
-
-
-class _OneBatch:
-    """A budget that is spent after one batch."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-
-    def spent(self) -> bool:
-        self.asked += 1
-        return self.asked > 1
 
 
 def test_a_worker_that_lost_its_lease_can_write_nothing_to_the_job(make_services: Callable[..., Services]):
@@ -151,7 +140,7 @@ def test_others_are_called_to_help_with_a_large_file(make_services: Callable[...
         call_help=lambda: called.append("help"),
     )
     bucket.submit("large.csv", csv(*(line(f"N{number}") for number in range(rows))))
-    assert importer.run(_OneBatch()) == 1  # type: ignore[arg-type]
+    assert importer.run(OneBatch()) == 1  # type: ignore[arg-type]
     assert len(called) == calls
 
 
@@ -175,7 +164,7 @@ def test_a_batch_replayed_after_a_crash_counts_the_same(bucket: Bucket):
     type(importer.ledger).checkpoint = crashing  # type: ignore[method-assign,assignment]
     try:
         with pytest.raises(RuntimeError) as caught:
-            importer._import(job, _OneBatch())  # type: ignore[arg-type]
+            importer._import(job, OneBatch())  # type: ignore[arg-type]
         assert caught.value is crash
     finally:
         type(importer.ledger).checkpoint = ledger_checkpoint  # type: ignore[method-assign]
