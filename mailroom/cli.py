@@ -16,7 +16,6 @@ from mailroom.errors import MailroomError
 from mailroom.platform import settings
 from mailroom.platform.api_keys import SCOPES
 from mailroom.platform.clock import rfc3339
-from mailroom.platform.server_clock import ServerClock
 from mailroom.services import Services
 
 if TYPE_CHECKING:
@@ -171,7 +170,7 @@ def delete_template(services: Services, name: str) -> None:
 def _templates(services: Services) -> Templates:
     from mailroom.notifications.templates.store import Templates
 
-    return Templates(services.database["templates"], ServerClock(services.database))
+    return Templates(services.database["templates"], services.clock)
 
 
 def _read(path: Path | None) -> str | None:

@@ -14,6 +14,7 @@ from mailroom.platform.kick_marks import KickMarks, WorkerMarks
 from mailroom.platform.mongo import Document
 from mailroom.platform.objects import ObjectStore
 from mailroom.platform.secrets import Secrets
+from mailroom.platform.server_clock import ServerClock
 from mailroom.platform.settings import Settings
 
 
@@ -41,6 +42,11 @@ class Services:
             self.settings.mongodb_database,
             self.settings.mongodb_timeout_seconds,
         )
+
+    @cached_property
+    def clock(self) -> ServerClock:
+        """The database server's clock. All of the process share its readings."""
+        return ServerClock(self.database)
 
     @cached_property
     def objects(self) -> ObjectStore:
@@ -89,7 +95,7 @@ class Services:
 
     @cached_property
     def _kick_marks(self) -> KickMarks:
-        return KickMarks(self.database["kicks"])
+        return KickMarks(self.database["kicks"], self.clock)
 
     def worker_marks(self, function: str) -> WorkerMarks:
         """The marks that the worker `function` sets."""

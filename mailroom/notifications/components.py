@@ -15,7 +15,6 @@ from mailroom.notifications.outbox.suppressions import Suppressions
 from mailroom.notifications.sending.sender import Sender
 from mailroom.notifications.smtp.pool import Pool
 from mailroom.platform import secrets
-from mailroom.platform.server_clock import ServerClock
 from mailroom.services import Services
 
 
@@ -25,7 +24,7 @@ class Components:
     def __init__(self, services: Services, domain: str) -> None:
         settings = services.settings
         self.collection = services.database["notifications"]
-        self.clock = ServerClock(services.database)
+        self.clock = services.clock
         self.claims = Claims(services.database, timedelta(seconds=settings.send_lease_seconds))
         self.actions = MessageActions(self.collection, self.clock, self.claims)
         self.files = Files(services.attachments, settings.attachments_bucket)

@@ -8,7 +8,7 @@ _NEWEST = [("createdAt", DESCENDING), ("_id", DESCENDING)]
 
 INDEXES: dict[str, list[IndexModel]] = {
     "notifications": [
-        # Messages that are due. Without the others, which soon are nearly all: each message is in it for a short time.
+        # Messages that are due. It is partial: nearly all messages are sent, and not in it.
         IndexModel(
             [("priority", ASCENDING), ("dueAt", ASCENDING)],
             name="waiting",

@@ -46,7 +46,7 @@ class Kicker:
         self._want(function, help_=True)
 
     def close(self) -> None:
-        """Sends what is still wanted; waits at most as long as one call may take."""
+        """Sends what is still wanted, but waits only briefly: a kick that is not sent is left to the schedule."""
         with self._changed:
             self._closed = True
             self._changed.notify()

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from mailroom.platform.mongo import Documents
+from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.server_clock import ServerClock
 
 log = logging.getLogger(__name__)
@@ -33,9 +33,9 @@ _NEVER = datetime.fromtimestamp(0, UTC)
 class KickMarks:
     """The side of those who kick. Errors are the driver's."""
 
-    def __init__(self, kicks: Documents) -> None:
+    def __init__(self, kicks: Documents, clock: ServerClock) -> None:
         self.kicks = kicks
-        self.clock = ServerClock(kicks.database)
+        self.clock = clock
 
     def begin_kick(self, function: str, *, help_: bool) -> datetime | None:
         """Marks a kick as on its way. Returns the mark, or None if no kick is needed.
@@ -43,13 +43,14 @@ class KickMarks:
         `help_`: a worker at work asks for another one, so it does not count that a worker will look again.
         """
         now = self.clock.now()
-        if not help_ and self.kicks.find_one({"_id": function, "looksUntil": {"$gt": now}}, {"_id": 1}):
-            return None
+        # In whole seconds, as MongoDB keeps milliseconds and `kick_failed` asks for this time.
         mark = (now + _ON_ITS_WAY).replace(microsecond=0)
-        which = {"_id": function, "kickedUntil": {"$not": {"$gt": now}}}
+        which: Document = {"_id": function, "kickedUntil": {"$not": {"$gt": now}}}
+        if not help_:
+            which["looksUntil"] = {"$not": {"$gt": now}}
         try:
             self.kicks.update_one(which, {"$set": {"kickedUntil": mark}}, upsert=True)
-        except DuplicateKeyError:  # the document exists and has the mark
+        except DuplicateKeyError:  # the document exists and has such a mark
             return None
         return mark
 
@@ -59,7 +60,7 @@ class KickMarks:
 
 
 class WorkerMarks:
-    """The side of a worker. Used by one run at a time, but for `call_begins`.
+    """The side of a worker. Used by one run at a time; only `call_begins` may be called by any thread.
 
     If MongoDB refuses a mark, kicks are sent that are not needed, or the schedule finds the work.
     """
@@ -72,25 +73,27 @@ class WorkerMarks:
 
     def call_begins(self) -> None:
         """A kick that is on its way has come."""
-        self._set({"kickedUntil": {"$gt": _NEVER}}, {"kickedUntil": _NEVER})
+        self._set({"kickedUntil": {"$gt": _NEVER}}, "kickedUntil")
 
     def will_look_again(self) -> bool:
         """Call it when work was found. True now and then while much is found: another worker may help."""
         if self._marked and time.monotonic() - self._marked_at < _RENEW_SECONDS:
             return False
         renewed, self._marked, self._marked_at = self._marked, True, time.monotonic()
-        self._set({}, {"looksUntil": self._marks.clock.now() + _LOOKS_WITHIN})
+        self._set({}, "looksUntil", _LOOKS_WITHIN)
         return renewed
 
     def looks_for_the_last_time(self) -> bool:
         """Call it before the last look for work. False if that is over: no work was found since the last call."""
         marked, self._marked = self._marked, False
         if marked:
-            self._set({}, {"looksUntil": _NEVER})
+            self._set({}, "looksUntil")
         return marked
 
-    def _set(self, which: dict[str, object], change: dict[str, datetime]) -> None:
+    def _set(self, which: Document, mark: str, within: timedelta | None = None) -> None:
+        """Sets the mark until then, or takes it away."""
         try:
-            self._marks.kicks.update_one({"_id": self._function, **which}, {"$set": change})
+            until = self._marks.clock.now() + within if within else _NEVER
+            self._marks.kicks.update_one({"_id": self._function, **which}, {"$set": {mark: until}})
         except PyMongoError as error:
             log.info("kicks of %s are not marked: %s", self._function, type(error).__name__)

@@ -18,6 +18,7 @@ from pymongo.errors import (
     ConfigurationError,
     ConnectionFailure,
     ExecutionTimeout,
+    NetworkTimeout,
     OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
@@ -37,14 +38,14 @@ _BAD_VALUE, _SORT_TOO_LARGE = 2, 292
 _TRANSIENT_CODES = {
     # A server that is not reached, by another server: HostUnreachable, HostNotFound, NetworkTimeout, SocketException.
     *(6, 7, 89, 9001),
-    # A server that is not primary any more, or ends: ShutdownInProgress, PrimarySteppedDown, NotWritablePrimary,
+    # A server that is no longer primary, or shutting down: ShutdownInProgress, PrimarySteppedDown, NotWritablePrimary,
     # InterruptedAtShutdown, InterruptedDueToReplStateChange, NotPrimaryNoSecondaryOk, NotPrimaryOrSecondary.
     *(91, 189, 10107, 11600, 11602, 13435, 13436),
     # A majority that is not there yet: WriteConcernTimeout, ReadConcernMajorityNotAvailableYet.
     *(64, 134),
-    # An operation that was ended early: CursorNotFound, QueryPlanKilled (its index was dropped), CursorKilled,
-    # ExceededTimeLimit, Interrupted.
-    *(43, 175, 237, 262, 11601),
+    # An operation that was ended early: CursorNotFound, MaxTimeMSExpired, QueryPlanKilled (its index was dropped),
+    # CursorKilled, ExceededTimeLimit, Interrupted.
+    *(43, 50, 175, 237, 262, 11601),
 }
 
 
@@ -95,8 +96,8 @@ def read_command(database: Database[Document], name: str) -> Document:
     """
     try:
         return database.command(name)
-    except ServerSelectionTimeoutError:
-        raise  # no server was found in time: a second search would take as long
+    except (ServerSelectionTimeoutError, NetworkTimeout):
+        raise  # a second try would take as long
     except AutoReconnect:
         return database.command(name)
 
@@ -105,8 +106,8 @@ def read_command(database: Database[Document], name: str) -> Document:
 def time_limit(database: Database[Document], seconds: float) -> Iterator[None]:
     """Gives each operation in the block `seconds` instead of the client's time-out; the server ends it then.
 
-    Raises the driver's error at once if MongoDB does not answer: in the block the driver looks for a lost server as
-    long.
+    Raises the driver's error at once if MongoDB does not answer: in the block the driver would also look for a
+    lost server for that long.
     """
     read_command(database, "ping")
     with pymongo.timeout(seconds):

@@ -23,9 +23,9 @@ class Worker:
     """Runs `work(budget)` when it is called. The call's body is not looked at: calling grants nothing.
 
     A call that comes while one runs is answered 429, but makes that run look for work once more before it ends. Else
-    work written just after the last look, whose kick was refused, would wait for the schedule. So does a run that
-    promised to look again (`marks`), for those who did not kick because of that. When the budget ended the run, `more`
-    is called after it, to have the rest done by another call.
+    work written just after the last look, whose kick was refused, would wait for the schedule. A run that promised
+    to look again (`marks`) does so too, because others relied on it and did not kick. When the budget ended the run,
+    `more` is called after it, to have the rest done by another call.
     """
 
     def __init__(self, work: Work, budget_seconds: float, marks: WorkerMarks, more: Callable[[], None]) -> None:

@@ -66,7 +66,7 @@ def cursor_values(query: Mapping[str, str], kind: type[T]) -> T | None:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         msgspec.json.decode(text)  # refuses halves of surrogate pairs, which no query can hold
         return msgspec.convert(json_util.loads(text, json_options=_CURSOR_OPTIONS), kind)
-    except Exception:  # forged: the driver's reader raises all kinds for values that it does not expect
+    except Exception:  # forged: the driver's reader raises errors of many kinds for an unexpected value
         raise bad_cursor() from None
 
 

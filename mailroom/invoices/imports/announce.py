@@ -36,7 +36,6 @@ def announcer(services: Services) -> Callable[[], None]:
     from mailroom.notifications.message.request import check
     from mailroom.notifications.model import addresses
     from mailroom.notifications.outbox.accept import Idempotency, Submission, Submissions
-    from mailroom.platform.server_clock import ServerClock
 
     try:
         check(_message(to, "-", {"state": "-", "key": "-", "checkpoint": {"counts": {}}, "error": None}))
@@ -49,7 +48,7 @@ def announcer(services: Services) -> Callable[[], None]:
         message = _message(to, str(document["_id"]), document)
         # After a retry the same import ends once more: the epoch tells the two ends apart.
         once = Idempotency(f"import:{document['_id']}:{document['epoch']}", message.digest())
-        submissions = Submissions(services.database["notifications"], ServerClock(services.database), sender)
+        submissions = Submissions(services.database["notifications"], services.clock, sender)
         submissions.accept([Submission(check(message), once)], IMPORTER, answered=True)
         imports.update_one({"_id": document["_id"], "epoch": document["epoch"]}, {"$unset": {UNANNOUNCED: ""}})
 

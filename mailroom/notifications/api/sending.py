@@ -74,9 +74,7 @@ def send_batch() -> Response:
         # A key cannot hold a line end, so no key of a single call equals that of a message in a batch.
         own_key = key and f"{key}\n{index}"
         try:
-            if budget.spent():
-                raise Invalid(None, "batch.too_long", "the messages before it took too long: send it in another call")
-            checked = _submission(bytes(message), own_key)
+            checked = _submission(bytes(message), own_key, budget)
         except (Refusal, Problem) as refusal:
             items[index] = answers.entry(refusal)
             continue
@@ -94,13 +92,16 @@ def send_batch() -> Response:
     return json_response(answer, 202 if refused < len(items) else 422)
 
 
-def _submission(body: bytes, key: str | None) -> Submission | Acceptance:
+def _submission(body: bytes, key: str | None, budget: Budget | None = None) -> Submission | Acceptance:
     """A message to accept, or the message that an earlier call with this key and body led to.
 
+    It is refused if the messages of its batch before it have spent the `budget`.
     The template or the object that the earlier message was made with may be gone by now.
     """
     send = json_body(Send, body)
     try:
+        if budget and budget.spent():
+            raise Invalid(None, "batch.too_long", "the messages before it took too long: send it in another call")
         draft = check(send, context().extras)
     except (Refusal, Unavailable):
         with suppress(RecursionError):  # a request that is nested so deep was never accepted

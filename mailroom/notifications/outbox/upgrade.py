@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import timedelta
 
+from bson import ObjectId
 from pymongo import UpdateOne
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from mailroom.notifications.model import addresses
-from mailroom.platform.mongo import Document, Documents
+from mailroom.platform.mongo import Document, Documents, errors_without_documents, time_limit
 
-UPGRADE_ID = "notifications-address-keys"  # in `cursors`, after all messages were rewritten
+UPGRADE_ID = "notifications-address-keys"
+"""The document in `cursors` that says up to which message it has looked."""
 
-_BATCH = 5_000  # documents that one query looks at, so that it keeps the driver's time-out
+_BATCH = 500
+_BATCH_SECONDS = 600.0
+"""MongoDB reads each message with its attachments, which may have megabytes."""
+
+# The ids of messages begin with the time of a function's clock. This much one may be behind another.
+_CLOCKS = timedelta(hours=1)
 
 # Only the keys of these have changed.
 _NOT_ASCII = {"$regex": "[^\\x00-\\x7f]"}
@@ -23,26 +30,28 @@ _NOT_ASCII = {"$regex": "[^\\x00-\\x7f]"}
 def rewrite_address_keys(database: Database[Document]) -> tuple[int, int]:
     """Returns how many messages and how many suppressions it changed. May be interrupted and run again.
 
-    It looks at all messages once in the life of a database, and at the suppressions each time: they are few.
+    Of the messages it looks only at those that came since the last time: a function of the earlier version may have
+    taken some after the last set-up. It looks at all suppressions, which are few.
     """
-    cursors, messages = database["cursors"], 0
-    if cursors.find_one({"_id": UPGRADE_ID}) is None:
-        messages = _rewrite_messages(database["notifications"])
-        cursors.update_one({"_id": UPGRADE_ID}, {"$set": {"doneAt": datetime.now(UTC)}}, upsert=True)
-    return messages, _rewrite_suppressions(database["suppressions"])
+    return _rewrite_messages(database), _rewrite_suppressions(database["suppressions"])
 
 
-def _rewrite_messages(collection: Documents) -> int:
-    changed = 0
-    for ids in _ranges(collection):
-        found = collection.find({"_id": ids, "recipients.address": _NOT_ASCII}, {"recipients.address": 1})
+def _rewrite_messages(database: Database[Document]) -> int:
+    collection, cursors, changed = database["notifications"], database["cursors"], 0
+    cursor = cursors.find_one({"_id": UPGRADE_ID})
+    after = ObjectId.from_datetime(cursor["lookedUntil"].generation_time - _CLOCKS) if cursor else None
+    for ids in _ranges(collection, after):
+        with time_limit(database, _BATCH_SECONDS):
+            found = list(collection.find({"_id": ids, "recipients.address": _NOT_ASCII}, {"recipients.address": 1}))
         keys = {each["_id"]: sorted({addresses.key(to["address"]) for to in each["recipients"]}) for each in found}
         writes = [
             UpdateOne({"_id": id_, "addresses": {"$ne": new}}, {"$set": {"addresses": new}})
             for id_, new in keys.items()
         ]
         if writes:
-            changed += collection.bulk_write(writes, ordered=False).modified_count
+            with errors_without_documents():
+                changed += collection.bulk_write(writes, ordered=False).modified_count
+        cursors.update_one({"_id": UPGRADE_ID}, {"$set": {"lookedUntil": ids["$lte"]}}, upsert=True)
     return changed
 
 
@@ -67,9 +76,9 @@ def _rewrite_suppression(collection: Documents, entry: Document, new: str) -> bo
         return bool(collection.delete_one({"_id": entry["_id"]}).deleted_count)
 
 
-def _ranges(collection: Documents) -> Iterator[Document]:
-    """Conditions on `_id` that divide the collection."""
-    after: Document = {}
-    while ids := [each["_id"] for each in collection.find(after, {"_id": 1}).sort("_id", 1).limit(_BATCH)]:
+def _ranges(collection: Documents, after: ObjectId | None = None) -> Iterator[Document]:
+    """Conditions on `_id` that divide the documents of the collection, or those `after` an id."""
+    rest: Document = {"_id": {"$gt": after}} if after else {}
+    while ids := [each["_id"] for each in collection.find(rest, {"_id": 1}).sort("_id", 1).limit(_BATCH)]:
         yield {"$gte": ids[0], "$lte": ids[-1]}
-        after = {"_id": {"$gt": ids[-1]}}
+        rest = {"_id": {"$gt": ids[-1]}}

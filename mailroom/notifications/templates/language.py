@@ -89,7 +89,7 @@ def render(source: str, parameters: Mapping[str, Any], longest: int, *, html: bo
         raise
     except UndefinedError as error:
         raise MissingParameter(error.message or "") from error
-    except Exception as error:  # Jinja2 and its filters raise all kinds for a value that does not fit
+    except Exception as error:  # Jinja2 and its filters raise errors of many kinds for a wrong value
         raise CannotRender(f"the parameters do not fit: {str(error)[:_LONGEST_REASON]}") from error
     return "".join(parts)
 
@@ -221,7 +221,7 @@ def _compile(source: str, html: bool) -> Template:
         raise InvalidTemplate(f"line {error.lineno}: {error.message}") from error
     except MailroomError:
         raise
-    except Exception as error:  # Jinja2's parser and Python's compiler raise all kinds for what they cannot read
+    except Exception as error:  # the parser and the compiler raise errors of many kinds
         raise InvalidTemplate(f"it cannot be read: {type(error).__name__}") from error
 
 

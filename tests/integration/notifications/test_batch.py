@@ -72,6 +72,18 @@ def test_checking_a_batch_has_a_limit(mail: Mail, monkeypatch: pytest.MonkeyPatc
     assert [each.get("code") for each in answer.body["items"]] == [None, "batch.too_long"]
 
 
+def test_a_repeated_batch_is_accepted_once_although_checking_it_takes_too_long(
+    mail: Mail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch, key = {"messages": [hello(0), hello(1)]}, {"Idempotency-Key": "k"}
+    first = mail.client.post(batch, "/batch", **key)
+    monkeypatch.setattr(sending, "BATCH_SECONDS", 0.0)
+
+    again = mail.client.post(batch, "/batch", **key)
+
+    assert [each["id"] for each in again.body["items"]] == [each["id"] for each in first.body["items"]]
+
+
 def test_a_batch_of_bad_entries_only_is_refused(mail: Mail) -> None:
     assert mail.client.post({"messages": [{}]}, "/batch").status == 422
     assert mail.states() == []

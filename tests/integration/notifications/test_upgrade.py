@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from bson import ObjectId
@@ -12,7 +13,7 @@ from bson import ObjectId
 from mailroom.deploy import setup
 from mailroom.notifications.model import addresses
 from mailroom.notifications.outbox import upgrade
-from mailroom.platform.mongo import Document, Documents
+from mailroom.platform.mongo import Document
 from mailroom.services import Services
 from tests.integration.notifications.conftest import Mail
 
@@ -63,6 +64,19 @@ def test_messages_are_found_by_their_recipients(stored: Mail) -> None:
     assert run_setup(stored.services) == []
 
 
+def test_a_message_that_an_earlier_function_took_after_set_up_is_found_after_the_next(
+    stored: Mail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_setup(stored.services)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(addresses, "key", earlier_key)
+        stored.client.post({"emailTo": SHARP, "subject": "late", "message": "m", "sendAt": "2100-01-01T00:00:00Z"})
+
+    assert run_setup(stored.services) == ["keys of addresses: rewritten in 1 notifications and 0 suppressions"]
+
+    assert [each["subject"] for each in stored.client.get("/", emailTo=SHARP).body["items"]] == ["late", "s"]
+
+
 def test_a_suppression_stays_also_where_two_meet(mail: Mail) -> None:
     suppressions = mail.services.database["suppressions"]
     suppressions.insert_many(
@@ -87,8 +101,8 @@ def test_a_suppression_stays_also_where_two_meet(mail: Mail) -> None:
 def test_an_interrupted_upgrade_goes_on(stored: Mail, monkeypatch: pytest.MonkeyPatch) -> None:
     ranges = upgrade._ranges
 
-    def first(collection: Documents) -> Iterator[Document]:
-        yield next(ranges(collection))
+    def first(*which: Any) -> Iterator[Document]:
+        yield next(ranges(*which))
         raise InterruptedError
 
     monkeypatch.setattr(upgrade, "_ranges", first)
