@@ -26,7 +26,7 @@ from mailroom.services import Services
 
 log = logging.getLogger(__name__)
 
-# A call that may take less only imports: to ask the object store for its start could take all of it.
+# A call that may take less does not ask the object store for its start: the answer could take all of it.
 _LEAST_SECONDS = 1.0
 
 
@@ -39,7 +39,8 @@ def create_worker(services: Services) -> Worker:
     def work(budget: Budget) -> int:
         # Before the imports: a queue that never empties must not put it off. It leaves them most of the time.
         try:
-            if budget.remaining() > _LEAST_SECONDS and restarts.run(Budget(budget.remaining() / 4)):
+            may_ask = budget.remaining() > _LEAST_SECONDS
+            if restarts.run(Budget(budget.remaining() / 4), may_ask=may_ask):
                 marks.will_look_again()
         except (Unavailable, MissingSecret) as error:
             log.warning("the object store cannot be asked what it holds: %s", error)  # each import says so too

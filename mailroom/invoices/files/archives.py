@@ -53,7 +53,7 @@ class WorkbookArchive(zipfile.ZipFile):
         return self.unchecked(name)
 
     def unchecked(self, name: str) -> IO[bytes]:
-        """A part for a reader that has bounds of its own."""
+        """A part for a reader that has bounds of its own. Raises FileRejected `file.too_large`."""
         if self.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise too_large("it is packed in a way that Excel does not use")
         return super().open(name)
@@ -72,7 +72,7 @@ def _refuse_document_type(*_: object) -> None:
 
 
 class _ElementCount:
-    """Counts the elements of a part that openpyxl holds at a time: a text, all texts, all else."""
+    """Counts the elements of a part, of which openpyxl holds many: those of one text, of all texts, and all others."""
 
     def __init__(self) -> None:
         self._in_string = self._text = self._strings = self._strings_text = self._elements = self._others = 0

@@ -38,7 +38,7 @@ def content(chunks: Iterable[bytes], dialect: Dialect) -> Iterator[bytes]:
 def decompress(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Decompress gzip data of one or more members, in blocks of at most 256 KiB.
 
-    Yields an empty block where the data gives no content, so that its caller can renew a lease.
+    Yields an empty block after each piece of the data, so that its caller can renew a lease while no content comes.
     Raises FileRejected `file.gzip_corrupt`, or `file.too_large` when the content has more than 250 times the size of
     the data, or the data more than twice the size of the content.
     """

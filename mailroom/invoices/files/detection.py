@@ -16,8 +16,8 @@ from mailroom.invoices.files.dates import date_format, date_order
 from mailroom.invoices.files.dialect import SLASHED_DATE, Dialect
 from mailroom.invoices.files.encodings import find_encoding, refuse_other_formats
 from mailroom.invoices.files.errors import FileRejected
-from mailroom.invoices.files.guard import GUARD_NAME, unguarded
-from mailroom.invoices.files.header import count_known, find_header, known_names, match_header
+from mailroom.invoices.files.guard import GUARD_NAME
+from mailroom.invoices.files.header import count_known, find_header, has_required, known_names, match_header
 from mailroom.invoices.files.records import Malformed, Record, read_records
 from mailroom.invoices.files.rejects import DATE_ORDER_NAME, DECIMAL_MARK_NAME
 from mailroom.invoices.files.rules import DateOrder, DecimalMark, Rules
@@ -89,7 +89,7 @@ def detect(head: bytes, rules: Rules, *, complete: bool) -> Dialect:
         dialect = replace(dialect, delimiter=_find_delimiter(looked_at, dialect))
     dialect = _with_quoting(looked_at, dialect)
     dialect = _with_columns(looked_at, dialect)
-    rows = [_texts(row, dialect) for row in looked_at.rows(dialect) if isinstance(row, Record)]
+    rows = [row.fields for row in looked_at.rows(dialect) if isinstance(row, Record)]
     rows = [fields for fields in rows if len(fields) == len(dialect.columns)]
     return _with_dates(_with_decimal_mark(dialect, rows, rules), rows, rules)
 
@@ -156,10 +156,6 @@ def _is_guarded(head: _Head, dialect: Dialect) -> bool:
     return readable and GUARD_NAME in map(str.strip, _header(head, rows).fields)
 
 
-def _texts(row: Record, dialect: Dialect) -> list[str]:
-    return [unguarded(field) for field in row.fields] if dialect.guarded else row.fields
-
-
 def _has_escaped_quotes(head: _Head, dialect: Dialect) -> bool:
     return '\\"'.encode(dialect.encoding) in head.content
 
@@ -191,16 +187,16 @@ def _with_columns(head: _Head, dialect: Dialect) -> Dialect:
     rows = head.rows(dialect, _TRIED_ROWS)
     if not rows:
         raise FileRejected("header.malformed", "The first row is longer than what is looked at.")
-    first = rows[0]
-    if isinstance(first, Malformed):
-        raise FileRejected("header.malformed", f"The first row cannot be read. {first.error.message}")
-    wrong = _wrong_columns(first.fields)
-    if not wrong:
+    first, known = rows[0], known_names(head.rules)
+    if isinstance(first, Malformed):  # a title, if the header follows
+        if not any(isinstance(row, Record) and has_required(row.fields, known) for row in rows[:_HEADER_WITHIN]):
+            raise FileRejected("header.malformed", f"The first row cannot be read. {first.error.message}")
+    elif not (wrong := _wrong_columns(first.fields)):
         return dialect
     header = _header(head, rows)
-    if count_known(header.fields, known_names(head.rules)) == 0 and any(map(is_amount, first.fields)):
+    if isinstance(first, Record) and count_known(header.fields, known) == 0 and any(map(is_amount, first.fields)):
         raise FileRejected("header.missing", _no_header(first.fields, wrong))
-    names = tuple(name.strip() for name in _texts(header, dialect))
+    names = tuple(name.strip() for name in header.fields)
     columns = match_header(names, head.rules)
     return replace(dialect, has_header=True, columns=columns, names=names, content_start=header.end)
 
@@ -212,7 +208,7 @@ def _header(head: _Head, rows: Sequence[Record | Malformed]) -> Record:
 
 
 def _wrong_columns(fields: Sequence[str]) -> tuple[str, ...]:
-    """The columns of the fixed order whose field is not valid. Only a first row without any needs no header."""
+    """The columns whose field is not valid in the fixed order. Without a header, the first row must be valid in all."""
     if len(fields) != len(COLUMNS):
         return COLUMNS
     row = dict(zip(COLUMNS, fields, strict=True))

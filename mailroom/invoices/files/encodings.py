@@ -98,7 +98,8 @@ def _guessed(head: bytes, *, complete: bool) -> str:
             raise FileRejected("file.binary", "This is binary data, not text.") from error
         message = "The text is neither UTF-8 nor cp1252. Save the file as UTF-8, or set IMPORT_ENCODING."
         raise FileRejected("file.encoding", message) from error
-    if word := misread_word(text):
+    # The last word of a head may be cut off.
+    if word := misread_word(text if complete else text.rsplit(None, 1)[0]):
         message = (
             f"The text is not UTF-8, and read as cp1252 it has the word {word[:40]!r}, so it is in another encoding: "
             "save the file as UTF-8, or name the encoding in IMPORT_ENCODING."

@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 
 from mailroom.invoices.files.dialect import EXTRA
 from mailroom.invoices.files.errors import FileRejected
+from mailroom.invoices.files.rejects import MOST_ADDED
 from mailroom.invoices.files.rules import Rules
 from mailroom.invoices.model.columns import COLUMNS, REQUIRED
 
 MAX_COLUMNS = 1000
 MAX_NAME_CHARACTERS = 100
-
-_MOST_ADDED = 8  # a rejects file puts so many columns before those of the file
 
 _ALIASES = {
     "invoiceNumber": "Invoice No., Invoice Nr, Invoice ID, Invoice, Number, Document No, Bill No, "
@@ -56,10 +55,14 @@ def count_known(names: Sequence[str], known: Mapping[str, str]) -> int:
 def find_header(rows: Sequence[Sequence[str]], rules: Rules) -> int:
     """The index of the first row with a name for every required column, else of the one with the most known names."""
     known = known_names(rules)
-    for at, names in enumerate(rows):
-        if {known.get(normalised(name)) for name in names}.issuperset(REQUIRED):
-            return at
-    return max(range(len(rows)), key=lambda at: count_known(rows[at], known))
+    complete = (at for at, names in enumerate(rows) if has_required(names, known))
+    best = max(range(len(rows)), key=lambda at: count_known(rows[at], known))
+    return next(complete, best)
+
+
+def has_required(names: Sequence[str], known: Mapping[str, str]) -> bool:
+    """Whether there is a name for every required column."""
+    return {known.get(normalised(name)) for name in names}.issuperset(REQUIRED)
 
 
 def match_header(names: Sequence[str], rules: Rules) -> tuple[str, ...]:
@@ -68,7 +71,7 @@ def match_header(names: Sequence[str], rules: Rules) -> tuple[str, ...]:
     Raises FileRejected: `header.too_many_columns`, `header.unknown_column`, `header.duplicate_column`,
     `header.missing_column`, each naming the columns.
     """
-    added = sum(name.startswith("_") for name in names[:_MOST_ADDED])
+    added = sum(name.startswith("_") for name in names[:MOST_ADDED])
     if len(names) - added > MAX_COLUMNS:
         raise FileRejected("header.too_many_columns", f"The header has {len(names)} columns, more than {MAX_COLUMNS}.")
     known = known_names(rules)

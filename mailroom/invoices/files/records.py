@@ -16,6 +16,7 @@ import msgspec
 
 from mailroom.invoices.files.dialect import Dialect
 from mailroom.invoices.files.errors import FileRejected, RowError
+from mailroom.invoices.files.guard import unguarded
 from mailroom.invoices.files.lines import PREFIX_BYTES, Oversize, lines, utf16_as_utf8, utf16_size, without_first
 from mailroom.invoices.files.rules import Rules
 
@@ -156,11 +157,20 @@ def read_records(
 
 
 def fields_of(lines: Iterable[str], dialect: Dialect) -> Iterator[list[str]]:
-    """The fields of each row of `lines`. Raises `csv.Error` for broken quotes.
+    """The fields of each row of `lines`, without their guard. Raises `csv.Error` for broken quotes.
 
     Spaces at the beginning of a field are dropped: values are trimmed anyway, and a quote may follow them. A backslash
     that escapes nothing stays.
     """
+    rows = _split(lines, dialect)
+    return map(_unguarded_fields, rows) if dialect.guarded else rows  # no generator, which an exception would end
+
+
+def _unguarded_fields(fields: list[str]) -> list[str]:
+    return [unguarded(field) for field in fields]
+
+
+def _split(lines: Iterable[str], dialect: Dialect) -> Iterator[list[str]]:
     if dialect.quoting == "doubled":
         return csv.reader(lines, delimiter=dialect.delimiter, strict=True, skipinitialspace=True)
     escaped = '"' if dialect.quoting == "backslashQuotes" else f'"\\\\\r\n{dialect.delimiter}'

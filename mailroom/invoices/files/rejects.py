@@ -13,11 +13,12 @@ import msgspec
 
 from mailroom.invoices.files.dialect import SLASHED_DATE, Dialect
 from mailroom.invoices.files.errors import RowError
-from mailroom.invoices.files.guard import GUARD_NAME, guarded_line, unguarded
+from mailroom.invoices.files.guard import GUARD_NAME, guarded_line
 from mailroom.invoices.files.records import fields_of
 
 ADDED = ("_row", "_offset", "_column", "_code", "_message")
 DATE_ORDER_NAME, DECIMAL_MARK_NAME = "_date_order=", "_decimal_mark="
+MOST_ADDED = len(ADDED) + 3  # with a column for each of guard, date order and decimal mark
 
 _BROKEN = frozenset({"row.quoting", "row.unterminated_quote", "row.too_large"})
 
@@ -85,5 +86,4 @@ def _cells(rejected: Rejected, dialect: Dialect) -> list[str]:
         return [rejected.raw]
     if len(rows) != 1:
         return [rejected.raw]
-    cells = rows[0][_own(dialect.names) :]
-    return [unguarded(cell) for cell in cells] if dialect.guarded else cells
+    return rows[0][_own(dialect.names) :]

@@ -4,15 +4,12 @@ from datetime import date
 from decimal import Decimal
 from functools import partial
 
-from msgspec.structs import replace
-
 from mailroom.invoices.files.amounts import read_amount
 from mailroom.invoices.files.cache import ValueCache
 from mailroom.invoices.files.currencies import decimals
 from mailroom.invoices.files.dates import read_date
 from mailroom.invoices.files.dialect import EXTRA, Dialect
 from mailroom.invoices.files.errors import RowError
-from mailroom.invoices.files.guard import unguarded
 from mailroom.invoices.files.records import Malformed, Record
 from mailroom.invoices.files.rejects import Rejected
 from mailroom.invoices.files.rules import Rules
@@ -28,7 +25,6 @@ class RowParser:
         columns = dialect.columns
         at = {column: index for index, column in enumerate(columns) if column}
         self._width = len(columns)
-        self._guarded = dialect.guarded
         self._mark = dialect.decimal_mark
         self._tolerance = rules.amount_tolerance
         self._number, self._date, self._currency = at["invoiceNumber"], at["invoiceDate"], at["currency"]
@@ -48,8 +44,6 @@ class RowParser:
         """The invoice, or every reason why the row is none."""
         if isinstance(record, Malformed):
             return Rejected(record.row, record.offset, record.raw, (record.error,))
-        if self._guarded:
-            record = replace(record, fields=[unguarded(field) for field in record.fields])
         fields = record.fields
         if len(fields) != self._width:
             message = f"The row has {len(fields)} fields, not {self._width}."

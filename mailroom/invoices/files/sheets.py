@@ -28,7 +28,7 @@ _INLINE, _TEXT, _PHONETIC, _DATA = f"{_MAIN}is", f"{_MAIN}t", f"{_MAIN}rPh", f"{
 _DIGITS = re.compile(r"\d+$", re.ASCII)
 _LEADING_ZEROS = re.compile(r'((?:"[^"]*"|\\.|-)*)(0{2,})((?:"[^"]*"|\\.|-)*)')
 
-Row = list[str]
+SheetRow = list[str]
 """The cells of a row as CSV has them. Empty cells at its end may be missing."""
 
 
@@ -62,7 +62,7 @@ class SheetReader:
     def __init__(self, formats: CellFormats, decimal_mark: str) -> None:
         self._formats = formats
         self._mark = decimal_mark
-        self._rows: list[Row] = []  # those of the block that is read
+        self._rows: list[SheetRow] = []  # those of the block that is read
         self._count = self._elements = self._held = 0
         self._number = 0  # of the current row
         self._cells: list[tuple[int, str]] = []  # with their columns
@@ -76,7 +76,7 @@ class SheetReader:
         self._times = ValueCache[str](lambda text: self._time_written(text, span=False))
         self._spans = ValueCache[str](lambda text: self._time_written(text, span=True))
 
-    def read(self, file: IO[bytes]) -> Iterator[list[Row]]:
+    def read(self, file: IO[bytes]) -> Iterator[list[SheetRow]]:
         """The rows of each block of the file, often none. Rows that the sheet leaves out are empty.
 
         Raises FileRejected `file.too_large`. Raises various errors when the sheet is damaged.

@@ -37,7 +37,7 @@ def misread_word(text: str) -> str:
         if part.isascii():
             continue
         if _SIGN_IN_WORD.search(part):
-            return str(part)
+            return part
         for word in _WORD.findall(part):
             if not (word.isascii() or _is_spelt(word, icelandic=icelandic)):
                 return str(word)

@@ -5,13 +5,19 @@ gives the same bytes, so that an import can go on from an offset. Numbers have t
 shows (142.8 for 142.79999999999998) and its leading zeros, dates are YYYY-MM-DD, formulas give the value last saved.
 """
 
+from __future__ import annotations
+
 import csv
 import io
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from mailroom.invoices.files.archives import WorkbookArchive, too_large
 from mailroom.invoices.files.errors import FileRejected
 from mailroom.invoices.model.columns import REQUIRED
+
+if TYPE_CHECKING:
+    from mailroom.invoices.files.sheets import SheetRow
 
 ZIP_MAGIC = b"PK\x03\x04"
 
@@ -38,7 +44,7 @@ def held_workbook(chunks: Iterable[bytes]) -> bytes:
 def sheet_content(workbook: bytes, decimal_mark: str = ".") -> Iterator[bytes]:
     """The first visible sheet as CSV; cells that are numbers have that `decimal_mark`.
 
-    Yields an empty block after each part of the sheet that gives no content, so that its caller can renew a lease.
+    Yields an empty block after each piece of the sheet, so that its caller can renew a lease while no content comes.
     Raises FileRejected `file.workbook_corrupt`, `file.unsupported_format` or `file.too_large`, also while it is read.
     """
     try:
@@ -53,35 +59,39 @@ def sheet_content(workbook: bytes, decimal_mark: str = ".") -> Iterator[bytes]:
 
 def _sheet(archive: WorkbookArchive, decimal_mark: str) -> Iterator[bytes]:
     from openpyxl.reader.excel import ExcelReader  # type: ignore[import-untyped]  # in 0.2 s: only for a workbook
-    from openpyxl.styles.stylesheet import apply_stylesheet  # type: ignore[import-untyped]
+    from openpyxl.styles.numbers import BUILTIN_FORMATS_MAX_SIZE  # type: ignore[import-untyped]
+    from openpyxl.styles.stylesheet import Stylesheet  # type: ignore[import-untyped]
+    from openpyxl.xml.constants import ARC_STYLE  # type: ignore[import-untyped]
+    from openpyxl.xml.functions import fromstring  # type: ignore[import-untyped]
 
     from mailroom.invoices.files.sheets import CellFormats, SheetReader, patterns_of
 
+    # It opens the archive itself, and takes ours instead, which checks each part.
     reader = ExcelReader(archive.fp, read_only=True, data_only=True, keep_links=False)
     reader.archive = archive
     reader.read_manifest()
     reader.read_strings()
     reader.read_workbook()
-    apply_stylesheet(archive, reader.wb)
     sheets = reader.parser.find_sheets()
     visible = (rel for sheet, rel in sheets if sheet.state == "visible" and "chartsheet" not in rel.Type)
     name = next((rel.target for rel in visible if rel.target in archive.namelist()), None)
     if name is None:
         raise FileRejected("file.empty", "The workbook has no visible sheet with cells.")
-    book = reader.wb
-    number_formats = {164 + at: code for at, code in enumerate(book._number_formats)}
+    has_styles = ARC_STYLE in archive.namelist()
+    styles = Stylesheet.from_tree(fromstring(archive.read(ARC_STYLE))) if has_styles else Stylesheet()
+    number_formats = dict(enumerate(styles.number_formats, BUILTIN_FORMATS_MAX_SIZE))
     formats = CellFormats(
         texts=reader.shared_strings,
-        dates=frozenset(book._date_formats),
-        spans=frozenset(book._timedelta_formats),
-        patterns=patterns_of(number_formats.get(style.numFmtId, "") for style in book._cell_styles),
-        epoch=book.epoch,
+        dates=frozenset(styles.date_formats),
+        spans=frozenset(styles.timedelta_formats),
+        patterns=patterns_of(number_formats.get(style.numFmtId, "") for style in styles.cell_styles),
+        epoch=reader.wb.epoch,
     )
     with archive.unchecked(name) as file:
         yield from _lines(SheetReader(formats, decimal_mark).read(file))
 
 
-def _lines(blocks: Iterable[list[list[str]]]) -> Iterator[bytes]:
+def _lines(blocks: Iterable[list[SheetRow]]) -> Iterator[bytes]:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     width = 0

@@ -53,9 +53,15 @@ class Chunks:
         else:
             which |= {f"parts.{chunk.key}.epoch": chunk.epoch}
             if end.offset < chunk.end:
-                place = {"offset": end.offset, "row": end.row}
-                rejected = {"rejected": end.rejected, "rejected_bytes": end.rejected_bytes}
-                rest = replace(chunk, **place, **rejected, attempts=0, due_at=now)
+                rest = replace(
+                    chunk,
+                    offset=end.offset,
+                    row=end.row,
+                    rejected=end.rejected,
+                    rejected_bytes=end.rejected_bytes,
+                    attempts=0,
+                    due_at=now,
+                )
                 changes |= _opened(rest)
         if self._imports.update_one(which, {"$set": changes}).matched_count:
             return True
@@ -128,9 +134,9 @@ def _chunk_held_by(job: ImportJob, chunk: Chunk) -> Document:
 
 
 def _due(now: datetime) -> Document:
-    """Puts a job that is free behind all that wait. It was due since its last batch was read, and was worked on since.
+    """Lets all jobs that wait go before this one, which has had its turn.
 
-    The `dueAt` of a job that another worker leased is later, and stays.
+    The `dueAt` of a job that another worker has leased is later, and stays.
     """
     return {"$max": {"dueAt": now}}
 

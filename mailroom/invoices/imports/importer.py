@@ -51,8 +51,8 @@ _WAIT_SECONDS = 1.0
 class Importer(msgspec.Struct, frozen=True):
     """Imports object versions. All state is in the ledger and the collections it is given.
 
-    `will_look_again` is called for each job that is found. `call_help` is called when there is more to do than one
-    worker does in a moment.
+    `will_look_again` is called for each job that is found, and tells whether to call help. `call_help` is called when
+    there is more to do than one worker does in a moment.
     """
 
     ledger: Ledger

@@ -28,7 +28,7 @@ _ASK_SECONDS = 5.0
 # The clocks of MinIO and MongoDB may differ by this much.
 _TOLERANCE = timedelta(minutes=1)
 
-# The event of a younger object may still be under way. MinIO has read its rules long before.
+# The event of a younger object may still be under way. MinIO reads its rules sooner than this after a start.
 _UNDER_WAY = timedelta(seconds=10)
 
 
@@ -41,15 +41,22 @@ class Restarts(msgspec.Struct):
     bucket: str
     started_at: Callable[[], float | None]
     asked_at: float | None = None
+    listing: bool = False
 
-    def run(self, budget: Budget) -> bool:
-        """Lists until the end or until the budget is spent. Whether there is more to list.
+    def run(self, budget: Budget, *, may_ask: bool = True) -> bool:
+        """Lists until the end or until the budget is spent, at least a page. Whether there is more to list.
+
+        Without `may_ask` it only goes on with a list that it has begun.
 
         Raises:
             Unavailable: the next call goes on from the saved cursor.
         """
-        cursor = self._cursor()
-        if cursor is None or cursor["startAfter"] is None:
+        ask = may_ask and (self.asked_at is None or time.monotonic() - self.asked_at > _ASK_SECONDS)
+        if not (ask or self.listing):
+            return False
+        cursor = self._cursor(ask=ask)
+        self.listing = cursor is not None and cursor["startAfter"] is not None
+        if cursor is None or not self.listing:
             return False
         now, started = server_time(self.cursors.database), int(cursor["startedAt"] * 1000)
         newest = to_milliseconds(now - _UNDER_WAY)
@@ -68,13 +75,16 @@ class Restarts(msgspec.Struct):
             if found:
                 log.warning("found %d objects without an event after a start of the object store", found)
         self.cursors.update_one(this_start, {"$set": {"startAfter": None}})
+        self.listing = False
         return False
 
-    def _cursor(self) -> Document | None:
-        """The cursor of the last start. Set-up makes the document."""
-        if self.asked_at is None or time.monotonic() - self.asked_at > _ASK_SECONDS:
-            self.asked_at = time.monotonic()
-            started = self.started_at()
+    def _cursor(self, *, ask: bool) -> Document | None:
+        """The cursor of the last start, of which the object store is asked. Set-up makes the document."""
+        if ask:
+            try:
+                started = self.started_at()
+            finally:
+                self.asked_at = time.monotonic()  # a store that hangs is not asked again at once
             if started is not None:
                 which = {"_id": CURSOR_ID, "startedAt": {"$lt": started}}
                 self.cursors.update_one(which, {"$set": {"startedAt": started, "startAfter": ""}})

@@ -21,7 +21,12 @@ def rows_of(data: bytes, rules: Rules = Rules()) -> tuple[Dialect, list[ParsedIn
 
 @pytest.mark.parametrize(
     "above",
-    ["Supplier invoices May 2024\n", 'Report,,,\n"Printed on",01.06.2024\n\n', "ACME Ltd\n1 High St\nTotal: 3\n" * 5],
+    [
+        "Supplier invoices May 2024\n",
+        '"Report" of May\n',
+        'Report,,,\n"Printed on",01.06.2024\n\n',
+        "ACME Ltd\n1 High St\nTotal: 3\n" * 5,
+    ],
 )
 def test_a_title_above_the_header_is_passed_over(above):
     swapped = "invoiceNumber,invoiceDate,netAmount,vatAmount,grossAmount,supplierAddress,supplierName,currency,status"
@@ -95,6 +100,11 @@ def test_western_european_text_in_cp1252_is_read(name):
     row = ROW.replace("ACME Ltd", f'"{name}"')
     dialect, [invoice] = rows_of(f"{HEADER}\n{row}\n".encode("cp1252"))
     assert (dialect.encoding, invoice.supplier_name) == ("cp1252", name)
+
+
+def test_a_head_that_ends_inside_a_word_is_no_reason_to_refuse_it():
+    head = f"{HEADER}\n{ROW}\nA-2,2024-01-31,119.00,100.00,19.00,Müller y Compañ".encode("cp1252")  # ía
+    assert detect(head, Rules(), complete=False).encoding == "cp1252"
 
 
 def test_spaces_before_a_quoted_field_are_no_part_of_it():
