@@ -60,11 +60,12 @@ def test_the_images_of_an_overlay_are_those_of_the_file_of_settings(folder: Path
 
 def test_an_overlay_is_set_up_anew_each_time(folder: Path) -> None:
     run(folder, "k8s/apply", "dev")
-    kustomize, delete, apply, wait = (folder / "calls").read_text().splitlines()
+    kustomize, delete, servers, wait, everything = (folder / "calls").read_text().splitlines()
     assert kustomize == "kustomize k8s/overlays/dev"
     assert "delete job setup" in delete
-    assert apply.startswith("apply")
+    assert servers == "apply --selector role notin (api, worker) --filename -"
     assert "job/setup" in wait
+    assert everything == "apply --filename -"  # new functions only after the set-up
 
 
 def test_functions_are_deployed_again_with_the_settings_they_have(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The content of an object: gzip is decompressed, and the first sheet of a workbook is written as CSV."""
+"""The content of an object: gzip is decompressed, and the first visible sheet of a workbook is written as CSV."""
 
 import zlib
 from collections.abc import Iterable, Iterator

@@ -21,7 +21,9 @@ _INVISIBLE = re.compile(
 _JOINERS = re.compile("[\u200c\u200d]")
 _DIRECTION_MARKS = re.compile("[\u061c\u200e\u200f]")
 _VARIATION_SELECTORS = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
-_WITHOUT_JOINERS = ("LATIN ", "GREEK ", "CYRILLIC ", "COMBINING ")  # how the names of their characters begin
+# The names of characters that no joiner or variation selector follows.
+_WITHOUT_JOINERS = re.compile(r"\b(?:LATIN|GREEK|CYRILLIC|COMBINING|MATHEMATICAL|ORDINAL)\b")
+_SKIN_COLOURS = re.compile("[\U0001f3fb-\U0001f3ff]")
 
 
 class BadValue(msgspec.Struct, frozen=True):
@@ -62,13 +64,15 @@ def _is_needed(text: str, at: int) -> bool:
         return _joins(before) and bool(after.strip()) and not _INVISIBLE.match(after)
     if _DIRECTION_MARKS.match(character):
         return any(each.isalpha() and unicodedata.bidirectional(each) in ("R", "AL") for each in text)
-    return bool(_VARIATION_SELECTORS.match(character)) and _joins(before)
+    return bool(_VARIATION_SELECTORS.match(character)) and _joins(before) and not _INVISIBLE.match(before)
 
 
 def _joins(character: str) -> bool:
     """Whether it is a letter or symbol that may be followed by a joiner or a variation selector."""
-    if not character or unicodedata.category(character) not in ("Lo", "Lm", "Ll", "Lu", "Mn", "Mc", "So", "Sk"):
+    if not character:
         return False
-    if _INVISIBLE.match(character):
-        return bool(_VARIATION_SELECTORS.match(character))
-    return not unicodedata.name(character, "").startswith(_WITHOUT_JOINERS)
+    if _VARIATION_SELECTORS.match(character) or _SKIN_COLOURS.match(character):
+        return True
+    if unicodedata.category(character) not in ("Lo", "Lm", "Ll", "Lu", "Mn", "Mc", "So") or _INVISIBLE.match(character):
+        return False
+    return not _WITHOUT_JOINERS.search(unicodedata.name(character, ""))

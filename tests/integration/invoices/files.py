@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,6 +10,7 @@ from io import BytesIO
 from typing import Any
 from unittest.mock import patch
 
+from mailroom.deploy import setup
 from mailroom.events.webhook import create_handler
 from mailroom.invoices import worker as working
 from mailroom.invoices.imports import reconcile
@@ -131,3 +132,10 @@ class OneBatch:
     def spent(self) -> bool:
         self._asked += 1
         return self._asked > 1
+
+
+def bucket_with(make_services: Callable[..., Services], **settings: object) -> Bucket:
+    """A bucket of services with these settings, after set-up."""
+    services = make_services(**settings)
+    setup.run(services, lambda _: None)
+    return Bucket(services)

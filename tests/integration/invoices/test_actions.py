@@ -10,12 +10,11 @@ import pytest
 import urllib3
 from bson import ObjectId
 
-from mailroom.deploy import setup
 from mailroom.errors import LeaseLost
 from mailroom.invoices.app import create_app
 from mailroom.platform.api_keys import SCOPES
 from mailroom.services import Services
-from tests.integration.invoices.files import HEADER, Bucket, counts, csv, line
+from tests.integration.invoices.files import HEADER, Bucket, bucket_with, counts, csv, line
 from tests.support.client import Client
 
 
@@ -33,12 +32,6 @@ class Accountant(Client):
 @pytest.fixture
 def client(services: Services) -> Accountant:
     return Accountant(services)
-
-
-def bucket_with(make_services: Callable[..., Services], **settings: object) -> Bucket:
-    services = make_services(**settings)
-    setup.run(services, lambda line: None)
-    return Bucket(services)
 
 
 def test_a_cancelled_import_fences_its_worker_and_can_be_retried(bucket: Bucket, client: Accountant):

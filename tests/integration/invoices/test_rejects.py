@@ -9,21 +9,14 @@ from collections.abc import Callable
 
 import pytest
 
-from mailroom.deploy import setup
 from mailroom.errors import LeaseLost
 from mailroom.invoices.imports import rejects as rejecting
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.platform.mongo import Document
 from mailroom.services import Services
-from tests.integration.invoices.files import HEADER, Bucket, counts, line
+from tests.integration.invoices.files import HEADER, Bucket, bucket_with, counts, line
 
 MEBIBYTE = 1 << 20
-
-
-def bucket_with(make_services: Callable[..., Services], **settings: object) -> Bucket:
-    services = make_services(**settings)
-    setup.run(services, lambda line: None)
-    return Bucket(services)
 
 
 def rejected_rows(bucket: Bucket, job: Document) -> list[dict[str, str]]:

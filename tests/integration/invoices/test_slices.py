@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from mailroom.deploy import setup
 from mailroom.errors import LeaseLost
 from mailroom.invoices import worker as working
 from mailroom.invoices.imports.actions import ImportActions
@@ -17,20 +16,14 @@ from mailroom.invoices.imports.importer import MOST_ATTEMPTS, MOST_CHUNK_ATTEMPT
 from mailroom.invoices.imports.job import COUNTS, Checkpoint, Chunk
 from mailroom.platform.kick import IMPORTER
 from mailroom.services import Services
-from tests.integration.invoices.files import Bucket, OneBatch, counts, csv, line
+from tests.integration.invoices.files import Bucket, OneBatch, bucket_with, counts, csv, line
 
 LINES = [line(n, gross="bad" if n % 7 == 0 else "119.00") for n in range(50)]
 BODY, FIRST_ROWS = csv(*LINES), csv(*LINES[:7])
 
 
-def _bucket(make_services: Callable[..., Services], **settings: object) -> Bucket:
-    services = make_services(**settings)
-    setup.run(services, lambda line: None)
-    return Bucket(services)
-
-
 def test_a_job_longer_than_the_budget_continues_to_the_same_end(make_services: Callable[..., Services]):
-    bucket = _bucket(make_services, work_budget_seconds=0.0, import_batch_rows=7)
+    bucket = bucket_with(make_services, work_budget_seconds=0.0, import_batch_rows=7)
     import_id = bucket.submit("may.csv", BODY)
 
     slices = 0
@@ -45,7 +38,7 @@ def test_a_job_longer_than_the_budget_continues_to_the_same_end(make_services: C
 
 
 def test_a_worker_that_lost_its_lease_can_write_nothing_to_the_job(make_services: Callable[..., Services]):
-    bucket = _bucket(make_services, import_lease_seconds=0.0)
+    bucket = bucket_with(make_services, import_lease_seconds=0.0)
     import_id = bucket.submit("may.csv", BODY)
     ledger = bucket.ledger
     stale, current = ledger.claim(), ledger.claim()
@@ -68,7 +61,7 @@ def test_a_worker_that_lost_its_lease_can_write_nothing_to_the_job(make_services
 
 
 def test_a_chunk_that_a_slow_worker_completes_after_all_is_not_taken_from_it(make_services: Callable[..., Services]):
-    bucket = _bucket(make_services, import_lease_seconds=0.0)
+    bucket = bucket_with(make_services, import_lease_seconds=0.0)
     import_id = bucket.submit("may.csv", BODY)
     ledger, chunks = bucket.ledger, Chunks(bucket.ledger)
     slow = ledger.claim()
@@ -89,7 +82,7 @@ def test_a_chunk_that_a_slow_worker_completes_after_all_is_not_taken_from_it(mak
 
 
 def test_a_chunk_that_kills_its_workers_is_given_up(make_services: Callable[..., Services]):
-    bucket = _bucket(make_services, import_lease_seconds=0.0)
+    bucket = bucket_with(make_services, import_lease_seconds=0.0)
     import_id = bucket.submit("may.csv", BODY)
     ledger, chunks, length = bucket.ledger, Chunks(bucket.ledger), len(FIRST_ROWS)
     end = Checkpoint(length, 7, 1, {})
@@ -133,7 +126,7 @@ def test_a_job_that_waits_for_a_chunk_goes_on_when_it_is_complete(bucket: Bucket
 
 @pytest.mark.parametrize(("rows", "calls"), [(80_000, 1), (20_000, 0)], ids=["much is left", "little is left"])
 def test_others_are_called_to_help_with_a_large_file(make_services: Callable[..., Services], rows: int, calls: int):
-    bucket = _bucket(make_services, import_batch_rows=100)
+    bucket = bucket_with(make_services, import_batch_rows=100)
     called: list[str] = []
     importer = replace(
         working._importer(bucket.services, bucket.services.worker_marks(IMPORTER)),
@@ -179,7 +172,7 @@ def test_a_batch_replayed_after_a_crash_counts_the_same(bucket: Bucket):
 
 
 def test_a_job_that_never_gets_on_is_given_up(make_services: Callable[..., Services]):
-    bucket = _bucket(make_services, import_lease_seconds=0.0)
+    bucket = bucket_with(make_services, import_lease_seconds=0.0)
     import_id = bucket.submit("may.csv", BODY)
     for _ in range(MOST_ATTEMPTS):
         assert bucket.ledger.claim() is not None  # and the worker dies

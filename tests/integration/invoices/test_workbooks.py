@@ -1,4 +1,4 @@
-"""A workbook is imported like the CSV of its first sheet."""
+"""A workbook is imported like the CSV of its first visible sheet."""
 
 from __future__ import annotations
 

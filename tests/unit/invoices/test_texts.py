@@ -63,6 +63,20 @@ def test_a_joiner_stands_once_and_within_a_word(text):
     assert isinstance(read_text(text, NAME), BadValue)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u3402\ufe0f\ufe0f",  # a second variation selector
+        "\uff21\uff22\u200c\uff23",  # full-width Latin
+        "\U0001d400\u200da",  # a mathematical letter
+        "\u00aa\u200da",
+        "A\u00b4\u200da",
+    ],
+)
+def test_what_looks_the_same_with_and_without_it_is_refused(text):
+    assert isinstance(read_text(text, NAME), BadValue)
+
+
 @given(st.text())
 def test_a_text_that_was_kept_is_kept_again(text):
     for rule in RULES:
