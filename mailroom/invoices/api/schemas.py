@@ -26,6 +26,16 @@ class Source(Schema):
     outcome: str
 
 
+class AddedUpRow(Schema):
+    """A row of the file that was added up with others to the invoice. `rate` is the VAT rate in per cent."""
+
+    number: str
+    text: str
+    quantity: str
+    net: Money | None
+    rate: str
+
+
 class Edit(Schema):
     """The last change through this API."""
 
@@ -34,7 +44,10 @@ class Edit(Schema):
 
 
 class Invoice(Schema):
-    """`changedBy` is the id of the import, or of the API key, that changed it last."""
+    """`changedBy` is the id of the import, or of the API key, that changed it last.
+
+    `derived` names the amounts that the file does not state. `lines` are there if the file had a row for each.
+    """
 
     id: Id
     invoice_number: str
@@ -47,6 +60,8 @@ class Invoice(Schema):
     currency: str
     status: str
     extra: dict[str, str]
+    derived: list[str]
+    lines: list[AddedUpRow]
     source: Source
     edited: Edit | None
     inserted_by: Id
@@ -172,6 +187,8 @@ def invoice(document: Document) -> Invoice:
         currency=document["currency"],
         status=document["status"],
         extra=document.get("extra", {}),
+        derived=document.get("derived", []),
+        lines=[_line(each) for each in document.get("lines", ())],
         source=Source(
             import_id=str(source["importId"]), row=source["row"], offset=source["offset"], outcome=source["outcome"]
         ),
@@ -181,6 +198,11 @@ def invoice(document: Document) -> Invoice:
         created_at=rfc3339(document["createdAt"]),
         updated_at=rfc3339(document["updatedAt"]),
     )
+
+
+def _line(line: Document) -> AddedUpRow:
+    net = line.get("net")
+    return AddedUpRow(**line | {"net": None if net is None else plain_text(net)})
 
 
 def total(group: Document) -> Total:

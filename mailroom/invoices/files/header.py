@@ -43,8 +43,8 @@ _KNOWN = {normalised(column): column for column in COLUMNS} | {
 
 
 def known_names(rules: Rules) -> Mapping[str, str]:
-    """Normalised header name -> one of COLUMNS. The deployment's aliases go before the built-in ones."""
-    return _KNOWN | {normalised(name): column for name, column in rules.aliases.items()}
+    """Normalised header name -> one of MAPPABLE, or "" to drop the column. Own aliases go before the built-in ones."""
+    return _KNOWN | {normalised(name): column or "" for name, column in rules.aliases.items()}
 
 
 def count_known(names: Sequence[str], known: Mapping[str, str]) -> int:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from mailroom.errors import InvalidSetting
 from mailroom.invoices.files import FileRejected, Rules
-from mailroom.invoices.model.columns import COLUMNS
+from mailroom.invoices.model.columns import MAPPABLE
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ class Profile(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen
     statuses: frozenset[str] | None = None
     amount_tolerance: Decimal | None = None
     extra_columns: Literal["reject", "keep"] | None = None
-    aliases: dict[str, str] = {}
+    aliases: dict[str, str | None] = {}
 
 
 class Profiles(msgspec.Struct, frozen=True):
@@ -63,9 +63,9 @@ def all_statuses(default: frozenset[str], profiles: Iterable[Profile]) -> frozen
     return frozenset().union(*sets) if all(sets) else frozenset()
 
 
-def read_aliases(text: str) -> dict[str, str]:
-    """`IMPORT_ALIASES`: JSON, header name to column. Raises `InvalidSetting`."""
-    aliases = _json("IMPORT_ALIASES", text, dict[str, str])
+def read_aliases(text: str) -> dict[str, str | None]:
+    """`IMPORT_ALIASES`: JSON, header name to column or null. Raises `InvalidSetting`."""
+    aliases = _json("IMPORT_ALIASES", text, dict[str, str | None])
     _check_columns("IMPORT_ALIASES", aliases)
     return aliases
 
@@ -79,7 +79,7 @@ def mapped(rules: Rules, metadata: Mapping[str, str]) -> Rules:
     if not text:
         return rules
     try:
-        columns = _json(f"the metadata {METADATA_COLUMNS}", text, dict[str, str])
+        columns = _json(f"the metadata {METADATA_COLUMNS}", text, dict[str, str | None])
         _check_columns(f"the metadata {METADATA_COLUMNS}", columns)
     except InvalidSetting as error:
         raise FileRejected("metadata.invalid", str(error)) from error
@@ -93,7 +93,7 @@ def _json(name: str, text: str, kind: type[T]) -> T:
         raise InvalidSetting(f"{name} is not JSON of the right form: {error}") from error
 
 
-def _check_columns(name: str, aliases: Mapping[str, str]) -> None:
+def _check_columns(name: str, aliases: Mapping[str, str | None]) -> None:
     for header, column in aliases.items():
-        if column not in COLUMNS:
-            raise InvalidSetting(f"{name}: {header!r} is mapped to {column!r}, which is none of {', '.join(COLUMNS)}")
+        if column is not None and column not in MAPPABLE:
+            raise InvalidSetting(f"{name}: {header!r} is mapped to {column!r}, which is none of {', '.join(MAPPABLE)}")

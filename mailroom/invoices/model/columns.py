@@ -1,4 +1,4 @@
-"""The nine columns of an invoice: their names, order, types and limits. No other module lists them."""
+"""The columns of an invoice and of its lines: their names, order, types and limits. No other module lists them."""
 
 from __future__ import annotations
 
@@ -22,6 +22,15 @@ COLUMNS = (
 """In the order of a file without a header."""
 
 AMOUNTS = COLUMNS[2:5]
+
+VAT_RATE = "vatRate"
+"""A column from which amounts are derived: the VAT rate in per cent."""
+
+LINE_COLUMNS = ("lineNumber", "lineText", "lineQuantity", "lineNet", "lineRate")
+"""What is kept of each line of an invoice whose file has a row for each line. `lineRate` is in per cent."""
+
+MAPPABLE = (*COLUMNS, VAT_RATE, *LINE_COLUMNS)
+"""What a column of a file may be mapped to."""
 
 
 class TextRule(NamedTuple):
@@ -51,10 +60,21 @@ LOOKUPS = ("invoiceNumber", "supplier", "status", "currency")
 """The filters that one index over `lookups` serves, in the order of its entries. `supplier` is the `supplierKey`."""
 
 
+class ParsedLine(msgspec.Struct, frozen=True):
+    """A line of an invoice as its file has it. What the file lacks is empty; `net` is in the invoice's currency."""
+
+    number: str = ""
+    text: str = ""
+    quantity: str = ""
+    net: Decimal | None = None
+    rate: str = ""
+
+
 class ParsedInvoice(msgspec.Struct, frozen=True):
     """A valid row: the values of `COLUMNS`, and those of other columns by name.
 
-    Amounts have exactly the digits of their currency (EUR 2, JPY 0, KWD 3).
+    Amounts have exactly the digits of their currency (EUR 2, JPY 0, KWD 3). `derived` names those of `AMOUNTS` that the
+    file does not state. `lines` are the rows of an invoice that were added up.
     """
 
     invoice_number: str
@@ -67,3 +87,5 @@ class ParsedInvoice(msgspec.Struct, frozen=True):
     currency: str
     status: str
     extra: dict[str, str]
+    derived: tuple[str, ...] = ()
+    lines: tuple[ParsedLine, ...] = ()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time
 
 from bson import Decimal128
 
-from mailroom.invoices.model.columns import LOOKUPS, ParsedInvoice
+from mailroom.invoices.model.columns import LOOKUPS, ParsedLine, ParsedInvoice
 from mailroom.invoices.model.identity import invoice_id, supplier_key
 from mailroom.platform.mongo import Document
 
@@ -31,7 +31,16 @@ def content_of(invoice: ParsedInvoice) -> Document:
     }
     if invoice.extra:
         document["extra"] = invoice.extra
+    if invoice.derived:
+        document["derived"] = list(invoice.derived)
+    if invoice.lines:
+        document["lines"] = [_line(each) for each in invoice.lines]
     return document
+
+
+def _line(line: ParsedLine) -> Document:
+    net = {"net": Decimal128(line.net)} if line.net is not None else {}
+    return {"number": line.number, "text": line.text, "quantity": line.quantity, **net, "rate": line.rate}
 
 
 def lookup(filter_: str, value: str) -> str:

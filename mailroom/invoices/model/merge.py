@@ -14,7 +14,7 @@ from mailroom.platform.mongo import Document
 INSERTED, UPDATED, UNCHANGED, STALE = "inserted", "updated", "unchanged", "stale"
 
 # The fields that come from the file. A row that changes none of them leaves the invoice unchanged.
-CONTENT = (*COLUMNS, "supplierKey", "extra", "lookups")
+CONTENT = (*COLUMNS, "supplierKey", "lookups", "extra", "derived", "lines")
 
 # Entries of `source.uncounted`. It takes so many only if imports that repeat an invoice thousands of times die one
 # after the other. The oldest are left out, so that the document stays far below the 16 MB that MongoDB takes.

@@ -17,7 +17,7 @@ def camel(name: str) -> str:
 
 
 def test_a_parsed_invoice_has_the_columns_as_fields():
-    assert (*COLUMNS, "extra") == tuple(map(camel, ParsedInvoice.__struct_fields__))
+    assert (*COLUMNS, "extra", "derived", "lines") == tuple(map(camel, ParsedInvoice.__struct_fields__))
 
 
 def test_a_stored_invoice_has_the_columns_in_order():
