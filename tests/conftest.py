@@ -57,7 +57,9 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
 
 
 @pytest.fixture
-def make_services(addresses: Addresses, tmp_path: Path) -> Iterator[Callable[..., Services]]:
+def make_services(
+    addresses: Addresses, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Services]]:
     """Makes `Services` with the given settings, on this test's database and buckets."""
     unique = secrets.token_hex(4)
     folder = tmp_path / "secrets"
@@ -73,6 +75,9 @@ def make_services(addresses: Addresses, tmp_path: Path) -> Iterator[Callable[...
         "mailroom-webhook-token": "the-token",
     }.items():
         (folder / name).write_text(value + "\n")
+    if "mongo_proxy" in request.fixturenames:  # it must outlive the services, which say goodbye to MongoDB
+        proxy: MongoProxy = request.getfixturevalue("mongo_proxy")
+        (folder / "by-proxy").write_text(proxy.uri)
     base = Settings(
         secrets_dir=folder,
         mongodb_database=f"test_{unique}",
@@ -105,8 +110,8 @@ def services(make_services: Callable[..., Services]) -> Services:
 
 
 @pytest.fixture
-def mongo_proxy(services: Services) -> Iterator[MongoProxy]:
+def mongo_proxy(addresses: Addresses) -> Iterator[MongoProxy]:
     """A proxy before MongoDB, for services whose setting `mongodb_secret` names the secret `by-proxy`."""
-    with MongoProxy(services.mongodb_uri()) as proxy:
-        (services.settings.secrets_dir / "by-proxy").write_text(proxy.uri)
+    with MongoProxy(addresses.mongo_uri) as proxy:
         yield proxy
+        proxy.intercept = lambda _: None

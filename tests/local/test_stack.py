@@ -131,7 +131,9 @@ def up(root: Path, data: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "end", [*(pytest.param(each, marks=pytest.mark.slow) for each in (signal.SIGTERM, signal.SIGINT)), signal.SIGKILL]
+)
 def test_nothing_survives_the_supervisor(root: Path, tmp_path: Path, end: signal.Signals) -> None:
     file = tmp_path / "data" / "local.json"
     supervisor = up(root, tmp_path / "data")

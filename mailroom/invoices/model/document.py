@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time
 
 from bson import Decimal128
 
-from mailroom.invoices.model.columns import LOOKUPS, ParsedLine, ParsedInvoice
+from mailroom.invoices.model.columns import LOOKUPS, ParsedInvoice, ParsedLine
 from mailroom.invoices.model.identity import invoice_id, supplier_key
 from mailroom.platform.mongo import Document
 

@@ -150,6 +150,7 @@ def test_a_sheet_with_too_many_elements_is_refused(monkeypatch: pytest.MonkeyPat
         read(packed(sheet(("<row>" + "<c/>" * 1_000 + "</row>") * 50)))
 
 
+@pytest.mark.slow
 def test_rows_are_not_held():
     def peak(rows: int) -> int:
         data = packed(sheet('<row ht="9"><c><v>1</v></c></row>' * rows))
