@@ -4,12 +4,14 @@ Each format says at its end whether it is whole, and if not, where the next file
 tell: OpenFaaS' gateway ends the answer in good order when the function's connection breaks.
 
 A CSV has the importer's columns, so it can be corrected and uploaded again. Every cell is quoted, and guarded against
-being run as a formula by a spreadsheet; columns without values tell the importer so. JSON has the texts as they are.
+being run as a formula by a spreadsheet; columns without values tell the importer so. JSON has the texts as they are,
+and always everything that an invoice has. A CSV has the further fields on request, in columns that the importer drops.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from operator import attrgetter
 
 import msgspec
@@ -26,18 +28,24 @@ _CHUNK_BYTES = 64 * 1024
 _LINE_END = "\r\n"
 _HINTS = (f"{DECIMAL_MARK_NAME}.", GUARD_NAME)  # columns without values that tell how the file is written
 _NO_VALUES = ("",) * len(_HINTS)
+_FURTHER = ("derived", "lines", "extra")  # as JSON, under names with `_`
 _BOM = "\ufeff"  # without it, spreadsheets take the file for one in the encoding of the last century
 
 _encode = msgspec.json.Encoder().encode
 _cells = attrgetter(*ParsedInvoice.__struct_fields__[: len(COLUMNS)])  # in the order of COLUMNS
 
 
-def to_csv(export: Export, *, first: bool) -> Iterator[bytes]:
-    """Ends with an empty line, or with a line of two cells: `nextCursor` and the cursor. No invoice is such a line."""
+def to_csv(export: Export, *, first: bool, further: tuple[str, ...] = ()) -> Iterator[bytes]:
+    """Ends with an empty line, or with a line of two cells: `nextCursor` and the cursor. No invoice is such a line.
+
+    `further` fields of an invoice come after the columns of an import, as JSON.
+    """
     if first:
-        yield _BOM.encode() + _line(COLUMNS, _HINTS)
+        yield _BOM.encode() + _line((*COLUMNS, *(f"_{name}" for name in further)), _HINTS)
     for document in export:
-        yield _line(_cells(invoice(document)), _NO_VALUES)
+        item = invoice(document)
+        more = (_encode(getattr(item, name)).decode() for name in further)
+        yield _line((*_cells(item), *more), _NO_VALUES)
     cursor = cursor_of(export.order, export.last)
     yield (f"nextCursor,{cursor}" if cursor else "").encode() + _LINE_END.encode()
 
@@ -69,6 +77,9 @@ FORMATS: dict[str, tuple[str, Callable[..., Iterator[bytes]]]] = {
     "ndjson": ("application/x-ndjson", to_ndjson),
     "json": ("application/json", to_json),
 }
+
+to_csv_with_all = partial(to_csv, further=_FURTHER)
+"""A CSV with everything that an invoice has."""
 
 
 def chunks(lines: Iterator[bytes]) -> Iterator[bytes]:

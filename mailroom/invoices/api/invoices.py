@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 from mailroom.errors import Invalid, NotFound
 from mailroom.invoices.api import operations, schemas
 from mailroom.invoices.api.context import context
-from mailroom.invoices.api.export_formats import FORMATS, chunks
+from mailroom.invoices.api.export_formats import FORMATS, chunks, to_csv_with_all
 from mailroom.invoices.api.parameters import dimensions, invoice_filter, last_group, totals_cursor
 from mailroom.invoices.model.texts import BadValue
 from mailroom.platform.clock import Budget
@@ -55,6 +55,10 @@ def export() -> Response:
     if name not in FORMATS:
         raise Invalid("format", "format.invalid", f"format must be one of {', '.join(FORMATS)}")
     content_type, write = FORMATS[name]
+    if given.get("columns", "import") not in ("import", "all"):
+        raise Invalid("columns", "columns.invalid", "columns must be import or all")
+    if name == "csv" and given.get("columns") == "all":
+        write = to_csv_with_all
     wanted = invoice_filter(given)
     after = key_of(given, wanted.order)
     headers = {"Content-Disposition": f'attachment; filename="invoices.{name}"'}

@@ -107,6 +107,12 @@ EXPORT = Operation(
     {200: {media.partition(";")[0]: InvoicePage if name == "json" else str for name, (media, _) in FORMATS.items()}},
     parameters=(
         Parameter("format", "By default `csv`.", Annotated[str, Meta(extra_json_schema={"enum": list(FORMATS)})]),
+        Parameter(
+            "columns",
+            "Of a CSV: `import` (the default) has the columns of an import. `all` adds `_derived`, `_lines` and "
+            "`_extra`, each as JSON.",
+            Annotated[str, Meta(extra_json_schema={"enum": ["import", "all"]})],
+        ),
         *_FILTERS,
         _SORT,
         Parameter("cursor", "The `nextCursor` of the part before; with the same filters and sort."),

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from itertools import islice
 
 import pytest
+from bson import Decimal128
 
 from mailroom.invoices.api.export_formats import FORMATS, chunks
 from mailroom.invoices.api.parameters import SORTS
@@ -50,6 +51,23 @@ def test_a_csv_has_the_columns_of_an_import(filled: Client):
     assert found[2]["supplierName"] == 'Says "Hi", Ltd'
 
 
+def test_a_csv_with_all_columns_has_what_was_derived_the_lines_and_further_columns(put, client: Client):
+    line = {"number": "1", "text": "Bolts", "quantity": "2", "net": Decimal128("50.00"), "rate": "19"}
+    put(document("A1") | {"derived": ["vatAmount"], "lines": [line], "extra": {"Cost centre": "=1"}})
+    (found,) = rows(client.get("/export", columns="all").body)
+    assert json.loads(found["_derived"]) == ["vatAmount"]
+    assert json.loads(found["_lines"]) == client.get("/").json()["items"][0]["lines"]
+    assert json.loads(found["_extra"]) == {"Cost centre": "=1"}
+    assert tuple(rows(client.get("/export").body)[0])[: len(COLUMNS) + 1] == (*COLUMNS, "_decimal_mark=.")
+
+
+def test_an_export_with_all_columns_can_be_uploaded_again(put, client: Client):
+    put(document("A1") | {"derived": ["vatAmount"], "extra": {"Cost centre": "7"}})
+    body = client.get("/export", columns="all").body
+    dialect = detect(body, Rules(), complete=True)
+    assert [column for column in dialect.columns if column] == list(COLUMNS)
+
+
 def test_no_text_is_run_as_a_formula_and_numbers_stay(put, client: Client):
     put(document("A1", gross="-50.00", supplier="x;=cmd|'/C calc'!A0") | {"supplierAddress": "Weg 1\n@SUM(1)"})
     body = client.get("/export").body.decode("utf-8-sig")
@@ -81,7 +99,12 @@ def test_filters_apply_and_an_empty_export_is_a_whole_file(filled: Client, name:
 
 @pytest.mark.parametrize(
     ("query", "field"),
-    [({"format": "xlsx"}, "format"), ({"limit": "5"}, "limit"), ({"status": "a", "currency": "EUR"}, "currency")],
+    [
+        ({"format": "xlsx"}, "format"),
+        ({"columns": "few"}, "columns"),
+        ({"limit": "5"}, "limit"),
+        ({"status": "a", "currency": "EUR"}, "currency"),
+    ],
 )
 def test_an_unknown_format_or_parameter_is_refused_by_name(client: Client, query: dict[str, str], field: str):
     answer = client.get("/export", **query)
