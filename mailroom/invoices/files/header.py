@@ -1,55 +1,65 @@
-"""Matches the names of a header with our columns, without case, spaces, underscores, dots and dashes."""
+"""Matches the names of a header with our columns, without case, accents, spaces and punctuation."""
 
 import re
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 from mailroom.invoices.files.dialect import EXTRA
 from mailroom.invoices.files.errors import FileRejected
+from mailroom.invoices.files.header_names import FIRST_LANGUAGES, HEADER_NAMES, LINE_NAMES
 from mailroom.invoices.files.rejects import MOST_ADDED
 from mailroom.invoices.files.rules import Rules
-from mailroom.invoices.model.columns import COLUMNS, REQUIRED
+from mailroom.invoices.model.columns import COLUMNS, LINE_COLUMNS, REQUIRED, VAT_RATE
+from mailroom.platform.normalization import normalize
 
 MAX_COLUMNS = 1000
 MAX_NAME_CHARACTERS = 100
 
-_ALIASES = {
-    "invoiceNumber": "Invoice No., Invoice Nr, Invoice ID, Invoice, Number, Document No, Bill No, "
-    "Rechnungsnummer, Rechnungs-Nr., Rechnung Nr., Rech-Nr., Rg-Nr., Re-Nr., Belegnummer, Beleg-Nr., Numéro de facture",
-    "invoiceDate": "Date, Date of invoice, Document date, Bill date, Issue date, "
-    "Rechnungsdatum, Datum, Belegdatum, Rg-Datum, Ausstellungsdatum, Date de facture",
-    "grossAmount": "Gross, Gross total, Total gross, Total, Total amount, Invoice amount, Amount incl. VAT, "
-    "Brutto, Bruttobetrag, Bruttosumme, Gesamtbetrag, Rechnungsbetrag, Betrag brutto, Montant TTC",
-    "netAmount": "Net, Net total, Total net, Subtotal, Amount excl. VAT, "
-    "Netto, Nettobetrag, Nettosumme, Betrag netto, Montant HT",
-    "vatAmount": "VAT, VAT total, Total VAT, Tax, Tax amount, Sales tax, "
-    "MwSt, MwSt-Betrag, Mehrwertsteuer, USt, USt-Betrag, Umsatzsteuer, Steuer, Steuerbetrag, TVA, Montant TVA",
-    "supplierName": "Supplier, Vendor, Vendor name, Seller, Company, "
-    "Lieferant, Lieferantenname, Name des Lieferanten, Kreditor, Kreditorname, Verkäufer, Firma, Fournisseur",
-    "supplierAddress": "Address, Vendor address, Seller address, "
-    "Adresse, Anschrift, Lieferantenadresse, Lieferantenanschrift, Adresse fournisseur",
-    "currency": "Currency code, Währung, Waehrung, Währungscode, Devise",
-    "status": "State, Invoice status, Payment status, Zustand, Zahlungsstatus, Rechnungsstatus, Statut",
-}
+_ACCENTS = re.compile("[\u0300-\u036f]+")
+_SPELLED = str.maketrans({"ł": "l", "ø": "o", "%": " percent "})
+"""What no decomposition turns into plain letters. Without its `%`, the name of a rate is that of an amount."""
+
+_MOST_NAMED = 100
+"""Of a thousand columns, in an error."""
 
 
 def normalised(name: str) -> str:
     """The part of a header name that counts."""
-    return re.sub(r"[\W_]+", "", name.casefold())
+    letters = normalize("NFKC", name.casefold().translate(_SPELLED))
+    plain = _ACCENTS.sub("", "".join(unicodedata.normalize("NFKD", each) for each in letters))
+    return re.sub(r"[\W_]+", "", normalize("NFKC", plain))
 
 
-_KNOWN = {normalised(column): column for column in COLUMNS} | {
-    normalised(alias): column for column, aliases in _ALIASES.items() for alias in aliases.split(",")
-}
+def _names_of(columns: Mapping[str, str]) -> dict[str, str]:
+    return {normalised(name): column for column, names in columns.items() for name in re.split("[,;]", names)}
+
+
+def _all_names(table: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    return {name: column for columns in table.values() for name, column in _names_of(columns).items()}
+
+
+_KNOWN = _all_names(HEADER_NAMES) | {normalised(column): column for column in (*COLUMNS, VAT_RATE)}
+_FIRST = {normalised(column) for column in COLUMNS}.union(
+    normalised(name)
+    for language in FIRST_LANGUAGES
+    for names in HEADER_NAMES[language].values()
+    for name in names.partition(";")[0].split(",")
+)
+_FURTHER = frozenset({VAT_RATE, *LINE_COLUMNS})
+"""Columns that no invoice needs: of two with such a name, the second is extra."""
+_OF_LINES = _all_names(LINE_NAMES) | {normalised(column): column for column in LINE_COLUMNS}
 
 
 def known_names(rules: Rules) -> Mapping[str, str]:
     """Normalised header name -> one of MAPPABLE, or "" to drop the column. Own aliases go before the built-in ones."""
-    return _KNOWN | {normalised(name): column or "" for name, column in rules.aliases.items()}
+    of_lines = _OF_LINES if rules.has_lines else {}
+    return of_lines | _KNOWN | {normalised(name): column or "" for name, column in rules.aliases.items()}
 
 
 def count_known(names: Sequence[str], known: Mapping[str, str]) -> int:
-    """The number of names in `known`."""
-    return sum(normalised(name) in known for name in names)
+    """How many different columns the names stand for."""
+    return len({column for name in names if (column := known.get(normalised(name)))})
 
 
 def find_header(rows: Sequence[Sequence[str]], rules: Rules) -> int:
@@ -69,20 +79,12 @@ def match_header(names: Sequence[str], rules: Rules) -> tuple[str, ...]:
     """The entries of `Dialect.columns` for a header.
 
     Raises FileRejected: `header.too_many_columns`, `header.unknown_column`, `header.duplicate_column`,
-    `header.missing_column`, each naming the columns.
+    `header.missing_column`, each naming all columns at fault.
     """
     added = sum(name.startswith("_") for name in names[:MOST_ADDED])
     if len(names) - added > MAX_COLUMNS:
         raise FileRejected("header.too_many_columns", f"The header has {len(names)} columns, more than {MAX_COLUMNS}.")
-    known = known_names(rules)
-    columns: list[str] = []
-    for name in map(str.strip, names):
-        column = "" if name.startswith("_") or not name else known.get(normalised(name), EXTRA + name)
-        if column.startswith(EXTRA):
-            _check_extra(name, rules)
-        if column and column in columns:
-            raise FileRejected("header.duplicate_column", f"{name!r} is a second column for {column}.", column)
-        columns.append(column)
+    columns = _columns_of([name.strip() for name in names], rules)
     missing = [column for column in REQUIRED if column not in columns]
     if missing:
         message = f"The header has no column for {', '.join(missing)}.{_unknown(columns)}"
@@ -90,17 +92,81 @@ def match_header(names: Sequence[str], rules: Rules) -> tuple[str, ...]:
     return tuple(columns)
 
 
+def _columns_of(names: Sequence[str], rules: Rules) -> list[str]:
+    known = known_names(rules)
+    columns = [_column(name, known) for name in names]
+    own = {normalised(name) for name in rules.aliases}
+    for column in dict.fromkeys(each for each in columns if each):
+        places = [index for index, each in enumerate(columns) if each == column]
+        mapped = [index for index in places if normalised(names[index]) in own]
+        first = [index for index in places if normalised(names[index]) in _FIRST]
+        kept = _with_meaning(column, mapped or first or places, columns, rules, mapped=bool(mapped))
+        if len(kept) > 1:
+            raise _duplicate(column, [names[index] for index in places])
+        for index in set(places).difference(kept):
+            columns[index] = None
+    extra = [name for name, column in zip(names, columns, strict=True) if column is None]
+    _check_extra(extra, rules)
+    kept_as = iter(_numbered(extra))
+    return [EXTRA + next(kept_as) if column is None else column for column in columns]
+
+
+def _column(name: str, known: Mapping[str, str]) -> str | None:
+    """The column that a name means; "" to drop it, None to keep it as an extra one."""
+    return "" if name.startswith("_") or not name else known.get(normalised(name))
+
+
+def _with_meaning(
+    column: str, places: list[int], columns: Sequence[str | None], rules: Rules, *, mapped: bool
+) -> list[int]:
+    """Which of the `places` have the values of a column: more than one if that is unclear. The rules may name them."""
+    if mapped:
+        return places
+    if column == VAT_RATE and not rules.has_lines and {"netAmount", "vatAmount"}.issubset(columns):
+        return []  # nothing is derived from it
+    return places[:1] if column in _FURTHER else places
+
+
+def _duplicate(column: str, names: Sequence[str]) -> FileRejected:
+    both = " and ".join(repr(name[:MAX_NAME_CHARACTERS]) for name in names[:_MOST_NAMED])
+    advice = f"Remove one, or map one of them to {column} in a preset or IMPORT_ALIASES, or the other to null."
+    return FileRejected("header.duplicate_column", f"{both} both mean {column}. {advice}", column)
+
+
+def _numbered(names: Sequence[str]) -> Iterator[str]:
+    """The names with a number behind each that was there before: Notes, Notes (2)."""
+    taken = set(names)
+    seen: Counter[str] = Counter()
+    for name in names:
+        seen[name] += 1
+        if seen[name] == 1:
+            yield name
+            continue
+        while (numbered := f"{name} ({seen[name]})") in taken:
+            seen[name] += 1
+        taken.add(numbered)
+        yield numbered
+
+
 def _unknown(columns: Sequence[str]) -> str:
-    """Names the first unknown columns: one of them may be the missing one under another name."""
-    names = [repr(column.removeprefix(EXTRA)) for column in columns if column.startswith(EXTRA)]
-    return f" Not known are {', '.join(names[:5])}: IMPORT_ALIASES can name what they are." if names else ""
+    """Names the unknown columns: one of them may be the missing one under another name."""
+    names = [column.removeprefix(EXTRA) for column in columns if column.startswith(EXTRA)]
+    if not names:
+        return " Add it to the file."
+    return f" Not known are {_listed(names)}: say in a preset or IMPORT_ALIASES which of them it is, or add it."
 
 
-def _check_extra(name: str, rules: Rules) -> None:
-    if rules.extra_columns == "reject":
-        advice = "Rename or remove it, or set IMPORT_EXTRA_COLUMNS to 'keep'."
-        message = f"{name[:MAX_NAME_CHARACTERS]!r} is no known column. {advice}"
-        raise FileRejected("header.unknown_column", message, name[:MAX_NAME_CHARACTERS])
-    if len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
-        message = f"The column name {name[:MAX_NAME_CHARACTERS]!r} is too long or has control characters."
-        raise FileRejected("header.unknown_column", message, name[:MAX_NAME_CHARACTERS])
+def _check_extra(names: Sequence[str], rules: Rules) -> None:
+    if rules.extra_columns == "reject" and names:
+        advice = "Rename or remove them, map them to null, or set IMPORT_EXTRA_COLUMNS to 'keep'."
+        message = f"These are no known columns: {_listed(names)}. {advice}"
+        raise FileRejected("header.unknown_column", message, names[0][:MAX_NAME_CHARACTERS])
+    wrong = [name for name in names if len(name) > MAX_NAME_CHARACTERS or not name.isprintable()]
+    if wrong:
+        message = f"These column names are too long or have control characters: {_listed(wrong)}. Rename them."
+        raise FileRejected("header.unknown_column", message, wrong[0][:MAX_NAME_CHARACTERS])
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name[:MAX_NAME_CHARACTERS]) for name in names[:_MOST_NAMED])
+    return f"{shown} and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else shown

@@ -37,3 +37,8 @@ class Rules(msgspec.Struct, frozen=True):
     continuation_rows: bool = False  # rows without a number belong to the row above
     minor_units: bool = False  # amounts are in cents
     sheet: str = ""  # of a workbook: its name, or its number from 1; empty: the first visible one
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether an invoice may have several rows."""
+        return self.line_items == "addUp" or self.continuation_rows

@@ -45,11 +45,15 @@ def test_a_title_above_the_header_is_passed_over(above):
     ("text", "code", "says"),
     [
         (
-            f"Numero,Data,Imponibile,IVA,Totale,Indirizzo,Fornitore,Valuta,Stato\n{ROW}\n",
+            f"Laskunumero,Päivä,Veroton,Alv,Yhteensä,Osoite,Toimittaja,Valuutta,Tila\n{ROW}\n",
             "header.missing_column",
-            "Numero",
+            "Laskunumero",
         ),
-        (f"Supplier invoices\nNumero,Data,Imponibile,IVA,Totale,Via,Nome,Valuta,Stato\n{ROW}\n", "header.", ""),
+        (
+            f"Supplier invoices\nLaskunumero,Päivä,Veroton,Alv,Yhteensä,Osoite,Nimi,Valuutta,Tila\n{ROW}\n",
+            "header.",
+            "",
+        ),
         (f"{ROW.replace('EUR', 'open')}\n{ROW}\n", "header.missing", "currency"),
         (f"{ROW.replace('119.00', '')}\n{ROW}\n", "header.missing", "grossAmount"),
         (f"{ROW.replace('ACME Ltd', '')}\n{ROW}\n", "header.missing", "supplierName"),
