@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec.structs import asdict
 from pymongo.errors import PyMongoError
 
 from mailroom.errors import MailroomError
@@ -132,7 +133,7 @@ def put_template(services: Services, name: str, subject: str, html: Path | None,
 
     content = Content(subject, _read(html), _read(text))
     rendering.check(name, content)
-    document, _ = _templates(services).put(name, content, BY_COMMAND)
+    document, _ = _templates(services).put(name, asdict(content), BY_COMMAND)
     click.echo(f"{name}\t{document['version']}")
 
 
@@ -170,7 +171,7 @@ def delete_template(services: Services, name: str) -> None:
 def _templates(services: Services) -> Templates:
     from mailroom.notifications.templates.store import Templates
 
-    return Templates(services.database["templates"], services.clock)
+    return Templates(services.database, services.clock)
 
 
 def _read(path: Path | None) -> str | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response
+from msgspec.structs import asdict
 
 from mailroom.errors import Invalid
 from mailroom.notifications.api import operations, parameters
 from mailroom.notifications.api.context import context
 from mailroom.notifications.api.schemas import StoredTemplate, TemplateHead, TemplateVersion
 from mailroom.notifications.templates import rendering
-from mailroom.notifications.templates.store import Content, unknown
+from mailroom.notifications.templates.store import Content
 from mailroom.platform.mongo import Document
 from mailroom.web.endpoints import caller, endpoint, json_body, query
 from mailroom.web.paging import limit_of, to_cursor
@@ -34,7 +35,7 @@ def versions(name: str) -> Response:
     """Newest first; a deletion is one of them."""
     items, last = context().templates.versions(name, limit_of(query()), parameters.before_version(query()))
     if not items and "cursor" not in query():
-        raise unknown(name)
+        raise context().templates.unknown(name)
     listed = [TemplateVersion.of(each, deleted=each["content"] is None) for each in items]
     return json_response({"items": listed, "nextCursor": _cursor(last)})
 
@@ -51,7 +52,7 @@ def put_template(name: str) -> Response:
     body = json_body(operations.PutTemplate)
     content = Content(body.subject, body.html or None, body.text or None)
     rendering.check(name, content)
-    document, first = context().templates.put(name, content, caller().id)
+    document, first = context().templates.put(name, asdict(content), caller().id)
     return json_response(_stored(document), 201 if first else 200)
 
 
