@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec.structs import asdict
 from pymongo.errors import PyMongoError
 
-from mailroom.errors import MailroomError
+from mailroom.errors import MailroomError, Refusal
 from mailroom.platform import settings
 from mailroom.platform.api_keys import SCOPES
 from mailroom.platform.clock import rfc3339
@@ -20,9 +22,10 @@ from mailroom.services import Services
 
 if TYPE_CHECKING:
     from mailroom.backups.backup import Part
+    from mailroom.invoices.presets.store import Presets
     from mailroom.notifications.templates.store import Templates
 
-BY_COMMAND = "command"  # the `keyId` of the templates' versions that `templates put` makes
+BY_COMMAND = "command"  # the `keyId` of the versions of templates and presets that commands make
 
 _LISTED_AT_ONCE = 100
 
@@ -33,7 +36,7 @@ class CommandFailed(MailroomError):
 
 @click.group()
 def main() -> None:
-    """Set-up, API keys, templates, backups, settings.
+    """Set-up, API keys, templates, presets, backups, settings.
 
     Settings and secrets are those of the functions.
     """
@@ -132,7 +135,7 @@ def put_template(services: Services, name: str, subject: str, html: Path | None,
 
     content = Content(subject, _read(html), _read(text))
     rendering.check(name, content)
-    document, _ = _templates(services).put(name, content, BY_COMMAND)
+    document, _ = _templates(services).put(name, asdict(content), BY_COMMAND)
     click.echo(f"{name}\t{document['version']}")
 
 
@@ -170,7 +173,7 @@ def delete_template(services: Services, name: str) -> None:
 def _templates(services: Services) -> Templates:
     from mailroom.notifications.templates.store import Templates
 
-    return Templates(services.database["templates"], services.clock)
+    return Templates(services.database, services.clock)
 
 
 def _read(path: Path | None) -> str | None:
@@ -178,6 +181,84 @@ def _read(path: Path | None) -> str | None:
         return None if path is None else path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CommandFailed(f"{path} cannot be read: {error}") from error
+
+
+@main.group()
+def presets() -> None:
+    """Presets: how the files of a folder are read."""
+
+
+@presets.command("list")
+@with_services
+def list_presets(services: Services) -> None:
+    """Print name, prefix, newest version and its time of each preset. `-`: it is used only where it is named."""
+    last: str | None = ""
+    while last is not None:
+        items, last = _presets(services).page(_LISTED_AT_ONCE, last)
+        for each in items:
+            prefix = each["content"].get("prefix")
+            cells = (each["name"], "-" if prefix is None else repr(prefix), str(each["version"]))
+            click.echo("\t".join((*cells, rfc3339(each["createdAt"]))))
+
+
+@presets.command("show")
+@click.argument("name")
+@click.option("--version", type=int, help="By default the newest.")
+@with_services
+def show_preset(services: Services, name: str, version: int | None) -> None:
+    """Print it as JSON."""
+    click.echo(_json(_presets(services).find(name, version)["content"]))
+
+
+@presets.command("export")
+@with_services
+def export_presets(services: Services) -> None:
+    """Print all presets as JSON, by name."""
+    from mailroom.invoices.presets.preset import content_of
+
+    click.echo(_json({name: content_of(preset) for name, preset in _presets(services).present()}))
+
+
+@presets.command("import")
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@with_services
+def import_presets(services: Services, file: Path | None) -> None:
+    """Make presets of what `export` printed into FILE, without it of IMPORT_PROFILES and IMPORT_ALIASES.
+
+    What is there already stays: a folder that has a preset is left out, and what is unchanged makes no new version.
+    """
+    import msgspec
+
+    from mailroom.invoices.presets.from_settings import import_settings
+    from mailroom.invoices.presets.preset import Preset, check_preset
+    from mailroom.invoices.presets.profiles import Profiles
+
+    store = _presets(services)
+    if file is None:
+        for name, made in import_settings(Profiles.of(services.settings), store, BY_COMMAND):
+            click.echo(f"{name}\t{made['version'] if made else 'was there'}")
+        return
+    try:
+        given = msgspec.json.decode((_read(file) or "").encode(), type=dict[str, Preset])
+    except msgspec.DecodeError as error:
+        raise CommandFailed(f"{file} is not JSON of the right form: {error}") from error
+    for name, preset in given.items():
+        try:
+            check_preset(name, preset)
+        except Refusal as error:
+            raise CommandFailed(f"{file}, {name}, {error.field}: {error.message}") from error
+    for name, preset in given.items():
+        click.echo(f"{name}\t{store.save(name, preset, BY_COMMAND)[0]['version']}")
+
+
+def _presets(services: Services) -> Presets:
+    from mailroom.invoices.presets.store import Presets
+
+    return Presets(services.database)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 @main.group()

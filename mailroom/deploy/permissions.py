@@ -21,8 +21,15 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "invoice-importer": {
         **dict.fromkeys(("imports", "invoices", "predictions", "rejects", "notifications", "kicks"), _WRITE),
         "cursors": _CHANGE,
+        "presets": _FIND,
     },
-    "invoices": {"apiKeys": _FIND, "imports": _WRITE, "invoices": (*_CHANGE, "remove"), "kicks": _WRITE},
+    "invoices": {
+        "apiKeys": _FIND,
+        "imports": _WRITE,
+        "invoices": (*_CHANGE, "remove"),
+        "presets": _APPEND,
+        "kicks": _WRITE,
+    },
     "notifications": {
         "apiKeys": _FIND,
         "notifications": (*_WRITE, "remove"),

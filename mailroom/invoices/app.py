@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from flask import Flask
 
-from mailroom.invoices.api import imports, invoices, operations, uploads
+from mailroom.invoices.api import imports, invoices, operations, presets, uploads
 from mailroom.invoices.api.context import InvoicesContext
 from mailroom.invoices.imports.actions import ImportActions
 from mailroom.invoices.imports.ledger import Ledger
-from mailroom.invoices.imports.profiles import all_statuses, read_profiles
 from mailroom.invoices.model.edits import Edits
-from mailroom.invoices.model.statuses import Statuses
+from mailroom.invoices.presets.profiles import Profiles
+from mailroom.invoices.presets.store import Presets
 from mailroom.invoices.views.lists import Queries
 from mailroom.platform.concurrency import ConcurrencyLimit
 from mailroom.services import Services
@@ -25,14 +25,13 @@ def create_app(services: Services, rate_limit: RateLimit | None = None) -> Flask
     """The application. Raises `InvalidSetting` for profiles that cannot be read."""
     app = create_web_app(operations.CONTRACT, services.keys.authenticate, services.settings, rate_limit=rate_limit)
     _context(services).attach(app)
-    for blueprint in (invoices.blueprint, imports.blueprint, uploads.blueprint):
+    for blueprint in (invoices.blueprint, imports.blueprint, presets.blueprint, uploads.blueprint):
         app.register_blueprint(blueprint)
     return app
 
 
 def _context(services: Services) -> InvoicesContext:
     database, settings = services.database, services.settings
-    statuses, profiles = Statuses.parse(settings.import_statuses), read_profiles(settings.import_profiles).values()
     return InvoicesContext(
         queries=Queries(database["invoices"], database["imports"]),
         edits=Edits(database["invoices"]),
@@ -40,7 +39,8 @@ def _context(services: Services) -> InvoicesContext:
         actions=ImportActions(database["imports"], database["invoices"], settings.import_lease_seconds),
         objects=services.uploads,
         kicker=services.kicker,
-        statuses=Statuses(all_statuses(statuses.allowed, profiles)),
+        profiles=Profiles.of(settings),
+        presets=Presets(database),
         concurrency=ConcurrencyLimit(LONG_CALLS_AT_ONCE),
         bucket=settings.invoices_bucket,
         public_endpoint=settings.s3_public_endpoint or settings.s3_endpoint,

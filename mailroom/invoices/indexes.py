@@ -28,6 +28,8 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("key", UP), ("createdAt", DOWN), ("_id", DOWN)], name="key"),
         IndexModel([("state", UP), ("createdAt", DOWN), ("_id", DOWN)], name="state"),
     ],
+    # The versions of a preset, newest first; each number once.
+    "presets": [IndexModel([("name", UP), ("version", DOWN)], name="version", unique=True)],
     "predictions": [IndexModel([("createdAt", UP)], name="expiry", expireAfterSeconds=_PREDICTIONS_DAYS * 86400)],
     "rejects": [
         IndexModel([("importId", UP), ("offset", UP)], name="import"),

@@ -5,22 +5,21 @@ from __future__ import annotations
 import logging
 
 from mailroom.errors import MissingSecret, Unavailable
-from mailroom.invoices.files import Rules
 from mailroom.invoices.imports.announce import announcer
 from mailroom.invoices.imports.chunks import Chunks
 from mailroom.invoices.imports.dry_run import DryRun
 from mailroom.invoices.imports.importer import Importer
 from mailroom.invoices.imports.ledger import Ledger
-from mailroom.invoices.imports.profiles import Profiles, read_aliases, read_profiles
 from mailroom.invoices.imports.reconcile import Reconciler
 from mailroom.invoices.imports.rejects import RejectLimit, Rejects
 from mailroom.invoices.imports.restarts import Restarts
 from mailroom.invoices.imports.writer import BatchWriter, InvoiceWriter
-from mailroom.invoices.model.statuses import Statuses
+from mailroom.invoices.presets.profiles import Profiles
+from mailroom.invoices.presets.selection import Selection
+from mailroom.invoices.presets.store import Presets
 from mailroom.platform.clock import Budget
 from mailroom.platform.kick import IMPORTER
 from mailroom.platform.kick_marks import WorkerMarks
-from mailroom.platform.settings import Settings
 from mailroom.platform.worker import Worker
 from mailroom.services import Services
 
@@ -72,7 +71,7 @@ def _importer(services: Services, marks: WorkerMarks) -> Importer:
         rejects=rejects,
         reject_limit=RejectLimit(settings.import_max_rejects, settings.import_max_rejects_percent),
         objects=services.objects,
-        profiles=Profiles(_rules(settings), read_profiles(settings.import_profiles)),
+        selection=Selection(Profiles.of(settings), Presets(database)),
         batch_rows=settings.import_batch_rows,
         slice_seconds=settings.import_slice_seconds,
         will_look_again=marks.will_look_again,
@@ -97,17 +96,4 @@ def _restarts(services: Services) -> Restarts:
         objects=services.objects,
         bucket=services.settings.invoices_bucket,
         started_at=services.minio_started_at,
-    )
-
-
-def _rules(settings: Settings) -> Rules:
-    """The rules for reading files that the settings give."""
-    return Rules(
-        date_order=settings.import_date_order,  # type: ignore[arg-type]  # checked by settings
-        decimal_mark=settings.import_decimal_mark,  # type: ignore[arg-type]
-        statuses=Statuses.parse(settings.import_statuses).allowed,
-        amount_tolerance=settings.import_amount_tolerance,
-        extra_columns=settings.import_extra_columns,  # type: ignore[arg-type]
-        aliases=read_aliases(settings.import_aliases),
-        encoding=settings.import_encoding,
     )

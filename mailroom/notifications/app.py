@@ -44,7 +44,7 @@ def _context(services: Services) -> NotificationsContext:
     settings = services.settings
     mail_from = addresses.sender(settings.mail_from)
     components = Components(services, mail_from.domain)
-    stored_templates = Templates(services.database["templates"], components.clock)
+    stored_templates = Templates(services.database, components.clock)
     render = partial(rendering.render, stored_templates)
     return NotificationsContext(
         submissions=Submissions(components.collection, components.clock, mail_from),

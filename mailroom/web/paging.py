@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from bson import ObjectId, json_util
 from bson.errors import InvalidId
+from msgspec import Meta
 
 from mailroom.errors import Invalid
 from mailroom.platform.clock import parse_time
@@ -19,6 +20,9 @@ T = TypeVar("T")
 
 DEFAULT_LIMIT = 100
 MOST = 1000
+
+_MOST_DIGITS = 9  # of a version in a query
+_StoredVersion = Annotated[int, Meta(ge=0, le=2**62)]  # MongoDB's integers have 8 bytes
 
 _CURSOR_OPTIONS = json_util.JSONOptions(json_mode=json_util.JSONMode.CANONICAL, tz_aware=True, tzinfo=UTC)
 
@@ -68,6 +72,28 @@ def cursor_values(query: Mapping[str, str], kind: type[T]) -> T | None:
         return msgspec.convert(json_util.loads(text, json_options=_CURSOR_OPTIONS), kind)
     except Exception:  # forged: the driver's reader raises errors of many kinds for an unexpected value
         raise bad_cursor() from None
+
+
+def after_name(query: Mapping[str, str]) -> str:
+    """The name that the cursor of a list by name holds; empty for the first page."""
+    [name] = cursor_values(query, tuple[str]) or [""]
+    return name
+
+
+def before_version(query: Mapping[str, str]) -> int | None:
+    """The version that the cursor of a list of versions holds, or None for the first page."""
+    [version] = cursor_values(query, tuple[_StoredVersion]) or [None]
+    return version
+
+
+def version_parameter(query: Mapping[str, str]) -> int | None:
+    """The parameter `version`, or None without it. Raises `Invalid`."""
+    text = query.get("version")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+        raise Invalid("version", "version.invalid", "version must be a whole number")
+    return int(text)
 
 
 def bad_cursor() -> Invalid:

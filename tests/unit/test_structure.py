@@ -25,6 +25,7 @@ LAYERS = (
     ("mailroom.invoices.model",),
     ("mailroom.invoices.files",),
     ("mailroom.invoices.columnar",),
+    ("mailroom.invoices.presets",),
     ("mailroom.invoices.imports", "mailroom.invoices.indexes"),
     ("mailroom.invoices.views",),
     ("mailroom.web",),

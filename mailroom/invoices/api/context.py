@@ -11,6 +11,8 @@ from mailroom.invoices.imports.actions import ImportActions
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.model.edits import Edits
 from mailroom.invoices.model.statuses import Statuses
+from mailroom.invoices.presets.profiles import Profiles, all_statuses
+from mailroom.invoices.presets.store import Presets
 from mailroom.invoices.views.lists import Queries
 from mailroom.platform.concurrency import ConcurrencyLimit
 from mailroom.platform.kick import Kicker
@@ -31,12 +33,18 @@ class InvoicesContext(msgspec.Struct, frozen=True):
     actions: ImportActions
     objects: ObjectStore
     kicker: Kicker
-    statuses: Statuses
+    profiles: Profiles
+    presets: Presets
     concurrency: ConcurrencyLimit
     bucket: str
     public_endpoint: str
     export_seconds: float
     budget_seconds: float
+
+    def statuses(self) -> Statuses:
+        """Those that a file may have somewhere. Blocks for MongoDB's answers: presets may name some."""
+        presets = (preset for _, preset in self.presets.present())
+        return Statuses(all_statuses(self.profiles.default.statuses, [*self.profiles.by_prefix.values(), *presets]))
 
     def attach(self, app: Flask) -> None:
         """Makes it the context of `app`."""

@@ -10,6 +10,7 @@ from mailroom.invoices.api import operations, schemas
 from mailroom.invoices.api.context import context
 from mailroom.invoices.api.invoices import READ, WRITE
 from mailroom.invoices.api.parameters import import_filter
+from mailroom.invoices.api.presets import check_preset_is_there
 from mailroom.platform.clock import Budget
 from mailroom.platform.kick import IMPORTER
 from mailroom.platform.objects import ObjectGone
@@ -53,7 +54,9 @@ def start_import() -> Response:
         version = of.objects.find(body.bucket, body.key, body.version_id)
     except ObjectGone as error:
         raise Invalid("versionId" if body.version_id else "key", "object.not_found", str(error)) from error
-    import_id, _ = of.ledger.submit(version, force=body.force, dry_run=body.dry_run)
+    if body.preset:
+        check_preset_is_there(body.preset)
+    import_id, _ = of.ledger.submit(version, force=body.force, dry_run=body.dry_run, preset=body.preset)
     of.kicker.kick(IMPORTER)
     return json_response(schemas.AcceptedImport(id=str(import_id)), 202)
 

@@ -83,7 +83,7 @@ def get_invoice(id: ObjectId) -> Response:
 @blueprint.patch("/<id:id>")
 @endpoint(operations.CHANGE_INVOICE, WRITE)
 def change_invoice(id: ObjectId) -> Response:
-    status = context().statuses.read(json_body(operations.ChangeInvoice).status, required=True)
+    status = context().statuses().read(json_body(operations.ChangeInvoice).status, required=True)
     if isinstance(status, BadValue):
         code = status.code if status.code == "status.unknown" else "status.invalid"
         raise Invalid("status", code, status.message)

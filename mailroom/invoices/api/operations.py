@@ -11,15 +11,20 @@ from mailroom.invoices.api.export_formats import FORMATS
 from mailroom.invoices.api.parameters import SORTS
 from mailroom.invoices.api.schemas import (
     AcceptedImport,
+    DeletedPreset,
     Import,
     ImportPage,
     Invoice,
     InvoicePage,
+    PresetPage,
+    PresetVersions,
     State,
+    StoredPreset,
     TotalPage,
     Undo,
     Upload,
 )
+from mailroom.invoices.presets.preset import Preset
 from mailroom.invoices.views.totals import DIMENSIONS
 from mailroom.web.endpoints import PAGE, Contract, Operation, Parameter
 from mailroom.web.schemas import Date, Id, Time
@@ -38,21 +43,30 @@ CONTRACT = Contract(
 
 
 class StartImport(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """The body of `POST /imports`. Without `versionId`, the newest version is imported."""
+    """The body of `POST /imports`. Without `versionId`, the newest version is imported.
+
+    `preset` is the name of the preset to read it with. Without it, the object's metadata, or the folder, name one.
+    """
 
     bucket: str
     key: str
     version_id: str = ""
     force: bool = False
     dry_run: bool = False
+    preset: str = ""
 
 
 class NewUpload(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """The body of `POST /uploads`. `keyPrefix` may be a folder, or the whole name of the object."""
+    """The body of `POST /uploads`. `keyPrefix` may be a folder, or the whole name of the object.
+
+    What is uploaded with the form is read with `preset`, and its columns as `columns` maps them: header name to column.
+    """
 
     key_prefix: Annotated[str, Meta(max_length=500)] = ""
     max_bytes: Annotated[int, Meta(ge=1, le=MOST_BYTES)] = 100_000_000
     expires_seconds: Annotated[int, Meta(ge=1, le=604_800)] = 900
+    preset: str = ""
+    columns: dict[str, str | None] = {}
 
 
 class ChangeInvoice(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -151,9 +165,11 @@ START_IMPORT = Operation(
     "Import an object of the bucket now",
     {202: AcceptedImport},
     body=StartImport,
+    problems=(409,),
     text="The same version gives the same import, however often it is asked for. With `force` it is imported once "
     "more, and counts as newer than all that was imported until now. "
-    "With `dryRun` nothing is written, but everything counted as if it were.",
+    "With `dryRun` nothing is written, but everything counted as if it were. A version that has an import already is "
+    "read with another `preset` only with `force` or `dryRun`: otherwise the answer is 409 `import.preset`.",
 )
 RETRY = Operation(
     "Retry a failed or cancelled import", {202: AcceptedImport}, problems=(404, 409),
@@ -169,4 +185,30 @@ UNDO = Operation(
     text="Deletes the invoices that it inserted and nobody changed since. 202: call again for the rest.",
 )  # fmt: skip
 UPLOAD = Operation("A form for an upload without credentials", {201: Upload}, body=NewUpload, body_required=False)
+LIST_PRESETS = Operation("A page of the presets, by name", {200: PresetPage}, parameters=PAGE)
+GET_PRESET = Operation(
+    "A preset",
+    {200: StoredPreset},
+    parameters=(Parameter("version", "By default the newest.", int),),
+    problems=(404,),
+)
+PUT_PRESET = Operation(
+    "Make a preset, or a new version of it",
+    {200: StoredPreset, 201: StoredPreset},
+    body=Preset,
+    problems=(409,),
+    text="201 when there was none of this name. What is just like the newest version makes no new one. Imports that "
+    "were begun go on with the version that they began with.\n\n`prefix` is a folder, or the beginning of the names of "
+    'files: of the presets that fit a file, the one with the longest prefix is used. `""` stands for all files. '
+    "Without a prefix, a preset is used only where it is named. 409 when another preset has the prefix.",
+)
+DELETE_PRESET = Operation(
+    "End a preset",
+    {200: DeletedPreset},
+    problems=(404,),
+    text="No file is read with it any more, but for imports that have begun. Its versions can still be read.",
+)
+LIST_PRESET_VERSIONS = Operation(
+    "The versions of a preset, newest first", {200: PresetVersions}, parameters=PAGE, problems=(404,)
+)
 TEMPLATE = Operation("An empty file to fill in", {200: {"text/csv": str}})

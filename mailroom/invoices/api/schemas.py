@@ -10,6 +10,7 @@ from msgspec import Meta
 from mailroom.invoices.imports.job import bytes_read
 from mailroom.invoices.imports.ledger import DONE, STATES
 from mailroom.invoices.model.decimals import plain_text
+from mailroom.invoices.presets.preset import Preset
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.mongo import Document
 from mailroom.web.schemas import Cursor, Date, Fault, Id, Money, Schema, Time
@@ -123,8 +124,18 @@ class RejectsFile(ObjectName):
     omitted: int
 
 
+class UsedPreset(Schema):
+    """A version of a preset."""
+
+    name: str
+    version: int
+
+
 class Import(Schema):
-    """One version of an object, and what became of its rows. A dry run has written nothing."""
+    """One version of an object, and what became of its rows. A dry run has written nothing.
+
+    `preset` is the one that the file is read with, and is known with the dialect.
+    """
 
     id: Id
     state: State
@@ -137,6 +148,7 @@ class Import(Schema):
     rejects: RejectsFile | None
     dry_run: bool
     dialect: dict[str, Any] | None
+    preset: UsedPreset | None
     created_at: Time
     started_at: Time | None
     finished_at: Time | None
@@ -160,6 +172,46 @@ class Undo(Schema):
     deleted: int
     left: int
     complete: bool
+
+
+class PresetVersionHead(Schema):
+    """`keyId` is the key that made this version, or `command`."""
+
+    name: str
+    version: int
+    created_at: Time
+    key_id: str
+
+
+class PresetHead(PresetVersionHead):
+    prefix: str | None
+
+
+class PresetPage(Schema):
+    items: list[PresetHead]
+    next_cursor: Cursor | None
+
+
+class StoredPreset(PresetVersionHead):
+    """`preset` is what was put."""
+
+    preset: Preset
+
+
+class ListedPresetVersion(PresetVersionHead):
+    deleted: bool
+
+
+class PresetVersions(Schema):
+    items: list[ListedPresetVersion]
+    next_cursor: Cursor | None
+
+
+class DeletedPreset(Schema):
+    """`version` is the last one that can be read."""
+
+    deleted: str
+    version: int
 
 
 class Upload(Schema):
@@ -234,6 +286,7 @@ def import_(document: Document) -> Import:
         rejects=RejectsFile(**rejects) if rejects else None,
         dry_run=document["dryRun"],
         dialect=document["dialect"],
+        preset=UsedPreset(**used) if (used := (document["dialect"] or {}).get("preset")) else None,
         created_at=rfc3339(document["createdAt"]),
         started_at=_optional_time(document, "startedAt"),
         finished_at=_optional_time(document, "finishedAt"),

@@ -18,6 +18,13 @@ ISO_DATE, DOTTED_DATE, SLASHED_DATE = "YYYY-MM-DD", "DD.MM.YYYY", "slashed"
 SLASHED_NAMES = {"dmy": "DD/MM/YYYY", "mdy": "MM/DD/YYYY", "": "slashed"}
 
 
+class PresetVersion(msgspec.Struct, frozen=True, order=True):
+    """A preset as it was: no version changes."""
+
+    name: str
+    version: int
+
+
 class Dialect(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """`columns` has one entry for each column: one of COLUMNS, `""` (dropped) or `extra:Name`; `names` as written.
 
@@ -26,6 +33,7 @@ class Dialect(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     be read in one way are accepted. `grouped` says that some values can be read only with `decimal_mark`.
     `sheet_mark` is the decimal mark that the numbers of a workbook are written with; in the workbook they have none.
     `guarded` says that an apostrophe stands before what a spreadsheet would run: see `guard.py`.
+    `preset` is the one that the file is read with.
     """
 
     encoding: str
@@ -43,3 +51,4 @@ class Dialect(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     names: tuple[str, ...]
     sheet_mark: DecimalMark = "."
     guarded: bool = False
+    preset: PresetVersion | None = None

@@ -66,13 +66,24 @@ def find_encoding(head: bytes, wanted: str, *, complete: bool) -> tuple[str, int
     return encoding, start
 
 
-def _checked(wanted: str) -> str:
+def is_readable(name: str) -> bool:
+    """Whether files in the encoding of this name are read."""
+    return bool(_codec(name))
+
+
+def _codec(wanted: str) -> str:
+    """The codec of an encoding that is read; empty for any other."""
     try:
         name = codecs.lookup(wanted).name
-    except LookupError:
-        name = ""
+    except (LookupError, ValueError):  # ValueError: a NUL in the name
+        return ""
     name = {"utf-8-sig": "utf-8", "ascii": "utf-8", "utf-16": "utf-16-le"}.get(name, name)
-    if name in ("utf-8", "utf-16-le", "utf-16-be", *_SEVERAL_BYTES) or _SINGLE_BYTE.fullmatch(name):
+    is_read = name in ("utf-8", "utf-16-le", "utf-16-be", *_SEVERAL_BYTES) or _SINGLE_BYTE.fullmatch(name)
+    return name if is_read else ""
+
+
+def _checked(wanted: str) -> str:
+    if name := _codec(wanted):
         return name
     message = f"IMPORT_ENCODING is {wanted!r}, which is not read. docs/importing.md lists the encodings."
     raise FileRejected("file.encoding", message)

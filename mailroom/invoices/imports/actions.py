@@ -53,9 +53,20 @@ class ImportActions(msgspec.Struct, frozen=True):
         )
 
     def retry(self, id_: ObjectId) -> Document:
-        """Makes a failed or cancelled import due again. It goes on from its checkpoint, with its dialect and order."""
+        """Makes a failed or cancelled import due again. It goes on from its checkpoint, with its dialect and order.
+
+        An import without a dialect is read with the presets as they are now.
+        """
         now = server_time(self.imports.database)
-        due = {"state": PENDING, "dueAt": now, "updatedAt": now, "attempts": 0, "error": None, "rejects": None}
+        due = {
+            "state": PENDING,
+            "dueAt": now,
+            "updatedAt": now,
+            "attempts": 0,
+            "error": None,
+            "rejects": None,
+            "presetsAt": now,
+        }
         # Nobody changes the chunks of an import that ended.
         chunks = (self.imports.find_one({"_id": id_}, {"parts": 1}) or {}).get("parts", {})
         begun_anew = {f"parts.{key}.attempts": 0 for key in chunks}

@@ -26,12 +26,12 @@ from mailroom.invoices.imports.chunks import Chunks
 from mailroom.invoices.imports.job import Chunk, ImportJob, checkpoint_after
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.parallel import ParallelImport
-from mailroom.invoices.imports.profiles import Profiles
 from mailroom.invoices.imports.rejects import RejectLimit, Rejects
 from mailroom.invoices.imports.slices import SliceBudget
 from mailroom.invoices.imports.source import ImportSource
 from mailroom.invoices.imports.writer import BatchWriter
 from mailroom.invoices.model.identity import order_prefix
+from mailroom.invoices.presets.selection import Selection
 from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document, unavailable_when_down
 from mailroom.platform.objects import ObjectGone, ObjectStore
@@ -61,7 +61,7 @@ class Importer(msgspec.Struct, frozen=True):
     rejects: Rejects
     reject_limit: RejectLimit
     objects: ObjectStore
-    profiles: Profiles
+    selection: Selection
     batch_rows: int
     slice_seconds: float
     will_look_again: Callable[[], bool]
@@ -107,7 +107,9 @@ class Importer(msgspec.Struct, frozen=True):
             self.objects,
             job.version,
             dialect,
-            self.profiles.rules(job.version.key),
+            self.selection,
+            job.preset,
+            job.presets_at,
             self.batch_rows,
             stamp=partial(Stamp, job.writes_as, prefix),
         )

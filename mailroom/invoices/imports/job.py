@@ -77,6 +77,7 @@ class ImportJob(msgspec.Struct, frozen=True, rename="camel"):
 
     `epoch` is the lease's: pass the job to every later write. `chunks` are the open ones, in the order of the file.
     `writes_as` is the import that the invoices name: the job itself or, for a dry run, the real import.
+    `preset` is the name of the one that was asked for; presets count as they were at `presets_at`.
     """
 
     id: ObjectId = msgspec.field(name="_id")
@@ -90,6 +91,8 @@ class ImportJob(msgspec.Struct, frozen=True, rename="camel"):
     writes_as: ObjectId
     chunks: tuple[Chunk, ...]
     leased_at: datetime
+    presets_at: datetime
+    preset: str = ""
 
     @property
     def abandoned(self) -> Chunk | None:
@@ -113,6 +116,7 @@ def job_of(document: Document, now: datetime) -> ImportJob:
         "version": ObjectVersion(*(document[name] for name in VERSION_FIELDS)),
         "chunks": chunks_of(document),
         "leasedAt": now,
+        "presetsAt": document.get("presetsAt", document["createdAt"]),  # earlier versions do not write it
     }
     return msgspec.convert(document | read, ImportJob)
 

@@ -25,7 +25,7 @@ from pymongo import ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from mailroom.errors import LeaseLost
+from mailroom.errors import Conflict, LeaseLost
 from mailroom.invoices.imports.job import COUNTS, VERSION_FIELDS, Checkpoint, ImportJob, job_of
 from mailroom.invoices.model.identity import import_id
 from mailroom.platform.clock import to_milliseconds
@@ -57,11 +57,17 @@ class Ledger:
     def now(self) -> datetime:
         return server_time(self.imports.database)
 
-    def submit(self, version: ObjectVersion, *, force: bool = False, dry_run: bool = False) -> tuple[ObjectId, bool]:
+    def submit(
+        self, version: ObjectVersion, *, force: bool = False, dry_run: bool = False, preset: str = ""
+    ) -> tuple[ObjectId, bool]:
         """Writes the job of an object version with majority; its id, and whether it is new.
 
         The same version always gets the same job, so a repeated delivery adds nothing. `force` makes a further job,
-        whose rows count as newer than all that was imported until now. A dry run is always a further job.
+        whose rows count as newer than all that was imported until now. A dry run is always a further job. `preset` is
+        the name of the preset to read the file with.
+
+        Raises:
+            Conflict: `import.preset`: the version has a job that was not asked to use this preset.
         """
         now = self.now()
         own = ObjectId() if force or dry_run else import_id(version)
@@ -77,6 +83,8 @@ class Ledger:
             "dueAt": now,
             "createdAt": now,
             "updatedAt": now,
+            "preset": preset,
+            "presetsAt": now,
             "checkpoint": msgspec.to_builtins(Checkpoint(0, 0, 0, dict.fromkeys(COUNTS, 0))),
             "dialect": None,
             "error": None,
@@ -85,8 +93,16 @@ class Ledger:
         try:
             self.imports.insert_one(document)
         except DuplicateKeyError:
-            return document["_id"], False
-        return document["_id"], True
+            if preset:
+                self._check_preset(own, preset)
+            return own, False
+        return own, True
+
+    def _check_preset(self, id_: ObjectId, preset: str) -> None:
+        found = self.imports.find_one({"_id": id_}, {"preset": 1})
+        if found is None or found.get("preset") != preset:
+            message = f"this version has the import {id_}, which was not asked to use {preset}: `force` reads it anew"
+            raise Conflict("import.preset", message, field="preset")
 
     def known(self, ids: list[ObjectId]) -> set[ObjectId]:
         """Which of `ids` have a job."""

@@ -14,7 +14,6 @@ from mailroom.invoices.columnar import RowBatch, Stamp, read_batches
 from mailroom.invoices.files import (
     HEAD_BYTES,
     Dialect,
-    Rules,
     content,
     detect,
     held_workbook,
@@ -22,8 +21,8 @@ from mailroom.invoices.files import (
     sheet_content,
 )
 from mailroom.invoices.files.lines import without_first
-from mailroom.invoices.files.rules import DecimalMark
-from mailroom.invoices.imports.profiles import mapped
+from mailroom.invoices.files.rules import DecimalMark, Rules
+from mailroom.invoices.presets.selection import Selected, Selection
 from mailroom.platform.objects import ObjectStore, ObjectVersion
 
 # A batch ends after this many bytes too: it is in memory several times, as text, columns, documents and message.
@@ -39,15 +38,19 @@ _RENEW_SECONDS = 1.0
 class ImportSource(msgspec.Struct):
     """Holds one answer of the object store until it is closed, and the caches of the fast path.
 
-    `stamp` makes the stamp of a batch from the time. `known` is the dialect, or None until it is found.
+    `stamp` makes the stamp of a batch from the time. `known` is the dialect, or None until it is found. `preset` is the
+    name of the preset that was asked for, or empty; presets count as they were at `presets_at`.
     """
 
     objects: ObjectStore
     version: ObjectVersion
     known: Dialect | None
-    rules: Rules
+    selection: Selection
+    preset: str
+    presets_at: datetime
     batch_rows: int
     stamp: Callable[[datetime], Stamp]
+    _selected: Selected | None = None
     _renew: Callable[[], None] = lambda: None
     _renewed_at: float = 0.0
     _answer: Generator[bytes] | None = None
@@ -75,7 +78,7 @@ class ImportSource(msgspec.Struct):
         to go on from, or the next row, may take longer than a lease.
 
         Raises:
-            FileRejected: the file cannot be read on.
+            FileRejected: the file cannot be read on, or the preset is not there.
             ObjectGone, Unavailable: as the object store.
         """
         self._now, self._renew, self._renewed_at = now, renew, time.monotonic()
@@ -100,15 +103,20 @@ class ImportSource(msgspec.Struct):
         start = offset if self.known and self.seekable else 0
         raw = self._answer = self._bytes_from(start)
         if self.known is None:
-            self.known, body = self._detected(raw, mapped(self.rules, self.objects.metadata(self.version)))
+            metadata = self.objects.metadata(self.version)
+            selected = self.selection.select(self.version.key, metadata, self.preset, self.presets_at)
+            dialect, body = self._detected(raw, selected.rules)
+            self.known = replace(dialect, preset=selected.version)
         else:
+            selected = self._selected or self.selection.of_dialect(self.version.key, self.known.preset)
             body = self._content(raw, self.known)
             if offset > start:
                 body = without_first(body, offset - start)
+        self._selected = selected
         return read_batches(
             body if end is None else _first(body, end - offset),
             self.known,
-            self.rules,
+            selected.rules,
             offset=offset,
             row=row,
             most_rows=self.batch_rows,

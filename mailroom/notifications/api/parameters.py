@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
-
-from msgspec import Meta
 
 from mailroom.errors import Invalid
 from mailroom.notifications.model import addresses
@@ -15,8 +12,6 @@ from mailroom.notifications.outbox.history import HistoryFilter
 from mailroom.web import paging
 
 Query = Mapping[str, str]
-
-_StoredVersion = Annotated[int, Meta(ge=0, le=2**62)]  # MongoDB's integers have 8 bytes
 
 
 def history_filter(query: Query) -> HistoryFilter:
@@ -31,18 +26,6 @@ def times(query: Query) -> tuple[datetime | None, datetime | None]:
     """The times of `from` (inclusive) and `to` (exclusive). Raises `Invalid`."""
     since, until = (paging.time_parameter(query[name], name) if name in query else None for name in ("from", "to"))
     return since, until
-
-
-def after_name(query: Query) -> str:
-    """The name that the cursor of the templates holds; empty for the first page."""
-    [name] = paging.cursor_values(query, tuple[str]) or [""]
-    return name
-
-
-def before_version(query: Query) -> int | None:
-    """The version that the cursor of a template's versions holds, or None for the first page."""
-    [version] = paging.cursor_values(query, tuple[_StoredVersion]) or [None]
-    return version
 
 
 def _state(text: str) -> State:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from mailroom.deploy import setup
 from mailroom.invoices import app as serving
 from mailroom.invoices.imports.ledger import Ledger
+from mailroom.invoices.presets.preset import Preset
+from mailroom.invoices.presets.store import Presets
 from mailroom.services import Services
 from tests.integration.invoices.files import Bucket, counts, csv, line
 from tests.integration.invoices.test_events import event
@@ -45,6 +47,17 @@ def test_invoice_importer_may_do_its_work_and_nothing_else(make_services: Callab
     assert {("invoices", "update"), ("rejects", "insert"), ("cursors", "update"), ("notifications", "insert")} <= used
 
 
+def test_invoice_importer_may_read_presets(make_services: Callable[..., Services]):
+    services = make_services(import_batch_rows=2)
+    setup.run(services, lambda line: None)
+    bucket = Bucket(services)
+    Presets(services.database).save("all", Preset(prefix=""), "command")
+    bucket.submit("may.csv", csv(line(1), line(2), line(3)))
+    with RECORDER.of("invoice-importer") as used:
+        bucket.run()
+    assert ("presets", "find") in used
+
+
 def test_invoices_may_do_its_work_and_nothing_else(bucket: Bucket):
     done = bucket.import_("may.csv", csv(line(1), line(2)))
     [id_, _] = [str(each["_id"]) for each in bucket.invoices()]
@@ -61,4 +74,11 @@ def test_invoices_may_do_its_work_and_nothing_else(bucket: Bucket):
         assert client.call("POST", f"/imports/{again}/retry").status == 202
         assert client.call("POST", f"/imports/{done['_id']}/undo").status == 200
         assert client.call("POST", "/uploads").status == 201
+        assert client.call("PUT", "/presets/acme", {"prefix": ""}).status == 201
+        for path in ("/presets", "/presets/acme", "/presets/acme/versions"):
+            assert client.get(path).status == 200, path
+        start = {"bucket": bucket.name, "key": "may.csv", "preset": "acme", "force": True}
+        assert client.call("POST", "/imports", start).status == 202
+        assert client.call("DELETE", "/presets/acme").status == 200
+    assert {("presets", "insert"), ("presets", "find")} <= used
     assert {("invoices", "remove"), ("invoices", "update"), ("imports", "insert"), ("apiKeys", "find")} <= used

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from mailroom.errors import Invalid
 from mailroom.invoices.api.parameters import last_group, totals_cursor
-from mailroom.notifications.api.parameters import after_name, before_version
 from mailroom.platform.keyset import NEWEST_FIRST, Key
 from mailroom.web import paging
+from mailroom.web.paging import after_name, before_version
 
 # The words of extended JSON, with any values.
 WORDS = st.sampled_from(

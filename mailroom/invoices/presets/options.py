@@ -1,0 +1,139 @@
+"""What a profile or a preset may say about reading files, and the check of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Literal
+
+import msgspec
+from msgspec.structs import asdict, replace
+
+from mailroom.errors import Invalid
+from mailroom.invoices.files import Rules
+from mailroom.invoices.files.amounts import is_amount
+from mailroom.invoices.files.currencies import decimals
+from mailroom.invoices.files.dates import read_date
+from mailroom.invoices.files.encodings import is_readable
+from mailroom.invoices.files.header import MAX_COLUMNS, normalised
+from mailroom.invoices.files.rules import DateOrder, DecimalMark, LineItems
+from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, MAPPABLE, TEXTS, VAT_RATE
+from mailroom.invoices.model.texts import BadValue, read_text
+
+CONSTANTS = tuple(column for column in (*COLUMNS, VAT_RATE) if column != "invoiceNumber")
+"""The columns of which all rows of a file may have the same value."""
+
+_MAX_NAME_CHARACTERS = 500  # of a header name; longer ones are in no file that is read
+_MAX_SHEET_CHARACTERS = 31  # Excel's
+_MAX_YEAR_PIVOT = 100
+
+
+class Options(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True, omit_defaults=True):
+    """What is left out is as the deployment's rules say. `Rules` says what each means."""
+
+    date_order: DateOrder | None = None
+    year_pivot: int | None = None
+    decimal_mark: DecimalMark | None = None
+    encoding: str | None = None
+    statuses: frozenset[str] | None = None
+    amount_tolerance: Decimal | None = None
+    extra_columns: Literal["reject", "keep"] | None = None
+    constants: dict[str, str] | None = None
+    line_items: LineItems | None = None
+    invoice_amounts: frozenset[str] | None = None
+    continuation_rows: bool | None = None
+    minor_units: bool | None = None
+    sheet: str | None = None
+
+
+_FIELDS = tuple(Options.__struct_fields__)
+
+
+def applied(rules: Rules, options: Options, columns: Mapping[str, str | None]) -> Rules:
+    """The rules as the options change them. `columns` go before the names that the rules have."""
+    given = {name: value for name, value in asdict(options).items() if name in _FIELDS and value is not None}
+    return replace(rules, **given, aliases=merged(rules.aliases, columns))
+
+
+def merged(names: Mapping[str, str | None], columns: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Both, and where both name a column, however it is spelled, the second."""
+    own = {normalised(name) for name in columns}
+    return {name: column for name, column in names.items() if normalised(name) not in own} | dict(columns)
+
+
+def check(options: Options) -> None:
+    """Raises `Invalid` for the first value that is wrong, with the path of its field."""
+    for field, message in _faults(options):
+        raise invalid(field, message)
+
+
+def check_columns(field: str, columns: Mapping[str, str | None]) -> None:
+    """Raises `Invalid` for a name that is none, or is mapped to a column that is not there."""
+    if len(columns) > MAX_COLUMNS:
+        raise invalid(field, f"at most {MAX_COLUMNS} columns may be named")
+    seen: dict[str, tuple[str, str | None]] = {}
+    for header, column in columns.items():
+        if not header.strip() or len(header) > _MAX_NAME_CHARACTERS or "\0" in header:
+            raise invalid(field, f"{header[:40]!r} is no name of a column")
+        if column is not None and column not in MAPPABLE:
+            raise invalid(field, f"{header!r} is mapped to {column!r}, which is none of {', '.join(MAPPABLE)}")
+        other, its_column = seen.setdefault(normalised(header), (header, column))
+        if its_column != column:
+            raise invalid(field, f"{header!r} and {other!r} are the same name, and are mapped to different columns")
+
+
+def invalid(field: str, message: str) -> Invalid:
+    return Invalid(field, "preset.invalid", message)
+
+
+def _faults(options: Options) -> Iterator[tuple[str, str]]:
+    if options.encoding and not is_readable(options.encoding):
+        yield "encoding", f"{options.encoding!r} is no encoding that is read"
+    if options.amount_tolerance is not None and not (
+        options.amount_tolerance.is_finite() and options.amount_tolerance >= 0
+    ):
+        yield "amountTolerance", "amountTolerance must be at least 0"
+    if options.year_pivot is not None and not 0 <= options.year_pivot <= _MAX_YEAR_PIVOT:
+        yield "yearPivot", f"yearPivot must be from 0 to {_MAX_YEAR_PIVOT}"
+    if options.sheet is not None and (len(options.sheet) > _MAX_SHEET_CHARACTERS or not options.sheet.isprintable()):
+        yield (
+            "sheet",
+            f"sheet must be the name of a sheet, of at most {_MAX_SHEET_CHARACTERS} characters, or its number",
+        )
+    for status in sorted(options.statuses or ()):
+        if isinstance(found := read_text(status, TEXTS["status"]._replace(required=True)), BadValue) or found != status:
+            yield "statuses", f"{status[:50]!r} is no status"
+    for name in sorted(options.invoice_amounts or ()):
+        if name not in AMOUNTS:
+            yield "invoiceAmounts", f"{name!r} is none of {', '.join(AMOUNTS)}"
+    for column, value in (options.constants or {}).items():
+        if message := _fault_of_constant(column, value, options.decimal_mark or ""):
+            yield f"constants.{column}" if column in CONSTANTS else "constants", message
+
+
+def _fault_of_constant(column: str, value: str, mark: DecimalMark) -> str:
+    """What is wrong with the value that all rows are to have; empty: nothing."""
+    if column not in CONSTANTS:
+        return f"{column!r} is none of {', '.join(CONSTANTS)}"
+    if column in TEXTS:
+        text = read_text(value, TEXTS[column]._replace(required=True))
+        return text.message if isinstance(text, BadValue) else ""
+    if column == "currency":
+        return "" if value.strip().upper() in decimals() else f"{value[:40]!r} is no ISO 4217 code such as EUR"
+    if column == "invoiceDate":
+        day = read_date(value, "")
+        return "" if isinstance(day, date) else day.message
+    if column == VAT_RATE:
+        return "" if _is_rate(value) else f"{value[:40]!r} is no VAT rate in per cent, such as 19 or 7.7"
+    return "" if is_amount(value) else f"{value[:40]!r} is no amount"
+
+
+def _is_rate(text: str) -> bool:
+    if not re.fullmatch(r"[0-9]{1,3}([.,][0-9]{1,4})?\s?%?", text.strip()):
+        return False
+    try:
+        return Decimal(text.strip().rstrip("% ").replace(",", ".")) <= 100
+    except InvalidOperation:
+        return False
