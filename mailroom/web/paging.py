@@ -69,7 +69,8 @@ def cursor_values(query: Mapping[str, str], kind: type[T]) -> T | None:
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         msgspec.json.decode(text)  # refuses halves of surrogate pairs, which no query can hold
-        return msgspec.convert(json_util.loads(text, json_options=_CURSOR_OPTIONS), kind)
+        values = json_util.loads(text, json_options=_CURSOR_OPTIONS)
+        return msgspec.convert(values, kind, builtin_types=(datetime,))  # no text is a time
     except Exception:  # forged: the driver's reader raises errors of many kinds for an unexpected value
         raise bad_cursor() from None
 

@@ -52,6 +52,7 @@ def cursor(value: Any) -> dict[str, str]:
 @example({"$numberDecimal": 1})
 @example({"$code": "x"})
 @example("\ud800")
+@example("0001-01-01T00:00:00+23:59")
 @given(VALUES)
 def test_a_forged_cursor_is_refused_or_can_be_asked_for(value: Any) -> None:
     readers = (
