@@ -99,9 +99,17 @@ def read_batches(
 
 
 def handles(dialect: Dialect) -> bool:
-    """Whether blocks of such a file can be fast: every value has a name, and a line end is one byte."""
+    """Whether blocks of such a file can be fast: every value has a name, and a line end is one byte.
+
+    Rows that end with further empty fields are not plain.
+    """
     unnamed = any(not column and not name.strip() for column, name in zip(dialect.columns, dialect.names, strict=True))
-    return not unnamed and dialect.delimiter.isascii() and not dialect.encoding.startswith("utf-16")
+    return (
+        not unnamed
+        and not dialect.trailing
+        and dialect.delimiter.isascii()
+        and not dialect.encoding.startswith("utf-16")
+    )
 
 
 class BatchReader:

@@ -1,4 +1,4 @@
-"""The content of an object: gzip is decompressed, and the first visible sheet of a workbook is written as CSV."""
+"""The content of an object: gzip is decompressed, and a sheet of a workbook is written as CSV."""
 
 import zlib
 from collections.abc import Iterable, Iterator
@@ -26,12 +26,13 @@ def content(chunks: Iterable[bytes], dialect: Dialect) -> Iterator[bytes]:
     """The file's content, given all of the object's bytes.
 
     Some blocks are empty: see `decompress` and `sheet_content`.
-    Raises FileRejected `file.gzip_corrupt`, `file.workbook_corrupt` or `file.too_large` while it is read.
+    Raises FileRejected `file.gzip_corrupt`, `file.workbook_corrupt`, `file.sheet_missing` or `file.too_large` while it
+    is read.
     """
     if dialect.compression == "gzip":
         chunks = decompress(chunks)
     elif dialect.compression == "xlsx":
-        chunks = sheet_content(held_workbook(chunks), dialect.sheet_mark)
+        chunks = sheet_content(held_workbook(chunks), dialect.sheet_mark, dialect.sheet)
     return iter(chunks)
 
 

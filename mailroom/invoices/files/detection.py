@@ -16,6 +16,7 @@ from mailroom.invoices.files.dates import date_format, date_order
 from mailroom.invoices.files.dialect import SLASHED_DATE, Dialect
 from mailroom.invoices.files.encodings import find_encoding, refuse_other_formats
 from mailroom.invoices.files.errors import FileRejected
+from mailroom.invoices.files.form import RowForm, with_form
 from mailroom.invoices.files.guard import GUARD_NAME
 from mailroom.invoices.files.header import count_known, find_header, has_required, known_names, match_header
 from mailroom.invoices.files.records import Malformed, Record, read_records
@@ -53,10 +54,11 @@ class _Head(msgspec.Struct, frozen=True):
         return found
 
 
-def detect(head: bytes, rules: Rules, *, complete: bool) -> Dialect:
+def detect(head: bytes, rules: Rules, *, complete: bool, workbook: bool = False) -> Dialect:
     """The dialect of a file, from the first bytes of the object (still compressed, if it is).
 
-    `complete` says that `head` is the whole object. Takes up to some tens of milliseconds for 256 KiB.
+    `complete` says that `head` is the whole object, `workbook` that `sheet_content` wrote it. Takes up to some tens of
+    milliseconds for 256 KiB.
     Raises FileRejected when the file is not one that can be imported; the codes are in docs/importing-codes.md.
     """
     gzipped = head.startswith(GZIP_MAGIC)
@@ -72,7 +74,7 @@ def detect(head: bytes, rules: Rules, *, complete: bool) -> Dialect:
     looked_at = _Head(head, complete, rules)
     dialect = Dialect(
         encoding=encoding,
-        compression="gzip" if gzipped else "none",
+        compression="xlsx" if workbook else "gzip" if gzipped else "none",
         content_start=start,
         delimiter=delimiter or ",",
         quoting="doubled",
@@ -89,8 +91,10 @@ def detect(head: bytes, rules: Rules, *, complete: bool) -> Dialect:
         dialect = replace(dialect, delimiter=_find_delimiter(looked_at, dialect))
     dialect = _with_quoting(looked_at, dialect)
     dialect = _with_columns(looked_at, dialect)
-    rows = [row.fields for row in looked_at.rows(dialect) if isinstance(row, Record)]
-    rows = [fields for fields in rows if len(fields) == len(dialect.columns)]
+    records = [row for row in looked_at.rows(dialect) if isinstance(row, Record)]
+    dialect = with_form(dialect, [record.fields for record in records])
+    form = RowForm(dialect)
+    rows = [row.fields for record in records if isinstance(row := form.fitted(record), Record)]
     return _with_dates(_with_decimal_mark(dialect, rows, rules), rows, rules)
 
 

@@ -32,8 +32,10 @@ class Dialect(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     line and header. `decimal_mark` and `date_order` are `""` where nothing proved them: then only values that can
     be read in one way are accepted. `grouped` says that some values can be read only with `decimal_mark`.
     `sheet_mark` is the decimal mark that the numbers of a workbook are written with; in the workbook they have none.
-    `guarded` says that an apostrophe stands before what a spreadsheet would run: see `guard.py`.
-    `preset` is the one that the file is read with.
+    `guarded` says that an apostrophe stands before what a spreadsheet would run: see `guard.py`. `sheet` is the name or
+    number of the sheet that is read, empty for the first visible one. Each row ends with `trailing` empty fields more
+    than there are columns; rows may have `short_rows` fields: see `form.py`. `preset` is the one that the
+    file is read with.
     """
 
     encoding: str
@@ -52,3 +54,6 @@ class Dialect(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     sheet_mark: DecimalMark = "."
     guarded: bool = False
     preset: PresetVersion | None = None
+    sheet: str = ""
+    trailing: int = 0
+    short_rows: tuple[int, ...] = ()

@@ -86,4 +86,13 @@ def _cells(rejected: Rejected, dialect: Dialect) -> list[str]:
         return [rejected.raw]
     if len(rows) != 1:
         return [rejected.raw]
-    return rows[0][_own(dialect.names) :]
+    return _fitted(rows[0], dialect)[_own(dialect.names) :]
+
+
+def _fitted(cells: list[str], dialect: Dialect) -> list[str]:
+    """The cells without empty ones that the header has no name for. Those of a workbook have their columns."""
+    width = len(dialect.columns)
+    is_workbook = dialect.compression == "xlsx"
+    if (is_workbook or len(cells) == width + dialect.trailing) and not any(map(str.strip, cells[width:])):
+        del cells[width:]
+    return cells + [""] * (width - len(cells)) if is_workbook else cells

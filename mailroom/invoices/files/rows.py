@@ -10,6 +10,7 @@ from mailroom.invoices.files.currencies import decimals
 from mailroom.invoices.files.dates import read_date
 from mailroom.invoices.files.dialect import EXTRA, Dialect
 from mailroom.invoices.files.errors import RowError
+from mailroom.invoices.files.form import RowForm
 from mailroom.invoices.files.records import Malformed, Record
 from mailroom.invoices.files.rejects import Rejected
 from mailroom.invoices.files.rules import Rules
@@ -24,7 +25,7 @@ class RowParser:
     def __init__(self, dialect: Dialect, rules: Rules) -> None:
         columns = dialect.columns
         at = {column: index for index, column in enumerate(columns) if column}
-        self._width = len(columns)
+        self._form = RowForm(dialect)
         self._mark = dialect.decimal_mark
         self._tolerance = rules.amount_tolerance
         self._number, self._date, self._currency = at["invoiceNumber"], at["invoiceDate"], at["currency"]
@@ -44,10 +45,11 @@ class RowParser:
         """The invoice, or every reason why the row is none."""
         if isinstance(record, Malformed):
             return Rejected(record.row, record.offset, record.raw, (record.error,))
+        fitted = self._form.fitted(record)
+        if isinstance(fitted, Rejected):
+            return fitted
+        record = fitted
         fields = record.fields
-        if len(fields) != self._width:
-            message = f"The row has {len(fields)} fields, not {self._width}."
-            return Rejected(record.row, record.offset, record.raw, (RowError(None, "row.field_count", message),))
         currency = self._currencies[fields[self._currency]]
         code, digits = ("", None) if isinstance(currency, BadValue) else currency
         number = read_text(fields[self._number], TEXTS["invoiceNumber"])

@@ -1,4 +1,4 @@
-"""The first visible sheet of an Excel workbook (xlsx, xlsm) as CSV content, in bounded memory.
+"""A sheet of an Excel workbook (xlsx, xlsm) as CSV content, in bounded memory.
 
 Detection, rows, rejects and offsets then work on that CSV: UTF-8, commas, doubled quotes, LF. The same workbook always
 gives the same bytes, so that an import can go on from an offset. Numbers have the 15 significant digits that Excel
@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from mailroom.invoices.files.archives import WorkbookArchive, too_large
 from mailroom.invoices.files.errors import FileRejected
-from mailroom.invoices.model.columns import REQUIRED
 
 if TYPE_CHECKING:
     from mailroom.invoices.files.sheets import SheetRow
@@ -24,6 +23,10 @@ ZIP_MAGIC = b"PK\x03\x04"
 MAX_WORKBOOK_BYTES = 16 << 20
 """Of the object. The reader needs all of it at once."""
 _BLOCK = 128 * 1024
+_PADDED_FROM = 7
+"""Cells: the first row with so many sets the width of all rows. The offsets of running imports depend on it."""
+_MOST_SHOWN = 50
+"""Sheets that an error lists."""
 
 
 def is_workbook(head: bytes) -> bool:
@@ -41,15 +44,18 @@ def held_workbook(chunks: Iterable[bytes]) -> bytes:
     return held.getvalue()
 
 
-def sheet_content(workbook: bytes, decimal_mark: str = ".") -> Iterator[bytes]:
-    """The first visible sheet as CSV; cells that are numbers have that `decimal_mark`.
+def sheet_content(workbook: bytes, decimal_mark: str = ".", sheet: str = "") -> Iterator[bytes]:
+    """A sheet as CSV; cells that are numbers have that `decimal_mark`.
+
+    `sheet` is the name of the sheet, or its number among the visible ones. Empty: the first visible one.
 
     Yields an empty block after each piece of the sheet, so that its caller can renew a lease while no content comes.
-    Raises FileRejected `file.workbook_corrupt`, `file.unsupported_format` or `file.too_large`, also while it is read.
+    Raises FileRejected `file.workbook_corrupt`, `file.unsupported_format`, `file.sheet_missing` or `file.too_large`,
+    also while it is read.
     """
     try:
         with WorkbookArchive(workbook) as archive:
-            yield from _sheet(archive, decimal_mark)
+            yield from _sheet(archive, decimal_mark, sheet)
     except FileRejected:
         raise
     except Exception as error:  # the file is at fault, and always will be
@@ -57,7 +63,7 @@ def sheet_content(workbook: bytes, decimal_mark: str = ".") -> Iterator[bytes]:
         raise FileRejected("file.workbook_corrupt", message) from error
 
 
-def _sheet(archive: WorkbookArchive, decimal_mark: str) -> Iterator[bytes]:
+def _sheet(archive: WorkbookArchive, decimal_mark: str, sheet: str) -> Iterator[bytes]:
     from openpyxl.reader.excel import ExcelReader  # type: ignore[import-untyped]  # in 0.2 s: only for a workbook
     from openpyxl.styles.numbers import BUILTIN_FORMATS_MAX_SIZE  # type: ignore[import-untyped]
     from openpyxl.styles.stylesheet import Stylesheet  # type: ignore[import-untyped]
@@ -72,11 +78,12 @@ def _sheet(archive: WorkbookArchive, decimal_mark: str) -> Iterator[bytes]:
     reader.read_manifest()
     reader.read_strings()
     reader.read_workbook()
-    sheets = reader.parser.find_sheets()
-    visible = (rel for sheet, rel in sheets if sheet.state == "visible" and "chartsheet" not in rel.Type)
-    name = next((rel.target for rel in visible if rel.target in archive.namelist()), None)
-    if name is None:
-        raise FileRejected("file.empty", "The workbook has no visible sheet with cells.")
+    sheets = [
+        _Sheet(each.name, rel.target, each.state == "visible")
+        for each, rel in reader.parser.find_sheets()
+        if "chartsheet" not in rel.Type and rel.target in archive.namelist()
+    ]
+    name = _chosen(sheets, sheet).part
     has_styles = ARC_STYLE in archive.namelist()
     styles = Stylesheet.from_tree(fromstring(archive.read(ARC_STYLE))) if has_styles else Stylesheet()
     number_formats = dict(enumerate(styles.number_formats, BUILTIN_FORMATS_MAX_SIZE))
@@ -91,15 +98,43 @@ def _sheet(archive: WorkbookArchive, decimal_mark: str) -> Iterator[bytes]:
         yield from _lines(SheetReader(formats, decimal_mark).read(file))
 
 
+class _Sheet(NamedTuple):
+    """A sheet with cells; `part` is its file in the archive."""
+
+    name: str
+    part: str
+    visible: bool
+
+
+def _chosen(sheets: Sequence[_Sheet], wanted: str) -> _Sheet:
+    """The sheet with this name, else with this number. A hidden one can only be named."""
+    visible = [sheet for sheet in sheets if sheet.visible]
+    if not wanted.strip():
+        if not visible:
+            raise FileRejected("file.empty", "The workbook has no visible sheet with cells.")
+        return visible[0]
+    named = [sheet for sheet in sheets if sheet.name.strip().casefold() == wanted.strip().casefold()]
+    if named:
+        return named[0]
+    if wanted.strip() in map(str, range(1, len(visible) + 1)):
+        return visible[int(wanted) - 1]
+    shown = [f"{number} {sheet.name!r}" for number, sheet in enumerate(visible, 1)]
+    shown += [f"{sheet.name!r} (hidden)" for sheet in sheets if not sheet.visible]
+    more = f" and {len(shown) - _MOST_SHOWN} more" if len(shown) > _MOST_SHOWN else ""
+    message = (
+        f"The workbook has no sheet {wanted.strip()[:100]!r}. Its sheets are {', '.join(shown[:_MOST_SHOWN])}{more}."
+    )
+    raise FileRejected("file.sheet_missing", f"{message} Name one of them in the preset.")
+
+
 def _lines(blocks: Iterable[list[SheetRow]]) -> Iterator[bytes]:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     width = 0
     for rows in blocks:
         for row in rows:
-            # The width of the header, which has a name for each required column. A file has no empty cells at the end
-            # of a row, and the titles above a header are narrower.
-            width = width or (len(row) if len(row) >= len(REQUIRED) else 0)
+            # The width of the header, or of a wide row above it. A sheet has no empty cells at the end of a row.
+            width = width or (len(row) if len(row) >= _PADDED_FROM else 0)
             writer.writerow(row + [""] * (width - len(row)) if row else row)
             if text.tell() >= _BLOCK:
                 yield _taken(text)

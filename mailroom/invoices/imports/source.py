@@ -153,10 +153,10 @@ class ImportSource(msgspec.Struct):
         held = held_workbook(self._renewing(raw))
         mark: DecimalMark = rules.decimal_mark or "."
         while True:
-            head, complete, body = _head(self._renewing(sheet_content(held, mark)))
-            dialect = detect(head, replace(rules, encoding="utf-8"), complete=complete)
+            head, complete, body = _head(self._renewing(sheet_content(held, mark, rules.sheet)))
+            dialect = detect(head, replace(rules, encoding="utf-8"), complete=complete, workbook=True)
             if dialect.decimal_mark in (mark, ""):
-                return replace(dialect, compression="xlsx", sheet_mark=mark), body
+                return replace(dialect, sheet_mark=mark, sheet=rules.sheet), body
             # A hint, or other cells, told the mark. The numbers have to be written with the mark that they are read by.
             mark, rules = dialect.decimal_mark, replace(rules, decimal_mark=dialect.decimal_mark)
 

@@ -70,7 +70,7 @@ def test_all_problems_of_a_row_are_named():
         ("EUR", "XAU", ("currency", "currency.unknown")),
         ("EUR", "", ("currency", "currency.empty")),
         ("EUR", "JPY", ("grossAmount", "amount.too_many_digits")),
-        (",open", "", (None, "row.field_count")),
+        (",EUR,open", "", (None, "row.field_count")),
         ("open", "open,", (None, "row.field_count")),
     ],
 )

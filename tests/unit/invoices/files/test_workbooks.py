@@ -15,7 +15,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 
-from mailroom.invoices.files import FileRejected, held_workbook, is_workbook, sheet_content, sheets
+from mailroom.invoices.files import (
+    FileRejected,
+    RowParser,
+    Rules,
+    detect,
+    held_workbook,
+    is_workbook,
+    read_records,
+    rejects_line,
+    sheet_content,
+    sheets,
+)
 from mailroom.invoices.files.workbooks import MAX_WORKBOOK_BYTES
 
 PARTS = {
@@ -270,3 +281,50 @@ def test_the_first_visible_sheet_is_read():
 def test_a_title_above_the_header_does_not_set_the_width():
     nine = [*"abcdefghi"]
     assert read(saved(["Title"], nine, [1, 2, 3, 4, 5, 6, 7])) == "Title\na,b,c,d,e,f,g,h,i\n1,2,3,4,5,6,7,,\n"
+
+
+def with_sheets(**states: str) -> bytes:
+    """A workbook with a sheet of each name, whose only cell is the name."""
+    book = Workbook()
+    book.remove(book.worksheets[0])
+    for name, state in states.items():
+        sheet_ = book.create_sheet(name)
+        sheet_.append([name])
+        sheet_.sheet_state = state
+    target = io.BytesIO()
+    book.save(target)
+    return target.getvalue()
+
+
+SHEETS = with_sheets(Secret="hidden", May="visible", June="visible", **{"2024": "visible", "7": "veryHidden"})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "name"),
+    [("", "May"), ("June", "June"), (" june ", "June"), ("2", "June"), ("3", "2024"), ("2024", "2024"), ("7", "7"),
+     ("secret", "Secret")],
+)  # fmt: skip
+def test_a_sheet_is_chosen_by_name_or_by_number(wanted, name):
+    assert b"".join(sheet_content(SHEETS, ".", wanted)).decode() == f"{name}\n"
+
+
+@pytest.mark.parametrize("wanted", ["July", "4", "0", "-1", "1.0", "\u0661"])
+def test_a_missing_sheet_is_an_error_that_lists_the_sheets(wanted):
+    with pytest.raises(FileRejected) as error:
+        b"".join(sheet_content(SHEETS, ".", wanted))
+    assert error.value.code == "file.sheet_missing"
+    for part in (repr(wanted), "1 'May', 2 'June', 3 '2024'", "'Secret' (hidden)", "preset"):
+        assert part in error.value.message
+
+
+def test_rows_of_a_workbook_may_be_shorter_or_wider_than_the_header():
+    header = ["Invoice No", "Date", "Gross", "Net", "VAT", "Supplier", "Currency", "Status", "Notes"]
+    row = ["A-1", date(2024, 1, 31), 119, 100, 19, "ACME", "EUR"]
+    data = saved(["Report", *[""] * 12, "x"], header, row, [*row, "", "", "", ""], [*row, "open", "", "", "x"])
+    content = b"".join(sheet_content(data))
+    dialect = detect(content, Rules(), complete=True, workbook=True)
+    parser = RowParser(dialect, Rules())
+    rows = [parser.parse(record) for record in read_records([content], dialect, Rules(), offset=0, row=0)]
+    assert [getattr(each, "currency", None) for each in rows] == ["EUR", "EUR", None]
+    assert rows[2].errors[0].code == "row.unnamed_value"
+    assert 'EUR","open","","","x"' in rejects_line(dialect, rows[2])
