@@ -13,6 +13,7 @@ from mailroom.invoices.columnar.blocks import Blocks
 from mailroom.invoices.columnar.encoded import INT32_MAX, EncodedRows, Stamp
 from mailroom.invoices.files import Dialect, Malformed, Record, Rejected, RowParser, Rules, read_records
 from mailroom.invoices.files.records import MAX_BLANK_BYTES, fields_of, too_much_blank
+from mailroom.invoices.files.set_apart import ReportRows
 from mailroom.invoices.model.document import content_of
 from mailroom.invoices.model.merge import Row
 
@@ -26,13 +27,17 @@ FEW_ROWS = 64
 
 
 class RowBatch(msgspec.Struct):
-    """Consecutive rows of a file, each in one of the three lists. `end` is a byte to go on from, `row` the last row."""
+    """Consecutive rows of a file, each in one of the three lists. `end` is a byte to go on from, `row` the last row.
+
+    `count` is their number. The `set_apart` rows are in no list.
+    """
 
     offset: int
     end: int
     row: int
     stamp: Stamp
     count: int = 0
+    set_apart: int = 0
     encoded: EncodedRows | None = None
     rows: list[Row] = msgspec.field(default_factory=list)
     rejected: list[Rejected] = msgspec.field(default_factory=list)
@@ -89,7 +94,7 @@ def read_batches(
         batch = reader.read(block, blocks, row, stamp())
         blocks.take(batch.end)
         row = batch.row
-        if batch.count:
+        if batch.count or batch.set_apart:
             blank_from = batch.end
             if further := (yield batch):
                 blank_from, row = further
@@ -120,6 +125,7 @@ class BatchReader:
         self._rules = rules
         self._few = few if handles(dialect) else None
         self._parser = RowParser(dialect, rules)
+        self._report = ReportRows(dialect, rules)
         self._blank = b" \t\r\n" + dialect.delimiter.encode()
         self._longest = min(rules.max_record_bytes, csv.field_size_limit())
 
@@ -180,8 +186,8 @@ class BatchReader:
         batch = RowBatch(blocks.offset, blocks.offset + size, row, stamp)
         records = read_records(blocks.from_here(), self._dialect, self._rules, offset=blocks.offset, row=row)
         for record in records:
-            self._add(batch, record)
             batch.count += 1
+            self._add(batch, record)
             batch.row = record.row
             if record.end >= batch.end:
                 batch.end = record.end
@@ -192,7 +198,10 @@ class BatchReader:
 
     def _add(self, batch: RowBatch, record: Record | Malformed) -> None:
         parsed = self._parser.parse(record)
-        if isinstance(parsed, Rejected):
+        if isinstance(parsed, Rejected) and isinstance(record, Record) and self._report.matches(record):
+            batch.count -= 1
+            batch.set_apart += 1
+        elif isinstance(parsed, Rejected):
             batch.rejected.append(parsed)
         else:
             place = f"{batch.stamp.order_prefix}{record.offset:012x}"
