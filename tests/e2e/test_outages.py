@@ -53,6 +53,7 @@ def test_an_importer_killed_in_mid_file_leaves_an_import_that_completes(stack: S
     ended = eventually(scheduled, what="the end of the import")
     assert ended["counts"] == {
         "rows": rows, "inserted": rows - rows // 50, "updated": 0, "unchanged": 0, "stale": 0, "rejected": rows // 50,
+        "setApart": 0,
     }  # fmt: skip
     lines = client.download(ended["rejects"]["bucket"], ended["rejects"]["key"]).splitlines()
     assert len(lines) == 1 + rows // 50

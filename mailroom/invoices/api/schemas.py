@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from mailroom.invoices.imports.job import bytes_read
+from mailroom.invoices.imports.job import COUNTS, bytes_read
 from mailroom.invoices.imports.ledger import DONE, STATES
 from mailroom.invoices.model.decimals import plain_text
 from mailroom.invoices.presets.preset import Preset
@@ -98,7 +98,7 @@ class TotalPage(Schema):
 
 
 class RowCounts(Schema):
-    """`rows` is the sum of the others."""
+    """`rows` is the sum of the others but `setApart`: totals and headings of a report, which are no invoices."""
 
     rows: int
     inserted: int
@@ -106,6 +106,7 @@ class RowCounts(Schema):
     unchanged: int
     stale: int
     rejected: int
+    set_apart: int
 
 
 class Progress(Schema):
@@ -280,7 +281,7 @@ def import_(document: Document) -> Import:
         bucket=document["bucket"],
         key=document["key"],
         version_id=document["versionId"],
-        counts=RowCounts(**checkpoint["counts"]),
+        counts=RowCounts.of(dict.fromkeys(COUNTS, 0) | checkpoint["counts"]),
         progress=Progress(bytes_read=total if document["state"] == DONE else min(read, total), bytes_total=total),
         error=Fault(**error) if error else None,
         rejects=RejectsFile(**rejects) if rejects else None,

@@ -11,8 +11,10 @@ import msgspec
 
 from mailroom.invoices.columnar.blocks import Blocks
 from mailroom.invoices.columnar.encoded import INT32_MAX, EncodedRows, Stamp
-from mailroom.invoices.files import Dialect, Malformed, Record, Rejected, RowParser, Rules, read_records
+from mailroom.invoices.files import Dialect, Record, Rejected, Rules, read_records
+from mailroom.invoices.files.invoice_rows import InvoiceReader, ReadRow
 from mailroom.invoices.files.records import MAX_BLANK_BYTES, fields_of, too_much_blank
+from mailroom.invoices.files.set_apart import SetApart
 from mailroom.invoices.model.document import content_of
 from mailroom.invoices.model.merge import Row
 
@@ -26,13 +28,17 @@ FEW_ROWS = 64
 
 
 class RowBatch(msgspec.Struct):
-    """Consecutive rows of a file, each in one of the three lists. `end` is a byte to go on from, `row` the last row."""
+    """Consecutive rows of a file, each in one of the three lists. `end` is a byte to go on from, `row` the last row.
+
+    `count` is their number. The `set_apart` rows are in no list.
+    """
 
     offset: int
     end: int
     row: int
     stamp: Stamp
     count: int = 0
+    set_apart: int = 0
     encoded: EncodedRows | None = None
     rows: list[Row] = msgspec.field(default_factory=list)
     rejected: list[Rejected] = msgspec.field(default_factory=list)
@@ -89,7 +95,7 @@ def read_batches(
         batch = reader.read(block, blocks, row, stamp())
         blocks.take(batch.end)
         row = batch.row
-        if batch.count:
+        if batch.count or batch.set_apart:
             blank_from = batch.end
             if further := (yield batch):
                 blank_from, row = further
@@ -118,8 +124,8 @@ class BatchReader:
     def __init__(self, dialect: Dialect, rules: Rules, few: int) -> None:
         self._dialect = dialect
         self._rules = rules
-        self._few = few if handles(dialect) else None
-        self._parser = RowParser(dialect, rules)
+        self._few = few if handles(dialect) and not rules.has_lines else None
+        self._reader = InvoiceReader(dialect, rules)
         self._blank = b" \t\r\n" + dialect.delimiter.encode()
         self._longest = min(rules.max_record_bytes, csv.field_size_limit())
 
@@ -162,7 +168,7 @@ class BatchReader:
             record = self._record(line)
             if record is None:
                 return None
-            self._add(batch, record)
+            self._add(batch, self._reader.read_one(record))
         batch.encoded = found.encoded(batch.stamp, far=far)
         return batch
 
@@ -176,24 +182,28 @@ class BatchReader:
         return Record(line.row, line.offset, line.end, raw, fields) if any(map(str.strip, fields)) else None
 
     def _slow(self, size: int, blocks: Blocks, row: int, stamp: Stamp) -> RowBatch:
-        """Row by row, until the first row that ends at the end of the block or after it."""
+        """Row by row, until the first row, or invoice of several rows, that ends at the end of the block or after it."""
         batch = RowBatch(blocks.offset, blocks.offset + size, row, stamp)
         records = read_records(blocks.from_here(), self._dialect, self._rules, offset=blocks.offset, row=row)
-        for record in records:
-            self._add(batch, record)
-            batch.count += 1
-            batch.row = record.row
-            if record.end >= batch.end:
-                batch.end = record.end
+        for read in self._reader.read(records):
+            batch.count += len(read.rows)
+            for row_read in read.rows:
+                self._add(batch, row_read)
+            batch.row = read.row
+            if read.end >= batch.end:
+                batch.end = read.end
                 break
         else:
             batch.end = blocks.end  # of the content: there is no further row
         return batch
 
-    def _add(self, batch: RowBatch, record: Record | Malformed) -> None:
-        parsed = self._parser.parse(record)
-        if isinstance(parsed, Rejected):
-            batch.rejected.append(parsed)
+    def _add(self, batch: RowBatch, read: ReadRow) -> None:
+        result = read.result
+        if isinstance(result, SetApart):
+            batch.count -= 1
+            batch.set_apart += 1
+        elif isinstance(result, Rejected):
+            batch.rejected.append(result)
         else:
-            place = f"{batch.stamp.order_prefix}{record.offset:012x}"
-            batch.rows.append(Row(record.offset, record.row, place, content_of(parsed)))
+            place = f"{batch.stamp.order_prefix}{read.offset:012x}"
+            batch.rows.append(Row(read.offset, read.row, place, content_of(result)))

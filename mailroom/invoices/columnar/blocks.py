@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-# The row-wise reader reads ahead of its last row by at most one row of the longest kind, in UTF-16, and one chunk.
+# The row-wise reader reads ahead of its last row by at most two rows of the longest kind, in UTF-16, and one chunk.
 # Bytes further back are dropped: else a line of any length would be held.
-_READ_AHEAD_BYTES = 4 << 20
+_READ_AHEAD_BYTES = 6 << 20
 
 
 class Blocks:
-    """Content from byte `offset` on. Holds one block and one chunk, and at most 8 MiB that `from_here` reads ahead."""
+    """Content from byte `offset` on. Holds one block and one chunk, and at most 12 MiB that `from_here` reads ahead."""
 
     def __init__(self, chunks: Iterable[bytes], offset: int) -> None:
         self.offset = offset

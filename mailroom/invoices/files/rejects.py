@@ -47,7 +47,7 @@ def rejects_header(dialect: Dialect) -> str:
 def rejects_line(dialect: Dialect, rejected: Rejected) -> str:
     """One bad row with its line end. A row with several errors gets one line: codes and messages are joined.
 
-    A row that cannot be split into cells is one cell.
+    A row that cannot be split into cells is one cell. An invoice of several rows has a line for each.
     """
     errors = rejected.errors
     added = (
@@ -58,7 +58,10 @@ def rejects_line(dialect: Dialect, rejected: Rejected) -> str:
         " ".join(error.message for error in errors),
         *("" for _ in _hints(dialect)),
     )
-    return guarded_line((*added, *_cells(rejected, dialect)), dialect.delimiter, dialect.line_end)
+    first, *others = _rows(rejected, dialect)
+    lines = [(*added, *first)]
+    lines += [(str(rejected.row + count), *[""] * (len(added) - 1), *cells) for count, cells in enumerate(others, 1)]
+    return "".join(guarded_line(line, dialect.delimiter, dialect.line_end) for line in lines)
 
 
 def _hints(dialect: Dialect) -> tuple[str, ...]:
@@ -76,17 +79,16 @@ def _own(names: tuple[str, ...]) -> int:
     return count
 
 
-def _cells(rejected: Rejected, dialect: Dialect) -> list[str]:
-    """The cells of a row, without those that an earlier rejects file added."""
+def _rows(rejected: Rejected, dialect: Dialect) -> list[list[str]]:
+    """The cells of each row, without those that an earlier rejects file added."""
     if any(error.code in _BROKEN for error in rejected.errors):
-        return [rejected.raw]
+        return [[rejected.raw]]
     try:
         rows = list(fields_of(io.StringIO(rejected.raw, newline=""), dialect))
     except csv.Error:
-        return [rejected.raw]
-    if len(rows) != 1:
-        return [rejected.raw]
-    return _fitted(rows[0], dialect)[_own(dialect.names) :]
+        return [[rejected.raw]]
+    own = _own(dialect.names)
+    return [_fitted(cells, dialect)[own:] for cells in rows] or [[rejected.raw]]
 
 
 def _fitted(cells: list[str], dialect: Dialect) -> list[str]:

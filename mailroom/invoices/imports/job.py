@@ -15,7 +15,7 @@ from mailroom.platform.objects import ObjectVersion
 if TYPE_CHECKING:
     from mailroom.invoices.columnar import RowBatch
 
-COUNTS = ("rows", "inserted", "updated", "unchanged", "stale", "rejected")
+COUNTS = ("rows", "inserted", "updated", "unchanged", "stale", "rejected", "setApart")
 
 VERSION_FIELDS = ("bucket", "key", "versionId", "etag", "size", "modifiedAt")
 """The fields of an import that hold its `ObjectVersion`, in the order of that."""

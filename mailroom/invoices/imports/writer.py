@@ -50,7 +50,7 @@ class BatchWriter(msgspec.Struct, frozen=True):
         self.rejects.add(job.id, batch.rejected, before, batch.stamp.now)
         counts = Counter(dict.fromkeys(COUNTS, 0))
         counts.update(self._write_rows(job, batch, before.offset))
-        counts.update(rows=batch.count, rejected=len(batch.rejected))
+        counts.update(rows=batch.count, rejected=len(batch.rejected), setApart=batch.set_apart)
         return counts
 
     def _write_rows(self, job: ImportJob, batch: RowBatch, offset: int) -> Counter[str]:

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from mailroom.invoices.columnar import RowBatch, Stamp, read_batches
 from mailroom.invoices.columnar.encoded import INT32_MAX
 from mailroom.invoices.files import Dialect, Rejected, RowParser, Rules, read_records
-from mailroom.invoices.model.columns import COLUMNS
+from mailroom.invoices.files.invoice_rows import InvoiceReader
+from mailroom.invoices.model.columns import COLUMNS, ParsedInvoice
 from mailroom.invoices.model.document import content_of
 from mailroom.invoices.model.merge import Row, merge
 
@@ -194,13 +195,14 @@ def outcomes(batch: RowBatch) -> list[bytes | Rejected]:
 
 
 def _row_by_row(content: bytes, dialect: Dialect, rules: Rules, offset: int = 0) -> list[bytes | Rejected]:
-    parser, found = RowParser(dialect, rules), []
-    for record in read_records([content], dialect, rules, offset=offset, row=0):
-        parsed = parser.parse(record)
-        if not isinstance(parsed, Rejected):
-            place = f"{STAMP.order_prefix}{record.offset:012x}"
-            parsed = _document(Row(record.offset, record.row, place, content_of(parsed)))
-        found.append(parsed)
+    found: list[bytes | Rejected] = []
+    for read in InvoiceReader(dialect, rules).read(read_records([content], dialect, rules, offset=offset, row=0)):
+        for each in read.rows:
+            if isinstance(each.result, ParsedInvoice):
+                place = f"{STAMP.order_prefix}{each.offset:012x}"
+                found.append(_document(Row(each.offset, each.row, place, content_of(each.result))))
+            elif isinstance(each.result, Rejected):
+                found.append(each.result)
     return found
 
 
