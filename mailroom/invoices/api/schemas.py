@@ -19,7 +19,7 @@ State = Annotated[str, Meta(extra_json_schema={"enum": list(STATES)})]
 
 
 class Source(Schema):
-    """Where an invoice's content comes from. `row` counts from 1 and is a line of data, `offset` is in bytes."""
+    """Where an invoice's content comes from. `row` counts from 1 and is its first row of data, `offset` is in bytes."""
 
     import_id: Id
     row: int

@@ -182,7 +182,7 @@ class BatchReader:
         return Record(line.row, line.offset, line.end, raw, fields) if any(map(str.strip, fields)) else None
 
     def _slow(self, size: int, blocks: Blocks, row: int, stamp: Stamp) -> RowBatch:
-        """Row by row, until the first row, or invoice of several rows, that ends at the end of the block or after it."""
+        """Row by row, until the first row or invoice that ends at the end of the block or after it."""
         batch = RowBatch(blocks.offset, blocks.offset + size, row, stamp)
         records = read_records(blocks.from_here(), self._dialect, self._rules, offset=blocks.offset, row=row)
         for read in self._reader.read(records):

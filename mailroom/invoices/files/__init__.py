@@ -1,7 +1,7 @@
 """Reading invoice files: pure functions from bytes to invoices. No storage, no settings, no clock.
 
 head ─► detect ─► Dialect
-object ─► content ─► read_records ─► RowParser.parse ─► ParsedInvoice | Rejected ─► rejects_line
+object ─► content ─► read_records ─► InvoiceReader ─► ParsedInvoice | Rejected | SetApart ─► rejects_line
 """
 
 from mailroom.invoices.files.compression import content, decompress

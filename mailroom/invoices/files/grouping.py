@@ -76,6 +76,7 @@ class GroupReader:
     def __init__(self, dialect: Dialect, rules: Rules, form: RowForm, report: ReportRows) -> None:
         at = {column: index for index, column in enumerate(dialect.columns) if column}
         self._number = at["invoiceNumber"]
+        self._date = at.get("invoiceDate")
         self._named = [at[column] for column in ("invoiceDate", "supplierName") if column in at]
         self._same = [at[column] for column in ("supplierName", "invoiceDate", "currency") if column in at]
         self._adds_up = rules.line_items == "addUp"
@@ -122,6 +123,8 @@ class GroupReader:
         if self._adds_up and above and above.is_invoice and self._is_same(above.rows[0].fields, fields):
             above.add(fitted)
             return None
+        if self._date is not None and not fields[self._date].strip() and self._report.matches(record):
+            return _set_apart(record)
         group = Group(record, record.row, record.end, [])
         group.add(fitted)
         return group
