@@ -15,6 +15,7 @@ from mailroom.invoices.files import Dialect, Record, Rejected, Rules, read_recor
 from mailroom.invoices.files.invoice_rows import InvoiceReader, ReadRow
 from mailroom.invoices.files.records import MAX_BLANK_BYTES, fields_of, too_much_blank
 from mailroom.invoices.files.set_apart import SetApart
+from mailroom.invoices.model.columns import AMOUNTS
 from mailroom.invoices.model.document import content_of
 from mailroom.invoices.model.merge import Row
 
@@ -107,12 +108,13 @@ def read_batches(
 def handles(dialect: Dialect) -> bool:
     """Whether blocks of such a file can be fast: every value has a name, and a line end is one byte.
 
-    Rows that end with further empty fields are not plain.
+    Rows that end with further empty fields are not plain, nor are those of a file with an amount as a constant.
     """
     unnamed = any(not column and not name.strip() for column, name in zip(dialect.columns, dialect.names, strict=True))
     return (
         not unnamed
         and not dialect.trailing
+        and dialect.constants.keys().isdisjoint(AMOUNTS)
         and dialect.delimiter.isascii()
         and not dialect.encoding.startswith("utf-16")
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from collections.abc import Callable
 from datetime import date
 from functools import partial, reduce
 from typing import Any, NamedTuple
@@ -17,15 +18,15 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from mailroom.invoices.columnar import documents
+from mailroom.invoices.columnar.amount_columns import DIGITS, MOST_DIGITS, AmountColumns
 from mailroom.invoices.columnar.bson_columns import BINARY, Repeated
 from mailroom.invoices.columnar.documents import InvoiceColumns
 from mailroom.invoices.columnar.encoded import EncodedRows, Stamp
 from mailroom.invoices.files import Dialect, Rules
 from mailroom.invoices.files.cache import ValueCache
-from mailroom.invoices.files.currencies import decimals
+from mailroom.invoices.files.currencies import read_currency
 from mailroom.invoices.files.dates import read_date
-from mailroom.invoices.files.dialect import EXTRA
-from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, EXTRA_TEXT, TEXTS, TextRule
+from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, EXTRA_TEXT, TEXTS, VAT_RATE, TextRule
 from mailroom.invoices.model.statuses import Statuses
 from mailroom.invoices.model.texts import BadValue, read_text
 
@@ -34,10 +35,6 @@ from mailroom.invoices.model.texts import BadValue, read_text
 pa.set_cpu_count(1)
 pa.set_memory_pool(pa.system_memory_pool())
 
-DIGITS = 2
-"""The decimals that nearly all currencies have. Rows in others take the row-wise path."""
-
-_MOST_DIGITS = 13  # before the mark: a float still tells the hundredths of such amounts
 _MOST_TOLERANCE = 10**18  # more than any sum of amounts
 
 # All other columns have few different values. Each value is read once a block.
@@ -74,18 +71,19 @@ class ColumnReader:
         self._utf8 = dialect.encoding in ("utf-8", "ascii")
         self._line = _line(dialect)
         self._at = {column: str(index) for index, column in enumerate(dialect.columns) if column}
+        self._constants = dialect.constants
+        self._header_currency = dialect.header_currency
+        self._amounts = AmountColumns(dialect)
         self._order = dialect.date_order
         self._statuses = Statuses(rules.statuses)
         self._tolerance = min(int(rules.amount_tolerance * 10**DIGITS), _MOST_TOLERANCE)
-        self._days = ValueCache(self._day)
-        self._suppliers = ValueCache(_supplier)
-        self._addresses = ValueCache(partial(_text, "supplierAddress", TEXTS["supplierAddress"]))
-        self._states = ValueCache(self._status)
-        self._currencies = ValueCache(_currency)
+        self._days = self._cache("invoiceDate", self._day)
+        self._suppliers = self._cache("supplierName", _supplier)
+        self._addresses = self._cache("supplierAddress", partial(_text, "supplierAddress", TEXTS["supplierAddress"]))
+        self._states = self._cache("status", self._status)
+        self._currencies = self._cache("currency", self._currency)
         self._extra = {
-            column: ValueCache(partial(_text, column.removeprefix(EXTRA), EXTRA_TEXT))
-            for column in self._at
-            if column.startswith(EXTRA)
+            column: ValueCache(partial(_text, name, EXTRA_TEXT)) for _, column, name in dialect.extra_columns
         }
         self._reading = csv.ReadOptions(
             use_threads=False, column_names=[str(index) for index in range(len(dialect.columns))]
@@ -126,7 +124,7 @@ class ColumnReader:
             lines, offsets, rows = (pc.filter(each, whole) for each in (lines, offsets, rows))
             content = pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "\n")[0].as_buffer()
         texts = self._texts(content, len(lines))
-        amounts = [_hundredths(texts[name]) for name in AMOUNTS]
+        amounts, checks = self._amounts.read(texts)
         day, year = _columns(texts["invoiceDate"], self._days, 2)
         supplier, supplier_lookup, identity = _columns(texts["supplierName"], self._suppliers, 3)
         (address,) = _columns(texts["supplierAddress"], self._addresses, 1)
@@ -134,16 +132,17 @@ class ColumnReader:
         status, status_lookup = _columns(texts["status"], self._states, 2)
         extra = [_columns(texts[column], values, 1)[0] for column, values in self._extra.items()]
         number = pc.cast(texts["invoiceNumber"], BINARY)
-        off = pc.abs(reduce(pc.subtract, amounts))
+        if not self._amounts.derived:
+            checks.append(pc.less_equal(pc.abs(reduce(pc.subtract, amounts)), self._tolerance))
         checks = [
+            *checks,
             pc.less_equal(pc.binary_length(number), TEXTS["invoiceNumber"].max_characters),
-            pc.less_equal(off, self._tolerance),
             *(column.known for column in (day, supplier, address, currency, status, *extra)),
         ]
         plain = reduce(pc.and_, (each for each in checks if each is not None))
         found = InvoiceColumns(
             number, day, year, amounts, supplier, supplier_lookup, identity, address,
-            currency, currency_lookup, status, status_lookup, extra, offsets, rows,
+            currency, currency_lookup, status, status_lookup, extra, self._amounts.derived, offsets, rows,
         )  # fmt: skip
         return found.filter(plain) if plain.false_count else found
 
@@ -156,9 +155,16 @@ class ColumnReader:
             if table.num_rows != count:
                 raise AssertionError("lines that were found whole are not one row each")
             columns = {column: table[at].combine_chunks() for column, at in self._at.items()}
-        for column in {*COLUMNS, *self._extra} - columns.keys():
+        for column in {*COLUMNS, VAT_RATE, *self._extra}.difference(columns, self._amounts.derived):
             columns[column] = pc.cast(pa.repeat("", count), _TYPES.get(column, _REPEATED))
         return columns
+
+    def _cache(self, column: str, read: Callable[[str], Any]) -> ValueCache[Any]:
+        """Reads the texts of a column. Its constant, if it has one, counts where there is none."""
+        constant = self._constants.get(column)
+        if constant is None:
+            return ValueCache(read)
+        return ValueCache(lambda text: read(text if text.strip() else constant))
 
     def _day(self, text: str) -> tuple[bytes, bytes] | None:
         value = read_date(text, self._order)
@@ -167,6 +173,10 @@ class ColumnReader:
     def _status(self, text: str) -> tuple[bytes, bytes] | None:
         value = self._statuses.read(text)
         return None if isinstance(value, BadValue) else documents.word("status", value)
+
+    def _currency(self, text: str) -> tuple[bytes, bytes] | None:
+        value = read_currency(text, self._header_currency)
+        return None if isinstance(value, BadValue) or value[1] != DIGITS else documents.word("currency", value[0])
 
 
 def _split(text: bytes, type_: pa.DataType) -> pa.Array:
@@ -188,8 +198,10 @@ def _line(dialect: Dialect) -> str:
         field = rf'(?:"(?:[^"\x00{guard}]|"")*"|[^"{delimiter}\x00\r{guard}]*)'
     else:
         field = rf'(?:"[^"\\\x00{guard}]*"|[^"\\{delimiter}\x00\r{guard}]*)'
-    mark = dialect.decimal_mark or "."
-    amount = rf"-?[0-9]{{1,{_MOST_DIGITS}}}{re.escape(mark)}[0-9]{{{DIGITS}}}"
+    mark, zeros = dialect.decimal_mark or ".", "0{0,4}" if dialect.decimal_mark else ""
+    amount = rf"-?[0-9]{{1,{MOST_DIGITS}}}{re.escape(mark)}[0-9]{{{DIGITS}}}{zeros}"
+    if dialect.minor_units:
+        amount = rf"-?[0-9]{{1,{MOST_DIGITS + DIGITS}}}"
     fields = {
         "invoiceNumber": f'(?:"{_number(but=guard)}"|{_number(but=dialect.delimiter + guard)})',
         **dict.fromkeys(AMOUNTS, f'"{amount}"' if mark == dialect.delimiter else f'(?:"{amount}"|{amount})'),
@@ -202,11 +214,6 @@ def _number(but: str) -> str:
     visible = "".join(f"\\x{code:02x}" for code in range(0x21, 0x7F) if chr(code) not in '"\\' + but)
     space = "" if " " in but else " "
     return f"[{visible}](?:[{space}{visible}]*[{visible}])?"
-
-
-def _hundredths(amounts: pa.Array) -> pa.Array:
-    """As integers, from the floats next to them."""
-    return pc.cast(pc.round(pc.multiply(amounts, float(10**DIGITS))), pa.int64())
 
 
 def _columns(texts: pa.Array, values: ValueCache[Any], count: int) -> list[Repeated]:
@@ -223,8 +230,3 @@ def _supplier(text: str) -> tuple[bytes, bytes, bytes] | None:
 def _text(name: str, rule: TextRule, text: str) -> tuple[bytes] | None:
     value = read_text(text, rule)
     return None if isinstance(value, BadValue) else (documents.text(name, value),)
-
-
-def _currency(text: str) -> tuple[bytes, bytes] | None:
-    code = text.strip().upper()
-    return documents.word("currency", code) if decimals().get(code) == DIGITS else None

@@ -67,6 +67,7 @@ class InvoiceColumns(msgspec.Struct, frozen=True):
     status: Repeated
     status_lookup: Repeated
     extra: list[Repeated]
+    derived: tuple[str, ...]  # the same in all rows
     offset: pa.Array
     row: pa.Array
 
@@ -117,7 +118,7 @@ def encoded(of: InvoiceColumns, stamp: Stamp, *, far: bool) -> EncodedRows:
         b"\x02invoiceNumber\0", _by_length(_NUMBER_SIZE, length), of.number, b"\0",
         of.date, *_amounts(of.amounts), of.supplier, of.address, of.currency, of.status,
         b"\x04lookups\0", lookups,
-        *_extra(of.extra),
+        *_extra(of.extra), _derived(of.derived),
         order, *_hexadecimal(of.offset),
         source, *((_FAR_OFFSET, longs(of.offset)) if far else (_OFFSET, integers(of.offset))),
         _ROW, integers(of.row), tail,
@@ -128,6 +129,8 @@ def encoded(of: InvoiceColumns, stamp: Stamp, *, far: bool) -> EncodedRows:
 
 
 def _filtered(column: Any, mask: pa.Array) -> Any:
+    if isinstance(column, tuple):
+        return column
     if isinstance(column, list):
         return [_filtered(each, mask) for each in column]
     return column.filter(mask) if isinstance(column, Repeated) else pc.filter(column, mask)
@@ -168,6 +171,10 @@ def _extra(columns: list[Repeated]) -> list[BytesColumn | Embedded]:
     if not columns:
         return []
     return [b"\x03extra\0", document(*columns)]
+
+
+def _derived(names: tuple[str, ...]) -> bytes:
+    return bson.encode({"derived": list(names)})[4:-1] if names else b""
 
 
 def _order(stamp: Stamp) -> tuple[bytes, int]:

@@ -4,14 +4,15 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 from msgspec.structs import replace
 
 from mailroom.invoices.files.amounts import evidence, is_amount
 from mailroom.invoices.files.compression import GZIP_MAGIC, decompressed_head
-from mailroom.invoices.files.currencies import decimals
+from mailroom.invoices.files.constants import constants_of
+from mailroom.invoices.files.currencies import read_currency
 from mailroom.invoices.files.dates import date_format, date_order
 from mailroom.invoices.files.dialect import SLASHED_DATE, Dialect
 from mailroom.invoices.files.encodings import find_encoding, refuse_other_formats
@@ -19,8 +20,9 @@ from mailroom.invoices.files.errors import FileRejected
 from mailroom.invoices.files.form import RowForm, with_form
 from mailroom.invoices.files.guard import GUARD_NAME
 from mailroom.invoices.files.header import count_known, find_header, has_required, known_names, match_header
+from mailroom.invoices.files.header_currency import header_currency
 from mailroom.invoices.files.records import Malformed, Record, read_records
-from mailroom.invoices.files.rejects import DATE_ORDER_NAME, DECIMAL_MARK_NAME
+from mailroom.invoices.files.rejects import DATE_ORDER_NAME, DECIMAL_MARK_NAME, MINOR_UNITS_NAME
 from mailroom.invoices.files.rules import DateOrder, DecimalMark, Rules
 from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, TEXTS
 from mailroom.invoices.model.texts import read_text
@@ -95,7 +97,18 @@ def detect(head: bytes, rules: Rules, *, complete: bool, workbook: bool = False)
     dialect = with_form(dialect, [record.fields for record in records])
     form = RowForm(dialect)
     rows = [row.fields for record in records if isinstance(row := form.fitted(record), Record)]
-    return _with_dates(_with_decimal_mark(dialect, rows, rules), rows, rules)
+    dialect = _with_dates(_with_decimal_mark(dialect, rows, rules), rows, rules)
+    return replace(dialect, **_constants(dialect, rules))
+
+
+def _constants(dialect: Dialect, rules: Rules) -> dict[str, Any]:
+    """The fields of the dialect about what the header or the rules say once for all rows."""
+    mark, order = dialect.decimal_mark, dialect.date_order
+    constants = constants_of(replace(rules, decimal_mark=mark, minor_units=dialect.minor_units, date_order=order))
+    currency = header_currency(dialect.names, dialect.columns, constants.get("currency", ""))
+    if currency:
+        constants["currency"] = currency
+    return {"constants": constants, "header_currency": currency}
 
 
 def _after_sep_line(head: bytes, encoding: str, start: int) -> tuple[int, str]:
@@ -193,7 +206,7 @@ def _with_columns(head: _Head, dialect: Dialect) -> Dialect:
         raise FileRejected("header.malformed", "The first row is longer than what is looked at.")
     first, known = rows[0], known_names(head.rules)
     if isinstance(first, Malformed):  # a title, if the header follows
-        if not any(isinstance(row, Record) and has_required(row.fields, known) for row in rows[:_HEADER_WITHIN]):
+        if not any(isinstance(row, Record) and has_required(row.fields, head.rules) for row in rows[:_HEADER_WITHIN]):
             raise FileRejected("header.malformed", f"The first row cannot be read. {first.error.message}")
     elif not (wrong := _wrong_columns(first.fields)):
         return dialect
@@ -219,7 +232,7 @@ def _wrong_columns(fields: Sequence[str]) -> tuple[str, ...]:
     valid = {name: isinstance(read_text(row[name], rule), str) for name, rule in TEXTS.items()}
     valid |= {name: is_amount(row[name]) for name in AMOUNTS}
     valid |= {"invoiceDate": bool(date_format(row["invoiceDate"]))}
-    valid |= {"currency": row["currency"].strip().upper() in decimals()}
+    valid |= {"currency": isinstance(read_currency(row["currency"]), tuple)}
     return tuple(name for name in COLUMNS if not valid.get(name, True))
 
 
@@ -233,7 +246,12 @@ def _no_header(fields: Sequence[str], wrong: Sequence[str]) -> str:
 
 
 def _with_decimal_mark(dialect: Dialect, rows: Sequence[list[str]], rules: Rules) -> Dialect:
-    """A mark that some amounts prove and none contradicts. After a contradiction, each amount is read by itself."""
+    """A mark that some amounts prove and none contradicts. After a contradiction, each amount is read by itself.
+
+    Amounts in minor units have none.
+    """
+    if rules.minor_units or _hint(dialect, MINOR_UNITS_NAME):
+        return replace(dialect, minor_units=True)
     at = [index for index, column in enumerate(dialect.columns) if column in AMOUNTS]
     found = {evidence(fields[index]) for fields in rows for index in at}
     hinted = _hint(dialect, DECIMAL_MARK_NAME)
@@ -245,8 +263,8 @@ def _with_decimal_mark(dialect: Dialect, rows: Sequence[list[str]], rules: Rules
 
 
 def _with_dates(dialect: Dialect, rows: Sequence[list[str]], rules: Rules) -> Dialect:
-    at = dialect.columns.index("invoiceDate")
-    dates = [fields[at] for fields in rows]
+    at = [index for index, column in enumerate(dialect.columns) if column == "invoiceDate"]
+    dates = [fields[index] for fields in rows for index in at]
     formats = {date_format(text) for text in dates} - {""}
     order: DateOrder = rules.date_order
     hinted = _hint(dialect, DATE_ORDER_NAME)

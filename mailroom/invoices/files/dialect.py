@@ -1,10 +1,12 @@
 """How a file is written. Found once from its beginning, then stored, shown and used to read the rest."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
-from mailroom.invoices.files.rules import DateOrder, DecimalMark
+from mailroom.invoices.files.rules import YEAR_PIVOT, DateOrder, DecimalMark
+from mailroom.invoices.model.columns import VAT_RATE
 
 Quoting = Literal["doubled", "backslash", "backslashQuotes"]
 """How a quote is written inside quotes: doubled; or after a backslash, which escapes itself too; or which does not."""
@@ -36,6 +38,9 @@ class Dialect(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     number of the sheet that is read, empty for the first visible one. Each row ends with `trailing` empty fields more
     than there are columns; rows may have `short_rows` fields: see `form.py`. `preset` is the one that the
     file is read with.
+    `constants` are the texts of cells that are empty or whose column the file lacks. `header_currency` is the one that
+    the names of the amounts have: `Gross (EUR)`. `minor_units`: amounts are in cents. Two-digit years from `year_pivot`
+    on are of the 20th century, and dates without a year are of `year`.
     """
 
     encoding: str
@@ -57,3 +62,18 @@ class Dialect(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     sheet: str = ""
     trailing: int = 0
     short_rows: tuple[int, ...] = ()
+    constants: Mapping[str, str] = msgspec.field(default_factory=dict)
+    header_currency: str = ""
+    minor_units: bool = False
+    year_pivot: int = YEAR_PIVOT
+    year: int | None = None
+
+    @property
+    def extra_columns(self) -> list[tuple[int, str, str]]:
+        """The index, the column and the name of each column that invoices keep as it is: a rate is one of them."""
+        kept = set(self.columns)
+        return [
+            (index, column, column.removeprefix(EXTRA) if column != VAT_RATE else self.names[index])
+            for index, column in enumerate(self.columns)
+            if column.startswith(EXTRA) or (column == VAT_RATE and EXTRA + self.names[index] not in kept)
+        ]

@@ -5,12 +5,14 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from mailroom.invoices.files.derived import are_determined
 from mailroom.invoices.files.dialect import EXTRA
 from mailroom.invoices.files.errors import FileRejected
+from mailroom.invoices.files.header_currency import header_currencies, split_currency
 from mailroom.invoices.files.header_names import FIRST_LANGUAGES, HEADER_NAMES, LINE_NAMES
 from mailroom.invoices.files.rejects import MOST_ADDED
 from mailroom.invoices.files.rules import Rules
-from mailroom.invoices.model.columns import COLUMNS, LINE_COLUMNS, REQUIRED, VAT_RATE
+from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, LINE_COLUMNS, REQUIRED, VAT_RATE
 from mailroom.platform.normalization import normalize
 
 MAX_COLUMNS = 1000
@@ -46,6 +48,7 @@ _FIRST = {normalised(column) for column in COLUMNS}.union(
     for names in HEADER_NAMES[language].values()
     for name in names.partition(";")[0].split(",")
 )
+_EXAMPLES = {"currency": '"EUR"', "supplierName": '"Acme Ltd"', "invoiceDate": '"2024-12-31"'}
 _FURTHER = frozenset({VAT_RATE, *LINE_COLUMNS})
 """Columns that no invoice needs: of two with such a name, the second is extra."""
 _OF_LINES = _all_names(LINE_NAMES) | {normalised(column): column for column in LINE_COLUMNS}
@@ -65,14 +68,14 @@ def count_known(names: Sequence[str], known: Mapping[str, str]) -> int:
 def find_header(rows: Sequence[Sequence[str]], rules: Rules) -> int:
     """The index of the first row with a name for every required column, else of the one with the most known names."""
     known = known_names(rules)
-    complete = (at for at, names in enumerate(rows) if has_required(names, known))
+    complete = (at for at, names in enumerate(rows) if has_required(names, rules))
     best = max(range(len(rows)), key=lambda at: count_known(rows[at], known))
     return next(complete, best)
 
 
-def has_required(names: Sequence[str], known: Mapping[str, str]) -> bool:
-    """Whether there is a name for every required column."""
-    return {known.get(normalised(name)) for name in names}.issuperset(REQUIRED)
+def has_required(names: Sequence[str], rules: Rules) -> bool:
+    """Whether there is a name, or a constant, for every required column."""
+    return not _missing(_matched(names, known_names(rules)), names, rules)
 
 
 def match_header(names: Sequence[str], rules: Rules) -> tuple[str, ...]:
@@ -84,23 +87,46 @@ def match_header(names: Sequence[str], rules: Rules) -> tuple[str, ...]:
     added = sum(name.startswith("_") for name in names[:MOST_ADDED])
     if len(names) - added > MAX_COLUMNS:
         raise FileRejected("header.too_many_columns", f"The header has {len(names)} columns, more than {MAX_COLUMNS}.")
-    columns = _columns_of([name.strip() for name in names], rules)
-    missing = [column for column in REQUIRED if column not in columns]
-    if missing:
-        message = f"The header has no column for {', '.join(missing)}.{_unknown(columns)}"
+    names = [name.strip() for name in names]
+    columns = _columns_of(names, rules)
+    if missing := _missing(columns, names, rules):
+        advice = f"{_unknown(columns)} {_missing_advice(missing, rules)}"
+        message = f"The header has no column for {', '.join(missing)}.{advice}"
         raise FileRejected("header.missing_column", message, missing[0])
     return tuple(columns)
 
 
+def _missing(columns: Sequence[str | None], names: Sequence[str], rules: Rules) -> list[str]:
+    """The required columns that have no column, no constant, and cannot be derived."""
+    present = set(columns) | rules.constants.keys()
+    if header_currencies(names, columns):
+        present.add("currency")
+    derived = AMOUNTS if are_determined([each for each in present if each]) else ()
+    return [column for column in REQUIRED if column not in present and column not in derived]
+
+
+def _missing_advice(missing: Sequence[str], rules: Rules) -> str:
+    """How a preset can help, and what amounts are enough."""
+    advice = []
+    if constant := [column for column in missing if column not in (*AMOUNTS, "invoiceNumber")]:
+        example = f'{{"{constant[0]}": {_EXAMPLES[constant[0]]}}}'
+        advice.append(f"If it is the same in all rows, give it in a preset as a constant: {example}.")
+    if any(column in AMOUNTS for column in missing):
+        advice.append(
+            "Two of gross, net and VAT are enough, or gross or net with a VAT rate; "
+            'the rate may be a constant of a preset: {"vatRate": "19"}, or "0" if there is no VAT.'
+        )
+    return " ".join(advice)
+
+
 def _columns_of(names: Sequence[str], rules: Rules) -> list[str]:
-    known = known_names(rules)
-    columns = [_column(name, known) for name in names]
+    columns = _matched(names, known_names(rules))
     own = {normalised(name) for name in rules.aliases}
     for column in dict.fromkeys(each for each in columns if each):
         places = [index for index, each in enumerate(columns) if each == column]
         mapped = [index for index in places if normalised(names[index]) in own]
         first = [index for index in places if normalised(names[index]) in _FIRST]
-        kept = _with_meaning(column, mapped or first or places, columns, rules, mapped=bool(mapped))
+        kept = _with_meaning(column, mapped or first or places, mapped=bool(mapped))
         if len(kept) > 1:
             raise _duplicate(column, [names[index] for index in places])
         for index in set(places).difference(kept):
@@ -111,19 +137,29 @@ def _columns_of(names: Sequence[str], rules: Rules) -> list[str]:
     return [EXTRA + next(kept_as) if column is None else column for column in columns]
 
 
+def _matched(names: Sequence[str], known: Mapping[str, str]) -> list[str | None]:
+    """The column that each name means; "" to drop it, None to keep it as an extra one.
+
+    An amount may have its currency in its name, unless there is a column with the plain name too.
+    """
+    columns = [_column(name, known) for name in names]
+    plain = set(columns)
+    for index, name in enumerate(names):
+        if columns[index] is None and (split := split_currency(name)):
+            column = known.get(normalised(split[0]))
+            columns[index] = column if column in AMOUNTS and column not in plain else None
+    return columns
+
+
 def _column(name: str, known: Mapping[str, str]) -> str | None:
     """The column that a name means; "" to drop it, None to keep it as an extra one."""
     return "" if name.startswith("_") or not name else known.get(normalised(name))
 
 
-def _with_meaning(
-    column: str, places: list[int], columns: Sequence[str | None], rules: Rules, *, mapped: bool
-) -> list[int]:
+def _with_meaning(column: str, places: list[int], *, mapped: bool) -> list[int]:
     """Which of the `places` have the values of a column: more than one if that is unclear. The rules may name them."""
     if mapped:
         return places
-    if column == VAT_RATE and not rules.has_lines and {"netAmount", "vatAmount"}.issubset(columns):
-        return []  # nothing is derived from it
     return places[:1] if column in _FURTHER else places
 
 

@@ -17,8 +17,8 @@ from mailroom.invoices.files.guard import GUARD_NAME, guarded_line
 from mailroom.invoices.files.records import fields_of
 
 ADDED = ("_row", "_offset", "_column", "_code", "_message")
-DATE_ORDER_NAME, DECIMAL_MARK_NAME = "_date_order=", "_decimal_mark="
-MOST_ADDED = len(ADDED) + 3  # with a column for each of guard, date order and decimal mark
+DATE_ORDER_NAME, DECIMAL_MARK_NAME, MINOR_UNITS_NAME = "_date_order=", "_decimal_mark=", "_minor_units="
+MOST_ADDED = len(ADDED) + 4  # with a column for each of guard, date order, decimal mark and minor units
 
 _BROKEN = frozenset({"row.quoting", "row.unterminated_quote", "row.too_large"})
 
@@ -67,7 +67,8 @@ def rejects_line(dialect: Dialect, rejected: Rejected) -> str:
 def _hints(dialect: Dialect) -> tuple[str, ...]:
     order = dialect.date_order if SLASHED_DATE in dialect.date_formats else ""
     mark = dialect.decimal_mark if dialect.grouped else ""
-    proved = ((DATE_ORDER_NAME, order), (DECIMAL_MARK_NAME, mark))
+    minor_units = "yes" if dialect.minor_units else ""
+    proved = ((DATE_ORDER_NAME, order), (DECIMAL_MARK_NAME, mark), (MINOR_UNITS_NAME, minor_units))
     return (GUARD_NAME, *(name + value for name, value in proved if value))
 
 

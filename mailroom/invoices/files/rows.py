@@ -1,20 +1,19 @@
 """What a valid row is: the definition. Anything faster must give exactly the same answers."""
 
 from datetime import date
-from decimal import Decimal
 from functools import partial
 
-from mailroom.invoices.files.amounts import read_amount
 from mailroom.invoices.files.cache import ValueCache
-from mailroom.invoices.files.currencies import decimals
+from mailroom.invoices.files.currencies import read_currency
 from mailroom.invoices.files.dates import read_date
-from mailroom.invoices.files.dialect import EXTRA, Dialect
+from mailroom.invoices.files.dialect import Dialect
 from mailroom.invoices.files.errors import RowError
 from mailroom.invoices.files.form import RowForm
 from mailroom.invoices.files.records import Malformed, Record
 from mailroom.invoices.files.rejects import Rejected
+from mailroom.invoices.files.row_amounts import AmountReader, Amounts
 from mailroom.invoices.files.rules import Rules
-from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, EXTRA_TEXT, TEXTS, ParsedInvoice
+from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, EXTRA_TEXT, TEXTS, VAT_RATE, ParsedInvoice
 from mailroom.invoices.model.statuses import Statuses
 from mailroom.invoices.model.texts import BadValue, read_text
 
@@ -23,23 +22,25 @@ class RowParser:
     """Turns records into invoices. One per file; not safe for threads."""
 
     def __init__(self, dialect: Dialect, rules: Rules) -> None:
-        columns = dialect.columns
-        at = {column: index for index, column in enumerate(columns) if column}
         self._form = RowForm(dialect)
-        self._mark = dialect.decimal_mark
+        columns, constants = dialect.columns, dialect.constants
+        lacking = [column for column in (*COLUMNS, VAT_RATE) if column not in columns]
+        self._lacking = [constants.get(column, "") for column in lacking]
+        at = {column: len(columns) + index for index, column in enumerate(lacking)}
+        at |= {column: index for index, column in enumerate(columns) if column}
+        self._filled = [(at[column], text) for column, text in constants.items() if column in columns]
         self._tolerance = rules.amount_tolerance
         self._number, self._date, self._currency = at["invoiceNumber"], at["invoiceDate"], at["currency"]
-        self._gross, self._net, self._vat = (at[column] for column in AMOUNTS)
-        self._supplier = at["supplierName"]
-        self._address = at.get("supplierAddress", -1)
-        self._status = at.get("status", -1)
-        self._extra = [(index, column[len(EXTRA) :]) for column, index in at.items() if column.startswith(EXTRA)]
+        self._supplier, self._address, self._status = at["supplierName"], at["supplierAddress"], at["status"]
+        self._extra = [(index, name) for index, _, name in dialect.extra_columns]
         self._unnamed = [i for i, column in enumerate(columns) if not column and not dialect.names[i].strip()]
+        has_rate = VAT_RATE in columns or VAT_RATE in constants
+        self._amounts = AmountReader(dialect, [at[name] for name in AMOUNTS], at[VAT_RATE] if has_rate else None)
         self._dates = ValueCache(partial(read_date, order=dialect.date_order))
         self._suppliers = ValueCache(partial(read_text, rule=TEXTS["supplierName"]))
         self._addresses = ValueCache(partial(read_text, rule=TEXTS["supplierAddress"]))
         self._states = ValueCache(Statuses(rules.statuses).read)
-        self._currencies = ValueCache(_read_currency)
+        self._currencies = ValueCache(partial(read_currency, of_header=dialect.header_currency))
 
     def parse(self, record: Record | Malformed) -> ParsedInvoice | Rejected:
         """The invoice, or every reason why the row is none."""
@@ -49,49 +50,60 @@ class RowParser:
         if isinstance(fitted, Rejected):
             return fitted
         record = fitted
-        fields = record.fields
+        fields = record.fields + self._lacking
+        for index, text in self._filled:
+            if not fields[index].strip():
+                fields[index] = text
         currency = self._currencies[fields[self._currency]]
         code, digits = ("", None) if isinstance(currency, BadValue) else currency
         number = read_text(fields[self._number], TEXTS["invoiceNumber"])
         day = self._dates[fields[self._date]]
-        gross = read_amount(fields[self._gross], self._mark, code, digits)
-        net = read_amount(fields[self._net], self._mark, code, digits)
-        vat = read_amount(fields[self._vat], self._mark, code, digits)
+        amounts = self._amounts.read(fields, code, digits)
         supplier = self._suppliers[fields[self._supplier]]
-        address = self._addresses[fields[self._address]] if self._address >= 0 else ""
-        status = self._states[fields[self._status]] if self._status >= 0 else ""
-        extra = self._read_extra(fields) if self._extra else {}
+        address = self._addresses[fields[self._address]]
+        status = self._states[fields[self._status]]
+        extra = self._read_extra(record.fields) if self._extra else {}
+        gross, net, vat = amounts.gross, amounts.net, amounts.vat
         if (
             isinstance(number, str)
             and isinstance(day, date)
-            and isinstance(gross, Decimal)
-            and isinstance(net, Decimal)
-            and isinstance(vat, Decimal)
-            and abs(gross - net - vat) <= self._tolerance
+            and gross is not None
+            and net is not None
+            and vat is not None
+            and not amounts.errors
+            and abs(amounts.off) <= self._tolerance
             and isinstance(supplier, str)
             and isinstance(address, str)
             and isinstance(currency, tuple)
             and isinstance(status, str)
             and isinstance(extra, dict)
-            and not (self._unnamed and self._value_without_name(fields))
+            and not (self._unnamed and self._value_without_name(record.fields))
         ):
-            return ParsedInvoice(number, day, gross, net, vat, supplier, address, code, status, extra)
-        values = (number, day, gross, net, vat, supplier, address, currency, status)
-        return self._rejected(record, values, extra)
+            return ParsedInvoice(number, day, gross, net, vat, supplier, address, code, status, extra, amounts.derived)
+        values: dict[str, object] = {
+            "invoiceNumber": number,
+            "invoiceDate": day,
+            "supplierName": supplier,
+            "supplierAddress": address,
+            "currency": currency,
+            "status": status,
+        }
+        return self._rejected(record, values, amounts, extra)
 
-    def _rejected(self, record: Record, values: tuple[object, ...], extra: dict[str, str] | list[RowError]) -> Rejected:
-        errors = [
-            RowError(name, value.code, value.message)
-            for name, value in zip(COLUMNS, values, strict=True)
+    def _rejected(
+        self, record: Record, values: dict[str, object], amounts: Amounts, extra: dict[str, str] | list[RowError]
+    ) -> Rejected:
+        faults = {
+            name: RowError(name, value.code, value.message)
+            for name, value in values.items()
             if isinstance(value, BadValue)
-        ]
-        gross, net, vat = values[2:5]
-        if isinstance(gross, Decimal) and isinstance(net, Decimal) and isinstance(vat, Decimal):
-            off = gross - net - vat
-            if abs(off) > self._tolerance:
-                allowed = f"allowed is {self._tolerance} (IMPORT_AMOUNT_TOLERANCE)"
-                message = f"{gross} is not {net} + {vat}: off by {off}, {allowed}."
-                errors.append(RowError(AMOUNTS[0], "amount.sum", message))
+        }
+        faults |= {error.column: error for error in amounts.errors if error.column}
+        errors = [faults[name] for name in (*COLUMNS, VAT_RATE) if name in faults]
+        if abs(amounts.off) > self._tolerance:
+            allowed = f"allowed is {self._tolerance} (IMPORT_AMOUNT_TOLERANCE)"
+            message = f"{amounts.gross} is not {amounts.net} + {amounts.vat}: off by {amounts.off}, {allowed}."
+            errors.append(RowError(AMOUNTS[0], "amount.sum", message))
         if isinstance(extra, list):
             errors += extra
         if self._value_without_name(record.fields):
@@ -111,14 +123,3 @@ class RowParser:
 
     def _value_without_name(self, fields: list[str]) -> bool:
         return any(fields[index].strip() for index in self._unnamed)
-
-
-def _read_currency(text: str) -> tuple[str, int] | BadValue:
-    """The code and how many decimals its amounts have."""
-    code = text.strip().upper()
-    digits = decimals().get(code)
-    if digits is not None:
-        return code, digits
-    if code:
-        return BadValue("currency.unknown", f"{text.strip()[:40]!r} is no ISO 4217 code such as EUR.")
-    return BadValue("currency.empty", "The currency is missing.")

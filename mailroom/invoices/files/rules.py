@@ -8,6 +8,7 @@ import msgspec
 
 DateOrder = Literal["", "dmy", "mdy"]
 DecimalMark = Literal["", ".", ","]
+YEAR_PIVOT = 70
 LineItems = Literal["reject", "lastWins", "addUp"]
 """What to do with rows of one invoice that differ: reject them all, let the last one count, or add up those that follow
 one another."""
@@ -29,7 +30,7 @@ class Rules(msgspec.Struct, frozen=True):
     aliases: Mapping[str, str | None] = msgspec.field(default_factory=dict)
     max_record_bytes: int = 1 << 20  # not a setting
     encoding: str = ""
-    year_pivot: int = 70  # two-digit years from this one on are of the 20th century
+    year_pivot: int = YEAR_PIVOT  # two-digit years from this one on are of the 20th century
     # Only folders and presets:
     constants: Mapping[str, str] = msgspec.field(default_factory=dict)
     line_items: LineItems = "reject"

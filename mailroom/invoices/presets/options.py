@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -13,17 +11,12 @@ from msgspec.structs import asdict, replace
 
 from mailroom.errors import Invalid
 from mailroom.invoices.files import Rules
-from mailroom.invoices.files.amounts import is_amount
-from mailroom.invoices.files.currencies import decimals
-from mailroom.invoices.files.dates import read_date
+from mailroom.invoices.files.constants import CONSTANTS, fault_of_constant
 from mailroom.invoices.files.encodings import is_readable
 from mailroom.invoices.files.header import MAX_COLUMNS, normalised
 from mailroom.invoices.files.rules import DateOrder, DecimalMark, LineItems
-from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, MAPPABLE, TEXTS, VAT_RATE
+from mailroom.invoices.model.columns import AMOUNTS, MAPPABLE, TEXTS
 from mailroom.invoices.model.texts import BadValue, read_text
-
-CONSTANTS = tuple(column for column in (*COLUMNS, VAT_RATE) if column != "invoiceNumber")
-"""The columns of which all rows of a file may have the same value."""
 
 _MAX_NAME_CHARACTERS = 500  # of a header name; longer ones are in no file that is read
 _MAX_SHEET_CHARACTERS = 31  # Excel's
@@ -109,31 +102,15 @@ def _faults(options: Options) -> Iterator[tuple[str, str]]:
         if name not in AMOUNTS:
             yield "invoiceAmounts", f"{name!r} is none of {', '.join(AMOUNTS)}"
     for column, value in (options.constants or {}).items():
-        if message := _fault_of_constant(column, value, options.decimal_mark or ""):
-            yield f"constants.{column}" if column in CONSTANTS else "constants", message
+        if message := fault_of_constant(column, value, _rules_of(options)):
+            yield f"constants.{column}" if column in CONSTANTS else "constants", message.rstrip(".")
 
 
-def _fault_of_constant(column: str, value: str, mark: DecimalMark) -> str:
-    """What is wrong with the value that all rows are to have; empty: nothing."""
-    if column not in CONSTANTS:
-        return f"{column!r} is none of {', '.join(CONSTANTS)}"
-    if column in TEXTS:
-        text = read_text(value, TEXTS[column]._replace(required=True))
-        return text.message if isinstance(text, BadValue) else ""
-    if column == "currency":
-        return "" if value.strip().upper() in decimals() else f"{value[:40]!r} is no ISO 4217 code such as EUR"
-    if column == "invoiceDate":
-        day = read_date(value, "")
-        return "" if isinstance(day, date) else day.message
-    if column == VAT_RATE:
-        return "" if _is_rate(value) else f"{value[:40]!r} is no VAT rate in per cent, such as 19 or 7.7"
-    return "" if is_amount(value) else f"{value[:40]!r} is no amount"
-
-
-def _is_rate(text: str) -> bool:
-    if not re.fullmatch(r"[0-9]{1,3}([.,][0-9]{1,4})?\s?%?", text.strip()):
-        return False
-    try:
-        return Decimal(text.strip().rstrip("% ").replace(",", ".")) <= 100
-    except InvalidOperation:
-        return False
+def _rules_of(options: Options) -> Rules:
+    """The rules by which its constants are read."""
+    return Rules(
+        date_order=options.date_order or "",
+        decimal_mark=options.decimal_mark or "",
+        minor_units=bool(options.minor_units),
+        statuses=options.statuses or frozenset(),
+    )

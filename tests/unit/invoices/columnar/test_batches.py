@@ -38,6 +38,7 @@ AMOUNTS = [
     "",
 ]
 AMOUNTS += ["x", "", "999999999999999.99", "1000000000000000.00", "1 190.00", "€119.00", "٣.00", "+1.00", "1.190,00"]
+AMOUNTS += ["119.0000", "119,000", "1,23,456.00", "11900", "-5", "99999999999999900", "9999999999.99"]
 AMOUNTS += ["00100.00", "9999999999999.99", "-99999999999999.99"]
 VALUES = {
     "invoiceNumber": [
@@ -63,6 +64,7 @@ VALUES = {
     "supplierAddress": ["", "Weg 1, Köln", "x" * 1001, "a\nb", "a\r\nb", 'say "hi"', "a\u2028b", "a\x85b", "a\x0cb"],
     "currency": ["EUR", "eur ", "JPY", "KWD", "XXX", "", "USD"],
     "status": ["open", "PAID", "", "x" * 51, "ﬀ"],
+    "vatRate": ["19", "19%", "7,0 %", "8.8125", "0", "0.19", "0.19 %", "100", "101", "", "x", "x\x07"],
 }
 VALUES["invoiceNumber"] += ['a"8', "a\\9", "a\u200b9"]
 VALUES["supplierName"] += ["Ac\u202eme", "\u0645\u06cc\u200c\u062e", "\u05d0 (x)\u200f", "\u2615\ufe0f", "x\u200f"]
@@ -78,11 +80,33 @@ rule_sets = st.builds(
 )
 
 
+LAYOUTS = [COLUMNS, COLUMNS[::-1], COLUMNS[:6] + COLUMNS[7:8], ("", *COLUMNS), (*COLUMNS, "extra:X")]
+LACKING = [
+    *(set(lacking) for lacking in ({"vatAmount"}, {"netAmount"}, {"grossAmount"}, {"grossAmount", "vatAmount"})),
+    {"netAmount", "vatAmount"},
+    {"vatAmount", "currency", "supplierName"},
+    {"invoiceDate", "status"},
+]
+LAYOUTS += [(*(name for name in COLUMNS if name not in lacking), "vatRate", "extra:X") for lacking in LACKING]
+LAYOUTS += [tuple(name for name in COLUMNS if name not in lacking) for lacking in LACKING]
+CONSTANTS = {
+    "invoiceDate": "2024-02-01",
+    "supplierName": "Ärger Ltd",
+    "supplierAddress": "Weg 2",
+    "currency": "USD",
+    "status": "paid",
+    "vatRate": "19",
+}
+
+
 @st.composite
 def dialects(draw: st.DrawFn) -> Dialect:
-    columns = draw(
-        st.sampled_from([COLUMNS, COLUMNS[::-1], COLUMNS[:6] + COLUMNS[7:8], ("", *COLUMNS), (*COLUMNS, "extra:X")])
-    )
+    columns = draw(st.sampled_from(LAYOUTS))
+    constants = draw(st.sets(st.sampled_from(sorted(CONSTANTS))))
+    constants |= {"invoiceDate", "supplierName", "currency"}.difference(columns)
+    if len({"grossAmount", "netAmount", "vatAmount"}.intersection(columns)) < 2 and "vatRate" not in columns:
+        constants |= {"vatRate"}
+    amounts = draw(st.sampled_from([{}] * 9 + [{"vatAmount": "0"}]))
     names = draw(st.sampled_from([columns, tuple(name or "_row" for name in columns)]))
     return replace(
         DIALECT,
@@ -95,6 +119,9 @@ def dialects(draw: st.DrawFn) -> Dialect:
         columns=columns,
         names=names,
         guarded=draw(st.booleans()),
+        constants={name: CONSTANTS[name] for name in sorted(constants)} | amounts,
+        header_currency=draw(st.sampled_from(["", "", "EUR"])),
+        minor_units=draw(st.integers(0, 5)) == 0,
     )
 
 
@@ -105,7 +132,10 @@ def files(draw: st.DrawFn, dialect: Dialect) -> bytes:
     lines = []
     for number in range(draw(st.integers(0, 12))):
         value = dict(zip(COLUMNS, GOOD, strict=True)) | {"invoiceNumber": f"N{number}"}
-        for column in draw(st.lists(st.sampled_from(COLUMNS), max_size=2)):
+        if dialect.minor_units:
+            value |= {"grossAmount": "11900", "netAmount": "10000", "vatAmount": "1900"}
+        value["vatRate"] = draw(st.sampled_from(["19", "7 %"]))
+        for column in draw(st.lists(st.sampled_from(sorted(VALUES)), max_size=2)):
             value[column] = draw(st.sampled_from(VALUES[column]))
         fields = [value.get(column, "") for column in dialect.columns]
         quoted = [_quoted(text, dialect, always=draw(st.booleans())) for text in fields]
@@ -145,6 +175,31 @@ def test_plain_rows_take_the_fast_path() -> None:
     assert (batch.end, batch.row) == (3 * len(line), 3)
 
 
+@pytest.mark.parametrize("lacking", [{"vatAmount"}, {"netAmount"}, {"grossAmount"}, {"grossAmount", "vatAmount"}])
+@pytest.mark.parametrize("minor_units", [False, True])
+def test_rows_with_derived_amounts_and_constants_take_the_fast_path(lacking: set[str], *, minor_units: bool) -> None:
+    columns = (*(name for name in COLUMNS if name not in {*lacking, "currency"}), "vatRate")
+    dialect = replace(
+        DIALECT,
+        columns=columns,
+        names=columns,
+        constants={"currency": "EUR"},
+        header_currency="EUR",
+        minor_units=minor_units,
+    )
+    value = dict(zip(COLUMNS, GOOD, strict=True)) | {"vatRate": "19"}
+    texts = [value[name].replace(".", "") if minor_units else value[name] for name in columns]
+    content = (",".join(f'"{text}"' for text in texts) + "\n").encode() * 3
+    (batch,) = _read(content, dialect=dialect)
+    assert batch.encoded is not None
+    assert len(batch.encoded) == 3
+    document = bson.decode(batch.encoded.document(0))
+    assert [str(document[name]) for name in ("grossAmount", "netAmount", "vatAmount")] == ["119.00", "100.00", "19.00"]
+    assert set(document["derived"]) == lacking
+    assert document["extra"] == {"vatRate": "19"}
+    assert outcomes(batch) == _row_by_row(content, dialect, Rules())
+
+
 @settings(deadline=None)
 @given(st.lists(st.integers(-(10**15) + 1, 10**15 - 1), min_size=1, max_size=200))
 def test_large_amounts_are_read_to_the_hundredth(amounts: list[int]) -> None:
@@ -170,10 +225,10 @@ def test_encoded_rows_decode_to_the_rows_to_merge() -> None:
     assert batch.all_rows() == [Row(0, 1, f"{STAMP.order_prefix}{0:012x}", content_of(parsed))]
 
 
-def _read(content: bytes, offset: int = 0) -> Iterator[RowBatch]:
+def _read(content: bytes, offset: int = 0, dialect: Dialect = DIALECT) -> Iterator[RowBatch]:
     return read_batches(
         [content],
-        DIALECT,
+        dialect,
         Rules(),
         offset=offset,
         row=0,

@@ -32,6 +32,13 @@ from mailroom.invoices.model.texts import BadValue
         ("12.00-", ".", "-12.00"),
         ("\u221212.00", ".", "-12.00"),
         ("-0.00", ".", "0.00"),
+        ("119.0000", "", "119.00"),
+        ("119.0000", ".", "119.00"),
+        ("-119,500", ",", "-119.50"),
+        ("1,190.000 €", ".", "1190.00"),
+        ("1,23,456.00", "", "123456.00"),
+        ("€ 12,34,56,789.50", ".", "123456789.50"),
+        ("1,23,456", "", "123456.00"),
         (" 7.00 ", ".", "7.00"),
         ("999999999999999.99", ".", "999999999999999.99"),
     ],
@@ -54,7 +61,11 @@ def test_amounts_that_are_read(text, mark, expected):
         ("1,2345", ",", "amount.too_many_digits"),
         ("12,50", ".", "amount.not_a_number"),
         ("12,34.00", ".", "amount.not_a_number"),
-        ("1,23,456.00", ".", "amount.not_a_number"),
+        ("1,23,45.00", ".", "amount.not_a_number"),
+        ("1,2,456.00", ".", "amount.not_a_number"),
+        ("123,45,678.00", ".", "amount.not_a_number"),
+        ("1.23.456,00", ",", "amount.not_a_number"),
+        ("119.0001", ".", "amount.too_many_digits"),
         ("1,234'567.00", ".", "amount.not_a_number"),
         ("1.234,567.00", "", "amount.not_a_number"),
         ("1_000.50", ".", "amount.not_a_number"),
@@ -89,7 +100,15 @@ def test_an_ambiguous_amount_names_the_setting():
 
 
 @pytest.mark.parametrize(
-    ("text", "digits", "expected"), [("55000", 0, "55000"), ("1.5", 3, "1.500"), ("1.234", 3, "1.234")]
+    ("text", "digits", "expected"),
+    [
+        ("55000", 0, "55000"),
+        ("1190.00", 0, "1190"),
+        ("-0.00", 0, "0"),
+        ("1.5000", 3, "1.500"),
+        ("1.5", 3, "1.500"),
+        ("1.234", 3, "1.234"),
+    ],
 )
 def test_the_currency_decides_the_decimals(text, digits, expected):
     assert str(read_amount(text, ".", "XXX", digits)) == expected
@@ -101,3 +120,23 @@ def test_the_currency_decides_the_decimals(text, digits, expected):
 )
 def test_a_number_proves_its_decimal_mark_or_nothing(number, mark):
     assert decimal_mark(number) == mark
+
+
+@pytest.mark.parametrize(
+    ("text", "digits", "expected"),
+    [("11900", 2, "119.00"), ("-5", 2, "-0.05"), ("0", 2, "0.00"), ("-0", 2, "0.00"), ("11900", 0, "11900"),
+     ("1500", 3, "1.500"), ("(11900)", 2, "-119.00"), ("11900 €", 2, "119.00"), ("9" * 17, 2, "9" * 15 + ".99")],
+)  # fmt: skip
+def test_minor_units_are_shifted_by_the_digits_of_the_currency(text, digits, expected):
+    assert str(read_amount(text, ".", "EUR", digits, minor_units=True)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("119.00", "amount.not_a_number"), ("1,190", "amount.not_a_number"), ("1 190", "amount.not_a_number"),
+     ("", "amount.empty"), ("11900 $", "amount.currency"), ("9" * 18, "amount.too_large")],
+)  # fmt: skip
+def test_in_minor_units_an_amount_has_no_mark(text, code):
+    fault = read_amount(text, ".", "EUR", 2, minor_units=True)
+    assert isinstance(fault, BadValue)
+    assert fault.code == code

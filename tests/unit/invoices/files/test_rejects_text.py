@@ -44,11 +44,12 @@ def problems(row: str, rules: Rules = Rules()) -> list[tuple[str | None, str]]: 
 
 
 def test_all_problems_of_a_row_are_named():
-    assert problems(",2024-02-30,x,,1.005,\x07,To\x07wn,EURO," + "s" * 51) == [
+    assert problems(",2024-02-30,x,,,\x07,To\x07wn,EUX," + "s" * 51) == [
         ("invoiceNumber", "text.empty"),
         ("invoiceDate", "date.invalid"),
         ("grossAmount", "amount.not_a_number"),
         ("netAmount", "amount.empty"),
+        ("vatAmount", "amount.empty"),
         ("supplierName", "text.control_character"),
         ("supplierAddress", "text.control_character"),
         ("currency", "currency.unknown"),
@@ -69,7 +70,7 @@ def test_all_problems_of_a_row_are_named():
         ("Acme Ltd", '"Acme\nLtd"', ("supplierName", "text.control_character")),
         ("EUR", "XAU", ("currency", "currency.unknown")),
         ("EUR", "", ("currency", "currency.empty")),
-        ("EUR", "JPY", ("grossAmount", "amount.too_many_digits")),
+        ("119.00,100.00,19.00,Acme Ltd,Town,EUR", "1.50,1.25,0.25,x,,JPY", ("grossAmount", "amount.too_many_digits")),
         (",EUR,open", "", (None, "row.field_count")),
         ("open", "open,", (None, "row.field_count")),
     ],
