@@ -101,7 +101,7 @@ class AddedUpParser:
                 continue
             parsed = self._of_parts.parse(row)
             if isinstance(parsed, ParsedInvoice):
-                parts[row.row] = parsed
+                parts[row.row] = replace(parsed, extra={}) if parts else parsed  # else a long invoice takes much memory
                 continue
             for error in parsed.errors:
                 message = f"Row {row.row}: {error.message}" if len(rows) > 1 else error.message

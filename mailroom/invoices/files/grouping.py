@@ -61,6 +61,11 @@ class Group(msgspec.Struct):
         """Whether it is one whole row."""
         return len(self.rows) == 1 and self.row == self.first.row and self.beside is None
 
+    def drop_fields(self) -> None:
+        """Frees memory: of rows that are rejected anyway, only the text is needed."""
+        for row in self.rows:
+            row.fields = []
+
     def add(self, record: Record) -> None:
         self.row, self.end = record.row, record.end
         self.held += len(record.raw)
@@ -93,6 +98,8 @@ class GroupReader:
             if group is None:
                 _check(unit)
                 continue
+            if above and above.beside is not None:
+                above.drop_fields()
             if above and (above.is_invoice or group.is_invoice) and (above.broken or group.broken):
                 _set_beside(above, group)
             elif unit:

@@ -5,7 +5,7 @@ They are counted, and neither imported nor rejected. Only a row that is no valid
 - A total has no date, no invoice number, and as its first text a word for a total, alone or with a name: `Total`,
   `Total for ACME`, `ACME Total`. Besides it there are only amounts and a currency.
 - A heading is a single text and nothing else. A text that may be a row itself (with another delimiter, or all of it in
-  quotes) is none, nor is what may be an invoice number.
+  quotes, so that there is an amount or a date in it) is none, nor is what may be an invoice number.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _OF = frozenset(
 
 _LONGEST = 200
 """Characters of a heading."""
-_OTHER_DELIMITERS = ";\t|"
+_OTHER_DELIMITERS = ";\t|\r\n"
 _MOST_COMMAS = 2
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
@@ -102,5 +102,12 @@ class ReportRows:
             return False
         if any(mark in text for mark in _OTHER_DELIMITERS) or text.count(",") > _MOST_COMMAS:
             return False
+        if any(_is_number(part) or date_format(part) for part in text.split(",")):
+            return False
         may_be_number = self._column(index) == "invoiceNumber" and any(map(str.isdigit, text))
         return not may_be_number or len(_WORD.findall(text)) > 1
+
+
+def _is_number(text: str) -> bool:
+    """Whether it is an amount without a unit: `Jun 01` is none."""
+    return is_amount(text.strip()) and not any(map(str.isalpha, text))

@@ -122,6 +122,8 @@ def dialects(draw: st.DrawFn) -> Dialect:
         constants={name: CONSTANTS[name] for name in sorted(constants)} | amounts,
         header_currency=draw(st.sampled_from(["", "", "EUR"])),
         minor_units=draw(st.integers(0, 5)) == 0,
+        trailing=draw(st.sampled_from([0, 0, 1])),
+        short_rows=draw(st.sampled_from([(), (len(columns) - 1,), (len(columns) - 2, len(columns) - 1)])),
     )
 
 
@@ -137,9 +139,22 @@ def files(draw: st.DrawFn, dialect: Dialect) -> bytes:
         value["vatRate"] = draw(st.sampled_from(["19", "7 %"]))
         for column in draw(st.lists(st.sampled_from(sorted(VALUES)), max_size=2)):
             value[column] = draw(st.sampled_from(VALUES[column]))
-        fields = [value.get(column, "") for column in dialect.columns]
+        fields = [value.get(column, "") for column in dialect.columns] + [""] * dialect.trailing
+        fields = fields[: len(fields) - draw(st.sampled_from([0, 0, 0, 1, 2]))]
         quoted = [_quoted(text, dialect, always=draw(st.booleans())) for text in fields]
-        odd = ["", " ", dialect.delimiter * 8, "a", '"open', '"a"b', "\x00", "\t", dialect.delimiter.join(["x"] * 10)]
+        odd = [
+            "Total",
+            "ACME Ltd",
+            "",
+            " ",
+            dialect.delimiter * 8,
+            "a",
+            '"open',
+            '"a"b',
+            "\x00",
+            "\t",
+            dialect.delimiter.join(["x"] * 10),
+        ]
         lines.append(draw(st.sampled_from(odd)) if draw(st.integers(0, 7)) == 0 else dialect.delimiter.join(quoted))
     text = end.join(lines) + draw(st.sampled_from(["", end, end * 3]))
     body = text.encode(dialect.encoding, "surrogatepass" if dialect.encoding.startswith("utf") else "replace")

@@ -68,6 +68,9 @@ def test_a_total_may_stand_in_another_column_than_that_of_the_number():
         ",,,,,,,,EUR;1",
         '"A-7,2024-01-31,119.00,100.00,19.00,ACME,,EUR,"',
         "A-7;2024-01-31;119.00",
+        '"A-7,2024-01-31,119.00"',
+        '"ACME, 119.00"',
+        '"ACME\nA-7"',
     ],
 )
 def test_what_may_be_an_invoice_is_rejected(row):
