@@ -45,13 +45,13 @@ class AddedUpParser:
     def parse(self, group: Group) -> ParsedInvoice | Rejected:
         """The invoice, or every reason why the rows are none."""
         if group.broken:
-            return Rejected(group.first.row, group.first.offset, group.first.raw, (group.broken,))
+            return self._rejected(group, [group.broken])
         errors = _of_the_whole(group)
         found = errors or self._read(group.rows)
-        if isinstance(found, ParsedInvoice):
-            return found
-        raw = self._dialect.line_end.join(row.raw for row in group.rows)
-        return Rejected(group.first.row, group.first.offset, raw, tuple(found))
+        return found if isinstance(found, ParsedInvoice) else self._rejected(group, found)
+
+    def _rejected(self, group: Group, errors: Sequence[RowError]) -> Rejected:
+        return Rejected(group.first.row, group.first.offset, group.raw(self._dialect.line_end), tuple(errors))
 
     def _read(self, rows: Sequence[Record]) -> ParsedInvoice | list[RowError]:
         differing = self._differing(rows)

@@ -61,6 +61,10 @@ class Group(msgspec.Struct):
         """Whether it is one whole row."""
         return len(self.rows) == 1 and self.row == self.first.row and self.beside is None
 
+    def raw(self, line_end: str) -> str:
+        """The text of its rows."""
+        return line_end.join(row.raw for row in self.rows) if self.rows else self.first.raw
+
     def drop_fields(self) -> None:
         """Frees memory: of rows that are rejected anyway, only the text is needed."""
         for row in self.rows:

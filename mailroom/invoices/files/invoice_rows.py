@@ -27,10 +27,11 @@ from mailroom.invoices.model.columns import ParsedInvoice
 
 
 class ReadRow(msgspec.Struct, frozen=True):
-    """One invoice, or what is none. `row` and `offset` are those of its first row."""
+    """One invoice, or what is none. `row` and `offset` are those of its first row, `raw` is the text of all rows."""
 
     row: int
     offset: int
+    raw: str
     result: ParsedInvoice | Rejected | SetApart
 
 
@@ -68,10 +69,10 @@ class InvoiceReader:
         parsed = self._parser.parse(record)
         if isinstance(parsed, Rejected) and isinstance(record, Record):
             if self._report.matches(record):
-                return ReadRow(record.row, record.offset, SetApart(record.row, record.offset))
+                return ReadRow(record.row, record.offset, record.raw, SetApart(record.row, record.offset))
             if self._may_continue(record):
                 parsed = replace(parsed, errors=(*parsed.errors, _CONTINUES))
-        return ReadRow(record.row, record.offset, parsed)
+        return ReadRow(record.row, record.offset, record.raw, parsed)
 
     def _may_continue(self, record: Record) -> bool:
         """Whether the row names no invoice, so that it may belong to the row above."""
@@ -95,6 +96,7 @@ class _LineReader:
         self._groups = GroupReader(dialect, rules, RowForm(dialect), report)
         self._parser = AddedUpParser(dialect, rules)
         self._report = report
+        self._line_end = dialect.line_end
 
     def read(self, records: Iterable[Record | Malformed]) -> Iterator[ReadRows]:
         for groups in self._groups.read(records):
@@ -110,4 +112,4 @@ class _LineReader:
             result = self._parser.parse(group)
             if isinstance(result, Rejected) and group.is_single and self._report.matches(group.rows[0]):
                 result = SetApart(first.row, first.offset)
-        return ReadRow(first.row, first.offset, result)
+        return ReadRow(first.row, first.offset, group.raw(self._line_end), result)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import tracemalloc
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -178,12 +180,12 @@ def test_long_lines_are_not_held():
 
 
 def test_a_file_that_seems_to_be_one_invoice_is_refused():
-    line = f"A-1,2024-05-01,ACME,{'x' * 900},2,1.00,0.19,1.19,EUR,\n"
+    line = f"A-1,2024-05-01,ACME,{'x' * 18_000},2,1.00,0.19,1.19,EUR,\n"
     with pytest.raises(FileRejected) as error:
-        batches(HEADER + line * 20_000)
+        batches(HEADER + line * 1_000)
     assert error.value.code == "file.invoice_too_large"
     with pytest.raises(FileRejected) as error:
-        batches(HEADER + "".join(OTHER.format(n) + "broken,row\n" for n in range(10_000)))
+        batches(HEADER + "".join(OTHER.format(n) + "broken,row\n" for n in range(5_000)))
     assert error.value.code == "file.invoice_too_large"
 
 
@@ -288,3 +290,25 @@ def outcomes(found: Iterable[RowBatch]) -> list[object]:
     rows = [row for batch in found for row in batch.all_rows()]
     rejected = [each for batch in found for each in batch.rejected]
     return sorted([*rows, *rejected], key=lambda each: each.offset)
+
+
+def test_long_invoices_with_many_columns_take_little_memory():
+    header = HEADER.strip() + "," + ",".join(f"c{number}" for number in range(900)) + "\n"
+    row = "{},2024-05-01,ACME,Bolts,2,1.00,0.19,1.19,EUR," + "," + ",".join(["ab"] * 900) + "\n"
+    texts = [
+        header + "".join(row.format(f"A-{number // 300}") for number in range(600)),
+        header + row.format("A-1") * 900,
+        header + "".join(row.format(number) if number % 3 else "broken,row\n" for number in range(600)),
+    ]
+    for text in texts:
+        data = [text[at : at + 65536].encode() for at in range(0, len(text), 65536)]
+        dialect = detect(text[:100_000].encode(), ADD_UP, complete=False)
+        tracemalloc.start()
+        with suppress(FileRejected):
+            for _ in read_batches(
+                data, dialect, ADD_UP, offset=0, row=0, most_rows=2000, most_bytes=1 << 20, stamp=lambda: STAMP
+            ):
+                pass
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 64 << 20
