@@ -171,7 +171,8 @@ class AddedUpParser:
     def _net(self, row: Record, part: ParsedInvoice | None, currency: str) -> Decimal | BadValue | None:
         text = self._text(row, "lineNet")
         if text:
-            return read_amount(text, self._dialect.decimal_mark, currency, decimals()[currency])
+            dialect = self._dialect
+            return read_amount(text, dialect.decimal_mark, currency, decimals()[currency], dialect.minor_units)
         if part is None or not self._of_lines:
             return None
         is_of_line = not self._of_invoice or ("netAmount" in self._of_lines and "netAmount" not in part.derived)

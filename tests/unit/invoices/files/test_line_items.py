@@ -161,6 +161,32 @@ def test_the_amount_of_a_line_may_have_a_column_of_its_own():
     assert codes(text.replace("40.00", "4x"), rules) == [("lineNet", "amount.not_a_number")]
 
 
+def test_amounts_of_lines_may_be_derived_each_with_its_rate():
+    rules = Rules(line_items="addUp", constants={"currency": "EUR", "supplierName": "ACME"})
+    text = "Invoice No,Date,Description,Net,VAT rate\nA-1,2024-05-01,Bolts,100.00,19%\nA-1,,Book,50.00,7\n"
+    stored, rejected = read(text, rules)
+    assert rejected == []
+    assert amounts(stored["A-1"]) == ("172.50", "150.00", "22.50")
+    assert stored["A-1"]["derived"] == ["grossAmount", "vatAmount"]
+    assert [(str(line["net"]), line["rate"]) for line in stored["A-1"]["lines"]] == [("100.00", "19%"), ("50.00", "7")]
+
+
+def test_what_the_amounts_of_the_invoice_and_of_its_lines_leave_out_is_derived():
+    rules = Rules(line_items="addUp", invoice_amounts=frozenset({"grossAmount"}))
+    text = "Invoice No,Date,Vendor,Currency,Item,Net,Total\nA-1,2024-05-01,ACME,EUR,x,100.00,178.50\nA-1,,,,y,50.00,\n"
+    stored, rejected = read(text, rules)
+    assert rejected == []
+    assert (amounts(stored["A-1"]), stored["A-1"]["derived"]) == (("178.50", "150.00", "28.50"), ["vatAmount"])
+
+
+def test_amounts_of_lines_may_be_in_cents():
+    rules = Rules(line_items="addUp", minor_units=True, aliases={"Price": "lineNet"})
+    text = "Invoice No,Date,Vendor,Currency,Item,Net,VAT,Total,Price\nA-1,2024-05-01,ACME,EUR,x,100,19,119,100\n"
+    stored, _ = read(text + "A-1,,,,y,200,38,238,200\n", rules)
+    assert amounts(stored["A-1"]) == ("3.57", "3.00", "0.57")
+    assert [str(line["net"]) for line in stored["A-1"]["lines"]] == ["1.00", "2.00"]
+
+
 def test_too_many_lines_are_rejected_with_what_follows():
     line = "A-1,2024-05-01,ACME,Bolts,2,1.00,0.19,1.19,EUR,\n"
     stored, rejected = read(HEADER + line * MAX_LINES + OTHER.format(1))
