@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from mailroom.invoices.files.amounts import read_amount
 from mailroom.invoices.files.currencies import decimals
-from mailroom.invoices.files.dialect import EXTRA, Dialect
+from mailroom.invoices.files.dialect import Dialect
 from mailroom.invoices.files.errors import RowError
 from mailroom.invoices.files.grouping import MAX_LINES, Group, text_key
 from mailroom.invoices.files.records import Record
@@ -37,7 +37,7 @@ class AddedUpParser:
         self._of_lines = [name for name in mapped if adds_up and name not in rules.invoice_amounts]
         self._of_invoice = [name for name in mapped if name not in self._of_lines]
         self._shared = [self._at[name] for name in (*_HEADER, *self._of_invoice) if name in self._at]
-        self._extra = [(index, column) for column, index in self._at.items() if column.startswith(EXTRA)]
+        self._extra = [(index, name) for index, _, name in dialect.extra_columns]
         self._keeps_lines = adds_up or not self._at.keys().isdisjoint(LINE_COLUMNS)
         self._parser = RowParser(dialect, rules)
         self._of_parts = RowParser(dialect, replace(rules, amount_tolerance=_ANY)) if self._of_invoice else self._parser
@@ -139,10 +139,10 @@ class AddedUpParser:
     def _kept(self, extra: dict[str, str], rows: Sequence[Record]) -> dict[str, str]:
         """The extra columns without those that differ from line to line."""
         kept = dict(extra)
-        for index, column in self._extra:
+        for index, name in self._extra:
             values = {text_key(row.fields[index]) for row in rows}
             if len(values - {""}) > 1 or (len(values) > 1 and not rows[0].fields[index].strip()):
-                kept.pop(column.removeprefix(EXTRA), None)
+                kept.pop(name, None)
         return kept
 
     def _lines(

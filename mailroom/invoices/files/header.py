@@ -126,7 +126,10 @@ def _columns_of(names: Sequence[str], rules: Rules) -> list[str]:
         places = [index for index, each in enumerate(columns) if each == column]
         mapped = [index for index in places if normalised(names[index]) in own]
         first = [index for index in places if normalised(names[index]) in _FIRST]
-        kept = _with_meaning(column, mapped or first or places, mapped=bool(mapped))
+        if column in LINE_COLUMNS and not rules.has_lines and rules.extra_columns == "keep":
+            kept = []  # each row is an invoice, and has no lines
+        else:
+            kept = _with_meaning(column, mapped or first or places, mapped=bool(mapped))
         if len(kept) > 1:
             raise _duplicate(column, [names[index] for index in places])
         for index in set(places).difference(kept):

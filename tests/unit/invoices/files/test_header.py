@@ -135,6 +135,12 @@ def test_names_of_line_columns_count_only_where_invoices_have_several_rows():
     assert set(expected) - {f"{EXTRA}Description"} <= set(LINE_COLUMNS)
 
 
+def test_a_column_that_is_mapped_to_lines_is_kept_where_invoices_have_none():
+    rules = Rules(aliases={"Artikel": "lineText"})
+    assert match_header([*COLUMNS, "Artikel"], rules)[-1] == f"{EXTRA}Artikel"
+    assert match_header([*COLUMNS, "Artikel"], Rules(aliases=rules.aliases, line_items="addUp"))[-1] == "lineText"
+
+
 def test_a_decomposed_name_is_the_same():
     header = unicodedata.normalize("NFD", HEADERS["German"])
     assert match_header(header.split(","), Rules()) == COLUMNS
