@@ -66,8 +66,8 @@ class Group(msgspec.Struct):
         return line_end.join(row.raw for row in self.rows) if self.rows else self.first.raw
 
     def drop_fields(self) -> None:
-        """Frees memory: of rows that are rejected anyway, only the text is needed."""
-        for row in self.rows:
+        """Frees memory: of later rows that are rejected anyway, only the text is needed."""
+        for row in self.rows[1:]:
             row.fields = []
 
     def add(self, record: Record) -> None:
