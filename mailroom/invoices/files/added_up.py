@@ -14,7 +14,7 @@ from mailroom.invoices.files.errors import RowError
 from mailroom.invoices.files.grouping import MAX_LINES, Group, text_key
 from mailroom.invoices.files.records import Record
 from mailroom.invoices.files.rejects import Rejected
-from mailroom.invoices.files.rows import RowParser
+from mailroom.invoices.files.rows import RowParser, identity_of
 from mailroom.invoices.files.rules import Rules
 from mailroom.invoices.model.columns import AMOUNTS, EXTRA_TEXT, LINE_COLUMNS, VAT_RATE, ParsedInvoice, ParsedLine
 from mailroom.invoices.model.texts import BadValue, read_text
@@ -50,8 +50,12 @@ class AddedUpParser:
         found = errors or self._read(group.rows)
         if isinstance(found, ParsedInvoice):
             return found
-        raw = self._dialect.line_end.join(row.raw for row in group.rows)
-        return Rejected(group.first.row, group.first.offset, raw, tuple(found))
+        identity = identity_of(self._parser.parse(group.rows[0]))
+        return Rejected(group.first.row, group.first.offset, self.raw(group), tuple(found), identity)
+
+    def raw(self, group: Group) -> str:
+        """The text of the rows."""
+        return self._dialect.line_end.join(row.raw for row in group.rows)
 
     def _read(self, rows: Sequence[Record]) -> ParsedInvoice | list[RowError]:
         differing = self._differing(rows)

@@ -27,10 +27,11 @@ from mailroom.invoices.model.columns import ParsedInvoice
 
 
 class ReadRow(msgspec.Struct, frozen=True):
-    """One invoice, or what is none. `row` and `offset` are those of its first row."""
+    """One invoice, or what is none. `row` and `offset` are those of its first row, `raw` is the text of all."""
 
     row: int
     offset: int
+    raw: str
     result: ParsedInvoice | Rejected | SetApart
 
 
@@ -68,10 +69,10 @@ class InvoiceReader:
         parsed = self._parser.parse(record)
         if isinstance(parsed, Rejected) and isinstance(record, Record):
             if self._report.matches(record):
-                return ReadRow(record.row, record.offset, SetApart(record.row, record.offset))
+                return ReadRow(record.row, record.offset, record.raw, SetApart(record.row, record.offset))
             if self._may_continue(record):
                 parsed = replace(parsed, errors=(*parsed.errors, _CONTINUES))
-        return ReadRow(record.row, record.offset, parsed)
+        return ReadRow(record.row, record.offset, record.raw, parsed)
 
     def _may_continue(self, record: Record) -> bool:
         """Whether the row names no invoice, so that it may belong to the row above."""
@@ -110,4 +111,4 @@ class _LineReader:
             result = self._parser.parse(group)
             if isinstance(result, Rejected) and group.is_single and self._report.matches(group.rows[0]):
                 result = SetApart(first.row, first.offset)
-        return ReadRow(first.row, first.offset, result)
+        return ReadRow(first.row, first.offset, self._parser.raw(group), result)
