@@ -31,7 +31,7 @@ from mailroom.platform.objects import ObjectStore, ObjectVersion
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mailroom.invoices.columnar.keys import FoundRows, RowKeys
+    from mailroom.invoices.columnar.key_reader import FoundRows, RowKeys
 
 T = TypeVar("T")
 
@@ -143,7 +143,7 @@ class ImportSource(msgspec.Struct):
 
         Calls `renew` as `read`, and raises as it does if the beginning of the file cannot be read.
         """
-        from mailroom.invoices.columnar.keys import read_keys  # loads pyarrow
+        from mailroom.invoices.columnar.key_reader import read_keys  # loads pyarrow
 
         body = self._whole(offset, now, renew)
         stamp = self.stamp(now)
@@ -153,7 +153,7 @@ class ImportSource(msgspec.Struct):
         self, wanted: pa.Array, offset: int, row: int, now: datetime, renew: Callable[[], None]
     ) -> Iterator[FoundRows]:
         """The rows with the keys `wanted`, as `keys`."""
-        from mailroom.invoices.columnar.keys import read_rows  # loads pyarrow
+        from mailroom.invoices.columnar.key_reader import read_rows  # loads pyarrow
 
         body = self._whole(offset, now, renew)
         found = read_rows(

@@ -150,3 +150,17 @@ def test_rows_are_named_up_to_a_number(bucket: Bucket):
     job = bucket.import_("many.csv", csv(*(line(1, status=f"s{n}") for n in range(30))))
     text = bucket.rejects(job["rejects"]["key"]).decode()
     assert text.count("19, 20 and 10 more are of the same invoice but differ.") == 30
+
+
+@pytest.mark.parametrize("same", [False, True])
+def test_lines_that_are_added_up_must_follow_one_another(make_services: Callable[..., Services], same: bool):
+    """Else a later line might be a part of the invoice, or all of it: also if it is the same again."""
+    bucket = bucket_with(make_services, import_batch_rows=5, import_profiles='{"": {"lineItems": "addUp"}}')
+    rows = [each for n in range(8) for each in (line(n), line(n))]
+    last = line(2) if same else line(2, gross="120.00")
+    job = bucket.import_("lines.csv", csv(*rows, last))
+
+    assert counts(job) == (9, 7, 0, 0, 0, 2)
+    assert {str(each["grossAmount"]) for each in bucket.invoices()} == {"238.00"}
+    text = bucket.rejects(job["rejects"]["key"]).decode()
+    assert text.count("Rows 5 and 17 are of the same invoice but do not follow one another.") == (2 if same else 1)

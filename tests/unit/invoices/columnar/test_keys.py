@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mailroom.invoices.columnar import Stamp
-from mailroom.invoices.columnar.keys import HeldKeys, KeyReader, keys_of, read_keys, read_rows
+from mailroom.invoices.columnar.key_reader import KeyReader, read_keys, read_rows
+from mailroom.invoices.columnar.keys import HeldKeys, keys_of
 from mailroom.invoices.files import Dialect, Rejected, RowParser, Rules, read_records
 from mailroom.invoices.model.columns import COLUMNS
 from mailroom.invoices.model.identity import Identity, supplier_key
