@@ -20,6 +20,7 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "invoice-events": {"imports": _APPEND, "kicks": _WRITE},
     "invoice-importer": {
         **dict.fromkeys(("imports", "invoices", "predictions", "rejects", "notifications", "kicks"), _WRITE),
+        "comparisons": (*_WRITE, "remove"),
         "cursors": _CHANGE,
         "presets": _FIND,
     },

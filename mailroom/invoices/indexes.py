@@ -10,6 +10,7 @@ from mailroom.invoices.imports.ledger import UNANNOUNCED
 
 _REJECTS_DAYS = 30
 _PREDICTIONS_DAYS = 1
+_COMPARISONS_DAYS = 30
 
 # Each index of `invoices` costs import speed. So one index serves all equality filters: `lookups` holds `status:paid`,
 # `currency:EUR` and so on, and the entries of the index are in the order of the date. The invoices of one supplier with
@@ -30,6 +31,10 @@ INDEXES: dict[str, list[IndexModel]] = {
     ],
     # The versions of a preset, newest first; each number once.
     "presets": [IndexModel([("name", UP), ("version", DOWN)], name="version", unique=True)],
+    "comparisons": [
+        IndexModel([("importId", UP), ("part", UP)], name="import"),
+        IndexModel([("createdAt", UP)], name="expiry", expireAfterSeconds=_COMPARISONS_DAYS * 86400),
+    ],
     "predictions": [IndexModel([("createdAt", UP)], name="expiry", expireAfterSeconds=_PREDICTIONS_DAYS * 86400)],
     "rejects": [
         IndexModel([("importId", UP), ("offset", UP)], name="import"),

@@ -7,6 +7,7 @@ import logging
 from mailroom.errors import MissingSecret, Unavailable
 from mailroom.invoices.imports.announce import announcer
 from mailroom.invoices.imports.chunks import Chunks
+from mailroom.invoices.imports.comparison import RowComparison
 from mailroom.invoices.imports.dry_run import DryRun
 from mailroom.invoices.imports.importer import Importer
 from mailroom.invoices.imports.ledger import Ledger
@@ -67,6 +68,7 @@ def _importer(services: Services, marks: WorkerMarks) -> Importer:
     return Importer(
         ledger=ledger,
         chunks=Chunks(ledger),
+        comparison=RowComparison(ledger, database["comparisons"]),
         writer=BatchWriter(InvoiceWriter(invoices, ledger.imports), DryRun(database["predictions"], invoices), rejects),
         rejects=rejects,
         reject_limit=RejectLimit(settings.import_max_rejects, settings.import_max_rejects_percent),

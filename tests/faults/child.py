@@ -20,7 +20,9 @@ from msgspec.structs import replace
 
 import mailroom.invoices.columnar.column_reader  # noqa: F401  # in tenths of a second: before the short lives begin
 from mailroom.invoices import worker as working
+from mailroom.invoices.imports import comparison, source
 from mailroom.invoices.imports.chunks import Chunks
+from mailroom.invoices.imports.comparison import RowComparison
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.rejects import Rejects
 from mailroom.invoices.imports.repeats import Repeats
@@ -34,6 +36,9 @@ GIVE_UP_SECONDS = 60.0
 # The places to interrupt a batch, in a worker's order: before or after which of these methods.
 PLACES: dict[str, tuple[str, list[tuple[type, str]]]] = {
     "claimed": ("after", [(Ledger, "claim")]),
+    "keys stored": ("after", [(RowComparison, "_store")]),
+    "rows noted": ("after", [(RowComparison, "_note")]),
+    "comparison saved": ("after", [(Ledger, "save_comparison")]),
     "chunk taken": ("after", [(Chunks, "take")]),
     "batch read": ("before", [(Rejects, "add")]),
     "rejects kept": ("before", [(InvoiceWriter, "write")]),
@@ -58,8 +63,10 @@ class Fault:
     passes: int = 1
 
 
-def run(settings: Settings, fault: Fault | None, told: Connection) -> None:
-    """Runs due imports, as the schedule does, until none is left."""
+def run(settings: Settings, fault: Fault | None, told: Connection, *, small_steps: bool = True) -> None:
+    """Runs due imports, as the schedule does, until none is left. By default, rows are compared in very small steps."""
+    if small_steps:
+        source.COMPARED_BYTES, comparison.MOST_KEYS = 600, 20
     if fault is not None:
         _arm(fault, told)
     services = Services(settings)
@@ -78,7 +85,7 @@ def run(settings: Settings, fault: Fault | None, told: Connection) -> None:
 
 def measured(settings: Settings, told: Connection) -> None:
     """Runs due imports. Returns the peak of its memory in bytes."""
-    run(settings, None, told)
+    run(settings, None, told, small_steps=False)
     told.send(_peak())
 
 

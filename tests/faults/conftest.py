@@ -14,8 +14,13 @@ BATCH_ROWS = 12
 
 @pytest.fixture
 def make_world(make_services: Callable[..., Services]) -> Callable[..., World]:
-    def make(rows: int, *, compressed: bool = False, lease_seconds: float = LEASE_SECONDS) -> World:
-        services = make_services(import_lease_seconds=lease_seconds, import_batch_rows=BATCH_ROWS)
+    def make(
+        rows: int, *, compressed: bool = False, lease_seconds: float = LEASE_SECONDS, last_wins: bool = False
+    ) -> World:
+        profiles = '{"": {"lineItems": "lastWins"}}' if last_wins else ""
+        services = make_services(
+            import_lease_seconds=lease_seconds, import_batch_rows=BATCH_ROWS, import_profiles=profiles
+        )
         setup.run(services, lambda line: None)
         return World(Bucket(services), rows, compressed=compressed)
 

@@ -18,8 +18,9 @@ LEAST_KILLS = 50
 LONGEST_LIFE_SECONDS = 0.35
 
 
-def test_a_kill_at_any_batch_boundary_changes_no_result(make_world: Callable[[int], World]):
-    world = make_world(80)
+@pytest.mark.parametrize("last_wins", [False, True])
+def test_a_kill_at_any_batch_boundary_changes_no_result(make_world: Callable[..., World], last_wins: bool):
+    world = make_world(80, last_wins=last_wins)
     world.again()
     deaths = 0
 
@@ -32,6 +33,27 @@ def test_a_kill_at_any_batch_boundary_changes_no_result(make_world: Callable[[in
 
     assert deaths >= 7 * len(BATCH_PLACES) - 1
     world.check()
+
+
+@pytest.mark.parametrize("compressed", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("place", ["keys stored", "rows noted", "comparison saved"])
+def test_a_kill_at_any_step_of_the_comparison_changes_no_result(
+    make_world: Callable[..., World], place: str, compressed: bool
+):
+    world = make_world(80, compressed=compressed)
+    world.again()
+    deaths = 0
+
+    for passes in (1, 1, 2, 3):  # each time from where the last one died
+        importer = world.start(Fault(place, passes=passes))
+        if importer.reached():
+            assert importer.wait() == -signal.SIGKILL
+            deaths += 1
+    world.start().wait()
+
+    assert deaths >= 3
+    world.check()
+    assert world.bucket.services.database["comparisons"].count_documents({}) == 0
 
 
 @pytest.mark.parametrize("place", ["claimed", "rejects file written", "finished"])

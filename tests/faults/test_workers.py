@@ -25,8 +25,9 @@ LEAST_KILLS = 20
 LONGEST_LIFE_SECONDS = 0.7
 
 
-def test_two_workers_at_once_give_the_result_of_one(make_world: Callable[..., World]):
-    world = make_world(200)
+@pytest.mark.parametrize("last_wins", [False, True])
+def test_two_workers_at_once_give_the_result_of_one(make_world: Callable[..., World], last_wins: bool):
+    world = make_world(200, last_wins=last_wins)
     world.again()
     first = world.start(Fault("checkpointed", signal.SIGSTOP))
     assert first.reached()
@@ -107,7 +108,7 @@ def test_other_workers_write_while_one_is_paused(make_world: Callable[..., World
 
 
 def test_rows_of_one_invoice_are_written_in_their_order(make_world: Callable[..., World]):
-    world = make_world(30, lease_seconds=30.0)
+    world = make_world(30, lease_seconds=30.0, last_wins=True)
     rows = [line(f"twice-{n}", status=status) for status in ("open", "paid") for n in range(12)]
     import_id = world.bucket.submit("twice.csv", csv(*rows))
     slow = world.start(Fault("chunk taken", signal.SIGSTOP))

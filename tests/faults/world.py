@@ -29,7 +29,7 @@ _processes.set_forkserver_preload(["pytest", "minio", "iso4217", "tests.faults.c
 
 
 def rows(count: int) -> list[str]:
-    """New rows, bad rows, rows of invoices that exist, and invoices that the file repeats near and far."""
+    """New rows, bad rows, rows of invoices that exist, and invoices that the file repeats, near and far."""
     lines = []
     for n in range(count):
         if n % 11 == 3:
@@ -38,6 +38,8 @@ def rows(count: int) -> list[str]:
             lines.append(line(n - 1, status="repeated"))
         elif n % 17 == 6:
             lines.append(line(n // 2, status="repeated"))
+        elif n % 19 == 9:
+            lines.append(line(n - 2))
         else:
             lines.append(line(n))
     return lines

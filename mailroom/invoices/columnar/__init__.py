@@ -9,7 +9,7 @@ rejects.
                      └─ anything else ─► read_records ─► InvoiceReader ──────────► RowBatch.rows, RowBatch.rejected
 """
 
-from mailroom.invoices.columnar.batches import RowBatch, read_batches
+from mailroom.invoices.columnar.batches import Refuse, RowBatch, read_batches
 from mailroom.invoices.columnar.encoded import EncodedRows, Stamp
 
-__all__ = ["EncodedRows", "RowBatch", "Stamp", "read_batches"]
+__all__ = ["EncodedRows", "Refuse", "RowBatch", "Stamp", "read_batches"]

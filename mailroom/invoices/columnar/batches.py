@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import msgspec
 
 from mailroom.invoices.columnar.blocks import Blocks
 from mailroom.invoices.columnar.encoded import INT32_MAX, EncodedRows, Stamp
-from mailroom.invoices.files import Dialect, Record, Rejected, Rules, read_records
+from mailroom.invoices.files import Dialect, Record, Rejected, RowError, Rules, read_records
 from mailroom.invoices.files.invoice_rows import InvoiceReader, ReadRow
 from mailroom.invoices.files.records import MAX_BLANK_BYTES, fields_of, too_much_blank
 from mailroom.invoices.files.set_apart import SetApart
@@ -21,6 +21,8 @@ from mailroom.invoices.model.merge import Row
 
 if TYPE_CHECKING:
     from mailroom.invoices.columnar.column_reader import ColumnReader, Line
+
+_NONE: Mapping[bytes, RowError] = {}
 
 BYTE_ORDER_MARK = "\ufeff"  # which a reader of CSV may drop
 
@@ -70,6 +72,10 @@ class RowBatch(msgspec.Struct):
         return sorted([*self.rows, *decoded], key=lambda row: row.offset)
 
 
+Refuse = Callable[[RowBatch], Mapping[bytes, RowError]]
+"""Tells which invoices of a batch are refused, with all their rows, and why."""
+
+
 def read_batches(
     chunks: Iterable[bytes],
     dialect: Dialect,
@@ -80,11 +86,12 @@ def read_batches(
     most_rows: int,
     most_bytes: int,
     stamp: Callable[[], Stamp],
+    refuse: Refuse = lambda batch: {},
 ) -> Generator[RowBatch, tuple[int, int] | None]:
     """Batches from byte `offset` of the content on, as `read_records`; `row` is the number of the last row before it.
 
     Raises FileRejected as `read_records`, but may let up to a block more of blank rows pass.
-    `stamp` is called for each batch. A batch has at most `most_rows` rows, and ends after about `most_bytes`.
+    `stamp` and `refuse` are called for each batch. It has at most `most_rows` rows, and ends after about `most_bytes`.
     Send a later offset, and the number of the row before it, to get the batch that begins there.
     """
     blocks = Blocks(chunks, offset)
@@ -93,7 +100,7 @@ def read_batches(
     reader = BatchReader(dialect, rules, min(most_rows, FEW_ROWS))
     blank_from = blocks.offset
     while block := blocks.peek(most_rows, most_bytes):
-        batch = reader.read(block, blocks, row, stamp())
+        batch = reader.read(block, blocks, row, stamp(), refuse)
         blocks.take(batch.end)
         row = batch.row
         if batch.count or batch.set_apart:
@@ -131,10 +138,15 @@ class BatchReader:
         self._blank = b" \t\r\n" + dialect.delimiter.encode()
         self._longest = min(rules.max_record_bytes, csv.field_size_limit())
 
-    def read(self, block: bytes, blocks: Blocks, row: int, stamp: Stamp) -> RowBatch:
+    def read(self, block: bytes, blocks: Blocks, row: int, stamp: Stamp, refuse: Refuse) -> RowBatch:
         """The batch that begins with `block`, which begins at the offset of `blocks`, after row `row`."""
+        batch = self._read(block, blocks, row, stamp)
+        refused = refuse(batch)
+        return self.row_by_row(batch.end - batch.offset, blocks, row, stamp, refused) if refused else batch
+
+    def _read(self, block: bytes, blocks: Blocks, row: int, stamp: Stamp) -> RowBatch:
         if self._few is None:
-            return self._slow(len(block), blocks, row, stamp)
+            return self.row_by_row(len(block), blocks, row, stamp)
         # Blank lines at the end wait for the next block. Else the row-wise path would read on for a row after them.
         text_end = len(block.rstrip(self._blank))
         line_end = block.find(b"\n", text_end) + 1 or len(block)
@@ -143,7 +155,7 @@ class BatchReader:
         batch = None
         if len(block.split(b"\n", self._few)) > self._few:
             batch = self._fast(block[:line_end], RowBatch(blocks.offset, blocks.offset, row, stamp))
-        return batch or self._slow(line_end, blocks, row, stamp)
+        return batch or self.row_by_row(line_end, blocks, row, stamp)
 
     @cached_property
     def _column_reader(self) -> ColumnReader:
@@ -167,30 +179,36 @@ class BatchReader:
             return None
         batch = RowBatch(before.offset, end, before.row + found.count, before.stamp, found.count)
         for line in found.others:
-            record = self._record(line)
-            if record is None:
+            if not self.add_line(batch, line):
                 return None
-            self._add(batch, self._reader.read_one(record))
         batch.encoded = found.encoded(batch.stamp, far=far)
         return batch
 
-    def _record(self, line: Line) -> Record | None:
-        """None when the line is not a row by itself, or is blank."""
+    def add_line(self, batch: RowBatch, line: Line) -> bool:
+        """Adds a line to the rows. False when it is not a row by itself, or is blank."""
         raw = line.text.rstrip("\r")
         try:
             fields = next(fields_of([raw], self._dialect), [])
         except csv.Error:
-            return None
-        return Record(line.row, line.offset, line.end, raw, fields) if any(map(str.strip, fields)) else None
+            return False
+        if not any(map(str.strip, fields)):
+            return False
+        self._add(batch, self._reader.read_one(Record(line.row, line.offset, line.end, raw, fields)))
+        return True
 
-    def _slow(self, size: int, blocks: Blocks, row: int, stamp: Stamp) -> RowBatch:
-        """Row by row, until the first row or invoice that ends at the end of the block or after it."""
+    def row_by_row(
+        self, size: int, blocks: Blocks, row: int, stamp: Stamp, refused: Mapping[bytes, RowError] = _NONE
+    ) -> RowBatch:
+        """Row by row, until the first row or invoice that ends at byte `size` of the blocks or after it.
+
+        Rows of the invoices `refused` are rejected.
+        """
         batch = RowBatch(blocks.offset, blocks.offset + size, row, stamp)
         records = read_records(blocks.from_here(), self._dialect, self._rules, offset=blocks.offset, row=row)
         for read in self._reader.read(records):
             batch.count += len(read.rows)
             for row_read in read.rows:
-                self._add(batch, row_read)
+                self._add(batch, row_read, refused)
             batch.row = read.row
             if read.end >= batch.end:
                 batch.end = read.end
@@ -199,13 +217,18 @@ class BatchReader:
             batch.end = blocks.end  # of the content: there is no further row
         return batch
 
-    def _add(self, batch: RowBatch, read: ReadRow) -> None:
+    def _add(self, batch: RowBatch, read: ReadRow, refused: Mapping[bytes, RowError] = _NONE) -> None:
         result = read.result
         if isinstance(result, SetApart):
             batch.count -= 1
             batch.set_apart += 1
-        elif isinstance(result, Rejected):
+            return
+        if isinstance(result, Rejected):
             batch.rejected.append(result)
+            return
+        content = content_of(result)
+        if error := refused.get(content["_id"].binary):
+            batch.rejected.append(Rejected(read.row, read.offset, read.raw, (error,)))
         else:
             place = f"{batch.stamp.order_prefix}{read.offset:012x}"
-            batch.rows.append(Row(read.offset, read.row, place, content_of(result)))
+            batch.rows.append(Row(read.offset, read.row, place, content))

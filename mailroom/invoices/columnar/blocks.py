@@ -14,6 +14,7 @@ class Blocks:
 
     def __init__(self, chunks: Iterable[bytes], offset: int) -> None:
         self.offset = offset
+        self.lines = 0  # whole ones of the block that was peeked last
         self._chunks = iter(chunks)
         self._held = bytearray()
 
@@ -28,6 +29,7 @@ class Blocks:
             self._held += chunk
             found += self._held.count(b"\n", counted, most_bytes)
             counted = len(self._held)
+            self.lines = min(found, lines)
             if found >= lines:
                 return _first_lines(bytes(self._held), lines)
             if counted > most_bytes:

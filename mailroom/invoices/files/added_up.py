@@ -14,9 +14,10 @@ from mailroom.invoices.files.errors import RowError
 from mailroom.invoices.files.grouping import MAX_LINES, Group, text_key
 from mailroom.invoices.files.records import Record
 from mailroom.invoices.files.rejects import Rejected
-from mailroom.invoices.files.rows import RowParser
+from mailroom.invoices.files.rows import RowParser, identity_of
 from mailroom.invoices.files.rules import Rules
 from mailroom.invoices.model.columns import AMOUNTS, EXTRA_TEXT, LINE_COLUMNS, VAT_RATE, ParsedInvoice, ParsedLine
+from mailroom.invoices.model.identity import Identity
 from mailroom.invoices.model.texts import BadValue, read_text
 
 _HEADER = ("invoiceNumber", "invoiceDate", "supplierName", "supplierAddress", "currency", "status")
@@ -48,10 +49,13 @@ class AddedUpParser:
             return self._rejected(group, [group.broken])
         errors = _of_the_whole(group)
         found = errors or self._read(group.rows)
-        return found if isinstance(found, ParsedInvoice) else self._rejected(group, found)
+        if isinstance(found, ParsedInvoice):
+            return found
+        return self._rejected(group, found, identity_of(self._parser.parse(group.rows[0])))
 
-    def _rejected(self, group: Group, errors: Sequence[RowError]) -> Rejected:
-        return Rejected(group.first.row, group.first.offset, group.raw(self._dialect.line_end), tuple(errors))
+    def _rejected(self, group: Group, errors: Sequence[RowError], identity: Identity | None = None) -> Rejected:
+        raw = group.raw(self._dialect.line_end)
+        return Rejected(group.first.row, group.first.offset, raw, tuple(errors), identity)
 
     def _read(self, rows: Sequence[Record]) -> ParsedInvoice | list[RowError]:
         differing = self._differing(rows)

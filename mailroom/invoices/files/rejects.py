@@ -15,6 +15,7 @@ from mailroom.invoices.files.dialect import SLASHED_DATE, Dialect
 from mailroom.invoices.files.errors import RowError
 from mailroom.invoices.files.guard import GUARD_NAME, guarded_line
 from mailroom.invoices.files.records import fields_of
+from mailroom.invoices.model.identity import Identity
 
 ADDED = ("_row", "_offset", "_column", "_code", "_message")
 DATE_ORDER_NAME, DECIMAL_MARK_NAME, MINOR_UNITS_NAME = "_date_order=", "_decimal_mark=", "_minor_units="
@@ -24,12 +25,13 @@ _BROKEN = frozenset({"row.quoting", "row.unterminated_quote", "row.too_large"})
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """A bad row with everything that is wrong with it: at least one error."""
+    """A bad row with everything that is wrong with it, at least one error; and its invoice, if that can be told."""
 
     row: int
     offset: int
     raw: str
     errors: tuple[RowError, ...]
+    identity: Identity | None = None
 
     @property
     def size(self) -> int:

@@ -14,6 +14,7 @@ from mailroom.invoices.files.rejects import Rejected
 from mailroom.invoices.files.row_amounts import AmountReader, Amounts
 from mailroom.invoices.files.rules import Rules
 from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, EXTRA_TEXT, TEXTS, VAT_RATE, ParsedInvoice
+from mailroom.invoices.model.identity import Identity, supplier_key
 from mailroom.invoices.model.statuses import Statuses
 from mailroom.invoices.model.texts import BadValue, read_text
 
@@ -108,7 +109,18 @@ class RowParser:
             errors += extra
         if self._value_without_name(record.fields):
             errors.append(RowError(None, "row.unnamed_value", "There is a value in a column without a name."))
-        return Rejected(record.row, record.offset, record.raw, tuple(errors))
+        number, day, supplier = values["invoiceNumber"], values["invoiceDate"], values["supplierName"]
+        return Rejected(record.row, record.offset, record.raw, tuple(errors), _identity(number, day, supplier))
+
+    def year(self, text: str) -> int | None:
+        """The year of a date."""
+        day = self._dates[text]
+        return day.year if isinstance(day, date) else None
+
+    def supplier(self, text: str) -> str | None:
+        """The `supplier_key` of a supplier."""
+        name = self._suppliers[text]
+        return supplier_key(name) if isinstance(name, str) else None
 
     def _read_extra(self, fields: list[str]) -> dict[str, str] | list[RowError]:
         values: dict[str, str] = {}
@@ -123,3 +135,16 @@ class RowParser:
 
     def _value_without_name(self, fields: list[str]) -> bool:
         return any(fields[index].strip() for index in self._unnamed)
+
+
+def identity_of(parsed: ParsedInvoice | Rejected) -> Identity | None:
+    """The invoice of a row, if it can be told."""
+    if isinstance(parsed, Rejected):
+        return parsed.identity
+    return Identity(supplier_key(parsed.supplier_name), parsed.invoice_number, parsed.invoice_date.year)
+
+
+def _identity(number: object, day: object, supplier: object) -> Identity | None:
+    if isinstance(number, str) and isinstance(day, date) and isinstance(supplier, str):
+        return Identity(supplier_key(supplier), number, day.year)
+    return None

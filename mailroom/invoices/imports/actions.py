@@ -68,10 +68,13 @@ class ImportActions(msgspec.Struct, frozen=True):
             "presetsAt": now,
         }
         # Nobody changes the chunks of an import that ended.
-        chunks = (self.imports.find_one({"_id": id_}, {"parts": 1}) or {}).get("parts", {})
+        found = self.imports.find_one({"_id": id_}, {"parts": 1, "comparison": 1}) or {}
+        chunks = found.get("parts", {})
         begun_anew = {f"parts.{key}.attempts": 0 for key in chunks}
         still = {f"parts.{key}": {"$exists": True} for key in chunks}
-        changes = {"$set": due | begun_anew, "$unset": {"finishedAt": "", "quietAt": ""}}
+        # What the comparison of the rows has found was removed at the end.
+        compared_anew: Document = {"comparison": {}} if "comparison" in found else {}
+        changes = {"$set": due | begun_anew | compared_anew, "$unset": {"finishedAt": "", "quietAt": ""}}
         return self._change(id_, (FAILED, CANCELLED), changes, still)
 
     def undo(self, id_: ObjectId, budget: Budget) -> Undone:

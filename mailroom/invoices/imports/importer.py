@@ -1,8 +1,8 @@
 """Runs imports: each call of the function works on a slice of the due jobs, and the next call goes on.
 
-    claim ─► open the source ─► read a batch ─► write it ─► checkpoint ─► read the next batch …
-                                     │
-                                     └─ no batch is left ─► finish
+    claim ─► open the source ─► compare the rows ─► read a batch ─► write it ─► checkpoint ─► read the next batch …
+                                                         │
+                                                         └─ no batch is left ─► finish
 
 A compressed file, or a file of one batch, has one worker at a time, with a checkpoint after each batch. Several workers
 import any other file at once: see `parallel.py`. After a slice of one import, another one that waits goes first: see
@@ -20,15 +20,17 @@ import msgspec
 from pymongo.errors import PyMongoError
 
 from mailroom.errors import LeaseLost, MailroomError, MissingSecret, Unavailable
-from mailroom.invoices.columnar import RowBatch, Stamp
+from mailroom.invoices.columnar import Refuse, RowBatch, Stamp
+from mailroom.invoices.columnar.compared import differing_in
 from mailroom.invoices.files import Dialect, FileRejected
 from mailroom.invoices.imports.chunks import Chunks
+from mailroom.invoices.imports.comparison import RowComparison
 from mailroom.invoices.imports.job import Chunk, ImportJob, checkpoint_after
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.parallel import ParallelImport
 from mailroom.invoices.imports.rejects import RejectLimit, Rejects
 from mailroom.invoices.imports.slices import SliceBudget
-from mailroom.invoices.imports.source import ImportSource
+from mailroom.invoices.imports.source import BATCH_BYTES, ImportSource
 from mailroom.invoices.imports.writer import BatchWriter
 from mailroom.invoices.model.identity import order_prefix
 from mailroom.invoices.presets.selection import Selection
@@ -57,6 +59,7 @@ class Importer(msgspec.Struct, frozen=True):
 
     ledger: Ledger
     chunks: Chunks
+    comparison: RowComparison
     writer: BatchWriter
     rejects: Rejects
     reject_limit: RejectLimit
@@ -127,25 +130,42 @@ class Importer(msgspec.Struct, frozen=True):
             raise
 
     def _import_batch(self, job: ImportJob, slice_: _Slice) -> ImportJob | None:
+        source = slice_.source
         try:
-            batch = self._read(job, slice_.source)
+            if job.attempts > MOST_ATTEMPTS:
+                raise _no_progress(job.attempts - 1)
+            if not self.comparison.is_due(job):
+                batch = self._read(job, source, lambda batch: self.comparison.refuse(job, source.rules, batch))
+                if job.comparison and job.comparison.looked:
+                    self.ledger.renew(job)  # else it has ended, and what tells the differing rows was removed
+            elif job.comparison or job.version.size > BATCH_BYTES:
+                return self.comparison.run(job, source, slice_.budget)
+            else:
+                batch = self._read(job, source)
+                if batch and source.rules.line_items != "lastWins":
+                    if not source.is_last(batch):
+                        return self.comparison.run(job, source, slice_.budget)
+                    batch = self._without_differing(job, batch, source)
             if batch is None:
-                return self._end(job, slice_.source.dialect)
+                return self._end(job, source.dialect)
         except (FileRejected, ObjectGone) as error:
             return self._give_up(job, error)
         return self._write(job, batch, slice_)
 
-    def _read(self, job: ImportJob, source: ImportSource) -> RowBatch | None:
+    def _read(self, job: ImportJob, source: ImportSource, refuse: Refuse = lambda batch: {}) -> RowBatch | None:
         """The batch of an abandoned chunk, else the next batch. None at the end of the file."""
-        if job.attempts > MOST_ATTEMPTS:
-            raise _no_progress(job.attempts - 1)
         chunk, renew = job.abandoned, partial(self.ledger.renew, job)
         if chunk is None:
             self.reject_limit.check(job.checkpoint.rejected)
-            return source.read(job.checkpoint.offset, job.checkpoint.row, job.leased_at, renew)
+            return source.read(job.checkpoint.offset, job.checkpoint.row, job.leased_at, renew, refuse=refuse)
         if chunk.attempts >= MOST_CHUNK_ATTEMPTS:
             raise _no_progress(chunk.attempts)
-        return source.read(chunk.offset, chunk.row, job.leased_at, renew, chunk.end)
+        return source.read(chunk.offset, chunk.row, job.leased_at, renew, chunk.end, refuse)
+
+    def _without_differing(self, job: ImportJob, batch: RowBatch, source: ImportSource) -> RowBatch | None:
+        """The only batch of a file. Rows of one invoice that differ are rejected."""
+        refused = differing_in(batch, add_up=source.rules.line_items == "addUp")
+        return self._read(job, source, lambda batch: refused) if refused else batch
 
     def _write(self, job: ImportJob, batch: RowBatch, slice_: _Slice) -> ImportJob | None:
         """Writes a batch and saves the progress; returns as `_step`."""
@@ -169,6 +189,7 @@ class Importer(msgspec.Struct, frozen=True):
         self.reject_limit.check_all(job.checkpoint.counts)
         rejects = self._rejects_file(job, dialect)
         self.ledger.finish(job, msgspec.to_builtins(dialect), rejects)
+        self.comparison.remove(job)
         log.info("imported", extra={"importId": str(job.id), **job.checkpoint.counts})
         return None
 
@@ -198,6 +219,7 @@ class Importer(msgspec.Struct, frozen=True):
             log.exception("the rejects file cannot be written", extra={"importId": str(job.id)})
             rejects = None
         self.ledger.fail(job, code, message, rejects)
+        self.comparison.remove(job)
         log.info("import failed: %s", code, extra={"importId": str(job.id)})
 
     def _rejects_file(self, job: ImportJob, dialect: Dialect) -> Document | None:
@@ -212,6 +234,7 @@ class Importer(msgspec.Struct, frozen=True):
             self._fail(job, "object.not_found", message)
         else:
             self.ledger.supersede(job, f"{message}; the version {newest.version_id} took its place")
+            self.comparison.remove(job)
 
     def _put_aside(self, job: ImportJob, message: str) -> None:
         try:

@@ -72,6 +72,24 @@ class Chunk(msgspec.Struct, frozen=True, rename="camel"):
         return bool(pc.any(pc.is_in(mine, theirs)).as_py())
 
 
+class Comparison(msgspec.Struct, frozen=True, rename="camel"):
+    """How far the rows of a file have been compared, before its first batch is written: see `comparison.py`.
+
+    `begun` is the epoch of the lease under which it began. Two steps go through the file, each with its progress in
+    `offset` and `row`: the first makes `portions` of keys until it is `scanned`, the second looks at the rows whose key
+    is repeated, of the keys from `part` on. `looked`: there were such rows.
+    """
+
+    begun: int = 0
+    offset: int = 0
+    row: int = 0
+    portions: tuple[str, ...] = ()
+    scanned: bool = False
+    part: int = 0
+    looked: bool = False
+    done: bool = False
+
+
 class ImportJob(msgspec.Struct, frozen=True, rename="camel"):
     """A claimed import, as it was when its lease began or was renewed, at `leased_at`.
 
@@ -93,6 +111,7 @@ class ImportJob(msgspec.Struct, frozen=True, rename="camel"):
     leased_at: datetime
     presets_at: datetime
     preset: str = ""
+    comparison: Comparison | None = None
 
     @property
     def abandoned(self) -> Chunk | None:

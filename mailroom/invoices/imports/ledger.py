@@ -26,7 +26,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from mailroom.errors import Conflict, LeaseLost
-from mailroom.invoices.imports.job import COUNTS, VERSION_FIELDS, Checkpoint, ImportJob, job_of
+from mailroom.invoices.imports.job import COUNTS, VERSION_FIELDS, Checkpoint, Comparison, ImportJob, job_of
 from mailroom.invoices.model.identity import import_id
 from mailroom.platform.clock import to_milliseconds
 from mailroom.platform.mongo import Document, Documents, server_time
@@ -155,6 +155,13 @@ class Ledger:
         saved = {"checkpoint": msgspec.to_builtins(checkpoint), "dialect": dialect}
         self._write(job, now, saved | {"dueAt": now + self.lease, "attempts": 0, "error": None})
         return replace(job, checkpoint=checkpoint, leased_at=now)
+
+    def save_comparison(self, job: ImportJob, comparison: Comparison, dialect: Document) -> ImportJob:
+        """Saves how far the rows have been compared; otherwise as `checkpoint`."""
+        now = self.now()
+        saved = {"comparison": msgspec.to_builtins(comparison), "dialect": dialect}
+        self._write(job, now, saved | {"dueAt": now + self.lease, "attempts": 0, "error": None})
+        return replace(job, comparison=comparison, attempts=0, leased_at=now)
 
     def release(self, job: ImportJob, wait_seconds: float = 0.0, error: Document | None = None) -> None:
         """Puts the job aside. It is due again after `wait_seconds`; `error` tells people what it waits for.

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+from typing import NamedTuple
 
 from bson import ObjectId
 
 from mailroom.platform.normalization import normalize
 from mailroom.platform.objects import ObjectVersion
+
+
+class Identity(NamedTuple):
+    """What tells one invoice from another. `supplier` is a `supplier_key`; numbers restart each year."""
+
+    supplier: str
+    number: str
+    year: int
+
+    @property
+    def id(self) -> ObjectId:
+        return invoice_id(*self)
 
 
 def supplier_key(name: str) -> str:

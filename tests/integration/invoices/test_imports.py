@@ -12,7 +12,7 @@ from mailroom.invoices import worker as working
 from mailroom.invoices.imports import source as reading
 from mailroom.invoices.imports.importer import MOST_ATTEMPTS
 from mailroom.services import Services
-from tests.integration.invoices.files import HEADER, Bucket, counts, csv, line
+from tests.integration.invoices.files import HEADER, Bucket, bucket_with, counts, csv, line
 from tests.support.client import Client
 
 
@@ -85,7 +85,8 @@ def test_an_object_overwritten_before_its_import_is_imported_in_both_versions(bu
     assert {each["invoiceNumber"] for each in bucket.invoices()} == {"1", "2"}
 
 
-def test_a_repeated_invoice_in_one_file_counts_row_by_row(bucket: Bucket):
+def test_a_repeated_invoice_in_one_file_counts_row_by_row(make_services: Callable[..., Services]):
+    bucket = bucket_with(make_services, import_profiles='{"": {"lineItems": "lastWins"}}')
     job = bucket.import_("may.csv", csv(line(1), line(1), line(1, status="paid")))
     assert counts(job) == (3, 1, 1, 1, 0, 0)
     assert bucket.invoices()[0]["status"] == "paid"

@@ -104,10 +104,10 @@ def test_the_lease_is_renewed_while_the_file_is_sent_and_nothing_is_left_when_it
 def test_an_import_that_an_earlier_version_began_goes_on(make_services: Callable[..., Services]):
     bucket = bucket_with(make_services, import_batch_rows=2, work_budget_seconds=0.0001, import_lease_seconds=0.0)
     import_id = bucket.submit("may.csv", (HEADER + "".join(wide(n, 100) for n in range(20))).encode())
-    bucket.run()
-    imports = bucket.services.database["imports"]
-    assert imports.find_one()["checkpoint"]["rejectedBytes"] > 0  # type: ignore[index]
-    imports.update_one({}, {"$unset": {"checkpoint.rejectedBytes": ""}})
+    while not bucket.job(import_id)["checkpoint"]["offset"]:
+        bucket.run()
+    assert bucket.job(import_id)["checkpoint"]["rejectedBytes"] > 0
+    bucket.services.database["imports"].update_one({}, {"$unset": {"checkpoint.rejectedBytes": "", "comparison": ""}})
     while bucket.job(import_id)["state"] in ("pending", "running"):
         bucket.run()
     assert counts(bucket.job(import_id)) == (20, 0, 0, 0, 0, 20)

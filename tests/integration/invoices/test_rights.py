@@ -44,6 +44,10 @@ def test_invoice_importer_may_do_its_work_and_nothing_else(make_services: Callab
     Ledger.of(services.database, services.settings).submit(version, force=True)
     with RECORDER.of("invoice-importer") as used:
         bucket.compare()
+    bucket.submit("differs.csv", csv(*(line(n) for n in range(7, 12)), line(7, status="paid")))
+    with RECORDER.of("invoice-importer") as compared:
+        bucket.run()
+    assert {("comparisons", "insert"), ("comparisons", "update"), ("comparisons", "remove")} <= compared
     assert {("invoices", "update"), ("rejects", "insert"), ("cursors", "update"), ("notifications", "insert")} <= used
 
 
