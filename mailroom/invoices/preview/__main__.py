@@ -31,8 +31,8 @@ def main(seconds: int, mebibytes: int) -> int:
 
 def _limit(kind: int, value: int) -> None:
     _, hard = resource.getrlimit(kind)
-    least = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(kind, (least, least))
+    most = value + 1 if hard == resource.RLIM_INFINITY else min(value + 1, hard)
+    resource.setrlimit(kind, (min(value, most), most))  # at the second limit of time, no signal tells what it was
 
 
 def _answer() -> bytes:

@@ -65,9 +65,12 @@ class Previewer(msgspec.Struct, frozen=True):
                 )
             except subprocess.TimeoutExpired:
                 raise self._too_slow() from None
-        if done.returncode == 0:
+        if done.returncode:
+            raise self._failed(done.returncode, done.stderr)
+        try:
             return msgspec.json.decode(done.stdout, type=Examination)
-        raise self._failed(done.returncode, done.stderr)
+        except msgspec.DecodeError as error:
+            raise self._failed(done.returncode, str(error).encode()) from error
 
     def _command(self) -> list[str]:
         module = "mailroom.invoices.preview"
