@@ -61,7 +61,6 @@ def examine(task: PreviewTask, data: bytes) -> Examination:
         header=_header(sample.content, dialect),
         rows=[_shown(row, result) for row, result in parsed[:SHOWN_ROWS]],
         mapping=mapping,
-        missing=missing_of(mapping, task.rules),
         estimated=_estimated(task, sample, dialect, [result for _, result in parsed]),
     )
 

@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from mailroom.invoices.files import Dialect, Rules
+from mailroom.invoices.files.derived import are_determined
 from mailroom.invoices.files.header import known_names, normalised
+from mailroom.invoices.files.header_currency import header_currencies, split_currency
 from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, MAPPABLE, TEXTS, VAT_RATE
 from mailroom.invoices.preview.examination import ColumnMapping, MissingColumn, Reason
 from mailroom.invoices.preview.similarity import similar_columns
@@ -59,18 +61,11 @@ def mapping_of(
 
 def missing_of(mapping: Sequence[ColumnMapping], rules: Rules) -> list[MissingColumn]:
     """Our columns that an import needs, and that neither the file, as it is mapped, nor the rules give."""
-    given = {each.target for each in mapping} | set(rules.constants)
-    return [
-        MissingColumn(column, _advice(column))
-        for column in _NEEDED
-        if column not in given and not (column in AMOUNTS and _is_derived(given))
-    ]
-
-
-def _is_derived(given: set[str | None]) -> bool:
-    """Whether the amounts that are not given follow from those that are."""
-    amounts = given.intersection(AMOUNTS)
-    return len(amounts) > 1 or (bool(amounts) and VAT_RATE in given)
+    given = {each.target for each in mapping if each.target} | set(rules.constants)
+    if header_currencies([each.name for each in mapping], [each.target for each in mapping]):
+        given.add("currency")
+    derived = AMOUNTS if are_determined(given) else ()
+    return [MissingColumn(each, _advice(each)) for each in _NEEDED if each not in given and each not in derived]
 
 
 def _advice(column: str) -> str:
@@ -96,8 +91,13 @@ def _known(name: str, at: int, rules: Rules, dialect: Dialect | None) -> ColumnM
         reason: Reason = "name" if dialect.has_header else "order"
         return ColumnMapping(name, column, 1.0, reason) if column in MAPPABLE else None
     names: Mapping[str, str] = known_names(rules)
-    found = names.get(normalised(name))
+    found = names.get(normalised(name)) or names.get(normalised(_without_currency(name)))
     return ColumnMapping(name, found, 1.0, "name") if found else None
+
+
+def _without_currency(name: str) -> str:
+    split = split_currency(name)
+    return split[0] if split else name
 
 
 def _only_once(known: list[ColumnMapping | None]) -> None:
@@ -111,7 +111,7 @@ def _only_once(known: list[ColumnMapping | None]) -> None:
 
 
 def _candidates(at: int, name: str, values: ColumnValues, found: Mapping[str, float]) -> list[_Candidate]:
-    similar = similar_columns(name)
+    similar = similar_columns(_without_currency(name))
     candidates = []
     for column in _SUGGESTED:
         by_name, by_values = _NAME_COUNTS * similar.get(column, 0.0), found.get(column, 0.0)
