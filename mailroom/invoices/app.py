@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from flask import Flask
 
-from mailroom.invoices.api import imports, invoices, operations, presets, uploads
+from mailroom.invoices.api import imports, invoices, operations, presets, previews, uploads
 from mailroom.invoices.api.context import InvoicesContext
 from mailroom.invoices.imports.actions import ImportActions
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.model.edits import Edits
 from mailroom.invoices.presets.profiles import Profiles
+from mailroom.invoices.presets.selection import Selection
 from mailroom.invoices.presets.store import Presets
+from mailroom.invoices.preview.runner import Previewer
 from mailroom.invoices.views.lists import Queries
 from mailroom.platform.concurrency import ConcurrencyLimit
 from mailroom.services import Services
@@ -20,12 +22,15 @@ from mailroom.web.rate_limit import RateLimit
 # Exports and totals in one replica: half of the threads that the function runtime has by default.
 LONG_CALLS_AT_ONCE = 4
 
+# Each takes up to PREVIEW_MEMORY_MIB of memory beside the replica's own.
+PREVIEWS_AT_ONCE = 2
+
 
 def create_app(services: Services, rate_limit: RateLimit | None = None) -> Flask:
     """The application. Raises `InvalidSetting` for profiles that cannot be read."""
     app = create_web_app(operations.CONTRACT, services.keys.authenticate, services.settings, rate_limit=rate_limit)
     _context(services).attach(app)
-    for blueprint in (invoices.blueprint, imports.blueprint, presets.blueprint, uploads.blueprint):
+    for blueprint in (invoices.blueprint, imports.blueprint, presets.blueprint, previews.blueprint, uploads.blueprint):
         app.register_blueprint(blueprint)
     return app
 
@@ -39,8 +44,8 @@ def _context(services: Services) -> InvoicesContext:
         actions=ImportActions(database["imports"], database["invoices"], settings.import_lease_seconds),
         objects=services.uploads,
         kicker=services.kicker,
-        profiles=Profiles.of(settings),
-        presets=Presets(database),
+        selection=Selection(Profiles.of(settings), Presets(database)),
+        previewer=Previewer(settings.preview_seconds, settings.preview_memory_mib, ConcurrencyLimit(PREVIEWS_AT_ONCE)),
         concurrency=ConcurrencyLimit(LONG_CALLS_AT_ONCE),
         bucket=settings.invoices_bucket,
         public_endpoint=settings.s3_public_endpoint or settings.s3_endpoint,

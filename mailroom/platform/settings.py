@@ -92,6 +92,12 @@ class Settings:
     import_rejects_kept_bytes: int = _setting(
         128 << 20, "Most bytes of a file's rejected rows and their reasons; further rows are only counted", least=1
     )
+    preview_seconds: float = _setting(10.0, "Longest time to look into a file for a preview", least=1)
+    preview_memory_mib: int = _setting(
+        256,
+        "Most memory, in MiB, of the process that does so; a replica runs two at most",
+        least=64,
+    )
     import_notify: str = _setting("", "Address that gets a mail when an import ends; empty: nobody")
     reconcile_seconds: float = _setting(
         3600.0,
@@ -187,7 +193,7 @@ def _check_against_watchdog(settings: Settings, name: str, text: str) -> None:
     if match is None:
         return  # not behind of-watchdog, or a form that only of-watchdog understands
     seconds = float(match[1]) * (60 if match[2] == "m" else 1)
-    for setting in ("work_budget_seconds", "export_seconds", "smtp_data_timeout_seconds"):
+    for setting in ("work_budget_seconds", "export_seconds", "preview_seconds", "smtp_data_timeout_seconds"):
         if getattr(settings, setting) >= seconds:
             raise InvalidSetting(
                 f"{setting.upper()} ({getattr(settings, setting):g}) must be less than {name} ({text})"

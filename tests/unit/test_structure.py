@@ -26,6 +26,7 @@ LAYERS = (
     ("mailroom.invoices.files",),
     ("mailroom.invoices.columnar",),
     ("mailroom.invoices.presets",),
+    ("mailroom.invoices.preview",),
     ("mailroom.invoices.imports", "mailroom.invoices.indexes"),
     ("mailroom.invoices.views",),
     ("mailroom.web",),

@@ -11,8 +11,10 @@ from mailroom.invoices.imports.actions import ImportActions
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.model.edits import Edits
 from mailroom.invoices.model.statuses import Statuses
-from mailroom.invoices.presets.profiles import Profiles, all_statuses
+from mailroom.invoices.presets.profiles import all_statuses
+from mailroom.invoices.presets.selection import Selection
 from mailroom.invoices.presets.store import Presets
+from mailroom.invoices.preview.runner import Previewer
 from mailroom.invoices.views.lists import Queries
 from mailroom.platform.concurrency import ConcurrencyLimit
 from mailroom.platform.kick import Kicker
@@ -33,18 +35,23 @@ class InvoicesContext(msgspec.Struct, frozen=True):
     actions: ImportActions
     objects: ObjectStore
     kicker: Kicker
-    profiles: Profiles
-    presets: Presets
+    selection: Selection
+    previewer: Previewer
     concurrency: ConcurrencyLimit
     bucket: str
     public_endpoint: str
     export_seconds: float
     budget_seconds: float
 
+    @property
+    def presets(self) -> Presets:
+        return self.selection.presets
+
     def statuses(self) -> Statuses:
         """Those that a file may have somewhere. Blocks for MongoDB's answers: presets may name some."""
+        profiles = self.selection.profiles
         presets = (preset for _, preset in self.presets.present())
-        return Statuses(all_statuses(self.profiles.default.statuses, [*self.profiles.by_prefix.values(), *presets]))
+        return Statuses(all_statuses(profiles.default.statuses, [*profiles.by_prefix.values(), *presets]))
 
     def attach(self, app: Flask) -> None:
         """Makes it the context of `app`."""

@@ -7,13 +7,13 @@ from flask import Blueprint, Response
 
 from mailroom.errors import Invalid, NotFound
 from mailroom.invoices.api import operations, schemas
-from mailroom.invoices.api.context import context
+from mailroom.invoices.api.context import InvoicesContext, context
 from mailroom.invoices.api.invoices import READ, WRITE
 from mailroom.invoices.api.parameters import import_filter
 from mailroom.invoices.api.presets import check_preset_is_there
 from mailroom.platform.clock import Budget
 from mailroom.platform.kick import IMPORTER
-from mailroom.platform.objects import ObjectGone
+from mailroom.platform.objects import ObjectGone, ObjectVersion
 from mailroom.web.endpoints import endpoint, json_body, query
 from mailroom.web.paging import cursor_of, key_of, limit_of
 from mailroom.web.representation import json_response
@@ -46,14 +46,7 @@ def get_import(id: ObjectId) -> Response:
 @endpoint(operations.START_IMPORT, WRITE)
 def start_import() -> Response:
     of, body = context(), json_body(operations.StartImport)
-    if body.bucket != of.bucket:
-        raise Invalid("bucket", "bucket.not_imported", f"only objects of {of.bucket} are imported")
-    if not body.key or len(body.key.encode()) > _LONGEST_KEY_BYTES or "\0" in body.key:
-        raise Invalid("key", "key.invalid", "key must be the name of an object")
-    try:
-        version = of.objects.find(body.bucket, body.key, body.version_id)
-    except ObjectGone as error:
-        raise Invalid("versionId" if body.version_id else "key", "object.not_found", str(error)) from error
+    version = version_of(of, body.bucket, body.key, body.version_id)
     if body.preset:
         check_preset_is_there(body.preset)
     import_id, _ = of.ledger.submit(version, force=body.force, dry_run=body.dry_run, preset=body.preset)
@@ -82,3 +75,15 @@ def undo(id: ObjectId) -> Response:
     undone = of.actions.undo(id, Budget(of.budget_seconds))
     schema = schemas.Undo(deleted=undone.deleted, left=undone.left, complete=undone.complete)
     return json_response(schema, 200 if undone.complete else 202)
+
+
+def version_of(of: InvoicesContext, bucket: str, key: str, version_id: str) -> ObjectVersion:
+    """The version of an object that a call names, by default the newest. Raises `Invalid`."""
+    if bucket != of.bucket:
+        raise Invalid("bucket", "bucket.not_imported", f"only objects of {of.bucket} are imported")
+    if not key or len(key.encode()) > _LONGEST_KEY_BYTES or "\0" in key:
+        raise Invalid("key", "key.invalid", "key must be the name of an object")
+    try:
+        return of.objects.find(bucket, key, version_id)
+    except ObjectGone as error:
+        raise Invalid("versionId" if version_id else "key", "object.not_found", str(error)) from error

@@ -12,6 +12,7 @@ from mailroom.invoices.api.parameters import SORTS
 from mailroom.invoices.api.schemas import (
     AcceptedImport,
     DeletedPreset,
+    FilePreview,
     Import,
     ImportPage,
     Invoice,
@@ -54,6 +55,15 @@ class StartImport(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     force: bool = False
     dry_run: bool = False
     preset: str = ""
+
+
+class PreviewFile(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The body of `POST /preview`. `preset` is the name of one, or a whole one that need not be stored."""
+
+    bucket: str
+    key: str
+    version_id: str = ""
+    preset: str | Preset = ""
 
 
 class NewUpload(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -185,6 +195,17 @@ UNDO = Operation(
     text="Deletes the invoices that it inserted and nobody changed since. 202: call again for the rest.",
 )  # fmt: skip
 UPLOAD = Operation("A form for an upload without credentials", {201: Upload}, body=NewUpload, body_required=False)
+PREVIEW = Operation(
+    "What an import would make of a file",
+    {200: FilePreview},
+    body=PreviewFile,
+    text="Nothing is stored. Reads the beginning of the object: its dialect, its header, the first rows as they would "
+    "be stored or why not, and what its columns are. Of a column whose name is not known, it suggests what it may be, "
+    "by its name and its values. No import reads a file by a suggestion: put what is right into a preset. `missing` "
+    "says what is still needed, `estimated` how many rows there may be.\n\nThe file is read in a process of its own: "
+    "422 `preview.too_large`, `preview.too_slow` or `preview.failed` when it takes too much memory or time, or breaks "
+    "it. 503 `stream.busy` when a replica makes two previews already.",
+)
 LIST_PRESETS = Operation("A page of the presets, by name", {200: PresetPage}, parameters=PAGE)
 GET_PRESET = Operation(
     "A preset",

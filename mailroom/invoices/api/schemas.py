@@ -11,6 +11,14 @@ from mailroom.invoices.imports.job import COUNTS, bytes_read
 from mailroom.invoices.imports.ledger import DONE, STATES
 from mailroom.invoices.model.decimals import plain_text
 from mailroom.invoices.presets.preset import Preset
+from mailroom.invoices.preview.examination import (
+    ColumnMapping,
+    EstimatedCounts,
+    MissingColumn,
+    PreviewedHeader,
+    PreviewedRow,
+    PreviewFault,
+)
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.mongo import Document
 from mailroom.web.schemas import Cursor, Date, Fault, Id, Money, Schema, Time
@@ -173,6 +181,24 @@ class Undo(Schema):
     deleted: int
     left: int
     complete: bool
+
+
+class FilePreview(ObjectName):
+    """What an import that began now would make of a version of an object. With an `error` it would be refused.
+
+    `rows` are the first of the file. `mapping` has an entry for each column of the file: suggestions, where the
+    confidence is less than 1. `preset` is the stored one that was used.
+    """
+
+    version_id: str
+    preset: UsedPreset | None
+    error: PreviewFault | None
+    dialect: dict[str, Any] | None
+    header: PreviewedHeader | None
+    rows: list[PreviewedRow]
+    mapping: list[ColumnMapping]
+    missing: list[MissingColumn]
+    estimated: EstimatedCounts
 
 
 class PresetVersionHead(Schema):

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any, cast
 
@@ -63,6 +63,34 @@ def detect(head: bytes, rules: Rules, *, complete: bool, workbook: bool = False)
     milliseconds for 256 KiB.
     Raises FileRejected when the file is not one that can be imported; the codes are in docs/importing-codes.md.
     """
+    looked_at, dialect = _layout(head, rules, complete=complete, workbook=workbook)
+    dialect = _with_columns(looked_at, dialect)
+    records = [row for row in looked_at.rows(dialect) if isinstance(row, Record)]
+    dialect = with_form(dialect, [record.fields for record in records])
+    form = RowForm(dialect)
+    rows = [row.fields for record in records if isinstance(row := form.fitted(record), Record)]
+    dialect = _with_dates(_with_decimal_mark(dialect, rows, rules), rows, rules)
+    return replace(dialect, **_constants(dialect, rules))
+
+
+def first_rows(head: bytes, rules: Rules, *, complete: bool, workbook: bool = False) -> list[Record]:
+    """The rows of a beginning as `detect` splits them, also if it refuses the file for its columns.
+
+    Raises FileRejected when they cannot be told apart.
+    """
+    looked_at, dialect = _layout(head, rules, complete=complete, workbook=workbook, find_delimiter=_likely_delimiter)
+    return [row for row in looked_at.rows(dialect) if isinstance(row, Record)]
+
+
+def _layout(
+    head: bytes,
+    rules: Rules,
+    *,
+    complete: bool,
+    workbook: bool,
+    find_delimiter: Callable[[_Head, Dialect], str] | None = None,
+) -> tuple[_Head, Dialect]:
+    """How the rows are written, before anything is known of the columns."""
     gzipped = head.startswith(GZIP_MAGIC)
     if gzipped:
         head, complete = decompressed_head(head, HEAD_BYTES, complete=complete)
@@ -90,15 +118,8 @@ def detect(head: bytes, rules: Rules, *, complete: bool, workbook: bool = False)
         names=COLUMNS,
     )
     if not delimiter:
-        dialect = replace(dialect, delimiter=_find_delimiter(looked_at, dialect))
-    dialect = _with_quoting(looked_at, dialect)
-    dialect = _with_columns(looked_at, dialect)
-    records = [row for row in looked_at.rows(dialect) if isinstance(row, Record)]
-    dialect = with_form(dialect, [record.fields for record in records])
-    form = RowForm(dialect)
-    rows = [row.fields for record in records if isinstance(row := form.fitted(record), Record)]
-    dialect = _with_dates(_with_decimal_mark(dialect, rows, rules), rows, rules)
-    return replace(dialect, **_constants(dialect, rules))
+        dialect = replace(dialect, delimiter=(find_delimiter or _find_delimiter)(looked_at, dialect))
+    return looked_at, _with_quoting(looked_at, dialect)
 
 
 def _constants(dialect: Dialect, rules: Rules) -> dict[str, Any]:
@@ -149,6 +170,24 @@ def _find_delimiter(head: _Head, dialect: Dialect) -> str:
             raise FileRejected("dialect.ambiguous_delimiter", message)
     message = "No columns were found: the fields of a line must be separated by a comma, semicolon, tab or '|'."
     raise FileRejected("file.not_csv", message)
+
+
+def _likely_delimiter(head: _Head, dialect: Dialect) -> str:
+    """As `_find_delimiter`, but for a file with unknown names and titles: the one that gives most rows one width."""
+    try:
+        return _find_delimiter(head, dialect)
+    except FileRejected:
+        ways = {mark: head.rows(replace(dialect, delimiter=mark), _TRIED_ROWS) for mark in DELIMITERS}
+        fitting, best = max((_rows_of_one_width(rows), mark) for mark, rows in ways.items())
+        if not fitting:
+            raise
+        return best
+
+
+def _rows_of_one_width(rows: Sequence[Record | Malformed]) -> int:
+    """How many rows have as many fields as most, and more than one."""
+    widths = Counter(len(row.fields) for row in rows if isinstance(row, Record) and len(row.fields) > 1)
+    return max(widths.values(), default=0)
 
 
 def _known_fields(rows: Sequence[Record | Malformed], known: Mapping[str, str]) -> int:

@@ -56,7 +56,7 @@ def sheet_content(workbook: bytes, decimal_mark: str = ".", sheet: str = "") -> 
     try:
         with WorkbookArchive(workbook) as archive:
             yield from _sheet(archive, decimal_mark, sheet)
-    except FileRejected:
+    except (FileRejected, MemoryError):
         raise
     except Exception as error:  # the file is at fault, and always will be
         message = f"The workbook is damaged ({type(error).__name__}): open it, save it anew, or save it as 'CSV UTF-8'."

@@ -6,25 +6,15 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
-from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
 from mailroom.invoices.columnar import Refuse, RowBatch, Stamp, read_batches
-from mailroom.invoices.files import (
-    HEAD_BYTES,
-    Dialect,
-    FileRejected,
-    content,
-    detect,
-    held_workbook,
-    is_workbook,
-    sheet_content,
-)
+from mailroom.invoices.files import Dialect, FileRejected, Rules
 from mailroom.invoices.files.lines import without_first
-from mailroom.invoices.files.rules import DecimalMark, Rules
+from mailroom.invoices.files.opening import content_of, open_file
 from mailroom.invoices.presets.selection import Selected, Selection
 from mailroom.platform.objects import ObjectStore, ObjectVersion
 
@@ -190,11 +180,11 @@ class ImportSource(msgspec.Struct):
         if self.known is None:
             metadata = self.objects.metadata(self.version)
             selected = self.selection.select(self.version.key, metadata, self.preset, self.presets_at)
-            dialect, body = self._detected(raw, selected.rules)
+            dialect, body = open_file(raw, selected.rules, self._renewing)
             self.known = replace(dialect, preset=selected.version)
         else:
             selected = self._selected or self.selection.of_dialect(self.version.key, self.known.preset)
-            body = self._content(raw, self.known)
+            body = content_of(raw, self.known, self._renewing)
             if offset > start:
                 body = without_first(body, offset - start)
         self._selected = selected
@@ -206,11 +196,6 @@ class ImportSource(msgspec.Struct):
         with self.objects.read(self.version, start) as stream:
             yield from stream
 
-    def _content(self, raw: Iterator[bytes], dialect: Dialect) -> Iterator[bytes]:
-        if dialect.compression == "none":
-            return content(raw, dialect)
-        return self._renewing(content(self._renewing(raw), dialect))
-
     def _renewing(self, stream: Iterator[bytes]) -> Iterator[bytes]:
         """The same stream without its empty blocks. Renews the lease now and then."""
         for some in stream:
@@ -220,37 +205,10 @@ class ImportSource(msgspec.Struct):
             if some:
                 yield some
 
-    def _detected(self, raw: Iterator[bytes], rules: Rules) -> tuple[Dialect, Iterator[bytes]]:
-        """The dialect of the object, and its content from the start."""
-        head, complete, raw = _head(raw)
-        if not is_workbook(head):
-            dialect = detect(head, rules, complete=complete)
-            return dialect, self._content(raw, dialect)
-        held = held_workbook(self._renewing(raw))
-        mark: DecimalMark = rules.decimal_mark or "."
-        while True:
-            head, complete, body = _head(self._renewing(sheet_content(held, mark, rules.sheet)))
-            dialect = detect(head, replace(rules, encoding="utf-8"), complete=complete, workbook=True)
-            if dialect.decimal_mark in (mark, ""):
-                return replace(dialect, sheet_mark=mark, sheet=rules.sheet), body
-            # A hint, or other cells, told the mark. The numbers have to be written with the mark that they are read by.
-            mark, rules = dialect.decimal_mark, replace(rules, decimal_mark=dialect.decimal_mark)
-
     def close(self) -> None:
         """Ends the answer of the object store."""
         if self._answer is not None:
             self._answer.close()
-
-
-def _head(stream: Iterator[bytes]) -> tuple[bytes, bool, Iterator[bytes]]:
-    """The first bytes, whether they are all, and the whole stream again."""
-    head, complete = bytearray(), True
-    for some in stream:
-        head += some
-        if len(head) >= HEAD_BYTES:
-            complete = False
-            break
-    return bytes(head[:HEAD_BYTES]), complete, chain([bytes(head)], stream)
 
 
 def _readable(found: Iterator[T]) -> Iterator[T]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from math import isfinite
 from typing import Literal
 
 import msgspec
@@ -31,7 +32,7 @@ class Options(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen
     decimal_mark: DecimalMark | None = None
     encoding: str | None = None
     statuses: frozenset[str] | None = None
-    amount_tolerance: Decimal | None = None
+    amount_tolerance: Decimal | float | None = None  # in JSON a text or a number
     extra_columns: Literal["reject", "keep"] | None = None
     constants: dict[str, str] | None = None
     line_items: LineItems | None = None
@@ -47,6 +48,8 @@ _FIELDS = tuple(Options.__struct_fields__)
 def applied(rules: Rules, options: Options, columns: Mapping[str, str | None]) -> Rules:
     """The rules as the options change them. `columns` go before the names that the rules have."""
     given = {name: value for name, value in asdict(options).items() if name in _FIELDS and value is not None}
+    if options.amount_tolerance is not None:
+        given["amount_tolerance"] = Decimal(str(options.amount_tolerance))
     return replace(rules, **given, aliases=merged(rules.aliases, columns))
 
 
@@ -84,17 +87,13 @@ def invalid(field: str, message: str) -> Invalid:
 def _faults(options: Options) -> Iterator[tuple[str, str]]:
     if options.encoding and not is_readable(options.encoding):
         yield "encoding", f"{options.encoding!r} is no encoding that is read"
-    if options.amount_tolerance is not None and not (
-        options.amount_tolerance.is_finite() and options.amount_tolerance >= 0
-    ):
+    tolerance = options.amount_tolerance
+    if tolerance is not None and not (isfinite(tolerance) and tolerance >= 0):
         yield "amountTolerance", "amountTolerance must be at least 0"
     if options.year_pivot is not None and not 0 <= options.year_pivot <= _MAX_YEAR_PIVOT:
         yield "yearPivot", f"yearPivot must be from 0 to {_MAX_YEAR_PIVOT}"
     if options.sheet is not None and (len(options.sheet) > _MAX_SHEET_CHARACTERS or not options.sheet.isprintable()):
-        yield (
-            "sheet",
-            f"sheet must be the name of a sheet, of at most {_MAX_SHEET_CHARACTERS} characters, or its number",
-        )
+        yield "sheet", f"sheet must be the number of a sheet, or its name of up to {_MAX_SHEET_CHARACTERS} characters"
     for status in sorted(options.statuses or ()):
         if isinstance(found := read_text(status, TEXTS["status"]._replace(required=True)), BadValue) or found != status:
             yield "statuses", f"{status[:50]!r} is no status"

@@ -59,8 +59,11 @@ class Selection(msgspec.Struct, frozen=True):
             FileRejected: `preset.not_found`, `metadata.invalid`.
         """
         selected = self._selected(key, named or metadata.get(METADATA_PRESET, ""), at)
-        columns = _own_columns(metadata)
-        return replace(selected, rules=replace(selected.rules, aliases=merged(selected.rules.aliases, columns)))
+        return _with_own_columns(selected, metadata)
+
+    def of_preset(self, preset: Preset, metadata: Mapping[str, str]) -> Selected:
+        """What a file would be read with if this were its preset. Raises FileRejected `metadata.invalid`."""
+        return _with_own_columns(Selected(preset.rules(self.profiles.default)), metadata)
 
     def _selected(self, key: str, name: str, at: datetime) -> Selected:
         version = self.presets.named(name, at) if name else self.presets.for_key(key, at)
@@ -72,6 +75,11 @@ class Selection(msgspec.Struct, frozen=True):
 
     def _with(self, preset: Preset, version: PresetVersion) -> Selected:
         return Selected(preset.rules(self.profiles.default), version)
+
+
+def _with_own_columns(selected: Selected, metadata: Mapping[str, str]) -> Selected:
+    aliases = merged(selected.rules.aliases, _own_columns(metadata))
+    return replace(selected, rules=replace(selected.rules, aliases=aliases))
 
 
 def _own_columns(metadata: Mapping[str, str]) -> dict[str, str | None]:

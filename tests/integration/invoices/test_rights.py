@@ -83,6 +83,7 @@ def test_invoices_may_do_its_work_and_nothing_else(bucket: Bucket):
             assert client.get(path).status == 200, path
         start = {"bucket": bucket.name, "key": "may.csv", "preset": "acme", "force": True}
         assert client.call("POST", "/imports", start).status == 202
+        assert client.call("POST", "/preview", {"bucket": bucket.name, "key": "may.csv"}).status == 200
         assert client.call("DELETE", "/presets/acme").status == 200
     assert {("presets", "insert"), ("presets", "find")} <= used
     assert {("invoices", "remove"), ("invoices", "update"), ("imports", "insert"), ("apiKeys", "find")} <= used

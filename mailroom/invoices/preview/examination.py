@@ -1,0 +1,102 @@
+"""What goes into the process that reads a file for a preview, and what comes out."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from mailroom.invoices.files import Rules
+
+SAMPLE_BYTES = 1 << 20
+"""So much of an object is read. A workbook is needed whole, and so much of its content is read."""
+SHOWN_ROWS = 20
+
+Reason = Literal["preset", "name", "order", "similar", "values", "none"]
+
+
+class PreviewTask(msgspec.Struct, frozen=True, rename="camel"):
+    """`size` is that of the object. Its beginning follows; if that is all of it, it is `complete`."""
+
+    rules: Rules
+    size: int
+    complete: bool
+
+
+class PreviewFault(msgspec.Struct, frozen=True):
+    """Why a file or a row is refused. `column` is the one at fault, if one is."""
+
+    code: str
+    message: str
+    column: str | None = None
+
+
+class PreviewedHeader(msgspec.Struct, frozen=True):
+    """The row with the names. `line` is its number in the file, from 1."""
+
+    line: int
+    names: list[str]
+
+
+class PreviewedInvoice(msgspec.Struct, frozen=True, rename="camel"):
+    """An invoice as it would be stored."""
+
+    invoice_number: str
+    invoice_date: str
+    gross_amount: str
+    net_amount: str
+    vat_amount: str
+    supplier_name: str
+    supplier_address: str
+    currency: str
+    status: str
+    extra: dict[str, str]
+    derived: list[str]
+
+
+class PreviewedRow(msgspec.Struct, frozen=True):
+    """A row of data, counted from 1: the invoice, or why there is none."""
+
+    row: int
+    invoice: PreviewedInvoice | None
+    errors: list[PreviewFault]
+
+
+class ColumnMapping(msgspec.Struct, frozen=True):
+    """What a column of the file is, or may be.
+
+    `target` is one of our columns; null: none was found, or the preset drops the column. `confidence` is 1 where an
+    import reads it so. `reason`: the `preset` or a setting says so, the `name` is known, the file has no header and the
+    `order` counts, the name is `similar` to a known one, its `values` look so, or there is `none`.
+    """
+
+    name: str
+    target: str | None
+    confidence: float
+    reason: Reason
+
+
+class MissingColumn(msgspec.Struct, frozen=True):
+    """One of our columns that an import needs and nothing gives. `advice` is for people."""
+
+    column: str
+    advice: str
+
+
+class EstimatedCounts(msgspec.Struct, frozen=True):
+    """How many rows the file has, and how many would be rejected, as its beginning is. Null: it does not tell."""
+
+    rows: int | None = None
+    rejected: int | None = None
+
+
+class Examination(msgspec.Struct, frozen=True):
+    """What was found. With an `error` the file as a whole is refused, and no row would be stored."""
+
+    error: PreviewFault | None = None
+    dialect: dict[str, Any] | None = None
+    header: PreviewedHeader | None = None
+    rows: list[PreviewedRow] = []
+    mapping: list[ColumnMapping] = []
+    missing: list[MissingColumn] = []
+    estimated: EstimatedCounts = EstimatedCounts()
