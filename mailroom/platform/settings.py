@@ -75,6 +75,9 @@ class Settings:
     import_date_order: str = _setting(
         "", "Order of `01/02/2024`; empty: such dates are refused", choices=("dmy", "mdy")
     )
+    import_year_pivot: int = _setting(
+        70, "Years of two digits from this one on are of the 20th century, those before it of the 21st", least=0
+    )
     import_decimal_mark: str = _setting("", "Decimal mark; empty: detected in each file", choices=(".", ","))
     import_encoding: str = _setting("", "Encoding of the files; empty: detected in each file")
     import_statuses: str = _setting("", "Allowed statuses, separated by commas; empty: any")

@@ -49,6 +49,8 @@ class AmountColumns:
             net = pc.subtract(gross, vat)
         elif vat is None:
             vat = pc.subtract(gross, net)
+            # As `is_plausible`.
+            checks = [pc.less_equal(pc.abs(vat), pc.abs(net)), pc.less_equal(pc.abs(net), pc.abs(gross))]
         return [gross, net, vat], checks
 
     def _hundredths(self, amounts: pa.Array) -> pa.Array:

@@ -25,7 +25,7 @@ from mailroom.invoices.columnar.encoded import EncodedRows, Stamp
 from mailroom.invoices.files import Dialect, Rules
 from mailroom.invoices.files.cache import ValueCache
 from mailroom.invoices.files.currencies import read_currency
-from mailroom.invoices.files.dates import read_date
+from mailroom.invoices.files.dates import date_reader
 from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, EXTRA_TEXT, TEXTS, VAT_RATE, TextRule
 from mailroom.invoices.model.statuses import Statuses
 from mailroom.invoices.model.texts import BadValue, read_text
@@ -74,7 +74,7 @@ class ColumnReader:
         self._constants = dialect.constants
         self._header_currency = dialect.header_currency
         self._amounts = AmountColumns(dialect)
-        self._order = dialect.date_order
+        self._read_date = date_reader(dialect)
         self._statuses = Statuses(rules.statuses)
         self._tolerance = min(int(rules.amount_tolerance * 10**DIGITS), _MOST_TOLERANCE)
         self._days = self._cache("invoiceDate", self._day)
@@ -167,7 +167,7 @@ class ColumnReader:
         return ValueCache(lambda text: read(text if text.strip() else constant))
 
     def _day(self, text: str) -> tuple[bytes, bytes] | None:
-        value = read_date(text, self._order)
+        value = self._read_date(text)
         return documents.day(value) if isinstance(value, date) else None
 
     def _status(self, text: str) -> tuple[bytes, bytes] | None:

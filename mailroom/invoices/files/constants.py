@@ -40,5 +40,5 @@ def fault_of_constant(column: str, text: str, rules: Rules) -> str:
     elif column == VAT_RATE:
         value = read_rate(text)
     else:
-        value = read_date(text, rules.date_order)
+        value = read_date(text, rules.date_order, rules.year_pivot)
     return value.message if isinstance(value, BadValue) else ""

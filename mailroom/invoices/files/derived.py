@@ -20,6 +20,14 @@ def needs_rate(columns: Collection[str]) -> bool:
     return [name for name in AMOUNTS if name in columns] in _BY_RATE
 
 
+def is_plausible(gross: Decimal, net: Decimal, vat: Decimal) -> bool:
+    """Whether a derived VAT can be one: not against the sign of the net amount, and not more than it.
+
+    Else something other than VAT is between the two amounts: a discount, say, or a deposit.
+    """
+    return abs(vat) <= abs(net) <= abs(gross)
+
+
 def complete(
     gross: Decimal | None, net: Decimal | None, vat: Decimal | None, rate: int | None
 ) -> tuple[Decimal, Decimal, Decimal]:

@@ -4,26 +4,23 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
-from typing import Any, cast
 
 import msgspec
 from msgspec.structs import replace
 
-from mailroom.invoices.files.amounts import evidence, is_amount
+from mailroom.invoices.files.amounts import is_amount
 from mailroom.invoices.files.compression import GZIP_MAGIC, decompressed_head
-from mailroom.invoices.files.constants import constants_of
 from mailroom.invoices.files.currencies import read_currency
-from mailroom.invoices.files.dates import date_format, date_order
-from mailroom.invoices.files.dialect import SLASHED_DATE, Dialect
+from mailroom.invoices.files.dates import date_format
+from mailroom.invoices.files.dialect import Dialect
 from mailroom.invoices.files.encodings import find_encoding, refuse_other_formats
 from mailroom.invoices.files.errors import FileRejected
 from mailroom.invoices.files.form import RowForm, with_form
 from mailroom.invoices.files.guard import GUARD_NAME
 from mailroom.invoices.files.header import count_known, find_header, has_required, known_names, match_header
-from mailroom.invoices.files.header_currency import header_currency
 from mailroom.invoices.files.records import Malformed, Record, read_records
-from mailroom.invoices.files.rejects import DATE_ORDER_NAME, DECIMAL_MARK_NAME, MINOR_UNITS_NAME
-from mailroom.invoices.files.rules import DateOrder, DecimalMark, Rules
+from mailroom.invoices.files.rules import Rules
+from mailroom.invoices.files.value_forms import with_value_forms
 from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, TEXTS
 from mailroom.invoices.model.texts import read_text
 
@@ -69,8 +66,7 @@ def detect(head: bytes, rules: Rules, *, complete: bool, workbook: bool = False)
     dialect = with_form(dialect, [record.fields for record in records])
     form = RowForm(dialect)
     rows = [row.fields for record in records if isinstance(row := form.fitted(record), Record)]
-    dialect = _with_dates(_with_decimal_mark(dialect, rows, rules), rows, rules)
-    return replace(dialect, **_constants(dialect, rules))
+    return with_value_forms(dialect, rows, rules)
 
 
 def first_rows(head: bytes, rules: Rules, *, complete: bool, workbook: bool = False) -> list[Record]:
@@ -120,16 +116,6 @@ def _layout(
     if not delimiter:
         dialect = replace(dialect, delimiter=(find_delimiter or _find_delimiter)(looked_at, dialect))
     return looked_at, _with_quoting(looked_at, dialect)
-
-
-def _constants(dialect: Dialect, rules: Rules) -> dict[str, Any]:
-    """The fields of the dialect about what the header or the rules say once for all rows."""
-    mark, order = dialect.decimal_mark, dialect.date_order
-    constants = constants_of(replace(rules, decimal_mark=mark, minor_units=dialect.minor_units, date_order=order))
-    currency = header_currency(dialect.names, dialect.columns, constants.get("currency", ""))
-    if currency:
-        constants["currency"] = currency
-    return {"constants": constants, "header_currency": currency}
 
 
 def _after_sep_line(head: bytes, encoding: str, start: int) -> tuple[int, str]:
@@ -282,57 +268,3 @@ def _no_header(fields: Sequence[str], wrong: Sequence[str]) -> str:
     return (
         f"There is no header, and the first row is not valid in {', '.join(wrong)}. Without one, the order is: {order}."
     )
-
-
-def _with_decimal_mark(dialect: Dialect, rows: Sequence[list[str]], rules: Rules) -> Dialect:
-    """A mark that some amounts prove and none contradicts. After a contradiction, each amount is read by itself.
-
-    Amounts in minor units have none.
-    """
-    if rules.minor_units or _hint(dialect, MINOR_UNITS_NAME):
-        return replace(dialect, minor_units=True)
-    at = [index for index, column in enumerate(dialect.columns) if column in AMOUNTS]
-    found = {evidence(fields[index]) for fields in rows for index in at}
-    hinted = _hint(dialect, DECIMAL_MARK_NAME)
-    mark: DecimalMark = rules.decimal_mark
-    for candidate, other in ((".", ","), (",", ".")):
-        if hinted == candidate or (not mark and not hinted and candidate in found and other not in found):
-            mark = cast(DecimalMark, candidate)
-    return replace(dialect, decimal_mark=mark, grouped=bool(mark) and "?" in found)
-
-
-def _with_dates(dialect: Dialect, rows: Sequence[list[str]], rules: Rules) -> Dialect:
-    at = [index for index, column in enumerate(dialect.columns) if column == "invoiceDate"]
-    dates = [fields[index] for fields in rows for index in at]
-    formats = {date_format(text) for text in dates} - {""}
-    order: DateOrder = rules.date_order
-    hinted = _hint(dialect, DATE_ORDER_NAME)
-    if hinted in ("dmy", "mdy"):
-        order = cast(DateOrder, hinted)
-    elif not order and SLASHED_DATE in formats:
-        order = _proven_order(dates)
-    return replace(dialect, date_order=order, date_formats=tuple(sorted(formats)))
-
-
-def _proven_order(dates: Sequence[str]) -> DateOrder:
-    """The order of day and month that the slashed dates prove.
-
-    Raises FileRejected `dialect.ambiguous_date` when they prove both, or when most dates would be ambiguous.
-    """
-    example = {date_order(text): text for text in dates}
-    if "dmy" in example and "mdy" in example:
-        message = f"{example['dmy']!r} has the day first and {example['mdy']!r} the month: set IMPORT_DATE_ORDER."
-        raise FileRejected("dialect.ambiguous_date", message, "invoiceDate")
-    for order in ("dmy", "mdy"):
-        if order in example:
-            return cast(DateOrder, order)
-    unclear = sum(date_order(text) == "?" for text in dates)
-    if 2 * unclear > len(dates):
-        message = f"{example['?']!r} may be day/month or month/day: set IMPORT_DATE_ORDER to 'dmy' or 'mdy'."
-        raise FileRejected("dialect.ambiguous_date", message, "invoiceDate")
-    return ""
-
-
-def _hint(dialect: Dialect, prefix: str) -> str:
-    """What the rejects file of an earlier import says about the file it came from."""
-    return next((name.removeprefix(prefix) for name in dialect.names if name.startswith(prefix)), "")

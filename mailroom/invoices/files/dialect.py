@@ -16,9 +16,6 @@ Compression = Literal["none", "gzip", "xlsx"]
 EXTRA = "extra:"
 """Marks a column that is kept although it is not one of COLUMNS: `extra:Cost centre`."""
 
-ISO_DATE, DOTTED_DATE, SLASHED_DATE = "YYYY-MM-DD", "DD.MM.YYYY", "slashed"
-SLASHED_NAMES = {"dmy": "DD/MM/YYYY", "mdy": "MM/DD/YYYY", "": "slashed"}
-
 
 class PresetVersion(msgspec.Struct, frozen=True, order=True):
     """A preset as it was: no version changes."""

@@ -11,15 +11,17 @@ import io
 
 import msgspec
 
-from mailroom.invoices.files.dialect import SLASHED_DATE, Dialect
+from mailroom.invoices.files.dates import SHORT_YEARS, has_order
+from mailroom.invoices.files.dialect import Dialect
 from mailroom.invoices.files.errors import RowError
 from mailroom.invoices.files.guard import GUARD_NAME, guarded_line
 from mailroom.invoices.files.records import fields_of
 from mailroom.invoices.model.identity import Identity
 
 ADDED = ("_row", "_offset", "_column", "_code", "_message")
-DATE_ORDER_NAME, DECIMAL_MARK_NAME, MINOR_UNITS_NAME = "_date_order=", "_decimal_mark=", "_minor_units="
-MOST_ADDED = len(ADDED) + 4  # with a column for each of guard, date order, decimal mark and minor units
+DATE_ORDER_NAME, YEAR_PIVOT_NAME, YEAR_NAME = "_date_order=", "_year_pivot=", "_year="
+DECIMAL_MARK_NAME, MINOR_UNITS_NAME = "_decimal_mark=", "_minor_units="
+MOST_ADDED = len(ADDED) + 6  # with a column for the guard and for each of these names
 
 _BROKEN = frozenset({"row.quoting", "row.unterminated_quote", "row.too_large"})
 
@@ -67,11 +69,15 @@ def rejects_line(dialect: Dialect, rejected: Rejected) -> str:
 
 
 def _hints(dialect: Dialect) -> tuple[str, ...]:
-    order = dialect.date_order if SLASHED_DATE in dialect.date_formats else ""
-    mark = dialect.decimal_mark if dialect.grouped else ""
-    minor_units = "yes" if dialect.minor_units else ""
-    proved = ((DATE_ORDER_NAME, order), (DECIMAL_MARK_NAME, mark), (MINOR_UNITS_NAME, minor_units))
-    return (GUARD_NAME, *(name + value for name, value in proved if value))
+    formats = dialect.date_formats
+    known = {
+        DATE_ORDER_NAME: dialect.date_order if any(map(has_order, formats)) else "",
+        YEAR_PIVOT_NAME: str(dialect.year_pivot) if any(each.endswith(SHORT_YEARS) for each in formats) else "",
+        YEAR_NAME: str(dialect.year or ""),
+        DECIMAL_MARK_NAME: dialect.decimal_mark if dialect.grouped else "",
+        MINOR_UNITS_NAME: "yes" if dialect.minor_units else "",
+    }
+    return (GUARD_NAME, *(name + value for name, value in known.items() if value))
 
 
 def _own(names: tuple[str, ...]) -> int:

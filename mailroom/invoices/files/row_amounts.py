@@ -7,7 +7,7 @@ import msgspec
 
 from mailroom.invoices.files.amounts import MAX_INTEGER_DIGITS, read_amount
 from mailroom.invoices.files.cache import ValueCache
-from mailroom.invoices.files.derived import are_determined, complete, needs_rate
+from mailroom.invoices.files.derived import are_determined, complete, is_plausible, needs_rate
 from mailroom.invoices.files.dialect import Dialect
 from mailroom.invoices.files.errors import RowError
 from mailroom.invoices.files.rates import read_rate
@@ -78,8 +78,17 @@ def _complete(stated: Mapping[str, Decimal], rate: int | None) -> Amounts:
     gross, net, vat = complete(stated.get("grossAmount"), stated.get("netAmount"), stated.get("vatAmount"), rate)
     derived = tuple(name for name in AMOUNTS if name not in stated)
     message = f"What is derived has more than {MAX_INTEGER_DIGITS} digits before the decimal mark."
-    too_large = (name for name, amount in zip(AMOUNTS, (gross, net, vat), strict=True) if abs(amount) >= _MOST)
-    return Amounts(gross, net, vat, derived, tuple(RowError(name, "amount.too_large", message) for name in too_large))
+    errors = [
+        RowError(name, "amount.too_large", message)
+        for name, amount in zip(AMOUNTS, (gross, net, vat), strict=True)
+        if abs(amount) >= _MOST
+    ]
+    if "vatAmount" in derived and not is_plausible(gross, net, vat):
+        message = (
+            f"{gross} - {net} = {vat} is no VAT: it must have the sign of the net amount, and not be more. State it."
+        )
+        errors.append(RowError("vatAmount", "amount.derived", message))
+    return Amounts(gross, net, vat, derived, tuple(errors))
 
 
 def _is_empty(value: Decimal | BadValue) -> bool:

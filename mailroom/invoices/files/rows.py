@@ -5,7 +5,7 @@ from functools import partial
 
 from mailroom.invoices.files.cache import ValueCache
 from mailroom.invoices.files.currencies import read_currency
-from mailroom.invoices.files.dates import read_date
+from mailroom.invoices.files.dates import date_reader
 from mailroom.invoices.files.dialect import Dialect
 from mailroom.invoices.files.errors import RowError
 from mailroom.invoices.files.form import RowForm
@@ -37,7 +37,7 @@ class RowParser:
         self._unnamed = [i for i, column in enumerate(columns) if not column and not dialect.names[i].strip()]
         has_rate = VAT_RATE in columns or VAT_RATE in constants
         self._amounts = AmountReader(dialect, [at[name] for name in AMOUNTS], at[VAT_RATE] if has_rate else None)
-        self._dates = ValueCache(partial(read_date, order=dialect.date_order))
+        self._dates = ValueCache(date_reader(dialect))
         self._suppliers = ValueCache(partial(read_text, rule=TEXTS["supplierName"]))
         self._addresses = ValueCache(partial(read_text, rule=TEXTS["supplierAddress"]))
         self._states = ValueCache(Statuses(rules.statuses).read)

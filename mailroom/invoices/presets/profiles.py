@@ -97,4 +97,5 @@ def _rules(settings: Settings) -> Rules:
         extra_columns=settings.import_extra_columns,  # type: ignore[arg-type]
         aliases=read_aliases(settings.import_aliases),
         encoding=settings.import_encoding,
+        year_pivot=settings.import_year_pivot,
     )

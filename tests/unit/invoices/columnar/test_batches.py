@@ -62,10 +62,12 @@ VALUES = {
     "vatAmount": AMOUNTS,
     "supplierName": ["Ärger GmbH", "ACME  ltd", " Acme Ltd", "Stra\u00dfe", "A\u0308", "x" * 301, "", "100%", "\ufffd"],
     "supplierAddress": ["", "Weg 1, Köln", "x" * 1001, "a\nb", "a\r\nb", 'say "hi"', "a\u2028b", "a\x85b", "a\x0cb"],
-    "currency": ["EUR", "eur ", "JPY", "KWD", "XXX", "", "USD"],
+    "currency": ["EUR", "eur ", "JPY", "KWD", "XXX", "", "USD", "Euro", "$", "US$"],
     "status": ["open", "PAID", "", "x" * 51, "ﬀ"],
     "vatRate": ["19", "19%", "7,0 %", "8.8125", "0", "0.19", "0.19 %", "100", "101", "", "x", "x\x07"],
 }
+VALUES["invoiceDate"] += ["31-Jan-2024", "31. Dez. 23", "31/01/24", "01-02-2024", "24-01-31", "20240131", "31.01.70"]
+VALUES["invoiceDate"] += ["2024-01-31 10:15:00", "3101", "30-lis-2024"]
 VALUES["invoiceNumber"] += ['a"8', "a\\9", "a\u200b9"]
 VALUES["supplierName"] += ["Ac\u202eme", "\u0645\u06cc\u200c\u062e", "\u05d0 (x)\u200f", "\u2615\ufe0f", "x\u200f"]
 VALUES["invoiceNumber"] += ["'=1", "O'8", "''-9", "x;'=1"]
@@ -124,6 +126,8 @@ def dialects(draw: st.DrawFn) -> Dialect:
         minor_units=draw(st.integers(0, 5)) == 0,
         trailing=draw(st.sampled_from([0, 0, 1])),
         short_rows=draw(st.sampled_from([(), (len(columns) - 1,), (len(columns) - 2, len(columns) - 1)])),
+        year_pivot=draw(st.sampled_from([70, 20])),
+        year=draw(st.sampled_from([None, 2024])),
     )
 
 

@@ -1,6 +1,8 @@
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailroom.invoices.files.amounts import decimal_mark, read_amount
 from mailroom.invoices.model.texts import BadValue
@@ -140,3 +142,25 @@ def test_in_minor_units_an_amount_has_no_mark(text, code):
     fault = read_amount(text, ".", "EUR", 2, minor_units=True)
     assert isinstance(fault, BadValue)
     assert fault.code == code
+
+
+@given(
+    st.integers(-(10**14), 10**14), st.sampled_from(".,"), st.sampled_from(["", " ", "'", "\u202f", "other", "Indian"]),
+    st.integers(0, 4), st.sampled_from(["{}", "{} €", "EUR {}"]),
+)  # fmt: skip
+def test_every_amount_is_read_exactly_or_refused(units, mark, grouping, zeros, form):
+    amount, mark = Decimal(units).scaleb(-2), "." if grouping == "Indian" else mark
+    whole, _, fraction = f"{abs(amount):.2f}".partition(".")
+    if grouping == "Indian":
+        head, tail = whole[:-3], whole[-3:]
+        pairs = [head[max(0, end - 2) : end] for end in range(len(head), 0, -2)]
+        whole = ",".join([*reversed(pairs), tail])
+    else:
+        separator = ",."[mark == ","] if grouping == "other" else grouping
+        whole = f"{int(whole):,}".replace(",", separator)
+    text = form.format(f"{'-' * (amount < 0)}{whole}{mark}{fraction}{'0' * zeros}")
+    for known in ("", mark):
+        found = read_amount(text, known, "EUR", 2)
+        assert found == amount or isinstance(found, BadValue), (text, found)
+    if grouping != "Indian":
+        assert read_amount(text, mark, "EUR", 2) == amount

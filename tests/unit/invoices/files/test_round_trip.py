@@ -21,6 +21,7 @@ GERMAN = dict(
     )
 )
 DIGITS = {"EUR": 2, "JPY": 0, "KWD": 3}
+ORDERS = {"%d/%m/%Y": "dmy", "%m/%d/%Y": "mdy", "%d-%m-%Y": "dmy", "%m-%d-%Y": "mdy"}
 ALPHABET = "abcXYZ019 äöüß€,;|\"'.-/&()"
 
 texts = st.text(ALPHABET, max_size=20).map(str.strip)
@@ -113,7 +114,7 @@ def ways(draw: st.DrawFn) -> Written:
         mark=mark,
         grouping=draw(st.sampled_from(["", " ", "\u00a0", "'", "," if mark == "." else "."])),
         minus=draw(st.sampled_from(["-{}", "({})", "{}-"])),
-        date_format=draw(st.sampled_from(["%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y"])),
+        date_format=draw(st.sampled_from([*ORDERS, "%Y-%m-%d", "%d.%m.%Y", "%d-%b-%Y", "%Y%m%d", "%B %d, %Y"])),
         order=draw(st.none() | st.permutations(COLUMNS).map(tuple)),
         sep=draw(st.booleans()),
     )
@@ -128,7 +129,7 @@ def read(data: bytes, rules: Rules) -> list[ParsedInvoice | Rejected]:
 @given(st.lists(invoices(), min_size=1, max_size=8), ways())
 @settings(max_examples=400, deadline=None)
 def test_with_the_settings_that_resolve_ambiguity_every_invoice_is_read_exactly(written, way):
-    order = {"%d/%m/%Y": "dmy", "%m/%d/%Y": "mdy"}.get(way.date_format, "")
+    order = ORDERS.get(way.date_format, "")
     rules = Rules(date_order=order, decimal_mark=way.mark, encoding="cp1252" if way.encoding == "cp1252" else "")
     assert read(way.file(written), rules) == written
 
