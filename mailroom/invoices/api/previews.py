@@ -11,10 +11,10 @@ from mailroom.invoices.api.context import InvoicesContext, context
 from mailroom.invoices.api.imports import version_of
 from mailroom.invoices.api.invoices import WRITE
 from mailroom.invoices.api.presets import check_preset_is_there
-from mailroom.invoices.files import FileRejected
+from mailroom.invoices.files import FileRejected, Rules
 from mailroom.invoices.presets.preset import Preset, check_preset
 from mailroom.invoices.presets.selection import Selected
-from mailroom.invoices.preview.examination import PreviewFault, PreviewTask
+from mailroom.invoices.preview.examination import Examination, PreviewFault, PreviewTask
 from mailroom.invoices.preview.runner import beginning
 from mailroom.platform.objects import ObjectGone, ObjectVersion
 from mailroom.web.endpoints import endpoint, json_body
@@ -36,11 +36,10 @@ def preview() -> Response:
     version = version_of(of, body.bucket, body.key, body.version_id)
     try:
         refusal, selected = _select(of, version, body.preset)
-        with of.objects.read(version) as stream:
-            data = beginning(stream)
+        with of.previewer.limit.slot():
+            found = _examine(of, version, selected.rules)
     except ObjectGone as error:
         raise Invalid("key", "object.not_found", str(error)) from error
-    found = of.previewer.examine(PreviewTask(selected.rules, version.size, len(data) >= version.size), data)
     if refusal is not None:
         found = replace(found, error=PreviewFault(refusal.code, refusal.message), rows=[])
     return json_response(
@@ -52,6 +51,12 @@ def preview() -> Response:
             **asdict(found),
         )
     )
+
+
+def _examine(of: InvoicesContext, version: ObjectVersion, rules: Rules) -> Examination:
+    with of.objects.read(version) as stream:
+        data = beginning(stream)
+    return of.previewer.examine(PreviewTask(rules, version.size, len(data) >= version.size), data)
 
 
 def _select(of: InvoicesContext, version: ObjectVersion, preset: str | Preset) -> tuple[FileRejected | None, Selected]:

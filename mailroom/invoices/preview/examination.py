@@ -38,6 +38,16 @@ class PreviewedHeader(msgspec.Struct, frozen=True):
     names: list[str]
 
 
+class PreviewedLine(msgspec.Struct, frozen=True):
+    """A row that is added up with others."""
+
+    number: str
+    text: str
+    quantity: str
+    net: str | None
+    rate: str
+
+
 class PreviewedInvoice(msgspec.Struct, frozen=True, rename="camel"):
     """An invoice as it would be stored."""
 
@@ -52,14 +62,19 @@ class PreviewedInvoice(msgspec.Struct, frozen=True, rename="camel"):
     status: str
     extra: dict[str, str]
     derived: list[str]
+    lines: list[PreviewedLine]
 
 
-class PreviewedRow(msgspec.Struct, frozen=True):
-    """A row of data, counted from 1: the invoice, or why there is none."""
+class PreviewedRow(msgspec.Struct, frozen=True, rename="camel"):
+    """A row of data, counted from 1, with those that are added up to it: the invoice, or why there is none.
+
+    Totals and headings are `set_apart`: they are neither imported nor rejected.
+    """
 
     row: int
     invoice: PreviewedInvoice | None
     errors: list[PreviewFault]
+    set_apart: bool = False
 
 
 class ColumnMapping(msgspec.Struct, frozen=True):

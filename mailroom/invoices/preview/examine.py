@@ -7,14 +7,16 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from mailroom.invoices.files import Dialect, FileRejected, Malformed, Record, Rejected, RowParser, Rules, read_records
+from mailroom.invoices.files import Dialect, FileRejected, Malformed, Record, Rejected, Rules, read_records
 from mailroom.invoices.files.amounts import is_amount
 from mailroom.invoices.files.dates import date_format
 from mailroom.invoices.files.detection import first_rows
 from mailroom.invoices.files.header import count_known, find_header, known_names
+from mailroom.invoices.files.invoice_rows import InvoiceReader, ReadRow
 from mailroom.invoices.files.opening import head_of, open_file
+from mailroom.invoices.files.set_apart import SetApart
 from mailroom.invoices.files.workbooks import is_workbook, sheet_content
-from mailroom.invoices.model.columns import ParsedInvoice
+from mailroom.invoices.model.columns import ParsedInvoice, ParsedLine
 from mailroom.invoices.preview.examination import (
     SAMPLE_BYTES,
     SHOWN_ROWS,
@@ -22,6 +24,7 @@ from mailroom.invoices.preview.examination import (
     Examination,
     PreviewedHeader,
     PreviewedInvoice,
+    PreviewedLine,
     PreviewedRow,
     PreviewFault,
     PreviewTask,
@@ -51,17 +54,22 @@ def examine(task: PreviewTask, data: bytes) -> Examination:
         return _refused(error, task, data)
     sample = _sample(content, complete=task.complete)
     records = list(_records(sample, dialect, task.rules))
-    parser = RowParser(dialect, task.rules)
-    parsed = [(record.row, parser.parse(record)) for record in records]
+    reader = InvoiceReader(dialect, task.rules)
+    ended_by, parsed = sample.error, []
+    try:
+        parsed = [row for rows in reader.read(records) for row in rows.rows]
+    except FileRejected as error:
+        ended_by = error
+    results = [row.result for row in parsed if not isinstance(row.result, SetApart)]
     values = [record.fields for record in records[:_ROWS_OF_VALUES] if isinstance(record, Record)]
     mapping = mapping_of(dialect.names, values, task.rules, dialect)
     return Examination(
-        error=_fault(sample.error) if sample.error else None,
+        error=_fault(ended_by) if ended_by else None,
         dialect=msgspec.to_builtins(dialect),
         header=_header(sample.content, dialect),
-        rows=[_shown(row, result) for row, result in parsed[:SHOWN_ROWS]],
+        rows=[_shown(row) for row in parsed[:SHOWN_ROWS]],
         mapping=mapping,
-        estimated=_estimated(task, sample, dialect, [result for _, result in parsed]),
+        estimated=_estimated(task, sample, dialect, results),
     )
 
 
@@ -146,10 +154,15 @@ def _line_of(content: bytes, record: Record) -> int:
     return (above.count(b"\n") or above.count(b"\r")) + 1
 
 
-def _shown(row: int, result: ParsedInvoice | Rejected) -> PreviewedRow:
-    if isinstance(result, ParsedInvoice):
-        return PreviewedRow(row, _invoice(result), [])
-    return PreviewedRow(row, None, [PreviewFault(each.code, each.message, each.column) for each in result.errors])
+def _shown(read: ReadRow) -> PreviewedRow:
+    match read.result:
+        case ParsedInvoice():
+            return PreviewedRow(read.row, _invoice(read.result), [])
+        case Rejected():
+            errors = [PreviewFault(each.code, each.message, each.column) for each in read.result.errors]
+            return PreviewedRow(read.row, None, errors)
+        case SetApart():
+            return PreviewedRow(read.row, None, [], set_apart=True)
 
 
 def _invoice(parsed: ParsedInvoice) -> PreviewedInvoice:
@@ -165,7 +178,13 @@ def _invoice(parsed: ParsedInvoice) -> PreviewedInvoice:
         status=parsed.status,
         extra=parsed.extra,
         derived=list(parsed.derived),
+        lines=[_line(each) for each in parsed.lines],
     )
+
+
+def _line(line: ParsedLine) -> PreviewedLine:
+    net = None if line.net is None else f"{line.net:f}"
+    return PreviewedLine(line.number, line.text, line.quantity, net, line.rate)
 
 
 def _estimated(

@@ -37,8 +37,9 @@ def beginning(stream: Iterator[bytes]) -> bytes:
 
 
 class Previewer(msgspec.Struct, frozen=True):
-    """A process takes at most `seconds`, also of processor time, and `mebibytes` of memory. `limit`: how many at once.
+    """A process takes at most `seconds`, also of processor time, and `mebibytes` of memory.
 
+    `limit` is how many there may be at once: hold a slot of it from before the file is read.
     The process gets nothing of this one but its input: no settings, no secrets in its environment.
     """
 
@@ -50,21 +51,19 @@ class Previewer(msgspec.Struct, frozen=True):
         """Blocks until the process ends.
 
         Raises:
-            Busy: too many are running.
             Invalid: `preview.too_large`, `preview.too_slow` or `preview.failed`: no more can be said about the file.
         """
-        with self.limit.slot():
-            try:
-                done = subprocess.run(  # noqa: S603  # nosec B603
-                    self._command(),
-                    input=msgspec.json.encode(task) + b"\n" + data,
-                    capture_output=True,
-                    env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **_ONE_THREAD},
-                    timeout=self.seconds,
-                    check=False,
-                )
-            except subprocess.TimeoutExpired:
-                raise self._too_slow() from None
+        try:
+            done = subprocess.run(  # noqa: S603  # nosec B603
+                self._command(),
+                input=msgspec.json.encode(task) + b"\n" + data,
+                capture_output=True,
+                env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **_ONE_THREAD},
+                timeout=self.seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise self._too_slow() from None
         if done.returncode:
             raise self._failed(done.returncode, done.stderr)
         try:

@@ -225,3 +225,14 @@ def test_a_file_that_takes_too_long_is_refused(make_services: Callable[..., Serv
     answer = client_of(bucket.services).call("POST", "/preview", {"bucket": bucket.name, "key": "may.csv"})
 
     assert (answer.status, answer.json()["code"], answer.json()["field"]) == (422, "preview.too_slow", "key")
+
+
+def test_a_replica_makes_two_previews_at_once(bucket: Bucket, client: Client) -> None:
+    bucket.put("may.csv", csv(line(1)))
+    limit = client.app.extensions["mailroom.invoices"].previewer.limit
+
+    with limit.slot(), limit.slot():
+        answer = client.call("POST", "/preview", {"bucket": bucket.name, "key": "may.csv"})
+
+    assert (answer.status, answer.json()["code"], "Retry-After" in answer.headers) == (503, "stream.busy", True)
+    assert client.call("POST", "/preview", {"bucket": bucket.name, "key": "may.csv"}).status == 200

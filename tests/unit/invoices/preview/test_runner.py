@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-import threading
 
 import pytest
 
-from mailroom.errors import Busy, Invalid
+from mailroom.errors import Invalid
 from mailroom.invoices.files import Rules
 from mailroom.invoices.preview.examination import Examination, PreviewTask
 from mailroom.invoices.preview.runner import Previewer
@@ -66,22 +65,3 @@ def test_the_process_has_no_settings_of_the_function(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Previewer, "_command", lambda self: [sys.executable, "-c", program])
 
     assert examine(previewer()) == Examination()
-
-
-def test_only_so_many_run_at_once() -> None:
-    of = previewer()
-    inside, leave = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with of.limit.slot():
-            inside.set()
-            leave.wait(10)
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    inside.wait(10)
-    with pytest.raises(Busy):
-        examine(of)
-    leave.set()
-    thread.join()
-    assert examine(of).error is None

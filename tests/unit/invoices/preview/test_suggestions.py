@@ -94,3 +94,19 @@ def test_nothing_breaks_it(text: str) -> None:
     seen = look(text)
     assert seen.error is not None
     assert all(0 <= each.confidence <= 1 for each in seen.mapping)
+
+
+def test_lines_are_added_up_and_totals_set_apart_as_in_an_import() -> None:
+    header = "Invoice No,Date,Supplier,Currency,Net,VAT rate,Description\n"
+    line = "1,2024-01-31,Acme,EUR,{},19,{}\n"
+    seen = look(
+        header + line.format("100.00", "Pens") + line.format("200.00", "Ink") + "Total,,,,300.00,,\n",
+        line_items="addUp",
+    )
+
+    assert seen.error is None
+    invoice, total = seen.rows
+    assert invoice.invoice is not None
+    assert (invoice.invoice.gross_amount, len(invoice.invoice.lines)) == ("357.00", 2)
+    assert (total.set_apart, total.invoice, total.errors) == (True, None, [])
+    assert (seen.estimated.rows, seen.estimated.rejected) == (1, 0)
