@@ -35,9 +35,13 @@ class Amounts(msgspec.Struct, frozen=True):
 
 
 class AmountReader:
-    """Reads the amounts of the rows of one file. `places` has the index of each amount's cell in a row."""
+    """Reads the amounts of the rows of one file. `places` has the index of each amount's cell in a row.
 
-    def __init__(self, dialect: Dialect, places: Sequence[int], rate_at: int | None) -> None:
+    `of_invoices`: a row is a whole invoice. Beside the gross amount of an invoice, the net amount of a line proves nothing.
+    """
+
+    def __init__(self, dialect: Dialect, places: Sequence[int], rate_at: int | None, *, of_invoices: bool) -> None:
+        self._of_invoices = of_invoices
         self._mark = dialect.decimal_mark
         self._minor_units = dialect.minor_units
         self._gross, self._net, self._vat = places
@@ -62,7 +66,7 @@ class AmountReader:
         rate = None if self._rate_at is None else self._rates[fields[self._rate_at]]
         determined = are_determined({*stated, VAT_RATE} if isinstance(rate, int) else stated)
         if determined and len(good) == len(stated):
-            return _complete(good, rate if isinstance(rate, int) else None)
+            return _complete(good, rate if isinstance(rate, int) else None, of_invoices=self._of_invoices)
         looked_at = stated if determined else self._in_file.intersection(AMOUNTS)
         faults: dict[str, Decimal | BadValue] = {name: value for name, value in read.items() if name in looked_at}
         if isinstance(rate, BadValue) and not determined and needs_rate(stated):
@@ -74,7 +78,7 @@ class AmountReader:
         return Amounts(gross, net, vat, (), tuple(errors))
 
 
-def _complete(stated: Mapping[str, Decimal], rate: int | None) -> Amounts:
+def _complete(stated: Mapping[str, Decimal], rate: int | None, *, of_invoices: bool) -> Amounts:
     gross, net, vat = complete(stated.get("grossAmount"), stated.get("netAmount"), stated.get("vatAmount"), rate)
     derived = tuple(name for name in AMOUNTS if name not in stated)
     message = f"What is derived has more than {MAX_INTEGER_DIGITS} digits before the decimal mark."
@@ -83,7 +87,7 @@ def _complete(stated: Mapping[str, Decimal], rate: int | None) -> Amounts:
         for name, amount in zip(AMOUNTS, (gross, net, vat), strict=True)
         if abs(amount) >= _MOST
     ]
-    if "vatAmount" in derived and not is_plausible(gross, net, vat):
+    if of_invoices and "vatAmount" in derived and not is_plausible(gross, net, vat):
         message = (
             f"{gross} - {net} = {vat} is no VAT: it must have the sign of the net amount, and not be more. State it."
         )

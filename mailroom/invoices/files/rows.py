@@ -36,7 +36,12 @@ class RowParser:
         self._extra = [(index, name) for index, _, name in dialect.extra_columns]
         self._unnamed = [i for i, column in enumerate(columns) if not column and not dialect.names[i].strip()]
         has_rate = VAT_RATE in columns or VAT_RATE in constants
-        self._amounts = AmountReader(dialect, [at[name] for name in AMOUNTS], at[VAT_RATE] if has_rate else None)
+        self._amounts = AmountReader(
+            dialect,
+            [at[name] for name in AMOUNTS],
+            at[VAT_RATE] if has_rate else None,
+            of_invoices=rules.line_items != "addUp",
+        )
         self._dates = ValueCache(date_reader(dialect))
         self._suppliers = ValueCache(partial(read_text, rule=TEXTS["supplierName"]))
         self._addresses = ValueCache(partial(read_text, rule=TEXTS["supplierAddress"]))

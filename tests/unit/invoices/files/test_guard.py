@@ -35,7 +35,7 @@ from mailroom.invoices.views.export import Export
 from mailroom.platform.clock import Budget
 from mailroom.web.paging import Order
 from tests.unit.invoices.columnar.test_batches import STAMP
-from tests.unit.invoices.files.test_round_trip import Written, invoices, ways
+from tests.unit.invoices.files.test_round_trip import ORDERS, Written, invoices, ways
 
 HOSTILE = "=+-@＝＋－＠'\"\\,;|\t\r\n \u00a0\u2009ax1.é"  # noqa: RUF001
 DELIMITERS = ",;\t|"
@@ -177,7 +177,7 @@ def rejected_files(draw: st.DrawFn) -> tuple[bytes, Written, Rules]:
     # Without a header, the first row must be right.
     changes = {"encoding": "utf-8-sig", "packed": False, "order": way.order or COLUMNS}
     way = Written(**{**vars(way), **changes, "delimiter": draw(st.sampled_from(",;\t"))})
-    order = {"%d/%m/%Y": "dmy", "%m/%d/%Y": "mdy"}.get(way.date_format, "")
+    order = ORDERS.get(way.date_format, "")
     data = way.file([replace(invoice, status=BAD) for invoice in written])
     return data, way, Rules(date_order=order, decimal_mark=way.mark)  # type: ignore[arg-type]
 
