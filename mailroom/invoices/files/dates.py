@@ -69,26 +69,33 @@ class _Written(NamedTuple):
     second: str = ""
 
 
-def read_date(text: str, order: DateOrder, year_pivot: int = YEAR_PIVOT, year: int | None = None) -> date | BadValue:
-    """A date that exists, in a year from 1900 to 2200. `year` is that of dates without one, if the file says it."""
+def read_date(
+    text: str, order: DateOrder, year_pivot: int = YEAR_PIVOT, first_day: date | None = None
+) -> date | BadValue:
+    """A date that exists, in a year from 1900 to 2200.
+
+    A date without a year is one of the twelve months from `first_day` on, if the file says it.
+    """
     text = text.strip()
     if not text:
         return BadValue("date.empty", "The date is missing.")
     written = _written(text)
-    if written is None or (written.format == WITHOUT_YEAR and year is None):
+    if written is None or (written.format == WITHOUT_YEAR and first_day is None):
         return _no_date(text)
     if written.first:
         return _in_order(text, written, order, year_pivot)
     if written.name in UNCLEAR_MONTHS:
         return BadValue("date.ambiguous", f"The month of {text!r} is another one in another language. Write a number.")
     month = MONTHS.get(written.name, 0) if written.name else int(written.month)
-    full_year = _full_year(written.year, year_pivot) if written.year else year or 0
-    return _day(text, full_year, month, int(written.day))
+    day = int(written.day)
+    if first_day and not written.year:
+        return _day(text, first_day.year + ((month, day) < (first_day.month, first_day.day)), month, day)
+    return _day(text, _full_year(written.year, year_pivot), month, day)
 
 
 def date_reader(dialect: Dialect) -> Callable[[str], date | BadValue]:
     """Reads the dates of one file."""
-    return partial(read_date, order=dialect.date_order, year_pivot=dialect.year_pivot, year=dialect.year)
+    return partial(read_date, order=dialect.date_order, year_pivot=dialect.year_pivot, first_day=dialect.first_day)
 
 
 def date_format(text: str) -> str:

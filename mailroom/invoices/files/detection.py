@@ -12,12 +12,14 @@ from mailroom.invoices.files.amounts import is_amount
 from mailroom.invoices.files.compression import GZIP_MAGIC, decompressed_head
 from mailroom.invoices.files.currencies import read_currency
 from mailroom.invoices.files.dates import date_format
+from mailroom.invoices.files.datev import batch_header
 from mailroom.invoices.files.dialect import Dialect
 from mailroom.invoices.files.encodings import find_encoding, refuse_other_formats
 from mailroom.invoices.files.errors import FileRejected
 from mailroom.invoices.files.form import RowForm, with_form
 from mailroom.invoices.files.guard import GUARD_NAME
 from mailroom.invoices.files.header import count_known, find_header, has_required, known_names, match_header
+from mailroom.invoices.files.programs import Program, check_needs, recognised, with_program
 from mailroom.invoices.files.records import Malformed, Record, read_records
 from mailroom.invoices.files.rules import Rules
 from mailroom.invoices.files.value_forms import with_value_forms
@@ -57,11 +59,14 @@ def detect(head: bytes, rules: Rules, *, complete: bool, workbook: bool = False)
     """The dialect of a file, from the first bytes of the object (still compressed, if it is).
 
     `complete` says that `head` is the whole object, `workbook` that `sheet_content` wrote it. Takes up to some tens of
-    milliseconds for 256 KiB.
+    milliseconds for 256 KiB. The rows are read by `rules_of` this dialect: a known program has rules too.
     Raises FileRejected when the file is not one that can be imported; the codes are in docs/importing-codes.md.
     """
     looked_at, dialect = _layout(head, rules, complete=complete, workbook=workbook)
-    dialect = _with_columns(looked_at, dialect)
+    if of_program := _with_program(looked_at, dialect):
+        dialect, rules = of_program
+    else:
+        dialect = _with_columns(looked_at, dialect)
     records = [row for row in looked_at.rows(dialect) if isinstance(row, Record)]
     dialect = with_form(dialect, [record.fields for record in records])
     form = RowForm(dialect)
@@ -142,6 +147,8 @@ def _find_delimiter(head: _Head, dialect: Dialect) -> str:
         return max(read, key=lambda rows: (_known_fields(rows, known), sum(map(_is_data, rows))))
 
     tried = {mark: rows_of(mark) for mark in DELIMITERS}
+    if of_program := next((mark for mark, rows in tried.items() if program_header(rows)), None):
+        return of_program
     named = {mark: _known_fields(rows, known) for mark, rows in tried.items()}
     fitting = {mark: sum(_is_data(row) for row in rows) for mark, rows in tried.items()}
     widths = {mark: len(rows[0].fields) if rows and isinstance(rows[0], Record) else 0 for mark, rows in tried.items()}
@@ -223,6 +230,33 @@ def _misfits(rows: Sequence[Record | Malformed]) -> int:
     """The rows that cannot be read, or have another number of fields than most."""
     widths = Counter(len(row.fields) for row in rows if isinstance(row, Record))
     return len(rows) - max(widths.values(), default=0)
+
+
+def program_header(rows: Sequence[Record | Malformed]) -> tuple[Record, Program] | None:
+    """The header of a known program among the first rows."""
+    for row in rows[:_HEADER_WITHIN]:
+        if isinstance(row, Record) and (program := recognised(row.fields)):
+            return row, program
+    return None
+
+
+def _with_program(head: _Head, dialect: Dialect) -> tuple[Dialect, Rules] | None:
+    """The dialect of a known program's file, and the rules that it is read by; None for any other file."""
+    rows = head.rows(dialect, _HEADER_WITHIN)
+    if not (found := program_header(rows)):
+        return None
+    header, program = found
+    names = tuple(name.strip() for name in header.fields)
+    rules = with_program(head.rules, program, names)
+    check_needs(program, names, rules)
+    columns = match_header(names, rules)
+    dialect = replace(dialect, has_header=True, columns=columns, names=names, content_start=header.end)
+    dialect = replace(dialect, program=program.name)
+    if isinstance(rows[0], Record) and (batch := batch_header(rows[0].fields)):
+        dialect = replace(dialect, first_day=batch.first_day)
+        if batch.currency:
+            rules = replace(rules, constants={"currency": batch.currency, **rules.constants})
+    return dialect, rules
 
 
 def _with_columns(head: _Head, dialect: Dialect) -> Dialect:

@@ -1,6 +1,7 @@
 """How a file is written. Found once from its beginning, then stored, shown and used to read the rest."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Literal
 
 import msgspec
@@ -34,10 +35,10 @@ class Dialect(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     `guarded` says that an apostrophe stands before what a spreadsheet would run: see `guard.py`. `sheet` is the name or
     number of the sheet that is read, empty for the first visible one. Each row ends with `trailing` empty fields more
     than there are columns; rows may have `short_rows` fields: see `form.py`. `preset` is the one that the
-    file is read with.
+    file is read with, and `program` the known program that wrote it: see `programs.py`.
     `constants` are the texts of cells that are empty or whose column the file lacks. `header_currency` is the one that
     the names of the amounts have: `Gross (EUR)`. `minor_units`: amounts are in cents. Two-digit years from `year_pivot`
-    on are of the 20th century, and dates without a year are of `year`.
+    on are of the 20th century, and dates without a year are of the twelve months from `first_day` on.
     """
 
     encoding: str
@@ -59,11 +60,12 @@ class Dialect(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     sheet: str = ""
     trailing: int = 0
     short_rows: tuple[int, ...] = ()
+    program: str = ""
     constants: Mapping[str, str] = msgspec.field(default_factory=dict)
     header_currency: str = ""
     minor_units: bool = False
     year_pivot: int = YEAR_PIVOT
-    year: int | None = None
+    first_day: date | None = None
 
     @property
     def extra_columns(self) -> list[tuple[int, str, str]]:

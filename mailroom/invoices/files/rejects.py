@@ -19,9 +19,9 @@ from mailroom.invoices.files.records import fields_of
 from mailroom.invoices.model.identity import Identity
 
 ADDED = ("_row", "_offset", "_column", "_code", "_message")
-DATE_ORDER_NAME, YEAR_PIVOT_NAME, YEAR_NAME = "_date_order=", "_year_pivot=", "_year="
-DECIMAL_MARK_NAME, MINOR_UNITS_NAME = "_decimal_mark=", "_minor_units="
-MOST_ADDED = len(ADDED) + 6  # with a column for the guard and for each of these names
+DATE_ORDER_NAME, YEAR_PIVOT_NAME, FIRST_DAY_NAME = "_date_order=", "_year_pivot=", "_first_day="
+DECIMAL_MARK_NAME, MINOR_UNITS_NAME, CURRENCY_NAME = "_decimal_mark=", "_minor_units=", "_currency="
+MOST_ADDED = len(ADDED) + 7  # with a column for the guard and for each of these names
 
 _BROKEN = frozenset({"row.quoting", "row.unterminated_quote", "row.too_large"})
 
@@ -73,7 +73,8 @@ def _hints(dialect: Dialect) -> tuple[str, ...]:
     known = {
         DATE_ORDER_NAME: dialect.date_order if any(map(has_order, formats)) else "",
         YEAR_PIVOT_NAME: str(dialect.year_pivot) if any(each.endswith(SHORT_YEARS) for each in formats) else "",
-        YEAR_NAME: str(dialect.year or ""),
+        FIRST_DAY_NAME: str(dialect.first_day or ""),
+        CURRENCY_NAME: dialect.constants.get("currency", "") if dialect.first_day else "",
         DECIMAL_MARK_NAME: dialect.decimal_mark if dialect.grouped else "",
         MINOR_UNITS_NAME: "yes" if dialect.minor_units else "",
     }

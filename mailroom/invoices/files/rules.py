@@ -38,6 +38,7 @@ class Rules(msgspec.Struct, frozen=True):
     continuation_rows: bool = False  # rows without a number belong to the row above
     minor_units: bool = False  # amounts are in cents
     sheet: str = ""  # of a workbook: its name, or its number from 1; empty: the first visible one
+    stated: frozenset[str] = frozenset()  # the fields that a folder or a preset gives: no known program changes them
 
     @property
     def has_lines(self) -> bool:

@@ -2,21 +2,23 @@
 
 import re
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, cast
 
 from msgspec.structs import replace
 
 from mailroom.invoices.files.amounts import evidence
 from mailroom.invoices.files.constants import constants_of
-from mailroom.invoices.files.dates import date_format, has_order, possible_orders
+from mailroom.invoices.files.dates import date_format, has_order, possible_orders, read_date
 from mailroom.invoices.files.dialect import Dialect
 from mailroom.invoices.files.errors import FileRejected
 from mailroom.invoices.files.header_currency import header_currency
 from mailroom.invoices.files.rejects import (
+    CURRENCY_NAME,
     DATE_ORDER_NAME,
     DECIMAL_MARK_NAME,
+    FIRST_DAY_NAME,
     MINOR_UNITS_NAME,
-    YEAR_NAME,
     YEAR_PIVOT_NAME,
 )
 from mailroom.invoices.files.rules import DateOrder, DecimalMark, Rules
@@ -39,6 +41,8 @@ def _constants(dialect: Dialect, rules: Rules) -> dict[str, Any]:
     """The fields of the dialect about what the header or the rules say once for all rows."""
     mark, order = dialect.decimal_mark, dialect.date_order
     rules = replace(rules, minor_units=dialect.minor_units, year_pivot=dialect.year_pivot)
+    if hinted := _hint(dialect, CURRENCY_NAME):
+        rules = replace(rules, constants={"currency": hinted, **rules.constants})
     constants = constants_of(replace(rules, decimal_mark=mark, date_order=order))
     currency = header_currency(dialect.names, dialect.columns, constants.get("currency", ""))
     if currency:
@@ -67,12 +71,12 @@ def _with_dates(dialect: Dialect, rows: Sequence[list[str]], rules: Rules) -> Di
     at = [index for index, column in enumerate(dialect.columns) if column == "invoiceDate"]
     dates = [fields[index] for fields in rows for index in at]
     formats = {date_format(text) for text in dates} - {""}
-    pivot, year = _hint(dialect, YEAR_PIVOT_NAME), _hint(dialect, YEAR_NAME)
+    pivot, first_day = _hint(dialect, YEAR_PIVOT_NAME), read_date(_hint(dialect, FIRST_DAY_NAME), "")
     dialect = replace(
         dialect,
         date_formats=tuple(sorted(formats)),
         year_pivot=int(pivot) if _NUMBER.fullmatch(pivot) else rules.year_pivot,
-        year=int(year) if _NUMBER.fullmatch(year) else dialect.year,
+        first_day=first_day if isinstance(first_day, date) else dialect.first_day,
     )
     order: DateOrder = rules.date_order
     hinted = _hint(dialect, DATE_ORDER_NAME)

@@ -15,6 +15,7 @@ from mailroom.invoices.columnar import Refuse, RowBatch, Stamp, read_batches
 from mailroom.invoices.files import Dialect, FileRejected, Rules
 from mailroom.invoices.files.lines import without_first
 from mailroom.invoices.files.opening import content_of, open_file
+from mailroom.invoices.files.programs import rules_of
 from mailroom.invoices.presets.selection import Selected, Selection
 from mailroom.platform.objects import ObjectStore, ObjectVersion
 
@@ -73,7 +74,7 @@ class ImportSource(msgspec.Struct):
     def rules(self) -> Rules:
         if self._selected is None:
             raise AssertionError("no batch was read yet")
-        return self._selected.rules
+        return rules_of(self.dialect, self._selected.rules)
 
     @property
     def seekable(self) -> bool:

@@ -50,7 +50,7 @@ def applied(rules: Rules, options: Options, columns: Mapping[str, str | None]) -
     given = {name: value for name, value in asdict(options).items() if name in _FIELDS and value is not None}
     if options.amount_tolerance is not None:
         given["amount_tolerance"] = Decimal(str(options.amount_tolerance))
-    return replace(rules, **given, aliases=merged(rules.aliases, columns))
+    return replace(rules, **given, aliases=merged(rules.aliases, columns), stated=rules.stated.union(given))
 
 
 def merged(names: Mapping[str, str | None], columns: Mapping[str, str | None]) -> dict[str, str | None]:

@@ -10,10 +10,11 @@ import msgspec
 from mailroom.invoices.files import Dialect, FileRejected, Malformed, Record, Rejected, Rules, read_records
 from mailroom.invoices.files.amounts import is_amount
 from mailroom.invoices.files.dates import date_format
-from mailroom.invoices.files.detection import first_rows
+from mailroom.invoices.files.detection import first_rows, program_header
 from mailroom.invoices.files.header import count_known, find_header, known_names
 from mailroom.invoices.files.invoice_rows import InvoiceReader, ReadRow
 from mailroom.invoices.files.opening import head_of, open_file
+from mailroom.invoices.files.programs import rules_of, with_program
 from mailroom.invoices.files.set_apart import SetApart
 from mailroom.invoices.files.workbooks import is_workbook, sheet_content
 from mailroom.invoices.model.columns import ParsedInvoice, ParsedLine
@@ -52,9 +53,10 @@ def examine(task: PreviewTask, data: bytes) -> Examination:
         dialect, content = open_file(iter([data]), task.rules)
     except FileRejected as error:
         return _refused(error, task, data)
+    rules = rules_of(dialect, task.rules)
     sample = _sample(content, complete=task.complete)
-    records = list(_records(sample, dialect, task.rules))
-    reader = InvoiceReader(dialect, task.rules)
+    records = list(_records(sample, dialect, rules))
+    reader = InvoiceReader(dialect, rules)
     ended_by, parsed = sample.error, []
     try:
         parsed = [row for rows in reader.read(records) for row in rows.rows]
@@ -62,7 +64,7 @@ def examine(task: PreviewTask, data: bytes) -> Examination:
         ended_by = error
     results = [row.result for row in parsed if not isinstance(row.result, SetApart)]
     values = [record.fields for record in records[:_ROWS_OF_VALUES] if isinstance(record, Record)]
-    mapping = mapping_of(dialect.names, values, task.rules, dialect)
+    mapping = mapping_of(dialect.names, values, rules, dialect)
     return Examination(
         error=_fault(ended_by) if ended_by else None,
         dialect=msgspec.to_builtins(dialect),
@@ -79,15 +81,19 @@ def _refused(error: FileRejected, task: PreviewTask, data: bytes) -> Examination
         rows, content = _rows_anyway(task, data)
     except FileRejected:
         return Examination(error=_fault(error))
-    at = _find_header([row.fields for row in rows], task.rules)
+    rules = task.rules
+    if of_program := program_header(rows):
+        header, program = of_program
+        rules = with_program(rules, program, header.fields)
+    at = rows.index(header) if of_program else _find_header([row.fields for row in rows], rules)
     names = [name.strip() for name in rows[at].fields] if at is not None else []
     below = rows[at + 1 :] if at is not None else []
-    mapping = mapping_of(names, [row.fields for row in below[:_ROWS_OF_VALUES]], task.rules, None)
+    mapping = mapping_of(names, [row.fields for row in below[:_ROWS_OF_VALUES]], rules, None)
     return Examination(
         error=_fault(error),
         header=PreviewedHeader(_line_of(content, rows[at]), names) if at is not None else None,
         mapping=mapping,
-        missing=missing_of(mapping, task.rules) if mapping else [],
+        missing=missing_of(mapping, rules) if mapping else [],
     )
 
 

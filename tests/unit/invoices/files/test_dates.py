@@ -82,7 +82,7 @@ def test_the_pivot_tells_the_century(pivot, text, year):
 
 @pytest.mark.parametrize(("text", "expected"), [("3101", DAY), ("0102", date(2024, 2, 1)), ("102", date(2024, 2, 1))])
 def test_a_date_may_have_no_year_if_the_file_says_it(text, expected):
-    assert read_date(text, "", year=2024) == expected
+    assert read_date(text, "", first_day=date(2024, 1, 1)) == expected
     fault = read_date(text, "")
     assert isinstance(fault, BadValue)
     assert fault.code == "date.invalid"
