@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from mailroom.invoices.files.amounts import read_amount
 from mailroom.invoices.files.currencies import decimals
+from mailroom.invoices.files.derived import is_plausible
 from mailroom.invoices.files.dialect import Dialect
 from mailroom.invoices.files.errors import RowError
 from mailroom.invoices.files.grouping import MAX_LINES, Group, text_key
@@ -66,7 +67,10 @@ class AddedUpParser:
         if isinstance(parts, list):
             return parts
         first = parts[rows[0].row]
-        added_up = self._added_up(first, list(parts.values()))
+        whole = self._of_parts.parse(self._paired(rows[0], self._of_lines, self._of_invoice))
+        if isinstance(whole, Rejected):
+            return [error for error in whole.errors if error.column in self._of_invoice] or list(whole.errors)
+        added_up = self._added_up(whole, list(parts.values()))
         lines = self._lines(rows, parts, first.currency) if self._keeps_lines else ()
         if not isinstance(added_up, ParsedInvoice):
             return [added_up]
@@ -96,6 +100,17 @@ class AddedUpParser:
             fields[index] = first.fields[index]
         return replace(row, fields=fields)
 
+    def _paired(self, row: Record, to: Sequence[str], source: Sequence[str]) -> Record:
+        """Of two amounts of which only one is of the whole invoice, both are given the value of one.
+
+        A row has no third amount that the two would determine.
+        """
+        if not (len(to) == len(source) == 1):
+            return row
+        fields = list(row.fields)
+        fields[self._at[to[0]]] = fields[self._at[source[0]]]
+        return replace(row, fields=fields)
+
     def _parts(self, rows: Sequence[Record]) -> dict[int, ParsedInvoice] | list[RowError]:
         """By number, each row that has amounts, as an invoice of its own. Always the first one."""
         parts: dict[int, ParsedInvoice] = {}
@@ -103,17 +118,20 @@ class AddedUpParser:
         for row in rows:
             if row is not rows[0] and not any(row.fields[self._at[name]].strip() for name in self._of_lines):
                 continue
-            parsed = self._of_parts.parse(row)
+            parsed = self._of_parts.parse(self._paired(row, self._of_invoice, self._of_lines))
             if isinstance(parsed, ParsedInvoice):
                 parts[row.row] = replace(parsed, extra={}) if parts else parsed  # else a long invoice takes much memory
                 continue
+            paired = self._of_invoice if len(self._of_invoice) == len(self._of_lines) == 1 else ()
             for error in parsed.errors:
+                if error.column in paired and len(parsed.errors) > 1:
+                    continue
                 message = f"Row {row.row}: {error.message}" if len(rows) > 1 else error.message
                 errors.setdefault((error.column, error.code), RowError(error.column, error.code, message))
         return list(errors.values()) or parts
 
     def _added_up(self, first: ParsedInvoice, parts: Sequence[ParsedInvoice]) -> ParsedInvoice | RowError:
-        """The first part with the amounts of all."""
+        """The first row, with its amounts of the whole invoice, and the others added up."""
         amounts = dict(zip(AMOUNTS, (first.gross_amount, first.net_amount, first.vat_amount), strict=True))
         summed = {
             "grossAmount": sum((part.gross_amount for part in parts), Decimal()),
@@ -132,6 +150,9 @@ class AddedUpParser:
         if abs(off) > self._tolerance:
             message = f"Added up, {gross} is not {net} + {vat}: off by {off}, allowed is {self._tolerance}."
             return RowError(AMOUNTS[0], "amount.sum", message)
+        if "vatAmount" in derived and not is_plausible(gross, net, vat):
+            message = f"Added up, {gross} - {net} = {vat} is no VAT. State it."
+            return RowError("vatAmount", "amount.derived", message)
         return replace(
             first,
             gross_amount=gross,

@@ -179,6 +179,17 @@ def test_what_the_amounts_of_the_invoice_and_of_its_lines_leave_out_is_derived()
     assert (amounts(stored["A-1"]), stored["A-1"]["derived"]) == (("178.50", "150.00", "28.50"), ["vatAmount"])
 
 
+@pytest.mark.parametrize("lines", [("1.00", "149.00"), ("149.00", "1.00"), ("-10.00", "160.00")])
+def test_a_line_may_be_small_beside_the_amount_of_the_whole_invoice(lines):
+    rules = Rules(line_items="addUp", invoice_amounts=frozenset({"grossAmount"}))
+    rows = "".join(f"A-1,2024-05-01,ACME,EUR,x,{net},178.50\n" for net in lines)
+    text = f"Invoice No,Date,Vendor,Currency,Item,Net,Total\n{rows}"
+    assert amounts(read(text, rules)[0]["A-1"]) == ("178.50", "150.00", "28.50")
+    assert codes(text.replace(lines[0], "1x"), rules) == [("netAmount", "amount.not_a_number")]
+    assert codes(text.replace("178.50", "1x"), rules) == [("grossAmount", "amount.not_a_number")]
+    assert codes(text.replace("178.50", "400.00"), rules) == [("vatAmount", "amount.derived")]
+
+
 def test_amounts_of_lines_may_be_in_cents():
     rules = Rules(line_items="addUp", minor_units=True, aliases={"Price": "lineNet"})
     text = "Invoice No,Date,Vendor,Currency,Item,Net,VAT,Total,Price\nA-1,2024-05-01,ACME,EUR,x,100,19,119,100\n"
