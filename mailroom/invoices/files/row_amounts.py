@@ -37,7 +37,7 @@ class Amounts(msgspec.Struct, frozen=True):
 class AmountReader:
     """Reads the amounts of the rows of one file. `places` has the index of each amount's cell in a row.
 
-    `of_invoices`: a row is a whole invoice. Beside the gross amount of an invoice, the net amount of a line proves nothing.
+    `of_invoices`: a row is a whole invoice. Else gross may be of the invoice and net of a line: they prove nothing.
     """
 
     def __init__(self, dialect: Dialect, places: Sequence[int], rate_at: int | None, *, of_invoices: bool) -> None:
