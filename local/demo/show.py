@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-COUNTS = ("rows", "inserted", "updated", "unchanged", "stale", "rejected")
+COUNTS = ("rows", "inserted", "updated", "unchanged", "stale", "rejected", "setApart")
 
 
 def progress(imports: list[dict[str, Any]]) -> Table:
