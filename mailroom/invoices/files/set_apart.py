@@ -2,7 +2,7 @@
 
 They are counted, and neither imported nor rejected. Only a row that is no valid invoice can be one of them:
 
-- A total has no date, no invoice number, and as its first text a word for a total, alone or with a name: `Total`,
+- A total has no date, no invoice number, and as its only text a word for a total, alone or with a name: `Total`,
   `Total for ACME`, `ACME Total`. Besides it there are only amounts and a currency.
 - A heading is a single text and nothing else. A text that may be a row itself (with another delimiter, or all of it in
   quotes, so that there is an amount or a date in it) is none, nor is what may be an invoice number.
@@ -15,7 +15,7 @@ import re
 import msgspec
 
 from mailroom.invoices.files.amounts import is_amount
-from mailroom.invoices.files.currencies import decimals
+from mailroom.invoices.files.currencies import read_currency
 from mailroom.invoices.files.dates import date_format
 from mailroom.invoices.files.dialect import Dialect
 from mailroom.invoices.files.header import normalised
@@ -43,6 +43,7 @@ _OF = frozenset(
 )
 """The words between a total and a name: `Total for ACME`."""
 
+_OF_INVOICES = ("invoiceNumber", "invoiceDate")
 _LONGEST = 200
 """Characters of a heading."""
 _OTHER_DELIMITERS = ";\t|\r\n"
@@ -67,15 +68,15 @@ class ReportRows:
     def matches(self, record: Record) -> bool:
         """Whether a record, which is no valid invoice, is a total or a heading."""
         filled = [index for index, field in enumerate(record.fields) if field.strip()]
-        first = filled[0]
-        text = record.fields[first].strip()
-        if self._has_lines and self._column(first) in LINE_COLUMNS:
+        texts = [index for index in filled if not self._is_amount_or_currency(record.fields[index].strip())]
+        if len(texts) != 1:
             return False
-        if len(filled) == 1:
-            return self._is_total(text, self._column(first)) or self._is_heading(text, first, len(record.fields))
-        if not self._is_total(text, self._column(first)):
+        text, column = record.fields[texts[0]].strip(), self._column(texts[0])
+        if self._has_lines and column in LINE_COLUMNS:
             return False
-        return all(self._may_be_beside(record.fields[index].strip(), self._column(index)) for index in filled[1:])
+        if self._is_total(text, column):
+            return not any(self._column(index) in _OF_INVOICES for index in filled if index != texts[0])
+        return len(filled) == 1 and self._is_heading(text, texts[0], len(record.fields))
 
     def _column(self, index: int) -> str:
         return self._columns[index] if index < len(self._columns) else ""
@@ -90,10 +91,8 @@ class ReportRows:
         # "Total Energies" is a supplier.
         return column != "supplierName" and bool(begins or "".join(words[-1:]) in _TOTALS)
 
-    def _may_be_beside(self, text: str, column: str) -> bool:
-        if column in ("invoiceNumber", "invoiceDate"):
-            return False
-        return is_amount(text) or text.upper() in decimals()
+    def _is_amount_or_currency(self, text: str) -> bool:
+        return is_amount(text) or isinstance(read_currency(text), tuple)
 
     def _is_heading(self, text: str, index: int, count: int) -> bool:
         if self._has_lines and index > 0:

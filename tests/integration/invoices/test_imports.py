@@ -9,7 +9,7 @@ from bson import Decimal128
 
 from mailroom.deploy import setup
 from mailroom.invoices import worker as working
-from mailroom.invoices.imports import source as reading
+from mailroom.invoices.files import opening as reading
 from mailroom.invoices.imports.importer import MOST_ATTEMPTS
 from mailroom.services import Services
 from tests.integration.invoices.files import HEADER, Bucket, bucket_with, counts, csv, line
