@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from mailroom.errors import LeaseLost
 from mailroom.invoices import worker as working
-from mailroom.invoices.imports import source
 from mailroom.invoices.imports.actions import ImportActions
 from mailroom.invoices.imports.chunks import Chunks
 from mailroom.invoices.imports.importer import MOST_ATTEMPTS, MOST_CHUNK_ATTEMPTS
@@ -126,11 +125,9 @@ def test_a_job_that_waits_for_a_chunk_goes_on_when_it_is_complete(bucket: Bucket
 
 
 @pytest.mark.parametrize(("rows", "calls"), [(80_000, 1), (20_000, 0)], ids=["much is left", "little is left"])
-def test_others_are_called_to_help_with_a_large_file(
-    make_services: Callable[..., Services], monkeypatch: pytest.MonkeyPatch, rows: int, calls: int
-):
-    monkeypatch.setattr(source, "COMPARED_BYTES", 16 << 20)  # the comparison is no part of the one batch
-    bucket = bucket_with(make_services, import_batch_rows=100)
+def test_others_are_called_to_help_with_a_large_file(make_services: Callable[..., Services], rows: int, calls: int):
+    # Without a comparison of its rows, which would take all of the one batch's time.
+    bucket = bucket_with(make_services, import_batch_rows=100, import_profiles='{"": {"lineItems": "lastWins"}}')
     called: list[str] = []
     importer = replace(
         working._importer(bucket.services, bucket.services.worker_marks(IMPORTER)),
