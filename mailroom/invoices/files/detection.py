@@ -253,9 +253,8 @@ def _with_program(head: _Head, dialect: Dialect) -> tuple[Dialect, Rules] | None
     dialect = replace(dialect, has_header=True, columns=columns, names=names, content_start=header.end)
     dialect = replace(dialect, program=program.name)
     if isinstance(rows[0], Record) and (batch := batch_header(rows[0].fields)):
-        dialect = replace(dialect, first_day=batch.first_day)
-        if batch.currency:
-            rules = replace(rules, constants={"currency": batch.currency, **rules.constants})
+        said = {"currency": batch.currency} if batch.currency else {}
+        dialect = replace(dialect, first_day=batch.first_day, constants=said)
     return dialect, rules
 
 

@@ -43,11 +43,16 @@ def header_currency(names: Sequence[str], columns: Sequence[str], constant: str)
     Raises FileRejected `header.currency` if they contradict each other.
     """
     found = header_currencies(names, columns)
-    own = read_currency(constant) if constant.strip() else None
     if len(found) > 1:
         message = f"The names of the amounts have different currencies: {', '.join(found)}. Map one column of each."
         raise FileRejected("header.currency", message, "currency")
-    if found and isinstance(own, tuple) and own[0] != found[0]:
-        message = f"The header says {found[0]}, and the preset's constants.currency says {own[0]}. Correct one of them."
+    return agreed_currency(found[0], constant) if found else ""
+
+
+def agreed_currency(said: str, constant: str) -> str:
+    """What a file says for all rows. Raises FileRejected `header.currency` if a preset says another currency."""
+    own = read_currency(constant) if constant.strip() else None
+    if isinstance(own, tuple) and own != read_currency(said):
+        message = f"The header says {said}, and the preset's constants.currency says {own[0]}. Correct one of them."
         raise FileRejected("header.currency", message, "currency")
-    return found[0] if found else ""
+    return said

@@ -12,7 +12,7 @@ from mailroom.invoices.files.constants import constants_of
 from mailroom.invoices.files.dates import date_format, has_order, possible_orders, read_date
 from mailroom.invoices.files.dialect import Dialect
 from mailroom.invoices.files.errors import FileRejected
-from mailroom.invoices.files.header_currency import header_currency
+from mailroom.invoices.files.header_currency import agreed_currency, header_currency
 from mailroom.invoices.files.rejects import (
     CURRENCY_NAME,
     DATE_ORDER_NAME,
@@ -41,9 +41,9 @@ def _constants(dialect: Dialect, rules: Rules) -> dict[str, Any]:
     """The fields of the dialect about what the header or the rules say once for all rows."""
     mark, order = dialect.decimal_mark, dialect.date_order
     rules = replace(rules, minor_units=dialect.minor_units, year_pivot=dialect.year_pivot)
-    if hinted := _hint(dialect, CURRENCY_NAME):
-        rules = replace(rules, constants={"currency": hinted, **rules.constants})
     constants = constants_of(replace(rules, decimal_mark=mark, date_order=order))
+    if said := _hint(dialect, CURRENCY_NAME) or dialect.constants.get("currency", ""):
+        constants["currency"] = agreed_currency(said, constants.get("currency", ""))
     currency = header_currency(dialect.names, dialect.columns, constants.get("currency", ""))
     if currency:
         constants["currency"] = currency

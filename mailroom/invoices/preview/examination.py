@@ -81,8 +81,9 @@ class ColumnMapping(msgspec.Struct, frozen=True):
     """What a column of the file is, or may be.
 
     `target` is one of our columns; null: none was found, or the preset drops the column. `confidence` is 1 where an
-    import reads it so. `reason`: the `preset` or a setting says so, the `name` is known, the file has no header and the
-    `order` counts, the name is `similar` to a known one, its `values` look so, or there is `none`.
+    import reads it so. `reason`: the `preset`, a setting or what is known of the program says so, the `name` is
+    known, the file has no header and the `order` counts, the name is `similar` to a known one, its `values` look
+    so, or there is `none`.
     """
 
     name: str

@@ -64,7 +64,7 @@ def examine(task: PreviewTask, data: bytes) -> Examination:
         ended_by = error
     results = [row.result for row in parsed if not isinstance(row.result, SetApart)]
     values = [record.fields for record in records[:_ROWS_OF_VALUES] if isinstance(record, Record)]
-    mapping = mapping_of(dialect.names, values, rules, dialect)
+    mapping = mapping_of(dialect.names, values, rules, dialect, of_program=bool(dialect.program))
     return Examination(
         error=_fault(ended_by) if ended_by else None,
         dialect=msgspec.to_builtins(dialect),
@@ -88,7 +88,8 @@ def _refused(error: FileRejected, task: PreviewTask, data: bytes) -> Examination
     at = rows.index(header) if of_program else _find_header([row.fields for row in rows], rules)
     names = [name.strip() for name in rows[at].fields] if at is not None else []
     below = rows[at + 1 :] if at is not None else []
-    mapping = mapping_of(names, [row.fields for row in below[:_ROWS_OF_VALUES]], rules, None)
+    values = [row.fields for row in below[:_ROWS_OF_VALUES]]
+    mapping = mapping_of(names, values, rules, None, of_program=of_program is not None)
     return Examination(
         error=_fault(error),
         header=PreviewedHeader(_line_of(content, rows[at]), names) if at is not None else None,

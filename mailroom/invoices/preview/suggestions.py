@@ -34,9 +34,17 @@ class _Candidate(msgspec.Struct, frozen=True, order=True):
 
 
 def mapping_of(
-    names: Sequence[str], rows: Sequence[Sequence[str]], rules: Rules, dialect: Dialect | None
+    names: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    rules: Rules,
+    dialect: Dialect | None,
+    *,
+    of_program: bool = False,
 ) -> list[ColumnMapping]:
-    """What each column of the file is, or may be. With a `dialect`, its columns are certain."""
+    """What each column of the file is, or may be. With a `dialect`, its columns are certain.
+
+    Nothing is suggested for a known program's file: what its other columns are is known too, and is not needed.
+    """
     known = [_known(name, at, rules, dialect) for at, name in enumerate(names)]
     _only_once(known)
     fixed = {each.target: at for at, each in enumerate(known) if each and each.target}
@@ -46,7 +54,7 @@ def mapping_of(
     candidates = [
         candidate
         for at, name in enumerate(names)
-        if known[at] is None
+        if known[at] is None and not of_program
         for candidate in _candidates(at, name, values[at], found[at])
         if candidate.column not in places
     ]

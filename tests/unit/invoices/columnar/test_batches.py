@@ -1,7 +1,7 @@
 """The fast path gives the same documents as the row-wise path, byte for byte, and the same rejects."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import bson
@@ -127,7 +127,7 @@ def dialects(draw: st.DrawFn) -> Dialect:
         trailing=draw(st.sampled_from([0, 0, 1])),
         short_rows=draw(st.sampled_from([(), (len(columns) - 1,), (len(columns) - 2, len(columns) - 1)])),
         year_pivot=draw(st.sampled_from([70, 20])),
-        year=draw(st.sampled_from([None, 2024])),
+        first_day=draw(st.sampled_from([None, date(2024, 1, 1), date(2023, 7, 1)])),
     )
 
 

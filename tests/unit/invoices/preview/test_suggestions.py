@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -110,3 +111,30 @@ def test_lines_are_added_up_and_totals_set_apart_as_in_an_import() -> None:
     assert (invoice.invoice.gross_amount, len(invoice.invoice.lines)) == ("357.00", 2)
     assert (total.set_apart, total.invoice, total.errors) == (True, None, [])
     assert (seen.estimated.rows, seen.estimated.rejected) == (1, 0)
+
+
+SAMPLES = Path(__file__).parents[3] / "samples" / "programs"
+
+
+def test_the_file_of_a_known_program_is_shown_as_an_import_reads_it() -> None:
+    seen = look((SAMPLES / "xero.csv").read_text())
+
+    assert seen.error is None
+    assert seen.dialect is not None
+    assert seen.dialect["program"] == "xero"
+    assert found(seen)["TaxTotal"] == ("vatAmount", "preset")
+    assert found(seen)["UnitAmount"] == (None, "none")  # looks like a net amount
+    invoices = [row.invoice for row in seen.rows if row.invoice]
+    assert [(each.gross_amount, len(each.lines)) for each in invoices] == [("368.90", 3), ("24.00", 1), ("-12.00", 1)]
+
+
+def test_what_a_known_program_leaves_open_is_named_and_not_suggested() -> None:
+    seen = look((SAMPLES / "datev.csv").read_text("cp1252"))
+
+    assert seen.error is not None
+    assert '{"Buchungstext": "supplierName"}' in seen.error.message
+    assert seen.header is not None
+    assert seen.header.line == 2
+    assert found(seen)["Belegfeld 1"] == ("invoiceNumber", "preset")
+    assert found(seen)["Buchungstext"] == (None, "none")
+    assert [each.column for each in seen.missing] == ["netAmount", "vatAmount", "supplierName"]
