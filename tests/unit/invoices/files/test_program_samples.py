@@ -142,3 +142,20 @@ def test_a_header_of_which_a_name_is_missing_is_no_programs(name):
     renamed = text.replace(program.recognise[-1], "Something else", 1)
     with pytest.raises(FileRejected):
         detect(renamed.encode(), Rules(), complete=True)
+
+
+def test_an_invoice_of_zoho_with_shipping_is_taken_without_its_subtotal():
+    own = msgspec.convert({"columns": {"SubTotal": None}}, Preset)
+    amounts = {
+        row.invoice_number: (str(row.gross_amount), str(row.net_amount), str(row.vat_amount), row.derived)
+        for row in read(sample("zoho-invoices"), own.rules(Rules()))
+        if isinstance(row, ParsedInvoice)
+    }
+    assert amounts["INV-000013"] == ("640.00", "550.00", "90.00", ("netAmount",))
+    assert amounts["INV-000011"] == ("769.20", "660.00", "109.20", ("netAmount",))
+
+
+def test_sales_may_name_the_own_company_as_the_supplier():
+    own = msgspec.convert({"columns": {"ContactName": None}, "constants": {"supplierName": "Example Ltd"}}, Preset)
+    rows = read(sample("xero"), own.rules(Rules()))
+    assert {row.supplier_name for row in rows if isinstance(row, ParsedInvoice)} == {"Example Ltd"}
