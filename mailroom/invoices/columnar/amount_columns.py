@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mailroom.invoices.files import Dialect
-from mailroom.invoices.files.cache import ValueCache
-from mailroom.invoices.files.derived import needs_rate
-from mailroom.invoices.files.rates import WHOLE, read_rate
+from mailroom.invoices.files.values.cache import ValueCache
+from mailroom.invoices.files.values.derived import needs_rate
+from mailroom.invoices.files.values.rates import WHOLE, read_rate
 from mailroom.invoices.model.columns import AMOUNTS, VAT_RATE
 from mailroom.invoices.model.texts import BadValue
 

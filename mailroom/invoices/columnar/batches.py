@@ -12,9 +12,9 @@ import msgspec
 from mailroom.invoices.columnar.blocks import Blocks
 from mailroom.invoices.columnar.encoded import INT32_MAX, EncodedRows, Stamp
 from mailroom.invoices.files import Dialect, Record, Rejected, RowError, Rules, read_records
-from mailroom.invoices.files.invoice_rows import InvoiceReader, ReadRow
-from mailroom.invoices.files.records import MAX_BLANK_BYTES, fields_of, too_much_blank
-from mailroom.invoices.files.set_apart import SetApart
+from mailroom.invoices.files.formats.records import MAX_BLANK_BYTES, fields_of, too_much_blank
+from mailroom.invoices.files.rows.invoice_rows import InvoiceReader, ReadRow
+from mailroom.invoices.files.rows.set_apart import SetApart
 from mailroom.invoices.model.columns import AMOUNTS
 from mailroom.invoices.model.document import content_of
 from mailroom.invoices.model.merge import Row

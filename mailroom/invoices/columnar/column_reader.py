@@ -23,9 +23,9 @@ from mailroom.invoices.columnar.bson_columns import BINARY, Repeated
 from mailroom.invoices.columnar.documents import InvoiceColumns
 from mailroom.invoices.columnar.encoded import EncodedRows, Stamp
 from mailroom.invoices.files import Dialect, Rules
-from mailroom.invoices.files.cache import ValueCache
-from mailroom.invoices.files.currencies import read_currency
-from mailroom.invoices.files.dates import date_reader
+from mailroom.invoices.files.values.cache import ValueCache
+from mailroom.invoices.files.values.currencies import read_currency
+from mailroom.invoices.files.values.dates import date_reader
 from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, EXTRA_TEXT, TEXTS, VAT_RATE, TextRule
 from mailroom.invoices.model.statuses import Statuses
 from mailroom.invoices.model.texts import BadValue, read_text

@@ -24,7 +24,7 @@ from mailroom.invoices.columnar.compared import ComparedRow, compared_rows
 from mailroom.invoices.columnar.encoded import Stamp
 from mailroom.invoices.columnar.keys import KEY, LONGEST_NUMBER, hash_of, keys_of, keys_of_columns
 from mailroom.invoices.files import Dialect, RowParser, Rules
-from mailroom.invoices.files.cache import ValueCache
+from mailroom.invoices.files.values.cache import ValueCache
 from mailroom.invoices.model.identity import Identity
 
 # Of a block. Most have fewer: to look for the end of a line takes time.

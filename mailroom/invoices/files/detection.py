@@ -8,21 +8,21 @@ from itertools import islice
 import msgspec
 from msgspec.structs import replace
 
-from mailroom.invoices.files.amounts import is_amount
-from mailroom.invoices.files.compression import GZIP_MAGIC, decompressed_head
-from mailroom.invoices.files.currencies import read_currency
-from mailroom.invoices.files.dates import date_format
-from mailroom.invoices.files.datev import batch_header
 from mailroom.invoices.files.dialect import Dialect
-from mailroom.invoices.files.encodings import find_encoding, refuse_other_formats
 from mailroom.invoices.files.errors import FileRejected
-from mailroom.invoices.files.form import RowForm, with_form
+from mailroom.invoices.files.formats.compression import GZIP_MAGIC, decompressed_head
+from mailroom.invoices.files.formats.encodings import find_encoding, refuse_other_formats
+from mailroom.invoices.files.formats.records import Malformed, Record, read_records
 from mailroom.invoices.files.guard import GUARD_NAME
-from mailroom.invoices.files.header import count_known, find_header, has_required, known_names, match_header
-from mailroom.invoices.files.programs import Program, check_needs, recognised, with_program
-from mailroom.invoices.files.records import Malformed, Record, read_records
+from mailroom.invoices.files.headers.datev import batch_header
+from mailroom.invoices.files.headers.header import count_known, find_header, has_required, known_names, match_header
+from mailroom.invoices.files.headers.programs import Program, check_needs, recognised, with_program
+from mailroom.invoices.files.rows.form import RowForm, with_form
 from mailroom.invoices.files.rules import Rules
 from mailroom.invoices.files.value_forms import with_value_forms
+from mailroom.invoices.files.values.amounts import is_amount
+from mailroom.invoices.files.values.currencies import read_currency
+from mailroom.invoices.files.values.dates import date_format
 from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, TEXTS
 from mailroom.invoices.model.texts import read_text
 

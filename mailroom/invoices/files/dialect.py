@@ -34,8 +34,8 @@ class Dialect(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     `sheet_mark` is the decimal mark that the numbers of a workbook are written with; in the workbook they have none.
     `guarded` says that an apostrophe stands before what a spreadsheet would run: see `guard.py`. `sheet` is the name or
     number of the sheet that is read, empty for the first visible one. Each row ends with `trailing` empty fields more
-    than there are columns; rows may have `short_rows` fields: see `form.py`. `preset` is the one that the
-    file is read with, and `program` the known program that wrote it: see `programs.py`.
+    than there are columns; rows may have `short_rows` fields: see `rows/form.py`. `preset` is the one that the
+    file is read with, and `program` the known program that wrote it: see `headers/programs.py`.
     `constants` are the texts of cells that are empty or whose column the file lacks. `header_currency` is the one that
     the names of the amounts have: `Gross (EUR)`. `minor_units`: amounts are in cents. Two-digit years from `year_pivot`
     on are of the 20th century, and dates without a year are of the twelve months from `first_day` on.

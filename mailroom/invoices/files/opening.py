@@ -5,11 +5,11 @@ from itertools import chain
 
 from msgspec.structs import replace
 
-from mailroom.invoices.files.compression import content
 from mailroom.invoices.files.detection import HEAD_BYTES, detect
 from mailroom.invoices.files.dialect import Dialect
+from mailroom.invoices.files.formats.compression import content
+from mailroom.invoices.files.formats.workbooks import held_workbook, is_workbook, sheet_content
 from mailroom.invoices.files.rules import DecimalMark, Rules
-from mailroom.invoices.files.workbooks import held_workbook, is_workbook, sheet_content
 
 Passing = Callable[[Iterator[bytes]], Iterator[bytes]]
 """Takes the empty blocks out of a stream, and may do something now and then."""

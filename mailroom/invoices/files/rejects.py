@@ -11,11 +11,11 @@ import io
 
 import msgspec
 
-from mailroom.invoices.files.dates import SHORT_YEARS, has_order
 from mailroom.invoices.files.dialect import Dialect
 from mailroom.invoices.files.errors import RowError
+from mailroom.invoices.files.formats.records import fields_of
 from mailroom.invoices.files.guard import GUARD_NAME, guarded_line
-from mailroom.invoices.files.records import fields_of
+from mailroom.invoices.files.values.dates import SHORT_YEARS, has_order
 from mailroom.invoices.model.identity import Identity
 
 ADDED = ("_row", "_offset", "_column", "_code", "_message")

@@ -7,12 +7,9 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
-from mailroom.invoices.files.amounts import evidence
-from mailroom.invoices.files.constants import constants_of
-from mailroom.invoices.files.dates import date_format, has_order, possible_orders, read_date
 from mailroom.invoices.files.dialect import Dialect
 from mailroom.invoices.files.errors import FileRejected
-from mailroom.invoices.files.header_currency import agreed_currency, header_currency
+from mailroom.invoices.files.headers.header_currency import agreed_currency, header_currency
 from mailroom.invoices.files.rejects import (
     CURRENCY_NAME,
     DATE_ORDER_NAME,
@@ -22,6 +19,9 @@ from mailroom.invoices.files.rejects import (
     YEAR_PIVOT_NAME,
 )
 from mailroom.invoices.files.rules import DateOrder, DecimalMark, Rules
+from mailroom.invoices.files.values.amounts import evidence
+from mailroom.invoices.files.values.constants import constants_of
+from mailroom.invoices.files.values.dates import date_format, has_order, possible_orders, read_date
 from mailroom.invoices.model.columns import AMOUNTS
 
 _NUMBER = re.compile("[0-9]{1,4}")

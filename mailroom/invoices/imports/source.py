@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from mailroom.invoices.columnar import Refuse, RowBatch, Stamp, read_batches
 from mailroom.invoices.files import Dialect, FileRejected, Rules
-from mailroom.invoices.files.lines import without_first
+from mailroom.invoices.files.formats.lines import without_first
+from mailroom.invoices.files.headers.programs import rules_of
 from mailroom.invoices.files.opening import content_of, open_file
-from mailroom.invoices.files.programs import rules_of
 from mailroom.invoices.presets.selection import Selected, Selection
 from mailroom.platform.objects import ObjectStore, ObjectVersion
 

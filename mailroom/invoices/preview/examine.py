@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from mailroom.invoices.files import Dialect, FileRejected, Malformed, Record, Rejected, Rules, read_records
-from mailroom.invoices.files.amounts import is_amount
-from mailroom.invoices.files.dates import date_format
 from mailroom.invoices.files.detection import first_rows, program_header
-from mailroom.invoices.files.header import count_known, find_header, known_names
-from mailroom.invoices.files.invoice_rows import InvoiceReader, ReadRow
+from mailroom.invoices.files.formats.workbooks import is_workbook, sheet_content
+from mailroom.invoices.files.headers.header import count_known, find_header, known_names
+from mailroom.invoices.files.headers.programs import rules_of, with_program
 from mailroom.invoices.files.opening import head_of, open_file
-from mailroom.invoices.files.programs import rules_of, with_program
-from mailroom.invoices.files.set_apart import SetApart
-from mailroom.invoices.files.workbooks import is_workbook, sheet_content
+from mailroom.invoices.files.rows.invoice_rows import InvoiceReader, ReadRow
+from mailroom.invoices.files.rows.set_apart import SetApart
+from mailroom.invoices.files.values.amounts import is_amount
+from mailroom.invoices.files.values.dates import date_format
 from mailroom.invoices.model.columns import ParsedInvoice, ParsedLine
 from mailroom.invoices.preview.examination import (
     SAMPLE_BYTES,

@@ -14,7 +14,7 @@ import msgspec
 
 from mailroom.errors import Invalid
 from mailroom.invoices.files import HEAD_BYTES, is_workbook
-from mailroom.invoices.files.workbooks import MAX_WORKBOOK_BYTES
+from mailroom.invoices.files.formats.workbooks import MAX_WORKBOOK_BYTES
 from mailroom.invoices.preview.__main__ import TOO_MUCH_MEMORY
 from mailroom.invoices.preview.examination import SAMPLE_BYTES, Examination, PreviewTask
 from mailroom.platform.concurrency import ConcurrencyLimit

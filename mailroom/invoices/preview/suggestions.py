@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from mailroom.invoices.files import Dialect, Rules
-from mailroom.invoices.files.derived import are_determined
-from mailroom.invoices.files.header import known_names, normalised
-from mailroom.invoices.files.header_currency import header_currencies, split_currency
+from mailroom.invoices.files.headers.header import known_names, normalised
+from mailroom.invoices.files.headers.header_currency import header_currencies, split_currency
+from mailroom.invoices.files.values.derived import are_determined
 from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, MAPPABLE, TEXTS, VAT_RATE
 from mailroom.invoices.preview.examination import ColumnMapping, MissingColumn, Reason
 from mailroom.invoices.preview.similarity import similar_columns

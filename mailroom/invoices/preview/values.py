@@ -8,10 +8,10 @@ from itertools import permutations
 
 import msgspec
 
-from mailroom.invoices.files.amounts import evidence, is_amount, read_amount
-from mailroom.invoices.files.currencies import decimals
-from mailroom.invoices.files.dates import date_format
 from mailroom.invoices.files.rules import DecimalMark
+from mailroom.invoices.files.values.amounts import evidence, is_amount, read_amount
+from mailroom.invoices.files.values.currencies import decimals
+from mailroom.invoices.files.values.dates import date_format
 from mailroom.invoices.model.columns import AMOUNTS, VAT_RATE
 
 _MOSTLY, _NEARLY_ALL = 0.5, 0.9

@@ -13,7 +13,7 @@ from bson import ObjectId
 from msgspec.structs import replace
 
 from mailroom.errors import Invalid
-from mailroom.invoices.files.dates import FIRST_YEAR, LAST_YEAR
+from mailroom.invoices.files.values.dates import FIRST_YEAR, LAST_YEAR
 from mailroom.invoices.imports.ledger import STATES
 from mailroom.invoices.model.columns import LOOKUPS
 from mailroom.invoices.model.document import lookup

@@ -12,7 +12,7 @@ import pytest
 from openpyxl import Workbook
 
 from mailroom.invoices.app import create_app
-from mailroom.invoices.files.programs import programs
+from mailroom.invoices.files.headers.programs import programs
 from mailroom.services import Services
 from tests.integration.invoices.files import Bucket
 from tests.support.client import Client

@@ -13,7 +13,7 @@ import pytest
 from openpyxl import Workbook
 
 from mailroom.deploy import setup
-from mailroom.invoices.files import workbooks
+from mailroom.invoices.files.formats import workbooks
 from mailroom.invoices.imports import source as reading
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.services import Services

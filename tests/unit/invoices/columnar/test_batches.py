@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from mailroom.invoices.columnar import RowBatch, Stamp, read_batches
 from mailroom.invoices.columnar.encoded import INT32_MAX
 from mailroom.invoices.files import Dialect, Rejected, RowParser, Rules, read_records
-from mailroom.invoices.files.invoice_rows import InvoiceReader
+from mailroom.invoices.files.rows.invoice_rows import InvoiceReader
 from mailroom.invoices.model.columns import COLUMNS, ParsedInvoice
 from mailroom.invoices.model.document import content_of
 from mailroom.invoices.model.merge import Row, merge

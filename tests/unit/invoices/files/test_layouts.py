@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from mailroom.invoices.columnar import read_batches
 from mailroom.invoices.files import HEAD_BYTES, FileRejected, Rules, detect
-from mailroom.invoices.files.header_names import HEADER_NAMES
+from mailroom.invoices.files.headers.header_names import HEADER_NAMES
 from mailroom.platform.mongo import Document
 from tests.unit.invoices.columnar.test_batches import STAMP
 

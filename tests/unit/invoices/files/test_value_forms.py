@@ -4,7 +4,7 @@ import pytest
 
 from mailroom.invoices.files import Dialect, FileRejected, Rejected, Rules, rejects_header, rejects_line
 from mailroom.invoices.model.columns import ParsedInvoice
-from tests.unit.invoices.files.test_derived import read
+from tests.unit.invoices.files.values.test_derived import read
 
 HEADER = "Number;Date;Supplier;Currency;Gross;Net\n"
 

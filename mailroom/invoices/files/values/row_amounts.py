@@ -1,0 +1,99 @@
+"""The three amounts of a row: as its cells state them, or derived from each other."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from mailroom.invoices.files.dialect import Dialect
+from mailroom.invoices.files.errors import RowError
+from mailroom.invoices.files.values.amounts import MAX_INTEGER_DIGITS, read_amount
+from mailroom.invoices.files.values.cache import ValueCache
+from mailroom.invoices.files.values.derived import are_determined, complete, is_plausible, needs_rate
+from mailroom.invoices.files.values.rates import read_rate
+from mailroom.invoices.model.columns import AMOUNTS, VAT_RATE
+from mailroom.invoices.model.texts import BadValue
+
+_MOST = Decimal(10) ** MAX_INTEGER_DIGITS
+
+
+class Amounts(msgspec.Struct, frozen=True):
+    """Gross, net and VAT, each an amount or None, and why they are not all there. `derived` has names of `AMOUNTS`."""
+
+    gross: Decimal | None
+    net: Decimal | None
+    vat: Decimal | None
+    derived: tuple[str, ...] = ()
+    errors: tuple[RowError, ...] = ()
+
+    @property
+    def off(self) -> Decimal:
+        """By how much the gross amount is more than net and VAT; 0 if one is missing."""
+        if self.gross is None or self.net is None or self.vat is None:
+            return Decimal(0)
+        return self.gross - self.net - self.vat
+
+
+class AmountReader:
+    """Reads the amounts of the rows of one file. `places` has the index of each amount's cell in a row.
+
+    `of_invoices`: a row is a whole invoice. Else gross may be of the invoice and net of a line: they prove nothing.
+    """
+
+    def __init__(self, dialect: Dialect, places: Sequence[int], rate_at: int | None, *, of_invoices: bool) -> None:
+        self._of_invoices = of_invoices
+        self._mark = dialect.decimal_mark
+        self._minor_units = dialect.minor_units
+        self._gross, self._net, self._vat = places
+        self._places = places
+        self._rate_at = rate_at
+        self._rates = ValueCache(read_rate)
+        self._in_file = frozenset(dialect.columns).union(dialect.constants)
+
+    def read(self, fields: Sequence[str], currency: str, digits: int | None) -> Amounts:
+        """`digits` None: the currency is not known, only the form is judged."""
+        mark, minor = self._mark, self._minor_units
+        gross = read_amount(fields[self._gross], mark, currency, digits, minor)
+        net = read_amount(fields[self._net], mark, currency, digits, minor)
+        vat = read_amount(fields[self._vat], mark, currency, digits, minor)
+        if isinstance(gross, Decimal) and isinstance(net, Decimal) and isinstance(vat, Decimal):
+            return Amounts(gross, net, vat)
+        return self._completed(dict(zip(AMOUNTS, (gross, net, vat), strict=True)), fields)
+
+    def _completed(self, read: Mapping[str, Decimal | BadValue], fields: Sequence[str]) -> Amounts:
+        stated = {name: value for name, value in read.items() if not _is_empty(value)}
+        good = {name: value for name, value in stated.items() if isinstance(value, Decimal)}
+        rate = None if self._rate_at is None else self._rates[fields[self._rate_at]]
+        determined = are_determined({*stated, VAT_RATE} if isinstance(rate, int) else stated)
+        if determined and len(good) == len(stated):
+            return _complete(good, rate if isinstance(rate, int) else None, of_invoices=self._of_invoices)
+        looked_at = stated if determined else self._in_file.intersection(AMOUNTS)
+        faults: dict[str, Decimal | BadValue] = {name: value for name, value in read.items() if name in looked_at}
+        if isinstance(rate, BadValue) and not determined and needs_rate(stated):
+            faults[VAT_RATE] = rate
+        errors = (
+            RowError(name, each.code, each.message) for name, each in faults.items() if isinstance(each, BadValue)
+        )
+        gross, net, vat = map(good.get, AMOUNTS)
+        return Amounts(gross, net, vat, (), tuple(errors))
+
+
+def _complete(stated: Mapping[str, Decimal], rate: int | None, *, of_invoices: bool) -> Amounts:
+    gross, net, vat = complete(stated.get("grossAmount"), stated.get("netAmount"), stated.get("vatAmount"), rate)
+    derived = tuple(name for name in AMOUNTS if name not in stated)
+    message = f"What is derived has more than {MAX_INTEGER_DIGITS} digits before the decimal mark."
+    errors = [
+        RowError(name, "amount.too_large", message)
+        for name, amount in zip(AMOUNTS, (gross, net, vat), strict=True)
+        if abs(amount) >= _MOST
+    ]
+    if of_invoices and "vatAmount" in derived and not is_plausible(gross, net, vat):
+        message = (
+            f"{gross} - {net} = {vat} is no VAT: it must have the sign of the net amount, and not be more. State it."
+        )
+        errors.append(RowError("vatAmount", "amount.derived", message))
+    return Amounts(gross, net, vat, derived, tuple(errors))
+
+
+def _is_empty(value: Decimal | BadValue) -> bool:
+    return isinstance(value, BadValue) and value.code == "amount.empty"
