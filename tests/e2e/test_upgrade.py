@@ -233,7 +233,16 @@ def snapshot(client: Client, imports: dict[str, str], mails: dict[str, str]) -> 
 )
 def test_finished_work_looks_the_same(upgrade: Upgrade, part: str) -> None:
     assert upgrade.before.snapshot[part]
-    assert upgrade.snapshot[part] == upgrade.before.snapshot[part]
+    assert without_new_fields(upgrade.snapshot[part], upgrade.before.snapshot[part]) == upgrade.before.snapshot[part]
+
+
+def without_new_fields(now: Any, before: Any) -> Any:
+    """What callers of the earlier version look at: fields may have been added."""
+    if isinstance(now, dict) and isinstance(before, dict):
+        return {name: without_new_fields(value, before[name]) for name, value in now.items() if name in before}
+    if isinstance(now, list) and isinstance(before, list) and len(now) == len(before):
+        return [without_new_fields(*pair) for pair in zip(now, before, strict=True)]
+    return now
 
 
 def test_addresses_secrets_and_keys_stay(upgrade: Upgrade) -> None:
@@ -244,7 +253,8 @@ def test_addresses_secrets_and_keys_stay(upgrade: Upgrade) -> None:
 
 def test_a_cursor_of_before_leads_to_the_next_page(upgrade: Upgrade) -> None:
     rest = upgrade.client.all("invoices", supplier="Acme GmbH", cursor=upgrade.before.cursor)
-    assert rest == upgrade.before.snapshot["invoices"][2:]
+    before = upgrade.before.snapshot["invoices"][2:]
+    assert without_new_fields(rest, before) == before
 
 
 def test_the_interrupted_import_ends_as_if_nothing_had_happened(upgrade: Upgrade) -> None:
