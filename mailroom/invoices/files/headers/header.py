@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from mailroom.invoices.files.dialect import EXTRA
 from mailroom.invoices.files.errors import FileRejected
 from mailroom.invoices.files.headers.header_currency import header_currencies, split_currency
-from mailroom.invoices.files.headers.header_names import FIRST_LANGUAGES, HEADER_NAMES, LINE_NAMES
+from mailroom.invoices.files.headers.header_names import FIRST_LANGUAGES, HEADER_NAMES, LINE_NAMES, OTHER_AMOUNTS
 from mailroom.invoices.files.rejects import MOST_ADDED
 from mailroom.invoices.files.rules import Rules
 from mailroom.invoices.files.values.derived import are_determined
@@ -49,6 +49,7 @@ _FIRST = {normalised(column) for column in COLUMNS}.union(
     for name in names.partition(";")[0].split(",")
 )
 _EXAMPLES = {"currency": '"EUR"', "supplierName": '"Acme Ltd"', "invoiceDate": '"2024-12-31"'}
+_OTHERS = frozenset(normalised(name) for names in OTHER_AMOUNTS for name in names.split(","))
 _FURTHER = frozenset({VAT_RATE, *LINE_COLUMNS})
 """Columns that no invoice needs: of two with such a name, the second is extra."""
 _OF_LINES = _all_names(LINE_NAMES) | {normalised(column): column for column in LINE_COLUMNS}
@@ -93,7 +94,29 @@ def match_header(names: Sequence[str], rules: Rules) -> tuple[str, ...]:
         advice = f"{_unknown(columns)} {_missing_advice(missing, rules)}"
         message = f"The header has no column for {', '.join(missing)}.{advice}"
         raise FileRejected("header.missing_column", message, missing[0])
+    _check_derived(columns, rules)
     return tuple(columns)
+
+
+def other_amounts(columns: Sequence[str]) -> list[int]:
+    """The indexes of extra columns with amounts by which gross may differ from net and VAT, such as shipping."""
+    return [
+        index
+        for index, column in enumerate(columns)
+        if column.startswith(EXTRA) and normalised(column.removeprefix(EXTRA)) in _OTHERS
+    ]
+
+
+def _check_derived(columns: Sequence[str], rules: Rules) -> None:
+    """Refuses a file whose missing amount would be derived from the net amount, although it has further amounts."""
+    lacking = [column for column in AMOUNTS if column not in columns and column not in rules.constants]
+    others = [columns[index].removeprefix(EXTRA) for index in other_amounts(columns)]
+    if others and "netAmount" in columns and lacking:
+        message = (
+            f"The header has no column for {', '.join(lacking)}. It cannot be derived: {_listed(others)} may be in it. "
+            "Map the column that has it. If these make no difference, map them to null in a preset."
+        )
+        raise FileRejected("header.missing_column", message, lacking[0])
 
 
 def _missing(columns: Sequence[str | None], names: Sequence[str], rules: Rules) -> list[str]:

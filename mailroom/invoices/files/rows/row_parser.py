@@ -6,6 +6,7 @@ from functools import partial
 from mailroom.invoices.files.dialect import Dialect
 from mailroom.invoices.files.errors import RowError
 from mailroom.invoices.files.formats.records import Malformed, Record
+from mailroom.invoices.files.headers.header import other_amounts
 from mailroom.invoices.files.rejects import Rejected
 from mailroom.invoices.files.rows.form import RowForm
 from mailroom.invoices.files.rules import Rules
@@ -41,6 +42,7 @@ class RowParser:
             [at[name] for name in AMOUNTS],
             at[VAT_RATE] if has_rate else None,
             of_invoices=rules.line_items != "addUp",
+            others=other_amounts(columns),
         )
         self._dates = ValueCache(date_reader(dialect))
         self._suppliers = ValueCache(partial(read_text, rule=TEXTS["supplierName"]))

@@ -1,5 +1,6 @@
 """The three amounts of a row: as its cells state them, or derived from each other."""
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
@@ -14,6 +15,7 @@ from mailroom.invoices.files.values.rates import read_rate
 from mailroom.invoices.model.columns import AMOUNTS, VAT_RATE
 from mailroom.invoices.model.texts import BadValue
 
+_NOT_ZERO = re.compile("[1-9]")
 _MOST = Decimal(10) ** MAX_INTEGER_DIGITS
 
 
@@ -38,9 +40,19 @@ class AmountReader:
     """Reads the amounts of the rows of one file. `places` has the index of each amount's cell in a row.
 
     `of_invoices`: a row is a whole invoice. Else gross may be of the invoice and net of a line: they prove nothing.
+    `others` are the places of further amounts, such as shipping: where there is one, nothing is derived from net.
     """
 
-    def __init__(self, dialect: Dialect, places: Sequence[int], rate_at: int | None, *, of_invoices: bool) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        places: Sequence[int],
+        rate_at: int | None,
+        *,
+        of_invoices: bool,
+        others: Sequence[int] = (),
+    ) -> None:
+        self._others = others
         self._of_invoices = of_invoices
         self._mark = dialect.decimal_mark
         self._minor_units = dialect.minor_units
@@ -66,6 +78,9 @@ class AmountReader:
         rate = None if self._rate_at is None else self._rates[fields[self._rate_at]]
         determined = are_determined({*stated, VAT_RATE} if isinstance(rate, int) else stated)
         if determined and len(good) == len(stated):
+            if error := self._other_amount(good, fields):
+                gross, net, vat = map(good.get, AMOUNTS)
+                return Amounts(gross, net, vat, (), (error,))
             return _complete(good, rate if isinstance(rate, int) else None, of_invoices=self._of_invoices)
         looked_at = stated if determined else self._in_file.intersection(AMOUNTS)
         faults: dict[str, Decimal | BadValue] = {name: value for name, value in read.items() if name in looked_at}
@@ -76,6 +91,14 @@ class AmountReader:
         )
         gross, net, vat = map(good.get, AMOUNTS)
         return Amounts(gross, net, vat, (), tuple(errors))
+
+    def _other_amount(self, good: Mapping[str, Decimal], fields: Sequence[str]) -> RowError | None:
+        """Why an amount cannot be derived from net in a row that has a further amount."""
+        lacking = [name for name in AMOUNTS if name not in good]
+        if "netAmount" in lacking or not any(_NOT_ZERO.search(fields[index]) for index in self._others):
+            return None
+        message = "The amount is missing, and cannot be derived: the row has a further amount, such as shipping."
+        return RowError(lacking[0], "amount.derived", message)
 
 
 def _complete(stated: Mapping[str, Decimal], rate: int | None, *, of_invoices: bool) -> Amounts:

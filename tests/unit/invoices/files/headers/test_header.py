@@ -162,3 +162,19 @@ def test_the_italian_file_of_the_issue_is_read():
     assert (invoice.invoice_number, str(invoice.net_amount), str(invoice.vat_amount)) == ("A-2", "100.00", "0.00")
     assert (invoice.supplier_name, invoice.supplier_address) == ("ACME S.r.l.", "Via Roma 1")
     assert (invoice.status, invoice.extra) == ("", {"Stato": "aperta"})
+
+
+@pytest.mark.parametrize("name", ["Shipping", "Discount", "Versandkosten", "Frais de port", "IRPF", "Sconto"])
+@pytest.mark.parametrize("amounts", [("Subtotal", "Total"), ("Subtotal", "VAT"), ("Subtotal", "VAT rate")])
+def test_nothing_is_derived_from_net_beside_a_column_that_gross_may_hold_too(name: str, amounts: tuple[str, str]):
+    names = ["Invoice No.", "Date", "Vendor", "Currency", *amounts]
+    match_header(names, Rules())
+    with pytest.raises(FileRejected, match=name) as refused:
+        match_header([*names, name], Rules())
+    assert refused.value.code == "header.missing_column"
+    assert match_header([*names, name], Rules(aliases={name: None}))[-1] == ""
+
+
+def test_net_is_derived_beside_a_discount_since_it_is_what_gross_has_without_vat():
+    names = ["Invoice No.", "Date", "Vendor", "Currency", "Total", "VAT", "Discount"]
+    assert match_header(names, Rules())[-1] == EXTRA + "Discount"

@@ -213,3 +213,15 @@ def test_what_is_missing_says_what_to_do():
     assert refused.value.code == "header.missing_column"
     for said in ("supplierName, currency", "preset", "constant", "IMPORT_ALIASES", '{"supplierName": "Acme Ltd"}'):
         assert said in refused.value.message
+
+
+@pytest.mark.parametrize("shipping", ["5.00", "-5,00"])
+def test_an_empty_amount_is_not_derived_from_net_in_a_row_with_shipping(shipping: str):
+    row = {"grossAmount": "124.00", "netAmount": "100.00", "vatAmount": "", "Shipping": shipping}
+    assert faults(file_of(row)) == [("vatAmount", "amount.derived")]
+
+
+@pytest.mark.parametrize("shipping", ["", "0", "0.00"])
+def test_a_row_without_shipping_is_derived_beside_others_with_it(shipping: str):
+    row = {"grossAmount": "119.00", "netAmount": "100.00", "vatAmount": "", "Shipping": shipping}
+    assert only(file_of(row)).derived == ("vatAmount",)
