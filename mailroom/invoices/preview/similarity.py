@@ -31,7 +31,12 @@ def similar_columns(name: str) -> dict[str, float]:
 
 
 def _similarity(words: Sequence[str], known: Sequence[str]) -> float:
-    """1 for the same words in any order; less for other spellings, and for known words among others."""
+    """1 for the same words in any order; less for other spellings, and for known words among others.
+
+    A part of the known words says nothing: `Amount` may be any amount.
+    """
+    if set(words) < set(known):
+        return 0.0
     spelled = max(
         fuzz.ratio("".join(words), "".join(known)),
         fuzz.token_sort_ratio(" ".join(words), " ".join(known)),

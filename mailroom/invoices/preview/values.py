@@ -10,13 +10,14 @@ import msgspec
 
 from mailroom.invoices.files.rules import DecimalMark
 from mailroom.invoices.files.values.amounts import evidence, is_amount, read_amount
-from mailroom.invoices.files.values.currencies import decimals
+from mailroom.invoices.files.values.currencies import read_currency
 from mailroom.invoices.files.values.dates import date_format
+from mailroom.invoices.files.values.rates import read_rate
 from mailroom.invoices.model.columns import AMOUNTS, VAT_RATE
+from mailroom.invoices.model.texts import BadValue
 
 _MOSTLY, _NEARLY_ALL = 0.5, 0.9
 _MOST_AMOUNTS = 10  # columns among which gross, net and VAT are looked for
-_SYMBOLS = frozenset("€$£¥₹")
 
 
 class ColumnValues(msgspec.Struct, frozen=True):
@@ -64,8 +65,7 @@ class ColumnValues(msgspec.Struct, frozen=True):
         return self.dates < _MOSTLY and self.amounts < _MOSTLY
 
     def _is_rate(self) -> bool:
-        texts = [text.strip().rstrip("% ").replace(",", ".") for text in self.texts if text.strip()]
-        return all(is_amount(text) and text.replace(".", "", 1).isdigit() and float(text) <= 100 for text in texts)
+        return not any(_is(read_rate(text), "rate.invalid") for text in self.texts if text.strip())
 
     def number_like(self) -> bool:
         """Whether they may be numbers of invoices: with digits, and hardly one twice."""
@@ -136,4 +136,9 @@ def _amount(text: str, mark: DecimalMark) -> Decimal | None:
 
 
 def _is_currency(text: str) -> bool:
-    return text.upper() in decimals() or text in _SYMBOLS
+    return not _is(read_currency(text), "currency.unknown")
+
+
+def _is(value: object, code: str) -> bool:
+    """Whether a value is refused with this code."""
+    return isinstance(value, BadValue) and value.code == code

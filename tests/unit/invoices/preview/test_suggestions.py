@@ -58,6 +58,12 @@ def test_values_speak_against_a_similar_name() -> None:
     assert targets["x"] == ("currency", "values")
 
 
+def test_a_name_that_may_be_any_amount_is_not_suggested_as_the_vat() -> None:
+    seen = look("Transaction number,Date,Supplier,Amount\n1001,31-Jan-15,Acme,100.00\n")
+
+    assert found(seen)["Amount"] == (None, "none")
+
+
 def test_a_known_column_is_not_suggested_again() -> None:
     seen = look("Invoice No,Invoice Num.,Date,Datum2\n1,1,2024-01-31,2024-01-31\n")
 
