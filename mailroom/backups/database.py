@@ -29,7 +29,8 @@ from mailroom.backups.manifest import Backup, Damaged, File, write_file
 from mailroom.platform.mongo import Document, documents_of, errors_without_documents
 
 _FIRST = ("cursors", "imports")
-_LEFT_OUT = "kicks"  # good for seconds, and made when they are needed
+_LEFT_OUT = ("comparisons", "kicks")
+"""Made when they are needed. `comparisons` would be of another moment than the imports that name their contents."""
 _BATCH_DOCUMENTS = 1000
 _BATCH_BYTES = 4 << 20
 _RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
@@ -37,9 +38,8 @@ _RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocumen
 
 def names(database: Database[Document]) -> list[str]:
     """The collections of a backup, in the order in which they are read."""
-    found = database.list_collection_names(
-        filter={"type": "collection", "name": {"$not": {"$regex": rf"^(system\.|{_LEFT_OUT}$)"}}}
-    )
+    found = database.list_collection_names(filter={"type": "collection", "name": {"$not": {"$regex": r"^system\."}}})
+    found = [name for name in found if name not in _LEFT_OUT]
     return sorted(found, key=lambda name: (name not in _FIRST, name))
 
 
@@ -57,9 +57,12 @@ def occupied(database: Database[Document]) -> list[str]:
 
 
 def drop(database: Database[Document], backup: Backup) -> None:
-    """Drops the collections that the backup holds. Set-up makes their indexes anew, at once while they are empty."""
-    for file in backup.manifest.collections:
-        database.drop_collection(_collection(file))
+    """Drops the collections that the backup holds, and those that none holds.
+
+    Set-up makes their indexes anew, at once while they are empty.
+    """
+    for name in (*map(_collection, backup.manifest.collections), *_LEFT_OUT):
+        database.drop_collection(name)
 
 
 def load(database: Database[Document], archive: Archive, backup: Backup) -> Iterator[tuple[str, int]]:

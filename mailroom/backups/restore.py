@@ -8,6 +8,7 @@ from mailroom.backups.backup import Part, Say, bucket_names
 from mailroom.backups.manifest import Backup, check_file
 from mailroom.deploy import setup
 from mailroom.errors import MailroomError
+from mailroom.invoices.imports.comparison import compare_anew
 from mailroom.invoices.imports.reconcile import CURSOR_ID
 from mailroom.notifications.outbox.actions import hold_all
 from mailroom.notifications.outbox.upgrade import rewrite_address_keys
@@ -92,6 +93,7 @@ def _check_empty(services: Services) -> None:
 def _restore_database(services: Services, archive: Archive, backup: Backup, say: Say) -> None:
     for collection, documents in database.load(services.database, archive, backup):
         say(f"{collection}: {documents} documents")
+    compare_anew(services.database["imports"])
     rewrite_address_keys(services.database)  # those of a backup that an earlier version made
     # Due at once: objects that were uploaded since the database was read are not in the ledger.
     due = {"startAfter": "", "dueAt": server_time(services.database)}

@@ -22,13 +22,15 @@ from mailroom.invoices.columnar.blocks import Blocks
 from mailroom.invoices.columnar.column_reader import Line
 from mailroom.invoices.columnar.compared import ComparedRow, compared_rows
 from mailroom.invoices.columnar.encoded import Stamp
-from mailroom.invoices.columnar.keys import KEY, LONGEST_NUMBER, hash_of, keys_of, keys_of_columns
+from mailroom.invoices.columnar.keys import KEY, LONGEST_NUMBER, are_in, hash_of, keys_of, keys_of_columns
 from mailroom.invoices.files import Dialect, RowParser, Rules
 from mailroom.invoices.files.values.cache import ValueCache
 from mailroom.invoices.model.identity import Identity
 
 # Of a block. Most have fewer: to look for the end of a line takes time.
 _MOST_LINES = 1 << 14
+# Of a block whose rows are read one by one: each takes a kilobyte meanwhile.
+_MOST_ROWS_FOUND = 1 << 12
 _IDENTITY = ("invoiceNumber", "invoiceDate", "supplierName")
 _REPEATED = pa.dictionary(pa.int32(), pa.binary())
 
@@ -75,23 +77,26 @@ def read_rows(
     block: int,
     wanted: pa.Array,
 ) -> Iterator[FoundRows]:
-    """The rows with the keys `wanted`, as `read_keys`."""
+    """The rows with the keys `wanted`, which are in order, as `read_keys`."""
     reader = KeyReader(dialect, rules)
-    for content, blocks in _blocks(chunks, dialect, offset, block):
+    for content, blocks in _blocks(chunks, dialect, offset, block, _MOST_ROWS_FOUND):
         keys = reader.read(content, blocks, row, stamp)
         found = FoundRows(keys.end, keys.row, [])
-        if pc.any(pc.is_in(keys.keys, wanted)).as_py():
+        if pc.any(are_in(keys.keys, wanted)).as_py():
             found = reader.rows(keys.end - blocks.offset, blocks, row, stamp, wanted)
-        row = found.row
+        end, row = found.end, found.row
         yield found
-        blocks.take(found.end)
+        del found  # before the next block is read
+        blocks.take(end)
 
 
-def _blocks(chunks: Iterable[bytes], dialect: Dialect, offset: int, size: int) -> Iterator[tuple[bytes, Blocks]]:
+def _blocks(
+    chunks: Iterable[bytes], dialect: Dialect, offset: int, size: int, lines: int = _MOST_LINES
+) -> Iterator[tuple[bytes, Blocks]]:
     blocks = Blocks(chunks, offset)
     if offset == 0:
         blocks.skip(dialect.content_start)
-    while content := blocks.peek(_MOST_LINES, size):
+    while content := blocks.peek(lines, size):
         yield content, blocks
 
 
@@ -112,7 +117,7 @@ class KeyReader:
         """The rows with the keys `wanted` in the first `size` bytes of the blocks."""
         batch = self._batches.row_by_row(size, blocks, row, stamp)
         rows = list(compared_rows(batch, add_up=self._add_up))
-        is_wanted = pc.is_in(keys_of(_identities(batch)), wanted).to_pylist()
+        is_wanted = are_in(keys_of(_identities(batch)), wanted).to_pylist()
         return FoundRows(batch.end, batch.row, [each for each, found in zip(rows, is_wanted, strict=True) if found])
 
     def _slow(self, size: int, blocks: Blocks, row: int, stamp: Stamp) -> RowKeys:

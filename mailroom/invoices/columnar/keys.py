@@ -53,7 +53,7 @@ class HeldKeys:
         self._arrays.clear()
 
     def repeated(self) -> pa.Array:
-        """The keys that come more than once."""
+        """The keys that come more than once, in order."""
         keys = self._in_order()
         after = keys.slice(1)
         return pc.unique(pc.filter(after, pc.equal(after, keys.slice(0, len(after)))))
@@ -69,6 +69,12 @@ class HeldKeys:
     def _in_order(self) -> pa.Array:
         keys = joined(self._arrays)
         return pc.take(keys, pc.array_sort_indices(keys))
+
+
+def are_in(keys: pa.Array, wanted: pa.Array) -> pa.Array:
+    """For each key whether it is one of `wanted`: at least one, in order. `pc.is_in` would hash them all each time."""
+    at = pc.min_element_wise(pc.search_sorted(wanted, keys), pa.scalar(len(wanted) - 1, pa.uint64()))
+    return pc.equal(pc.take(wanted, at), keys)
 
 
 def joined(keys: Iterable[pa.Array]) -> pa.Array:

@@ -72,7 +72,7 @@ class ImportActions(msgspec.Struct, frozen=True):
         chunks = found.get("parts", {})
         begun_anew = {f"parts.{key}.attempts": 0 for key in chunks}
         still = {f"parts.{key}": {"$exists": True} for key in chunks}
-        # What the comparison of the rows has found was removed at the end.
+        # What the last comparison of the rows found may have been removed.
         compared_anew: Document = {"comparison": {}} if "comparison" in found else {}
         changes = {"$set": due | begun_anew | compared_anew, "$unset": {"finishedAt": "", "quietAt": ""}}
         return self._change(id_, (FAILED, CANCELLED), changes, still)

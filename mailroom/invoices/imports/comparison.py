@@ -12,15 +12,16 @@ Equal keys are in one part, so each part is searched by itself. One look serves 
 repeated keys.
 
 The collection `comparisons` holds the parts and, for each invoice of several rows, their numbers and whether they
-differ. To write either again after a crash changes nothing. Both are removed when the import ends.
+differ. To write either again after a crash changes nothing. Both are removed when the import is done, failed or
+superseded. What a cancelled import or a crash leaves expires. A backup has neither: after a restore, imports that run
+compare their rows anew.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
@@ -42,13 +43,10 @@ if TYPE_CHECKING:
 
     from mailroom.invoices.columnar.keys import HeldKeys
 
-T = TypeVar("T")
-
 MOST_KEYS = 1 << 19
 
-_RENEW_SECONDS = 1.0
-
-_LOOKED_UP = 1000
+# Invoices in one command: a block of rows may have tens of thousands.
+_AT_ONCE = 1000
 
 
 class RowComparison(msgspec.Struct, frozen=True):
@@ -67,9 +65,9 @@ class RowComparison(msgspec.Struct, frozen=True):
         return job.checkpoint.offset == 0 and not job.chunks
 
     def run(self, job: ImportJob, source: ImportSource, budget: SliceBudget) -> ImportJob | None:
-        """Compares the rows of the whole file, or goes on with that.
+        """Compares all rows, from where the last slice stopped.
 
-        The job as it is leased then; None when the budget was spent before: the job is put aside.
+        Returns the leased job, or None if the budget ran out and the job was put aside.
         Raises `LeaseLost`, and as `ImportSource.read`.
         """
         if not _of(job).begun:
@@ -82,13 +80,14 @@ class RowComparison(msgspec.Struct, frozen=True):
         return job if _of(job).done else self._look(job, source, budget)
 
     def refuse(self, job: ImportJob, rules: Rules, batch: RowBatch) -> Mapping[bytes, RowError]:
-        """The invoices of a batch of which rows of the file differ, and why these rows are rejected."""
+        """The invoices of a batch whose rows differ within the file, with the error for these rows."""
         if not _of(job).looked:
             return {}
         ids = {_name(job, id_): id_ for id_ in batch.ids}
+        names = list(ids)
         found: dict[bytes, RowError] = {}
-        for names in _some(list(ids), _LOOKED_UP):
-            for document in self.collection.find({"_id": {"$in": names}}):
+        for at in range(0, len(names), _AT_ONCE):
+            for document in self.collection.find({"_id": {"$in": names[at : at + _AT_ONCE]}}):
                 same = msgspec.convert(document, SameInvoice)
                 if same.differs:
                     found[ids[document["_id"]]] = same.error(add_up=rules.line_items == "addUp")
@@ -97,7 +96,8 @@ class RowComparison(msgspec.Struct, frozen=True):
     def remove(self, job: ImportJob) -> None:
         """Removes what is stored of the comparison. The job has ended."""
         if job.comparison and (job.comparison.portions or job.comparison.looked):
-            self.collection.delete_many({"importId": job.id})
+            # Those of a retry, which a worker that stood still must not remove, began later.
+            self.collection.delete_many({"importId": job.id, "begun": {"$lte": job.comparison.begun}})
 
     def _scan(self, job: ImportJob, source: ImportSource, budget: SliceBudget) -> ImportJob | None:
         """Makes the keys of all rows; returns as `run`. If they are few and all different, the comparison is done."""
@@ -108,7 +108,7 @@ class RowComparison(msgspec.Struct, frozen=True):
         found = source.keys(state.offset, state.row, job.leased_at, partial(self.ledger.renew, job))
         if source.rules.line_items == "lastWins":
             return self._save(job, replace(state, scanned=True, done=True), source)
-        for rows in self._leased(job, found):
+        for rows in found:
             if state != begin and budget.spent():
                 self._put_aside(job, self._store(job, state, keys), source)
                 return None
@@ -130,7 +130,7 @@ class RowComparison(msgspec.Struct, frozen=True):
             if len(wanted):
                 renew = partial(self.ledger.renew, job)
                 found = source.rows(wanted, state.offset, state.row, job.leased_at, renew)
-                for rows in self._leased(job, found):
+                for rows in found:
                     if state != begin and budget.spent():
                         self._put_aside(job, state, source)
                         return None
@@ -158,12 +158,13 @@ class RowComparison(msgspec.Struct, frozen=True):
         return joined(found), None
 
     def _store(self, job: ImportJob, state: Comparison, keys: HeldKeys) -> Comparison:
-        """Stores keys, and forgets them here. A portion counts only once the job names it."""
+        """Stores the held keys and clears them. A portion counts only once the job lists it."""
         portion = f"{job.epoch:x}.{state.offset:x}"
         documents = [
             {
                 "_id": f"{job.id}:{portion}:{part}",
                 "importId": job.id,
+                "begun": state.begun,
                 "part": part,
                 "portion": portion,
                 "keys": some,
@@ -179,9 +180,11 @@ class RowComparison(msgspec.Struct, frozen=True):
 
     def _note(self, job: ImportJob, rows: Iterable[ComparedRow]) -> None:
         """Adds rows to what is stored of their invoices. Rows that have been added before are left out."""
-        writes = [_addition(job, id_, same) for id_, same in by_invoice(rows).items()]
-        if not writes:
-            return
+        invoices = list(by_invoice(rows).items())
+        for at in range(0, len(invoices), _AT_ONCE):
+            self._add([_addition(job, id_, same) for id_, same in invoices[at : at + _AT_ONCE]])
+
+    def _add(self, writes: Sequence[UpdateOne]) -> None:
         try:
             with errors_without_documents():
                 self.collection.bulk_write(writes, ordered=False)
@@ -198,14 +201,10 @@ class RowComparison(msgspec.Struct, frozen=True):
         """Leaves the rest to a later slice."""
         self.ledger.release(self._save(job, state, source))
 
-    def _leased(self, job: ImportJob, found: Iterator[T]) -> Iterator[T]:
-        """The same. Renews the lease of the job now and then."""
-        renewed_at = time.monotonic()
-        for each in found:
-            if time.monotonic() - renewed_at > _RENEW_SECONDS:
-                self.ledger.renew(job)
-                renewed_at = time.monotonic()
-            yield each
+
+def compare_anew(imports: Documents) -> None:
+    """After a restore: makes the imports that are not over compare their rows anew."""
+    imports.update_many({"comparison": {"$exists": True}, "dueAt": {"$exists": True}}, {"$set": {"comparison": {}}})
 
 
 def _of(job: ImportJob) -> Comparison:
@@ -222,7 +221,12 @@ def _addition(job: ImportJob, invoice: bytes, same: SameInvoice) -> UpdateOne:
     return UpdateOne(
         {"_id": _name(job, invoice), "last": {"$lt": same.first}},
         {
-            "$setOnInsert": {"importId": job.id, "createdAt": job.leased_at, "first": same.first},
+            "$setOnInsert": {
+                "importId": job.id,
+                "begun": _of(job).begun,
+                "createdAt": job.leased_at,
+                "first": same.first,
+            },
             "$set": {"last": same.last},
             "$inc": {"count": same.count},
             "$push": {"rows": {"$each": same.rows, "$slice": MOST_ROWS_NAMED}},
@@ -231,8 +235,3 @@ def _addition(job: ImportJob, invoice: bytes, same: SameInvoice) -> UpdateOne:
         },
         upsert=True,
     )
-
-
-def _some(names: list[str], count: int) -> Iterator[list[str]]:
-    for at in range(0, len(names), count):
-        yield names[at : at + count]

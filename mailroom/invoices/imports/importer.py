@@ -136,8 +136,6 @@ class Importer(msgspec.Struct, frozen=True):
                 raise _no_progress(job.attempts - 1)
             if not self.comparison.is_due(job):
                 batch = self._read(job, source, lambda batch: self.comparison.refuse(job, source.rules, batch))
-                if job.comparison and job.comparison.looked:
-                    self.ledger.renew(job)  # else it has ended, and what tells the differing rows was removed
             elif job.comparison or job.version.size > BATCH_BYTES:
                 return self.comparison.run(job, source, slice_.budget)
             else:
@@ -173,6 +171,8 @@ class Importer(msgspec.Struct, frozen=True):
         if slice_.source.seekable and (job.chunks or batch.end < job.version.size):
             return slice_.parallel.write(job, batch, dialect)
         before = job.checkpoint
+        if job.comparison and job.comparison.looked:
+            self.ledger.renew(job)  # if the import has ended, what tells the differing rows may be removed
         counts = self.writer.write(job, batch, before)
         counts.update(before.counts)
         job = self.ledger.checkpoint(job, checkpoint_after(before, batch, dict(counts)), dialect)

@@ -156,7 +156,7 @@ class ImportSource(msgspec.Struct):
         """The content from byte `offset` on, for another purpose than batches."""
         self._now, self._renew, self._renewed_at = now, renew, time.monotonic()
         self._batches = None
-        return self._content_from(offset)
+        return self._renewing(self._content_from(offset))
 
     def _open(self, offset: int, row: int, end: int | None) -> Generator[RowBatch, tuple[int, int] | None]:
         body = self._content_from(offset)

@@ -19,7 +19,7 @@ from mailroom.errors import InvalidSetting
 from mailroom.notifications.app import create_app
 from mailroom.notifications.outbox.upgrade import UPGRADE_ID
 from tests.integration.backups.conftest import World
-from tests.integration.invoices.files import Bucket, a_minute_later, csv, line
+from tests.integration.invoices.files import Bucket, a_minute_later, counts, csv, line
 
 MULTIPART = 6 << 20
 
@@ -98,6 +98,21 @@ def test_imports_continue_from_their_checkpoint_after_a_restore(world: World, bu
     assert bucket.job(waiting)["state"] == "done"
     assert sorted(each["invoiceNumber"] for each in bucket.invoices()) == ["1", "2", "3"]
     assert world.services.database["imports"].count_documents({}) == 3
+
+
+def test_an_import_compares_its_rows_anew_after_a_restore(world: World, bucket: Bucket) -> None:
+    import_id = bucket.submit("differing.csv", csv(line(1), line(2), line(1, status="paid")))
+    bucket.ledger.release(bucket.compare_rows())
+    # The import ends after the backup has read `imports`, and removes what its comparison found.
+    world.services.database["comparisons"].delete_many({})
+    made = world.back_up()
+    world.wipe()
+
+    world.restore(made)
+    with a_minute_later():
+        bucket.run()
+
+    assert counts(bucket.job(import_id)) == (3, 1, 0, 0, 0, 2)
 
 
 def test_the_bytes_of_a_version_are_copied_once(world: World, bucket: Bucket) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -14,8 +14,12 @@ from mailroom.deploy import setup
 from mailroom.events.webhook import create_handler
 from mailroom.invoices import worker as working
 from mailroom.invoices.imports import reconcile
+from mailroom.invoices.imports.job import ImportJob
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.reconcile import CURSOR_ID
+from mailroom.invoices.imports.slices import SliceBudget
+from mailroom.platform.clock import Budget
+from mailroom.platform.kick import IMPORTER
 from mailroom.platform.mongo import Document
 from mailroom.services import Services
 
@@ -84,6 +88,16 @@ class Bucket:
     def run(self) -> dict[str, Any]:
         """Calls the importer once, as the schedule does."""
         return working.create_worker(self.services)()
+
+    def compare_rows(self) -> ImportJob:
+        """Leases the import that is due and compares its rows. Returns the job; no batch is written."""
+        importer = working._importer(self.services, self.services.worker_marks(IMPORTER))
+        job = importer.ledger.claim()
+        assert job is not None
+        with closing(importer._open(job)) as source:
+            compared = importer.comparison.run(job, source, SliceBudget(Budget(60), 60, lambda: False))
+        assert compared is not None
+        return compared
 
     def import_(self, key: str, body: bytes) -> Document:
         """Uploads and imports. Returns the stored import."""

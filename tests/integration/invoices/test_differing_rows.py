@@ -164,3 +164,18 @@ def test_lines_that_are_added_up_must_follow_one_another(make_services: Callable
     assert {str(each["grossAmount"]) for each in bucket.invoices()} == {"238.00"}
     text = bucket.rejects(job["rejects"]["key"]).decode()
     assert text.count("Rows 5 and 17 are of the same invoice but do not follow one another.") == (2 if same else 1)
+
+
+def test_a_worker_that_removes_its_comparison_late_leaves_that_of_a_retry(small: Bucket):
+    import_id = small.submit("far.csv", far_apart())
+    stale = small.compare_rows()
+    small.ledger.fail(stale, "made.up", "made by a test")
+    database = small.services.database
+    ImportActions(database["imports"], database["invoices"], 30.0).retry(stale.id)
+    retried = small.compare_rows()
+
+    comparison.RowComparison(small.ledger, database["comparisons"]).remove(stale)
+
+    small.ledger.release(retried)
+    small.run()
+    assert counts(small.job(import_id)) == (45, 35, 0, 3, 0, 7)
