@@ -223,14 +223,14 @@ def export_presets(services: Services) -> None:
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @with_services
 def import_presets(services: Services, file: Path | None) -> None:
-    """Make presets of what `export` printed into FILE, without it of IMPORT_PROFILES and IMPORT_ALIASES.
+    """Make presets from FILE, as `export` prints it; without FILE, from IMPORT_PROFILES and IMPORT_ALIASES.
 
-    What is there already stays: a folder that has a preset is left out, and what is unchanged makes no new version.
+    A folder of the settings that has a preset is skipped. An unchanged preset gets no new version.
     """
     import msgspec
 
     from mailroom.invoices.presets.from_settings import import_settings
-    from mailroom.invoices.presets.preset import Preset, check_preset
+    from mailroom.invoices.presets.preset import Preset, check_name, check_preset
     from mailroom.invoices.presets.profiles import Profiles
 
     store = _presets(services)
@@ -244,9 +244,14 @@ def import_presets(services: Services, file: Path | None) -> None:
         raise CommandFailed(f"{file} is not JSON of the right form: {error}") from error
     for name, preset in given.items():
         try:
-            check_preset(name, preset)
+            check_name(name)
+            check_preset(preset)
         except Refusal as error:
             raise CommandFailed(f"{file}, {name}, {error.field}: {error.message}") from error
+    prefixes = {each.prefix: name for name, each in store.present() if each.prefix is not None and name not in given}
+    for name, preset in given.items():
+        if preset.prefix is not None and (other := prefixes.setdefault(preset.prefix, name)) != name:
+            raise CommandFailed(f"{file}, {name}, prefix: the preset {other} is for {preset.prefix!r} already")
     for name, preset in given.items():
         click.echo(f"{name}\t{store.save(name, preset, BY_COMMAND)[0]['version']}")
 

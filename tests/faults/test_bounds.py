@@ -145,12 +145,18 @@ def test_a_million_columns_are_refused(big: Bucket, columns: int):
 
 @pytest.mark.slow
 def test_a_file_of_line_items_only_is_compared_in_bounded_memory(big: Bucket):
-    """Two lines of each invoice, one in each half of the file: each batch is read once more, row by row."""
-    lines = (line(n % 10_000, status=f"s{n // 10_000}") for n in range(20_000))
-    job, peak = _import(big, (HEADER + "".join(lines)).encode())
-    assert counts(job) == (20_000, 0, 0, 0, 0, 20_000)
-    assert big.services.database["comparisons"].count_documents({}) == 0
-    assert peak < 4 * MOST_BYTES // 3
+    """Two lines of each invoice, one in each half of the file: each row is read once more, by itself."""
+
+    def peak(invoices: int) -> int:
+        lines = (line(f"{invoices}-{n % invoices}", status=f"s{n // invoices}") for n in range(2 * invoices))
+        job, found = _import(big, (HEADER + "".join(lines)).encode())
+        assert counts(job) == (2 * invoices, 0, 0, 0, 0, 2 * invoices)
+        assert big.services.database["comparisons"].count_documents({}) == 0
+        return found
+
+    smaller = peak(10_000)
+    assert smaller < MOST_BYTES
+    assert peak(25_000) < 1.1 * smaller
 
 
 def test_many_rejected_rows_are_counted_and_the_first_kept(big: Bucket):

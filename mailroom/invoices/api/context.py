@@ -48,8 +48,10 @@ class InvoicesContext(msgspec.Struct, frozen=True):
         return self.selection.presets
 
     def statuses(self) -> Statuses:
-        """Those that a file may have somewhere. Blocks for MongoDB's answers: presets may name some."""
+        """Those that a file may have somewhere. May block for MongoDB's answers: presets may name some."""
         profiles = self.selection.profiles
+        if not profiles.default.statuses:
+            return Statuses()  # any, in a folder that nothing else is said about
         presets = (preset for _, preset in self.presets.present())
         return Statuses(all_statuses(profiles.default.statuses, [*profiles.by_prefix.values(), *presets]))
 

@@ -8,7 +8,7 @@ from mailroom.errors import Invalid, NotFound
 from mailroom.invoices.api import operations, schemas
 from mailroom.invoices.api.context import context
 from mailroom.invoices.api.invoices import WRITE
-from mailroom.invoices.presets.preset import Preset, check_preset
+from mailroom.invoices.presets.preset import Preset, check_name, check_preset
 from mailroom.platform.mongo import Document
 from mailroom.web.endpoints import caller, endpoint, json_body, query
 from mailroom.web.paging import after_name, before_version, limit_of, to_cursor, version_parameter
@@ -46,7 +46,8 @@ def get_preset(name: str) -> Response:
 @endpoint(operations.PUT_PRESET, WRITE)
 def put_preset(name: str) -> Response:
     preset = json_body(Preset)
-    check_preset(name, preset)
+    check_name(name)
+    check_preset(preset)
     document, first = context().presets.save(name, preset, caller().id)
     return json_response(_stored(document), 201 if first else 200)
 

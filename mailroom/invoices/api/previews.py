@@ -20,8 +20,6 @@ from mailroom.platform.objects import ObjectGone, ObjectVersion
 from mailroom.web.endpoints import endpoint, json_body
 from mailroom.web.representation import json_response
 
-_NAME = "preview"  # of a preset that is given as a whole
-
 blueprint = Blueprint("previews", __name__)
 
 
@@ -30,7 +28,7 @@ blueprint = Blueprint("previews", __name__)
 def preview() -> Response:
     of, body = context(), json_body(operations.PreviewFile)
     if isinstance(body.preset, Preset):
-        check_preset(_NAME, body.preset)
+        check_preset(body.preset)
     elif body.preset:
         check_preset_is_there(body.preset)
     version = version_of(of, body.bucket, body.key, body.version_id)

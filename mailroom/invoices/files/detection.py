@@ -31,7 +31,7 @@ HEAD_BYTES = 256 * 1024
 
 DELIMITERS = ",;\t|"
 _TRIED_ROWS = 50
-_HEADER_WITHIN = 30
+HEADER_WITHIN = 30
 """Titles and addresses may stand above the header: it is among these first rows."""
 _SEP_LINE = re.compile(r'"?sep=([,;\t|])"?(?:\r\n|\r|\n|$)', re.IGNORECASE)
 _DATE_AT, _AMOUNTS_AT = COLUMNS.index("invoiceDate"), [COLUMNS.index(name) for name in AMOUNTS]
@@ -185,7 +185,7 @@ def _rows_of_one_width(rows: Sequence[Record | Malformed]) -> int:
 
 def _known_fields(rows: Sequence[Record | Malformed], known: Mapping[str, str]) -> int:
     """The most known names that one of the first rows has."""
-    first = (row.fields for row in rows[:_HEADER_WITHIN] if isinstance(row, Record))
+    first = (row.fields for row in rows[:HEADER_WITHIN] if isinstance(row, Record))
     return max((count_known(fields, known) for fields in first), default=0)
 
 
@@ -200,7 +200,7 @@ def _is_guarded(head: _Head, dialect: Dialect) -> bool:
     """Whether the header says that the texts of the file are guarded."""
     if GUARD_NAME.encode(dialect.encoding) not in head.content:
         return False
-    rows = head.rows(dialect, _HEADER_WITHIN)
+    rows = head.rows(dialect, HEADER_WITHIN)
     readable = any(isinstance(row, Record) for row in rows)
     return readable and GUARD_NAME in map(str.strip, _header(head, rows).fields)
 
@@ -234,7 +234,7 @@ def _misfits(rows: Sequence[Record | Malformed]) -> int:
 
 def program_header(rows: Sequence[Record | Malformed]) -> tuple[Record, Program] | None:
     """The header of a known program among the first rows."""
-    for row in rows[:_HEADER_WITHIN]:
+    for row in rows[:HEADER_WITHIN]:
         if isinstance(row, Record) and (program := recognised(row.fields)):
             return row, program
     return None
@@ -242,7 +242,7 @@ def program_header(rows: Sequence[Record | Malformed]) -> tuple[Record, Program]
 
 def _with_program(head: _Head, dialect: Dialect) -> tuple[Dialect, Rules] | None:
     """The dialect of a known program's file, and the rules that it is read by; None for any other file."""
-    rows = head.rows(dialect, _HEADER_WITHIN)
+    rows = head.rows(dialect, HEADER_WITHIN)
     if not (found := program_header(rows)):
         return None
     header, program = found
@@ -264,7 +264,7 @@ def _with_columns(head: _Head, dialect: Dialect) -> Dialect:
         raise FileRejected("header.malformed", "The first row is longer than what is looked at.")
     first, known = rows[0], known_names(head.rules)
     if isinstance(first, Malformed):  # a title, if the header follows
-        if not any(isinstance(row, Record) and has_required(row.fields, head.rules) for row in rows[:_HEADER_WITHIN]):
+        if not any(isinstance(row, Record) and has_required(row.fields, head.rules) for row in rows[:HEADER_WITHIN]):
             raise FileRejected("header.malformed", f"The first row cannot be read. {first.error.message}")
     elif not (wrong := _wrong_columns(first.fields)):
         return dialect
@@ -278,7 +278,7 @@ def _with_columns(head: _Head, dialect: Dialect) -> Dialect:
 
 def _header(head: _Head, rows: Sequence[Record | Malformed]) -> Record:
     """The row with the names. One of the first `rows` can be read."""
-    records = [row for row in rows[:_HEADER_WITHIN] if isinstance(row, Record)]
+    records = [row for row in rows[:HEADER_WITHIN] if isinstance(row, Record)]
     return records[find_header([row.fields for row in records], head.rules)]
 
 

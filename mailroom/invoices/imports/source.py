@@ -127,7 +127,7 @@ class ImportSource(msgspec.Struct):
         try:
             return self.read(batch.end, batch.row, self._now, self._renew) is None
         except FileRejected:
-            return False  # whoever reads the next batch finds it too
+            return False  # reading the next batch reports the error
 
     def keys(self, offset: int, row: int, now: datetime, renew: Callable[[], None]) -> Iterator[RowKeys]:
         """The keys of all rows from byte `offset` on, after row `row`, up to where the file can be read.
@@ -213,7 +213,7 @@ class ImportSource(msgspec.Struct):
 
 
 def _readable(found: Iterator[T]) -> Iterator[T]:
-    """The same, up to where the file can be read. Whoever reads its batches finds why not."""
+    """Yields items until the file cannot be read. Reading the batches reports the error."""
     with suppress(FileRejected):
         yield from found
 

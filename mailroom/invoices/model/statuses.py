@@ -24,5 +24,5 @@ class Statuses(msgspec.Struct, frozen=True):
         if isinstance(status, BadValue) or not status or not self.allowed or status in self.allowed:
             return status
         same = (each for each in sorted(self.allowed) if each.casefold() == status.casefold())
-        unknown = BadValue("status.unknown", f"{status!r} is none of the statuses in IMPORT_STATUSES.")
+        unknown = BadValue("status.unknown", f"{status!r} is not an allowed status (IMPORT_STATUSES, presets).")
         return next(same, unknown)

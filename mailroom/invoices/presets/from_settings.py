@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import chain, count
 
 from mailroom.invoices.presets.options import Options, merged
-from mailroom.invoices.presets.preset import Preset, check_preset
+from mailroom.invoices.presets.preset import Preset, check_name, check_preset
 from mailroom.invoices.presets.profiles import Profile, Profiles
 from mailroom.invoices.presets.store import Presets
 from mailroom.platform.mongo import Document
@@ -31,7 +31,8 @@ def import_settings(profiles: Profiles, presets: Presets, key_id: str) -> Iterat
             continue
         name = _name(prefix, taken)
         taken.add(name)
-        check_preset(name, preset)
+        check_name(name)
+        check_preset(preset)
         yield name, presets.save(name, preset, key_id)[0]
 
 

@@ -72,9 +72,9 @@ def check_columns(field: str, columns: Mapping[str, str | None]) -> None:
     seen: dict[str, tuple[str, str | None]] = {}
     for header, column in columns.items():
         if not header.strip() or len(header) > _MAX_NAME_CHARACTERS or "\0" in header:
-            raise invalid(field, f"{header[:40]!r} is no name of a column")
+            raise invalid(field, f"{header[:40]!r} is not a valid column name")
         if column is not None and column not in MAPPABLE:
-            raise invalid(field, f"{header!r} is mapped to {column!r}, which is none of {', '.join(MAPPABLE)}")
+            raise invalid(field, f"{header!r} is mapped to {column!r}, which is not one of {', '.join(MAPPABLE)}")
         other, its_column = seen.setdefault(normalised(header), (header, column))
         if its_column != column:
             raise invalid(field, f"{header!r} and {other!r} are the same name, and are mapped to different columns")
@@ -86,7 +86,7 @@ def invalid(field: str, message: str) -> Invalid:
 
 def _faults(options: Options) -> Iterator[tuple[str, str]]:
     if options.encoding and not is_readable(options.encoding):
-        yield "encoding", f"{options.encoding!r} is no encoding that is read"
+        yield "encoding", f"{options.encoding!r} is not a supported encoding"
     tolerance = options.amount_tolerance
     if tolerance is not None and not (isfinite(tolerance) and tolerance >= 0):
         yield "amountTolerance", "amountTolerance must be at least 0"
@@ -96,10 +96,10 @@ def _faults(options: Options) -> Iterator[tuple[str, str]]:
         yield "sheet", f"sheet must be the number of a sheet, or its name of up to {_MAX_SHEET_CHARACTERS} characters"
     for status in sorted(options.statuses or ()):
         if isinstance(found := read_text(status, TEXTS["status"]._replace(required=True)), BadValue) or found != status:
-            yield "statuses", f"{status[:50]!r} is no status"
+            yield "statuses", f"{status[:50]!r} is not a valid status"
     for name in sorted(options.invoice_amounts or ()):
         if name not in AMOUNTS:
-            yield "invoiceAmounts", f"{name!r} is none of {', '.join(AMOUNTS)}"
+            yield "invoiceAmounts", f"{name!r} is not one of {', '.join(AMOUNTS)}"
     for column, value in (options.constants or {}).items():
         if message := fault_of_constant(column, value, _rules_of(options)):
             yield f"constants.{column}" if column in CONSTANTS else "constants", message.rstrip(".")

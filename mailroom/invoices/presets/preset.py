@@ -1,4 +1,4 @@
-"""A preset: how the files of a folder, or of a program, are read. People keep it by the API; its versions stay."""
+"""How the files of a folder or program are read. People manage presets by the API; old versions stay."""
 
 from __future__ import annotations
 
@@ -30,9 +30,8 @@ class Preset(Options, frozen=True):
         return applied(default, self, self.columns)
 
 
-def check_preset(name: str, preset: Preset) -> None:
+def check_preset(preset: Preset) -> None:
     """Raises `Invalid` for the first value that is wrong, with the path of its field."""
-    check_name(name)
     prefix = preset.prefix or ""
     if prefix.startswith("/") or len(prefix) > _MAX_PREFIX_CHARACTERS or not prefix.isprintable():
         raise invalid("prefix", "prefix must be the beginning of an object's name, such as acme/")

@@ -59,11 +59,6 @@ def read_profiles(text: str) -> dict[str, Profile]:
     return profiles
 
 
-def read_aliases(text: str) -> dict[str, str | None]:
-    """`IMPORT_ALIASES`: JSON, header name to column or null. Raises `InvalidSetting`."""
-    return read_columns("IMPORT_ALIASES", text)
-
-
 def read_columns(name: str, text: str) -> dict[str, str | None]:
     """A mapping of columns that `name` holds as JSON. Raises `InvalidSetting`."""
     columns = _json(name, text, dict[str, str | None])
@@ -95,7 +90,7 @@ def _rules(settings: Settings) -> Rules:
         statuses=Statuses.parse(settings.import_statuses).allowed,
         amount_tolerance=settings.import_amount_tolerance,
         extra_columns=settings.import_extra_columns,  # type: ignore[arg-type]
-        aliases=read_aliases(settings.import_aliases),
+        aliases=read_columns("IMPORT_ALIASES", settings.import_aliases),
         encoding=settings.import_encoding,
         year_pivot=settings.import_year_pivot,
     )

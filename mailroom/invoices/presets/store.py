@@ -46,8 +46,8 @@ class Presets(VersionedDocuments):
 
     def named(self, name: str, at: datetime) -> PresetVersion | None:
         """The version of the preset that was there at a time."""
-        versions = (version for found, version, _ in self._newest_at(at, {"name": name}) if found == name)
-        return next((PresetVersion(name, version) for version in versions), None)
+        found = self._newest_at(at, {"name": name})
+        return PresetVersion(name, found[0][1]) if found else None
 
     def for_key(self, key: str, at: datetime) -> PresetVersion | None:
         """The preset with the longest prefix that fits `key`, of those that were there at a time."""

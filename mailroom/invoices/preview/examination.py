@@ -9,7 +9,7 @@ import msgspec
 from mailroom.invoices.files import Rules
 
 SAMPLE_BYTES = 1 << 20
-"""So much of an object is read. A workbook is needed whole, and so much of its content is read."""
+"""How much of an object is read. A workbook is read whole, and this much of its content."""
 SHOWN_ROWS = 20
 
 Reason = Literal["preset", "name", "order", "similar", "values", "none"]
@@ -100,7 +100,7 @@ class MissingColumn(msgspec.Struct, frozen=True):
 
 
 class EstimatedCounts(msgspec.Struct, frozen=True):
-    """How many rows the file has, and how many would be rejected, as its beginning is. Null: it does not tell."""
+    """How many rows the file has, and how many would be rejected, as its beginning is. Null: unknown."""
 
     rows: int | None = None
     rejected: int | None = None

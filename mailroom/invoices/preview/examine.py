@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from mailroom.invoices.files import Dialect, FileRejected, Malformed, Record, Rejected, Rules, read_records
-from mailroom.invoices.files.detection import first_rows, program_header
+from mailroom.invoices.files.detection import HEADER_WITHIN, first_rows, program_header
 from mailroom.invoices.files.formats.workbooks import is_workbook, sheet_content
 from mailroom.invoices.files.headers.header import count_known, find_header, known_names
 from mailroom.invoices.files.headers.programs import rules_of, with_program
@@ -33,10 +33,9 @@ from mailroom.invoices.preview.examination import (
 from mailroom.invoices.preview.suggestions import mapping_of, missing_of
 
 _ROWS_OF_VALUES = 200
-"""So many rows show what the values of a column look like."""
-_HEADER_WITHIN = 30
+"""Rows whose values are looked at."""
 _LEAST_KNOWN = 2
-"""So many known names make a row a header, whatever its other cells are."""
+"""A row with this many known names is a header."""
 
 
 class _Sample(msgspec.Struct, frozen=True):
@@ -112,7 +111,7 @@ def _rows_anyway(task: PreviewTask, data: bytes) -> tuple[list[Record], bytes]:
 
 def _find_header(rows: Sequence[Sequence[str]], rules: Rules) -> int | None:
     """The index of the row with the names: the one with the most known ones, else one above data that looks so."""
-    first = rows[:_HEADER_WITHIN]
+    first = rows[:HEADER_WITHIN]
     if not first:
         return None
     best = find_header(first, rules)

@@ -25,7 +25,7 @@ _LOGGED_CHARACTERS = 2000
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}  # openpyxl loads numpy where it is; each thread takes address space
 
 
-def beginning(stream: Iterator[bytes]) -> bytes:
+def beginning(stream: Iterator[bytes]) -> bytearray:
     """So much of an object as its preview needs: a workbook is needed whole, up to the size that is read."""
     held = bytearray()
     for chunk in stream:
@@ -33,7 +33,7 @@ def beginning(stream: Iterator[bytes]) -> bytes:
         most = MAX_WORKBOOK_BYTES + 1 if is_workbook(bytes(held[:HEAD_BYTES])) else SAMPLE_BYTES
         if len(held) >= most:
             break
-    return bytes(held)
+    return held
 
 
 class Previewer(msgspec.Struct, frozen=True):
@@ -47,7 +47,7 @@ class Previewer(msgspec.Struct, frozen=True):
     mebibytes: int
     limit: ConcurrencyLimit
 
-    def examine(self, task: PreviewTask, data: bytes) -> Examination:
+    def examine(self, task: PreviewTask, data: bytes | bytearray) -> Examination:
         """Blocks until the process ends.
 
         Raises:

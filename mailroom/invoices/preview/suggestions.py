@@ -13,13 +13,12 @@ from mailroom.invoices.files import Dialect, Rules
 from mailroom.invoices.files.headers.header import known_names, normalised
 from mailroom.invoices.files.headers.header_currency import header_currencies, split_currency
 from mailroom.invoices.files.values.derived import are_determined
-from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, MAPPABLE, TEXTS, VAT_RATE
+from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, MAPPABLE, REQUIRED, VAT_RATE
 from mailroom.invoices.preview.examination import ColumnMapping, MissingColumn, Reason
 from mailroom.invoices.preview.similarity import similar_columns
 from mailroom.invoices.preview.values import ColumnValues, evidence_of
 
 _SUGGESTED = (*COLUMNS, VAT_RATE)
-_NEEDED = tuple(column for column in COLUMNS if column not in TEXTS or TEXTS[column].required)
 _LEAST = 0.3
 _NAME_COUNTS = 0.9
 """A similar name is never as sure as a known one."""
@@ -45,7 +44,9 @@ def mapping_of(
 
     Nothing is suggested for a known program's file: what its other columns are is known too, and is not needed.
     """
-    known = [_known(name, at, rules, dialect) for at, name in enumerate(names)]
+    own = {normalised(each): column for each, column in rules.aliases.items()}
+    all_names = known_names(rules)
+    known = [_known(name, at, own, all_names, dialect) for at, name in enumerate(names)]
     _only_once(known)
     fixed = {each.target: at for at, each in enumerate(known) if each and each.target}
     values = [ColumnValues.of([row[at] if at < len(row) else "" for row in rows]) for at in range(len(names))]
@@ -73,7 +74,7 @@ def missing_of(mapping: Sequence[ColumnMapping], rules: Rules) -> list[MissingCo
     if header_currencies([each.name for each in mapping], [each.target for each in mapping]):
         given.add("currency")
     derived = AMOUNTS if are_determined(given) else ()
-    return [MissingColumn(each, _advice(each)) for each in _NEEDED if each not in given and each not in derived]
+    return [MissingColumn(each, _advice(each)) for each in REQUIRED if each not in given and each not in derived]
 
 
 def _advice(column: str) -> str:
@@ -89,16 +90,16 @@ def _advice(column: str) -> str:
     return f"Map a column to {column} in a preset, or give one value for all rows: {constant}."
 
 
-def _known(name: str, at: int, rules: Rules, dialect: Dialect | None) -> ColumnMapping | None:
-    """What is certain about a column; None for an unknown one."""
-    own = {normalised(each): column for each, column in rules.aliases.items()}
+def _known(
+    name: str, at: int, own: Mapping[str, str | None], names: Mapping[str, str], dialect: Dialect | None
+) -> ColumnMapping | None:
+    """What is certain about a column, by `own` names and all `names`; None for an unknown one."""
     if normalised(name) in own and (dialect is None or dialect.has_header):
         return ColumnMapping(name, own[normalised(name)], 1.0, "preset")
     if dialect is not None:
         column = dialect.columns[at]
         reason: Reason = "name" if dialect.has_header else "order"
         return ColumnMapping(name, column, 1.0, reason) if column in MAPPABLE else None
-    names: Mapping[str, str] = known_names(rules)
     found = names.get(normalised(name)) or names.get(normalised(_without_currency(name)))
     return ColumnMapping(name, found, 1.0, "name") if found else None
 

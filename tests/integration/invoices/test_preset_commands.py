@@ -116,6 +116,7 @@ def test_presets_are_shown_and_move_to_another_deployment(
         ("{", "not JSON"),
         ('{"a": {"columns": {"x": "y"}}}', "a, columns: 'x' is mapped to 'y'"),
         ('{"A": {}}', "A, name"),
+        ('{"a": {"prefix": "x/"}, "b": {"prefix": "x/"}}', "b, prefix: the preset a is for 'x/' already"),
     ],
 )
 def test_a_file_with_a_wrong_preset_is_refused_as_a_whole(

@@ -27,7 +27,7 @@ def constants_of(rules: Rules) -> dict[str, str]:
 def fault_of_constant(column: str, text: str, rules: Rules) -> str:
     """What is wrong with a constant; empty: nothing. It is read by the grammar of its column."""
     if column not in CONSTANTS:
-        return f"{column!r} is none of {', '.join(CONSTANTS)}."
+        return f"{column!r} is not one of {', '.join(CONSTANTS)}."
     if not text.strip():
         return "It is empty."
     value: object

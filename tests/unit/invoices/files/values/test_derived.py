@@ -192,10 +192,10 @@ def test_gross_alone_is_enough_with_a_constant_rate():
         ("supplierName", " ", "empty"),
         ("invoiceDate", "01/02/2024", "IMPORT_DATE_ORDER"),
         ("vatRate", "0.19", "per cent"),
-        ("status", "lost", "statuses"),
+        ("status", "lost", "allowed status"),
         ("netAmount", "much", "amount"),
-        ("invoiceNumber", "A", "none of"),
-        ("lineNet", "1", "none of"),
+        ("invoiceNumber", "A", "not one of"),
+        ("lineNet", "1", "not one of"),
     ],
 )
 def test_a_constant_that_cannot_be_read_refuses_the_file(column, text, says):
