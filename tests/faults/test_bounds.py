@@ -154,9 +154,9 @@ def test_a_file_of_line_items_only_is_compared_in_bounded_memory(big: Bucket):
         assert big.services.database["comparisons"].count_documents({}) == 0
         return found
 
-    smaller = peak(10_000)
+    smaller = peak(4_000)
     assert smaller < MOST_BYTES
-    assert peak(25_000) < 1.1 * smaller
+    assert peak(10_000) < 1.1 * smaller
 
 
 def test_many_rejected_rows_are_counted_and_the_first_kept(big: Bucket):
