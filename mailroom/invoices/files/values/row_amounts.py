@@ -57,7 +57,6 @@ class AmountReader:
         self._mark = dialect.decimal_mark
         self._minor_units = dialect.minor_units
         self._gross, self._net, self._vat = places
-        self._places = places
         self._rate_at = rate_at
         self._rates = ValueCache(read_rate)
         self._in_file = frozenset(dialect.columns).union(dialect.constants)
