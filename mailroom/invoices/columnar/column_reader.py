@@ -160,7 +160,7 @@ class ColumnReader:
         return columns
 
     def _cache(self, column: str, read: Callable[[str], Any]) -> ValueCache[Any]:
-        """Reads the texts of a column. Its constant, if it has one, counts where there is none."""
+        """Reads the texts of a column. A constant fills the empty ones."""
         constant = self._constants.get(column)
         if constant is None:
             return ValueCache(read)

@@ -90,7 +90,7 @@ def by_invoice(rows: Iterable[ComparedRow]) -> dict[bytes, SameInvoice]:
 
 
 def differing_in(batch: RowBatch, *, add_up: bool) -> dict[bytes, RowError]:
-    """The invoices of which rows of this batch differ, and why these rows are rejected."""
+    """The invoices whose rows differ within this batch, with the error for these rows."""
     ids = batch.ids + [bad.identity.id.binary for bad in batch.rejected if bad.identity]
     if len(set(ids)) == len(ids):
         return {}

@@ -1,7 +1,7 @@
 """Finds the rows of a file that may be of one invoice: a key of 64 bits for each row, from its identity alone.
 
 Rows of one invoice have the same key; so do very few others. Blocks are split by pyarrow, which reads three columns.
-A line of which it might read them in another way than `RowParser` takes the row-wise path.
+A line that it might split in another way than `RowParser` takes the row-wise path.
 
 Both split a line in the same way if it has no broken quote, and no space before a quote: there, only the row-wise path
 sees the beginning of a quoted field. A line with a broken quote is rejected, so its key only costs a look.

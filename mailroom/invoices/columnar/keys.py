@@ -1,6 +1,6 @@
 """Keys: 64 bits for each row, made of nothing but its identity. Rows of one invoice have the same key.
 
-Two invoices share a key once in many millions of files, so whoever finds a key twice has to look at the rows.
+Two different invoices hardly ever share a key, but it can happen. So the rows with a repeated key are compared.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def hash_of(value: object) -> int:
 
 
 def _short(number: bytes) -> bytes:
-    """Numbers of few bytes as they are: those of many cost memory."""
+    """Short numbers as they are. Long ones are hashed, to save memory."""
     return number if len(number) <= LONGEST_NUMBER else blake2b(number).hexdigest()[:LONGEST_NUMBER].encode()
 
 

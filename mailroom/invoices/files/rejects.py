@@ -102,7 +102,7 @@ def _rows(rejected: Rejected, dialect: Dialect) -> list[list[str]]:
 
 
 def _fitted(cells: list[str], dialect: Dialect) -> list[str]:
-    """The cells without empty ones that the header has no name for. Those of a workbook have their columns."""
+    """The cells without the empty ones after the last name of the header. A workbook may leave out cells at the end."""
     width = len(dialect.columns)
     is_workbook = dialect.compression == "xlsx"
     if (is_workbook or len(cells) == width + dialect.trailing) and not any(map(str.strip, cells[width:])):

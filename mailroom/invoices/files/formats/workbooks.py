@@ -24,7 +24,7 @@ MAX_WORKBOOK_BYTES = 16 << 20
 """Of the object. The reader needs all of it at once."""
 _BLOCK = 128 * 1024
 _PADDED_FROM = 7
-"""Cells: the first row with so many sets the width of all rows. The offsets of running imports depend on it."""
+"""The first row with this many cells sets the width of all rows. The offsets of running imports depend on it."""
 _MOST_SHOWN = 50
 """Sheets that an error lists."""
 

@@ -196,7 +196,7 @@ def _duplicate(column: str, names: Sequence[str]) -> FileRejected:
 
 
 def _numbered(names: Sequence[str]) -> Iterator[str]:
-    """The names with a number behind each that was there before: Notes, Notes (2)."""
+    """The names. Repeated ones get a number: Notes, Notes (2)."""
     taken = set(names)
     seen: Counter[str] = Counter()
     for name in names:

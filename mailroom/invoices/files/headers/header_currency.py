@@ -12,7 +12,7 @@ _UNIT = rf"[A-Z]{{3}}|{_SIGN}|Euro"
 _ENDING = re.compile(
     rf"(?:[\s_]*\(\s*({_UNIT})\s*\)|[\s_]*\[\s*({_UNIT})\s*\]|[\s_]+(?:in|en|em|w|i)[\s_]+({_UNIT})|[\s_]*({_SIGN}))\s*\Z"
 )
-"""Behind a name. `in`, in the languages of the headers."""
+"""A currency after a name: in brackets, as a sign, or after `in` in one of the nine languages."""
 
 _LONGEST = 100  # characters of a name
 _WORDS = frozenset({"ALL"})

@@ -101,9 +101,9 @@ class AddedUpParser:
         return replace(row, fields=fields)
 
     def _paired(self, row: Record, to: Sequence[str], source: Sequence[str]) -> Record:
-        """Of two amounts of which only one is of the whole invoice, both are given the value of one.
+        """If the file has one amount of the invoice and one of its lines, gives both the same value.
 
-        A row has no third amount that the two would determine.
+        Two amounts would determine the third, which such a row does not have.
         """
         if not (len(to) == len(source) == 1):
             return row

@@ -36,10 +36,10 @@ _ROW_BYTES = 1_000
 
 
 class Group(msgspec.Struct):
-    """The rows of one invoice, with as many fields as the header; or one row that is none.
+    """The rows of one invoice, with as many fields as the header; or one row that is no invoice.
 
-    `broken` is why a row is none. `beside` is the number of a broken row before or after the invoice. If it has
-    `too_many` rows, `rows` are the first ones.
+    `broken` says why a row cannot be read. `beside` is the number of a broken row before or after the invoice. If the
+    invoice has `too_many` rows, `rows` are the first ones.
     """
 
     first: Record | Malformed
