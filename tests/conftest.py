@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -21,6 +24,8 @@ from tests.support.mongo_proxy import MongoProxy
 from tests.support.ports import divide_ports_of_stacks
 
 ROOT = Path(__file__).parents[1]
+MEMORY = Path("/dev/shm")  # a folder in memory on Linux
+ROOM_OF_SERVERS = 4 << 30  # bytes; a run of all tests needs 1.2 GiB for all its servers
 
 divide_ports_of_stacks()
 
@@ -49,11 +54,21 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
     elif kind == "processes":
         from local.servers import Servers
 
-        with Servers(ROOT, tmp_path_factory.mktemp("servers")) as servers:
+        with _folder_of_servers(tmp_path_factory) as folder, Servers(ROOT, folder) as servers:
             minio = servers.info["minio"]
             yield Addresses(servers.info["mongoUri"], minio["endpoint"], minio["accessKey"], minio["secretKey"])
     else:
         pytest.exit(f"MAILROOM_TEST_SERVERS is {kind!r}: must be processes or containers", returncode=2)
+
+
+@contextmanager
+def _folder_of_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """In memory where there is room: the servers force each write to the disk, and a slow disk makes tests time out."""
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM_OF_SERVERS:
+        with TemporaryDirectory(prefix="mailroom-tests-", dir=MEMORY) as folder:
+            yield Path(folder)
+    else:
+        yield tmp_path_factory.mktemp("servers")
 
 
 @pytest.fixture

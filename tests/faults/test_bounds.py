@@ -21,6 +21,8 @@ from tests.integration.invoices.files import HEADER, Bucket, counts, line
 MOST_BYTES = 150 << 20
 MEBIBYTE = 1 << 20
 
+pytestmark = pytest.mark.timeout(900)  # large files, on any machine
+
 # A fresh process, so that the peak is the importer's own.
 _processes = multiprocessing.get_context("spawn")
 
@@ -154,9 +156,9 @@ def test_a_file_of_line_items_only_is_compared_in_bounded_memory(big: Bucket):
         assert big.services.database["comparisons"].count_documents({}) == 0
         return found
 
-    smaller = peak(4_000)
+    smaller = peak(3_000)
     assert smaller < MOST_BYTES
-    assert peak(10_000) < 1.1 * smaller
+    assert peak(8_000) < 1.1 * smaller
 
 
 def test_many_rejected_rows_are_counted_and_the_first_kept(big: Bucket):
