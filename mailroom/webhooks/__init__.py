@@ -1,0 +1,1 @@
+"""Webhooks: tells endpoints of others what became of mail and imports."""
