@@ -1,1 +1,1 @@
-"""Webhooks: tells endpoints of others what became of mail and imports."""
+"""Webhooks: events of both applications are announced, delivered to the endpoints that want them, and kept."""
