@@ -30,6 +30,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+import msgspec
+
 MOST_ATTEMPTS_KEPT = 50
 
 
@@ -53,3 +55,15 @@ class DeliveryState(StrEnum):
     PENDING = "pending"
     DELIVERED = "delivered"
     DEAD = "dead"  # given up
+
+
+class Attempted(msgspec.Struct, frozen=True):
+    """How a call went. Without an answer, `status` is None and `error` says why in a few words."""
+
+    status: int | None
+    error: str
+    milliseconds: float
+
+    @property
+    def taken(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300

@@ -17,27 +17,16 @@ from contextlib import suppress
 from http.client import HTTPException
 from typing import Any
 
-import msgspec
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import Url, parse_url
+
+from mailroom.webhooks.model import Attempted
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052; the last 32 bits are an address of IPv4
 _TUNNELS = tuple(map(ipaddress.IPv6Network, ("2002::/16", "2001::/32", "64:ff9b:1::/48", "::/96")))
 _FAILURES = (OSError, HTTPException, urllib3.exceptions.HTTPError, UnicodeError)
 _PORTS = {"http": 80, "https": 443}
-
-
-class Attempted(msgspec.Struct, frozen=True):
-    """How a call went. Without an answer, `status` is None and `error` says why in a few words."""
-
-    status: int | None
-    error: str
-    milliseconds: float
-
-    @property
-    def taken(self) -> bool:
-        return self.status is not None and 200 <= self.status < 300
 
 
 class Refused(OSError):
