@@ -29,7 +29,7 @@ _FAILURES = (OSError, HTTPException, urllib3.exceptions.HTTPError, UnicodeError)
 _PORTS = {"http": 80, "https": 443}
 
 
-class Refused(OSError):
+class NotPublic(OSError):
     """The address is not one of the internet."""
 
 
@@ -81,7 +81,7 @@ class Outgoing:
 
     def _connection(self, url: Url) -> _Connection | _TlsConnection:
         if url.scheme not in _PORTS or not url.host:
-            raise Refused("the address is no http or https URL")
+            raise NotPublic("the address is no http or https URL")
         port, guard = url.port or _PORTS[url.scheme], Guard(allow_private=self._allow_private)
         host = url.host.strip("[]")
         if url.scheme == "http":
@@ -99,11 +99,11 @@ class Guard:
         self.is_cut = False
 
     def open(self, host: str, port: int, seconds: float) -> socket.socket:
-        """Connects to the first address of `host` that answers. Raises `Refused` if one of them is not allowed."""
+        """Connects to the first address of `host` that answers. Raises `NotPublic` if one of them is not allowed."""
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         for *_, place in found:
             if not self._allow_private and not is_public(str(place[0])):
-                raise Refused(f"{place[0]} is not an address of the internet")
+                raise NotPublic(f"{place[0]} is not an address of the internet")
         failure: OSError = OSError(f"{host} has no address")
         for family, kind, protocol, _, place in found:
             opened = socket.socket(family, kind, protocol)
@@ -190,7 +190,7 @@ def _words(error: Exception) -> str:
     match error:
         case TimeoutError():
             return str(error) or "no answer in time"
-        case Refused():
+        case NotPublic():
             return str(error)
         case socket.gaierror():
             return "the name is not known"
