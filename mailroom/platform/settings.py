@@ -151,6 +151,12 @@ class Settings:
         choices=("resend", "hold"),
     )  # fmt: skip
 
+    webhook_allow_private: str = _setting(
+        "no",
+        "`yes`: webhooks may go to private, loopback and link-local addresses, and to `http://`",
+        choices=("no", "yes"),
+    )
+
     backup_to: str = _setting("", "Where `python -m mailroom backups` keeps backups: a folder, or the URL of a bucket")
     backup_keep: int = _setting(
         14, "Number of backups to keep, of the database and of the buckets each; older ones are removed", least=2

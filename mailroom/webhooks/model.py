@@ -30,6 +30,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from bson import ObjectId
+
 MOST_ATTEMPTS_KEPT = 50
 
 
@@ -53,3 +55,8 @@ class DeliveryState(StrEnum):
     PENDING = "pending"
     DELIVERED = "delivered"
     DEAD = "dead"  # given up
+
+
+def delivery_id(endpoint: ObjectId, announcement: str) -> str:
+    """The `_id` of the only delivery of this announcement to this endpoint."""
+    return f"{endpoint}-{announcement}"
