@@ -162,8 +162,8 @@ class Settings:
     )
     webhook_allow_private: str = _setting(
         "no",
-        "Whether webhooks may call addresses inside: private, loopback and link-local ones. `yes` lets whoever may "
-        "manage endpoints reach your network",
+        "`yes`: webhooks may go to private, loopback and link-local addresses, and to `http://`. Then whoever may manage "
+        "endpoints reaches your network",
         choices=("no", "yes"),
     )
 

@@ -17,7 +17,7 @@ from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import DUPLICATE_KEY, Document, errors_without_documents
 from mailroom.platform.server_clock import ServerClock
 from mailroom.webhooks.announcements import ANNOUNCEMENTS
-from mailroom.webhooks.model import DeliveryState
+from mailroom.webhooks.model import DeliveryState, delivery_id
 from mailroom.webhooks.payloads import SOURCES, payload, read_fields
 
 _AT_ONCE = 100  # documents whose announcements one step expands
@@ -80,7 +80,7 @@ def _deliveries(
 def new_delivery(endpoint: ObjectId, source: ObjectId, announcement: Document, text: str, now: datetime) -> Document:
     """A delivery that is due at once."""
     return {
-        "_id": f"{endpoint}-{announcement['id']}",
+        "_id": delivery_id(endpoint, announcement["id"]),
         "endpointId": endpoint,
         "announcementId": announcement["id"],
         "sourceId": source,

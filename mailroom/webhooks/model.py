@@ -31,6 +31,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 import msgspec
+from bson import ObjectId
 
 MOST_ATTEMPTS_KEPT = 50
 
@@ -55,6 +56,11 @@ class DeliveryState(StrEnum):
     PENDING = "pending"
     DELIVERED = "delivered"
     DEAD = "dead"  # given up
+
+
+def delivery_id(endpoint: ObjectId, announcement: str) -> str:
+    """The `_id` of the only delivery of this announcement to this endpoint."""
+    return f"{endpoint}-{announcement}"
 
 
 class Attempted(msgspec.Struct, frozen=True):
