@@ -36,7 +36,7 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "notifications": (*_WRITE, "remove"),
         **dict.fromkeys(("claims", "leases", "softBounces"), (*_WRITE, "remove")),
         "suppressions": (*_APPEND, "remove"),
-        "templates": _APPEND,
+        **dict.fromkeys(("templates", "eventTokens"), _APPEND),
         "kicks": _WRITE,
     },
     "notification-sender": {

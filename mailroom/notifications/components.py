@@ -46,7 +46,7 @@ class Components:
             outbox,
             Pool(settings, domain, services.secrets),
             Composer(self.files, _signer(services, domain)),
-            Tracing(self.tokens, settings.mail_return_path),
+            Tracing(self.tokens, settings.mail_return_path, settings.mail_provider),
             settings,
         )
         self.retention = Retention(

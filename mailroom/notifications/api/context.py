@@ -9,6 +9,7 @@ import msgspec
 from bson import ObjectId
 from flask import Flask, current_app
 
+from mailroom.notifications.feedback.adapters.receiver import Receiver
 from mailroom.notifications.feedback.feedback import Feedback
 from mailroom.notifications.message.request import Extras
 from mailroom.notifications.model.messages import State
@@ -36,6 +37,7 @@ class NotificationsContext(msgspec.Struct, frozen=True):
     feedback: Feedback
     templates: Templates
     extras: Extras
+    receiver: Receiver
     send_new: Callable[[ObjectId, float], State | None]
     kick: Callable[[], None]
     wait_seconds: float
