@@ -40,6 +40,8 @@ INDEXES: dict[str, list[IndexModel]] = {
     "leases": [IndexModel([("until", ASCENDING)], name="until")],
     # The versions of a template, newest first; each number once.
     "templates": [IndexModel([("name", ASCENDING), ("version", DESCENDING)], name="version", unique=True)],
+    # Soft bounces that are too old to count.
+    "softBounces": [IndexModel([("updatedAt", ASCENDING)], name="updated")],
     # Tokens of providers' calls, removed after a while.
     "eventTokens": [IndexModel([("at", ASCENDING)], name="old", expireAfterSeconds=TOKENS_KEPT_SECONDS)],
     "suppressions": [
