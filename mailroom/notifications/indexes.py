@@ -8,6 +8,9 @@ from mailroom.webhooks.announcements import ANNOUNCEMENTS_INDEX
 
 _NEWEST = [("createdAt", DESCENDING), ("_id", DESCENDING)]
 
+# Longer than the signature of such a call is believed.
+TOKENS_KEPT_SECONDS = 3600
+
 INDEXES: dict[str, list[IndexModel]] = {
     "notifications": [
         # Messages that are due. It is partial: nearly all messages are sent, and not in it.
@@ -37,6 +40,10 @@ INDEXES: dict[str, list[IndexModel]] = {
     "leases": [IndexModel([("until", ASCENDING)], name="until")],
     # The versions of a template, newest first; each number once.
     "templates": [IndexModel([("name", ASCENDING), ("version", DESCENDING)], name="version", unique=True)],
+    # Soft bounces that are too old to count.
+    "softBounces": [IndexModel([("updatedAt", ASCENDING)], name="updated")],
+    # Tokens of providers' calls, removed after a while.
+    "eventTokens": [IndexModel([("at", ASCENDING)], name="old", expireAfterSeconds=TOKENS_KEPT_SECONDS)],
     "suppressions": [
         IndexModel([("key", ASCENDING)], name="address", unique=True),
         IndexModel(_NEWEST, name="newest"),
