@@ -4,6 +4,8 @@
     @endpoint(GET_INVOICE, "invoices:read")
     def get_invoice(id: ObjectId) -> Response: ...
 
+A view with `@open_endpoint(UNSUBSCRIBE)` runs without an API key: it checks for itself who calls, by a signature.
+
 The OpenAPI document is made from these promises, and a call that breaks one is refused before the view runs.
 """
 
@@ -87,16 +89,19 @@ class ObjectIdConverter(BaseConverter):
 
 
 class Endpoint:
-    """A view with its promises. It runs for a caller whose key has `scope`, without a parameter that is not named."""
+    """A view with its promises. It runs for a caller whose key has `scope`, without a parameter that is not named.
 
-    def __init__(self, view: View, operation: Operation, scope: str) -> None:
+    With the scope None it runs for anybody.
+    """
+
+    def __init__(self, view: View, operation: Operation, scope: str | None) -> None:
         self.operation, self.scope = operation, scope
         self._view = view
         functools.update_wrapper(self, view)
 
     def __call__(self, **path: Any) -> Response:
         names = query().keys()
-        if self.scope not in caller().scopes:
+        if self.scope is not None and self.scope not in caller().scopes:
             raise Problem(403, "auth.scope", f"this key lacks the scope {self.scope}")
         for name in names - self.operation.query_names():
             raise Invalid(name, "query.unknown", f"unknown parameter {name}")
@@ -108,17 +113,22 @@ def endpoint(operation: Operation, scope: str) -> Callable[[View], Endpoint]:
     return lambda view: Endpoint(view, operation, scope)
 
 
+def open_endpoint(operation: Operation) -> Callable[[View], Endpoint]:
+    """Declares what a view promises that needs no API key."""
+    return lambda view: Endpoint(view, operation, None)
+
+
 class Route(msgspec.Struct, frozen=True):
-    """A method and a path, such as `/imports/<id>`, that an application serves."""
+    """A method and a path, such as `/imports/<id>`, that an application serves. Without a scope it needs no key."""
 
     method: str
     path: str
-    scope: str
+    scope: str | None
     operation: Operation
 
 
 def routes(app: Flask) -> Iterator[Route]:
-    """Every route of the application that needs a key."""
+    """Every route that the application declares with `endpoint` or `open_endpoint`."""
     for rule in app.url_map.iter_rules():
         view: Any = app.view_functions[rule.endpoint]
         if isinstance(view, Endpoint):
