@@ -35,10 +35,13 @@ INDEXES: dict[str, list[IndexModel]] = {
     # The versions of a template, newest first; each number once.
     "templates": [IndexModel([("name", ASCENDING), ("version", DESCENDING)], name="version", unique=True)],
     "suppressions": [
-        IndexModel([("key", ASCENDING)], name="address", unique=True),
+        # One entry for each address and topic; an entry without a topic counts as one topic.
+        IndexModel([("key", ASCENDING), ("topic", ASCENDING)], name="address_topic", unique=True),
+        # Lists: of all entries, by topic.
         IndexModel(_NEWEST, name="newest"),
+        IndexModel([("topic", ASCENDING), *_NEWEST], name="topic"),
     ],
 }
 
 # Indexes of earlier versions, by collection, which others replace. Set-up drops them after it has made the others.
-REPLACED: dict[str, list[str]] = {"notifications": ["due"]}
+REPLACED: dict[str, list[str]] = {"notifications": ["due"], "suppressions": ["address"]}

@@ -33,6 +33,7 @@ class Suppress(msgspec.Struct, rename="camel", forbid_unknown_fields=True, froze
 
     address: str
     reason: str = "by hand"
+    topic: str | None = None
 
 
 class PutTemplate(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True):
@@ -112,10 +113,24 @@ RESEND = Operation(
 LIST_SUPPRESSIONS = Operation(
     "A page of the addresses that get no mail, newest first",
     {200: schemas.SuppressionPage},
-    parameters=(Parameter("address", "Only this one."), *PAGE),
+    parameters=(
+        Parameter("address", "Only this one."),
+        Parameter("topic", "Only the entries for this topic."),
+        *PAGE,
+    ),
 )
-SUPPRESS = Operation("Put an address on the list", {200: schemas.Suppression}, body=Suppress)
-UNSUPPRESS = Operation("Take an address off the list", {200: schemas.Removed}, problems=(404,))
+SUPPRESS = Operation(
+    "Put an address on the list",
+    {200: schemas.Suppression},
+    body=Suppress,
+    text="With a `topic` the address gets no mail of this topic, without one no mail at all.",
+)
+UNSUPPRESS = Operation(
+    "Take an address off the list",
+    {200: schemas.Removed},
+    parameters=(Parameter("topic", "Removes the entry for this topic; without it, the entry for all mail."),),
+    problems=(404,),
+)
 LIST_TEMPLATES = Operation("A page of the templates, by name", {200: schemas.TemplatePage}, parameters=PAGE)
 GET_TEMPLATE = Operation(
     "A template",

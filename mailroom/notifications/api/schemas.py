@@ -144,9 +144,10 @@ class Erased(Schema):
 
 
 class Suppression(Schema):
-    """`notificationId` is the one that bounced."""
+    """Without a `topic` the address gets no mail. `notificationId` is the one that bounced or was unsubscribed from."""
 
     address: str
+    topic: str | None
     reason: str
     notification_id: Id | None
     created_at: Time

@@ -64,7 +64,7 @@ class Claim(msgspec.Struct, eq=False):
 class ClaimedMessage(msgspec.Struct, eq=False):
     """A message that this process may send until the lease expires, without the contents of its attachments.
 
-    `suppressed` has the addresses on the wire that are on the suppression list.
+    `suppressed` has the addresses on the wire that are on the suppression list, for all mail or for its topic.
     """
 
     document: Document
