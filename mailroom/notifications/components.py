@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from mailroom.notifications.feedback.feedback import Feedback
 from mailroom.notifications.message.composer import Composer
 from mailroom.notifications.message.dkim import DkimSigner
 from mailroom.notifications.message.stored_files import Files
@@ -29,11 +30,13 @@ class Components:
         self.actions = MessageActions(self.collection, self.clock, self.claims)
         self.files = Files(services.attachments, settings.attachments_bucket)
         self.suppressions = Suppressions(services.database["suppressions"], self.clock)
+        self.feedback = Feedback()
         outbox = Outbox(self.collection, self.clock, self.claims, self.suppressions)
         self.sender = Sender(
             outbox,
             Pool(settings, domain, services.secrets),
             Composer(self.files, _signer(services, domain)),
+            self.feedback.apply,
             settings,
         )
         self.retention = Retention(

@@ -19,6 +19,8 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("state", ASCENDING), *_NEWEST], name="state"),
         IndexModel([("addresses", ASCENDING), *_NEWEST], name="recipient"),
         IndexModel([("tags", ASCENDING), *_NEWEST], name="tag"),
+        # The messages of test keys. The index is partial: all others are not in it.
+        IndexModel([("test", ASCENDING), *_NEWEST], name="test", partialFilterExpression={"test": {"$exists": True}}),
         # Retention: messages that still have a body.
         IndexModel([("bodySince", ASCENDING)], name="body", sparse=True),
         # One message for each Idempotency-Key.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response
+from msgspec import UNSET
 
 from mailroom.errors import Refusal
 from mailroom.notifications.api import schemas
@@ -86,7 +87,18 @@ def details(document: Document) -> schemas.Notification:
 
 
 def _accepted(document: Document, state: State) -> schemas.AcceptedNotification:
-    return schemas.AcceptedNotification(result="OK", message=_TEXTS[state], id=str(document["_id"]), status=state)
+    test = _is_test(document)
+    return schemas.AcceptedNotification(
+        result="OK",
+        message=f"{_TEXTS[state]}{' (test mode: to nobody)' if test else ''}",
+        id=str(document["_id"]),
+        status=state,
+        test=True if test else UNSET,
+    )
+
+
+def _is_test(document: Document) -> bool:
+    return bool(document.get("test"))
 
 
 def _named_otherwise(document: Document) -> dict[str, Any]:
@@ -95,6 +107,7 @@ def _named_otherwise(document: Document) -> dict[str, Any]:
         "id": str(document["_id"]),
         "status": document["state"],
         "priority": Priority(document["priority"]).name.lower(),
+        "test": _is_test(document),
         "next_attempt_at": rfc3339(document["dueAt"]) if document["state"] == State.QUEUED else None,
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -92,6 +92,7 @@ LIST = Operation(
         Parameter("status", "Where they stand.", Status),
         Parameter("emailTo", "One of the recipients, `cc` and `bcc` included."),
         Parameter("tag", "A tag; not with `status` or `emailTo`."),
+        Parameter("test", "`true`: only the messages of test keys; not with the three before.", Literal["true"]),
         *_TIMES,
         *PAGE,
     ),

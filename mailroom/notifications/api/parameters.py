@@ -15,17 +15,23 @@ Query = Mapping[str, str]
 
 
 def history_filter(query: Query) -> HistoryFilter:
-    """The messages that `status`, `emailTo`, `tag`, `from` and `to` select. Raises `Invalid`."""
+    """The messages that `status`, `emailTo`, `tag`, `test`, `from` and `to` select. Raises `Invalid`."""
     since, until = times(query)
     status = _state(query["status"]) if "status" in query else None
     email_to = addresses.address(query["emailTo"], "emailTo").shown if "emailTo" in query else None
-    return HistoryFilter(status, email_to, query.get("tag"), since, until)
+    return HistoryFilter(status, email_to, query.get("tag"), since, until, test=_test(query))
 
 
 def times(query: Query) -> tuple[datetime | None, datetime | None]:
     """The times of `from` (inclusive) and `to` (exclusive). Raises `Invalid`."""
     since, until = (paging.time_parameter(query[name], name) if name in query else None for name in ("from", "to"))
     return since, until
+
+
+def _test(query: Query) -> bool:
+    if query.get("test", "true") != "true":
+        raise Invalid("test", "test.invalid", "test must be true")
+    return "test" in query
 
 
 def _state(text: str) -> State:

@@ -14,12 +14,16 @@ Status = Annotated[str, Meta(extra_json_schema={"enum": [state.value for state i
 
 
 class AcceptedNotification(Schema):
-    """`result` and `message` are the original's answer. `status` is where the notification stands now."""
+    """`result` and `message` are the original's answer. `status` is where the notification stands now.
+
+    A `test` is handed to nobody: the key may not send.
+    """
 
     result: Literal["OK"]
     message: str
     id: Id
     status: Status
+    test: bool | UnsetType = UNSET
 
 
 class RefusedEntry(Schema):
@@ -47,7 +51,7 @@ class Made(Schema):
 
 
 class Item(Schema):
-    """A notification in a list. `error` is the answer that kept it from somebody."""
+    """A notification in a list. `error` is the answer that kept it from somebody. A `test` is handed to nobody."""
 
     id: Id
     status: Status
@@ -64,6 +68,7 @@ class Item(Schema):
     attempt_count: int
     error: Fault | None
     message_id: str
+    test: bool
 
 
 class Page(Schema):

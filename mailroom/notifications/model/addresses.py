@@ -12,6 +12,8 @@ from mailroom.errors import Invalid, InvalidSetting
 from mailroom.notifications.model.messages import Address, MailFrom
 from mailroom.platform.normalization import normalize
 
+SIMULATOR = "simulator.mailroom"  # the domain of addresses that get no mail: see `sending/simulator.py`
+
 LONGEST = 254  # RFC 5321: a path has 256 octets, with its angle brackets
 
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
@@ -54,6 +56,11 @@ def _in_ascii(domain: str) -> str:
     except validator.EmailNotValidError:
         return domain.translate(_LOWER)
     return found.lower()
+
+
+def is_simulated(address: str) -> bool:
+    """Whether the address is one of the simulator. Takes any text."""
+    return address.lower().endswith(f"@{SIMULATOR}")
 
 
 def sender(text: str) -> MailFrom:

@@ -27,10 +27,11 @@ class Idempotency(msgspec.Struct, frozen=True):
 
 
 class Submission(msgspec.Struct, frozen=True):
-    """A message to accept."""
+    """A message to accept. A `test` is stored and shown, and handed to nobody."""
 
     draft: Draft
     idempotency: Idempotency | None = None
+    test: bool = False
 
 
 class Acceptance(msgspec.Struct, frozen=True):
@@ -83,6 +84,8 @@ class Submissions:
         if submission.idempotency is not None:
             key, digest = submission.idempotency.key, submission.idempotency.digest
             document["idempotency"] = {"key": key, "digest": digest, "answered": answered}
+        if submission.test:
+            document["test"] = True
         return document
 
     def _insert(self, new: list[Document]) -> set[int]:

@@ -95,6 +95,11 @@ class ClaimedMessage(msgspec.Struct, eq=False):
         return attempts
 
     @property
+    def is_test(self) -> bool:
+        """Whether it was accepted from a test key: it is handed to nobody."""
+        return bool(self.document.get("test"))
+
+    @property
     def in_doubt(self) -> bool:
         """Whether the relay may already have the message, from an attempt whose sender was lost."""
         return bool(self.document["state"] == State.SENDING)

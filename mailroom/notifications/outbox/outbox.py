@@ -49,18 +49,8 @@ from mailroom.platform.server_clock import ServerClock
 _SENT_FIELDS = dict.fromkeys(
     (
         *("state", "epoch", "dueAt", "dueSince", "attemptCount", "attemptsBefore"),
-        *(
-            "messageId",
-            "createdAt",
-            "from",
-            "recipients",
-            "replyTo",
-            "subject",
-            "text",
-            "html",
-            "headers",
-            "unsubscribe",
-        ),
+        *("messageId", "createdAt", "from", "recipients", "replyTo", "subject"),
+        *("text", "html", "headers", "unsubscribe", "test"),
         *(f"attachments.{name}" for name in ("filename", "contentType", "size", "object")),
     ),
     1,

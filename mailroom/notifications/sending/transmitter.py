@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 
 from msgspec import convert
@@ -11,10 +12,12 @@ from msgspec.structs import replace
 from mailroom.notifications.message.attachments import LARGEST_ATTACHMENTS
 from mailroom.notifications.message.composer import CannotCompose, Composer
 from mailroom.notifications.model.messages import Message, RecipientStatus, Result, Verdict
+from mailroom.notifications.model.reports import Report
 from mailroom.notifications.outbox.claims import ClaimedMessage
 from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.sending.byte_budget import ByteBudget
 from mailroom.notifications.sending.recorder import Recorder
+from mailroom.notifications.sending.simulator import relayed, simulate
 from mailroom.notifications.smtp.delivery import Envelope, deliver
 from mailroom.notifications.smtp.pool import Pool
 
@@ -27,13 +30,26 @@ _SUPPRESSED = "the address is on the suppression list"
 
 
 class Transmitter:
-    """With `hold`, a message in doubt is not sent again. Used from one event loop only."""
+    """With `hold`, a message in doubt is not sent again. `report` takes the reports of the simulator.
 
-    def __init__(self, outbox: Outbox, pool: Pool, composer: Composer, recorder: Recorder, *, hold: bool) -> None:
+    Used from one event loop only.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        pool: Pool,
+        composer: Composer,
+        recorder: Recorder,
+        report: Callable[[Report], object],
+        *,
+        hold: bool,
+    ) -> None:
         self._outbox = outbox
         self._pool = pool
         self._composer = composer
         self._recorder = recorder
+        self._report = report
         self._hold = hold
         self._attachment_bytes = ByteBudget(_ATTACHMENT_BYTES)
         self._composing = asyncio.Lock()
@@ -65,7 +81,31 @@ class Transmitter:
             envelope = await self._envelope(message, recipients)
         except CannotCompose as error:
             return Result(dict.fromkeys(recipients, Verdict(error.status, None, str(error))))
-        return await deliver(envelope, self._pool, partial(self._recorder.hand_over, message))
+        real = relayed(message, recipients)
+        if len(real) == len(recipients):
+            return await deliver(envelope, self._pool, partial(self._recorder.hand_over, message))
+        return await self._simulate(message, envelope, real)
+
+    async def _simulate(self, message: ClaimedMessage, envelope: Envelope, real: tuple[str, ...]) -> Result:
+        """The relay gets the message for the recipients that are `real`, the simulator for the others.
+
+        The reports are noted with the hand-over, before the final dot: if that fails, nobody has got the message.
+        """
+        simulation = simulate(message, [each for each in envelope.recipients if each not in real])
+        handed_over = False
+
+        async def hand_over() -> None:
+            nonlocal handed_over
+            await self._recorder.hand_over(message)
+            for report in simulation.reports:
+                await asyncio.to_thread(self._report, report)
+            handed_over = True
+
+        result = await deliver(envelope._replace(recipients=real), self._pool, hand_over) if real else Result({})
+        if simulation.takes and not handed_over:
+            await hand_over()
+        verdicts, steps = simulation.verdicts | result.verdicts, [*simulation.steps, *result.steps]
+        return replace(result, verdicts=verdicts, steps=steps)
 
     async def _envelope(self, message: ClaimedMessage, recipients: tuple[str, ...]) -> Envelope:
         """The envelope with the bytes. The message they are made of is freed before they are sent."""
