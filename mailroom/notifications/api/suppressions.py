@@ -47,6 +47,7 @@ def add() -> Response:
 def remove(address: str) -> Response:
     if not context().suppressions.remove(address, _topic(query().get("topic"))):
         raise NotFound("suppression.unknown", "this address is not suppressed")
+    context().feedback.forget(address)
     return json_response({"removed": address})
 
 

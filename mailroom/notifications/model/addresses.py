@@ -12,9 +12,10 @@ from mailroom.errors import Invalid, InvalidSetting
 from mailroom.notifications.model.messages import Address, MailFrom
 from mailroom.platform.normalization import normalize
 
-SIMULATOR = "simulator.mailroom"  # the domain of addresses that get no mail: see `sending/simulator.py`
-
 LONGEST = 254  # RFC 5321: a path has 256 octets, with its angle brackets
+
+# Mail to this domain is for trying: no relay gets it. See `sending/simulator.py`.
+SIMULATOR_DOMAIN = "simulator.mailroom"
 
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
@@ -47,6 +48,11 @@ def key(shown: str) -> str:
     return normalize("NFC", local).translate(_LOWER) + at + _in_ascii(domain)
 
 
+def is_simulated(shown: str) -> bool:
+    """Whether mail to the address goes to the simulator."""
+    return key(shown).endswith(f"@{SIMULATOR_DOMAIN}")
+
+
 def _in_ascii(domain: str) -> str:
     if domain.isascii() or len(domain) > LONGEST:
         return domain.translate(_LOWER)
@@ -56,11 +62,6 @@ def _in_ascii(domain: str) -> str:
     except validator.EmailNotValidError:
         return domain.translate(_LOWER)
     return found.lower()
-
-
-def is_simulated(address: str) -> bool:
-    """Whether the address is one of the simulator. Takes any text."""
-    return address.lower().endswith(f"@{SIMULATOR}")
 
 
 def sender(text: str) -> MailFrom:

@@ -5,7 +5,6 @@ An entry with a topic stops the mail of this topic. An entry without one stops a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -16,16 +15,12 @@ from pymongo.errors import DuplicateKeyError
 from mailroom.errors import NotSetUp
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import Recipient, Result
+from mailroom.notifications.model.reports import is_gone
 from mailroom.platform.keyset import NEWEST_FIRST, Key, KeysetPage, Range
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.server_clock import ServerClock
 
-# No such mailbox, moved without a forwarding address, a domain that takes no mail, a closed mailbox (RFC 3463, 7505).
-# A bare 550 is not enough: relays also answer it to mail that they merely do not like.
-_GONE = re.compile(r"5\.(1\.(1|6|10)|2\.1)\b")
-
-
-# An entry that another process removes at this moment makes a second insert succeed.
+# Times to insert: an entry that was found may be removed at this moment.
 _TRIES = 3
 
 
@@ -64,7 +59,7 @@ class Suppressions:
         gone = {
             step.recipient: step.text
             for step in result.steps
-            if step.name == "rcpt" and step.code and step.code >= 500 and _GONE.match(step.text)
+            if step.name == "rcpt" and step.code and step.code >= 500 and is_gone(step.text)
         }
         for recipient in recipients:
             if recipient.wire in gone:

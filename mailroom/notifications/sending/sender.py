@@ -13,6 +13,7 @@ from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from mailroom.errors import LeaseLost
+from mailroom.notifications.feedback.tracing import Tracing
 from mailroom.notifications.message.composer import Composer
 from mailroom.notifications.model.messages import Result, State
 from mailroom.notifications.model.reports import Report
@@ -50,7 +51,13 @@ class Sender:
     """
 
     def __init__(
-        self, outbox: Outbox, pool: Pool, composer: Composer, report: Callable[[Report], object], settings: Settings
+        self,
+        outbox: Outbox,
+        pool: Pool,
+        composer: Composer,
+        tracing: Tracing,
+        report: Callable[[Report], object],
+        settings: Settings,
     ) -> None:
         self._outbox = outbox
         self._pool = pool
@@ -60,7 +67,7 @@ class Sender:
         self._slots = Slots(settings.smtp_connections, SendRate(settings.smtp_messages_per_second))
         self._recorder = Recorder(outbox, settings)
         hold = settings.unknown_outcome == "hold"
-        self._transmitter = Transmitter(outbox, pool, composer, self._recorder, report, hold=hold)
+        self._transmitter = Transmitter(outbox, pool, composer, tracing, self._recorder, report, hold=hold)
         self._running: set[asyncio.Task[State | None]] = set()
         self._relay_down = False
         self._closing = False
