@@ -6,7 +6,7 @@ from functools import partial
 
 from flask import Flask
 
-from mailroom.notifications.api import answers, messages, operations, sending, suppressions, templates
+from mailroom.notifications.api import answers, messages, operations, sending, suppressions, templates, unsubscribe
 from mailroom.notifications.api.context import NotificationsContext
 from mailroom.notifications.components import Components
 from mailroom.notifications.message.headers import AllowedHeaders
@@ -35,7 +35,7 @@ def create_app(services: Services) -> Flask:
         problem_members=answers.problem_members,
     )
     context.attach(app)
-    for module in (sending, messages, templates, suppressions):
+    for module in (sending, messages, templates, suppressions, unsubscribe):
         app.register_blueprint(module.blueprint)
     return app
 
@@ -47,14 +47,15 @@ def _context(services: Services) -> NotificationsContext:
     stored_templates = Templates(services.database, components.clock)
     render = partial(rendering.render, stored_templates)
     return NotificationsContext(
-        submissions=Submissions(components.collection, components.clock, mail_from),
+        submissions=Submissions(components.collection, components.clock, mail_from, components.links),
         history=History(components.collection, components.claims),
         actions=components.actions,
         retention=components.retention,
         suppressions=components.suppressions,
         feedback=components.feedback,
         templates=stored_templates,
-        extras=Extras(AllowedHeaders.parse(settings.mail_headers), render, components.files.pin),
+        extras=Extras(AllowedHeaders.parse(settings.mail_headers), render, components.files.pin, components.links),
+        unsubscribe_links=components.links,
         send_new=components.sender.send_new,
         kick=partial(services.kicker.kick, SENDER),
         wait_seconds=settings.send_wait_seconds,

@@ -10,6 +10,7 @@ from mailroom.notifications.feedback.tracing import Tracing
 from mailroom.notifications.message.composer import Composer
 from mailroom.notifications.message.dkim import DkimSigner
 from mailroom.notifications.message.stored_files import Files
+from mailroom.notifications.message.unsubscribe import UnsubscribeLinks
 from mailroom.notifications.outbox.actions import MessageActions
 from mailroom.notifications.outbox.claims import Claims
 from mailroom.notifications.outbox.outbox import Outbox
@@ -41,7 +42,9 @@ class Components:
         self.feedback = Feedback(
             services.database, self.clock, self.claims, self.suppressions, soft_bounces, lambda type, data: None
         )
-        self.tokens = MessageTokens(Signer(services.secrets))
+        signer = Signer(services.secrets)
+        self.tokens = MessageTokens(signer)
+        self.links = UnsubscribeLinks(signer, settings.public_url)
         self.sender = Sender(
             outbox,
             Pool(settings, domain, services.secrets),

@@ -44,6 +44,7 @@ class Operation(msgspec.Struct, frozen=True):
     """One route, as its callers see it.
 
     `answers` gives for each status the type of the JSON that is sent, or types by media type, or None for no content.
+    `body` is the type of the JSON that is taken, or types by media type.
     `problems` are the statuses, beside those that every route has, of which a problem document may come.
     """
 

@@ -72,7 +72,7 @@ def _operation(route: Route) -> dict[str, Any]:
     if parameters := [_parameter(each) for each in (*in_path, *operation.parameters)]:
         result["parameters"] = parameters
     if operation.body is not None:
-        content = {JSON: {"schema": _schema(operation.body)}}
+        content = {media: {"schema": _schema(each)} for media, each in _by_media_type(operation.body).items()}
         result["requestBody"] = {"required": operation.body_required, "content": content}
     return result
 

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from mailroom.errors import Refusal
 from mailroom.notifications.api import schemas
-from mailroom.notifications.model import addresses, reports
+from mailroom.notifications.model import addresses, reports, topics
 from mailroom.notifications.model.messages import Priority, State
 from mailroom.notifications.outbox.accept import Acceptance
 from mailroom.platform.clock import rfc3339
@@ -82,6 +82,7 @@ def details(document: Document) -> schemas.Notification:
         reply_to=[each["address"] for each in document["replyTo"]],
         recipients=[recipient(document, each) for each in document["recipients"]],
         headers={each["name"]: each["value"] for each in document.get("headers", ())},
+        unsubscribe=schemas.Subscribed(topic=topic) if (topic := topics.of(document)) else None,
         attachments=[schemas.Attached.of(each, object=_stored(each.get("object"))) for each in document["attachments"]],
         attempts=[schemas.Attempt.of(each) for each in document["attempts"]],
     )

@@ -46,6 +46,12 @@ class ReportDelivery(msgspec.Struct, rename="camel", forbid_unknown_fields=True,
     text: Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT)] = ""
 
 
+class Click(msgspec.Struct, frozen=True):
+    """The form of `POST /unsubscribe/{token}` (RFC 8058)."""
+
+    list_unsubscribe: Literal["One-Click"] = msgspec.field(name="List-Unsubscribe")
+
+
 class PutTemplate(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True):
     """The body of `PUT /templates/{name}`: Jinja2, of which only a part is understood. `html` or `text`, or both."""
 
@@ -150,6 +156,14 @@ UNSUPPRESS = Operation(
     {200: schemas.Removed},
     parameters=(Parameter("topic", "Removes the entry for this topic; without it, the entry for all mail."),),
     problems=(404,),
+)
+_PAGES = {200: {"text/html": str}, 404: {"text/html": str}}
+SHOW_UNSUBSCRIBE = Operation("A page with a button that unsubscribes", _PAGES)
+UNSUBSCRIBE = Operation(
+    "Unsubscribe the recipient of the link from its topic",
+    _PAGES,
+    body={"application/x-www-form-urlencoded": Click},
+    text="The link of `List-Unsubscribe` (RFC 8058). 404 if the link is not ours.",
 )
 LIST_TEMPLATES = Operation("A page of the templates, by name", {200: schemas.TemplatePage}, parameters=PAGE)
 GET_TEMPLATE = Operation(

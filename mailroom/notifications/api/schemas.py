@@ -132,6 +132,12 @@ class Attempt(Schema):
     steps: list[Transcript]
 
 
+class Subscribed(Schema):
+    """The topic that the recipient can unsubscribe from."""
+
+    topic: str
+
+
 class Notification(Item):
     """One notification, with what it says and what became of it."""
 
@@ -139,6 +145,7 @@ class Notification(Item):
     reply_to: list[str]
     recipients: list[RecipientDetails]
     headers: dict[str, str]
+    unsubscribe: Subscribed | None
     html: str
     erased_at: Time | None
     text: str

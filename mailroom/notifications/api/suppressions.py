@@ -45,9 +45,11 @@ def add() -> Response:
 @blueprint.delete("/<address>")
 @endpoint(operations.UNSUPPRESS, SEND)
 def remove(address: str) -> Response:
-    if not context().suppressions.remove(address, _topic(query().get("topic"))):
+    topic = _topic(query().get("topic"))
+    if not context().suppressions.remove(address, topic):
         raise NotFound("suppression.unknown", "this address is not suppressed")
-    context().feedback.forget(address)
+    if topic is None:
+        context().feedback.forget(address)
     return json_response({"removed": address})
 
 

@@ -15,7 +15,8 @@ from mailroom.notifications.message.attachments import Attach
 from mailroom.notifications.message.headers import AllowedHeaders
 from mailroom.notifications.message.html_to_text import CannotConvert, from_html
 from mailroom.notifications.message.stored_files import Pin
-from mailroom.notifications.model import addresses
+from mailroom.notifications.message.unsubscribe import HEADER, POST_HEADER, UnsubscribeLinks
+from mailroom.notifications.model import addresses, topics
 from mailroom.notifications.model.messages import (
     LONGEST_BODY,
     LONGEST_SUBJECT,
@@ -33,6 +34,12 @@ MOST_RECIPIENTS = 50
 LAST_YEAR = 2200  # near the end of the calendar, computing with times fails
 MOST_TAGS, LONGEST_TAG = 10, 64
 MOST_METADATA, LONGEST_VALUE = 20, 500
+
+
+class Unsubscribe(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The mail gets a link that unsubscribes its recipient from the topic."""
+
+    topic: str
 
 
 class Send(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -53,10 +60,21 @@ class Send(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=Tr
     metadata: dict[str, str] = {}
     priority: Literal["high", "normal", "low"] = "normal"
     send_at: str | None = None
+    unsubscribe: Unsubscribe | None = None
 
     def digest(self) -> str:
-        """A hash of the request. It does not depend on how the JSON was written."""
-        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
+        """A hash of the request. It does not depend on how the JSON was written.
+
+        Fields that earlier versions did not have count only if they are given: an upgrade changes no hash.
+        """
+        given = msgspec.to_builtins(self)
+        for name in _LATER_FIELDS:
+            if given[name] is None:
+                del given[name]
+        return hashlib.sha256(msgspec.json.encode(given)).hexdigest()
+
+
+_LATER_FIELDS = ("unsubscribe",)
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -75,6 +93,7 @@ class Draft(msgspec.Struct, frozen=True):
     metadata: dict[str, str]
     priority: Priority
     send_at: datetime | None
+    topic: str | None = None
 
 
 def _unused(*_: object) -> Any:
@@ -82,11 +101,12 @@ def _unused(*_: object) -> Any:
 
 
 class Extras(msgspec.Struct, frozen=True):
-    """The custom headers, templates and stored attachments that are allowed; by default none."""
+    """The custom headers, templates, stored attachments and unsubscribe links that are allowed; by default none."""
 
     headers: AllowedHeaders = AllowedHeaders(frozenset(), ())
     render: Callable[[Use], Rendered] = _unused
     pin: Pin = _unused
+    links: UnsubscribeLinks | None = None
 
 
 NO_EXTRAS = Extras()
@@ -114,6 +134,7 @@ def check(send: Send, extras: Extras = NO_EXTRAS) -> Draft:
         metadata=_metadata(send.metadata),
         priority=Priority[send.priority.upper()],
         send_at=_time(send.send_at),
+        topic=_topic(send, recipients, extras),
     )
 
 
@@ -140,6 +161,22 @@ def _addresses(given: str | list[str], field: str) -> list[Address]:
     if len(given) > MOST_RECIPIENTS:
         raise Invalid(field, "recipients.too_many", f"{field} has at most {MOST_RECIPIENTS} addresses")
     return [addresses.address(each, f"{field}[{index}]") for index, each in enumerate(given)]
+
+
+def _topic(send: Send, recipients: tuple[Recipient, ...], extras: Extras) -> str | None:
+    if send.unsubscribe is None:
+        return None
+    topic = topics.topic(send.unsubscribe.topic, "unsubscribe.topic")
+    if len(recipients) != 1:
+        detail = "with unsubscribe a message has exactly one recipient: whoever has the link can unsubscribe them"
+        raise Invalid("unsubscribe", "unsubscribe.recipients", detail)
+    for name in send.headers:
+        if name.lower() in (HEADER.lower(), POST_HEADER.lower()):
+            raise Invalid(f"headers.{name}", "header.twice", f"unsubscribe sets this header: leave {name} out")
+    if extras.links is None:
+        raise AssertionError("this caller has no unsubscribe links")
+    extras.links.require()
+    return topic
 
 
 def _subject(subject: str) -> str:
