@@ -11,7 +11,7 @@ from flask import Flask, current_app
 
 from mailroom.notifications.feedback.feedback import Feedback
 from mailroom.notifications.message.request import Extras
-from mailroom.notifications.model.messages import State
+from mailroom.notifications.model.messages import MailFrom, State
 from mailroom.notifications.outbox.accept import Submissions
 from mailroom.notifications.outbox.actions import MessageActions
 from mailroom.notifications.outbox.history import History
@@ -36,6 +36,7 @@ class NotificationsContext(msgspec.Struct, frozen=True):
     feedback: Feedback
     templates: Templates
     extras: Extras
+    mail_from: MailFrom
     send_new: Callable[[ObjectId, float], State | None]
     kick: Callable[[], None]
     wait_seconds: float

@@ -14,8 +14,9 @@ from mailroom.notifications.api.context import context
 from mailroom.notifications.feedback.feedback import Applied
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.reports import Report, is_gone
+from mailroom.notifications.model.senders import AllowedSenders
 from mailroom.platform.keyset import NEWEST_FIRST
-from mailroom.web.endpoints import endpoint, json_body, query
+from mailroom.web.endpoints import caller, endpoint, json_body, query
 from mailroom.web.paging import cursor_of, key_of, limit_of
 from mailroom.web.representation import json_response
 
@@ -67,7 +68,9 @@ def cancel(id: ObjectId) -> Response:
 @blueprint.post("/<id:id>/resend")
 @endpoint(operations.RESEND, SEND)
 def resend(id: ObjectId) -> Response:
-    if not context().actions.resend(context().history.get(id)):
+    found = context().history.get(id)
+    allowed_senders().check_resend(found["from"]["address"])
+    if not context().actions.resend(found):
         current = context().history.get(id)
         if current["erasedAt"] is not None:
             raise Conflict("notification.erased", "its text was erased, it cannot be sent again")
@@ -98,6 +101,11 @@ def report_delivery(id: ObjectId) -> Response:
         raise Invalid("address", "delivery.not_a_recipient", "the notification was never handed over for this address")
     named = (each for each in document["recipients"] if key in map(addresses.key, (each["address"], each["wire"])))
     return json_response(answers.recipient(document, next(named)))
+
+
+def allowed_senders() -> AllowedSenders:
+    """The senders that the key of this call may use."""
+    return AllowedSenders(context().mail_from, caller().senders)
 
 
 def _item(message: ObjectId, status: int = 200) -> Response:

@@ -100,7 +100,8 @@ LIST = Operation(
     parameters=(
         Parameter("status", "Where they stand.", Status),
         Parameter("emailTo", "One of the recipients, `cc` and `bcc` included."),
-        Parameter("tag", "A tag; not with `status` or `emailTo`."),
+        Parameter("sender", "The address that it is from."),
+        Parameter("tag", "A tag; not with `status`, `emailTo` or `sender`."),
         *_TIMES,
         *PAGE,
     ),

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from mailroom.errors import Invalid
 from mailroom.notifications.message import attachments
@@ -36,7 +37,10 @@ MOST_METADATA, LONGEST_VALUE = 20, 500
 
 
 class Send(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """The body of `POST /`. `message` is HTML; `html` and `text` are given instead of it, or all by a `template`."""
+    """The body of `POST /`. `message` is HTML; `html` and `text` are given instead of it, or all by a `template`.
+
+    `from` is an address, or `Name <address>`; by default it is the setting MAIL_FROM.
+    """
 
     email_to: str | list[str]
     subject: str | None = None
@@ -53,9 +57,14 @@ class Send(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=Tr
     metadata: dict[str, str] = {}
     priority: Literal["high", "normal", "low"] = "normal"
     send_at: str | None = None
+    from_: str | None | UnsetType = msgspec.field(default=UNSET, name="from")
 
     def digest(self) -> str:
-        """A hash of the request. It does not depend on how the JSON was written."""
+        """A hash of the request. It does not depend on how the JSON was written.
+
+        It stays the same from version to version: a repeat may come after an upgrade. So a new field is UNSET by
+        default, which leaves it out.
+        """
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
 
 

@@ -27,10 +27,11 @@ class Idempotency(msgspec.Struct, frozen=True):
 
 
 class Submission(msgspec.Struct, frozen=True):
-    """A message to accept."""
+    """A message to accept. Without a `sender` it is from MAIL_FROM."""
 
     draft: Draft
     idempotency: Idempotency | None = None
+    sender: MailFrom | None = None
 
 
 class Acceptance(msgspec.Struct, frozen=True):
@@ -43,10 +44,10 @@ class Acceptance(msgspec.Struct, frozen=True):
 class Submissions:
     """Puts messages into the collection `notifications`. Blocks for MongoDB's answers; errors are the driver's."""
 
-    def __init__(self, collection: Documents, clock: ServerClock, sender: MailFrom) -> None:
+    def __init__(self, collection: Documents, clock: ServerClock, mail_from: MailFrom) -> None:
         self._collection = collection
         self._clock = clock
-        self._sender = sender
+        self._mail_from = mail_from
 
     def accept(self, submissions: list[Submission], caller: str, *, answered: bool) -> list[Acceptance | Invalid]:
         """Writes the messages with majority. `answered`: the caller does not wait for what becomes of them.
@@ -79,7 +80,8 @@ class Submissions:
         return self._clock.now() - created
 
     def _document(self, submission: Submission, caller: str, now: datetime, answered: bool) -> Document:
-        document = new_document(submission.draft, ObjectId(), self._sender, caller, now)
+        sender = submission.sender or self._mail_from
+        document = new_document(submission.draft, ObjectId(), sender, caller, now)
         if submission.idempotency is not None:
             key, digest = submission.idempotency.key, submission.idempotency.digest
             document["idempotency"] = {"key": key, "digest": digest, "answered": answered}
@@ -147,6 +149,7 @@ def new_document(draft: Draft, message_id: ObjectId, sender: MailFrom, key_id: s
         "epoch": 0,
         "messageId": f"<{message_id}@{sender.domain}>",
         "from": to_builtins(sender),
+        "sender": addresses.key(sender.address),
         "emailTo": draft.email_to,
         "recipients": to_builtins(draft.recipients),
         "addresses": sorted({addresses.key(recipient.shown) for recipient in draft.recipients}),
