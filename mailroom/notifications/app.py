@@ -56,6 +56,7 @@ def _context(services: Services) -> NotificationsContext:
         templates=stored_templates,
         extras=Extras(AllowedHeaders.parse(settings.mail_headers), render, components.files.pin, components.links),
         unsubscribe_links=components.links,
+        mail_from=mail_from,
         send_new=components.sender.send_new,
         kick=partial(services.kicker.kick, SENDER),
         wait_seconds=settings.send_wait_seconds,

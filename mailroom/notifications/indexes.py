@@ -16,13 +16,15 @@ INDEXES: dict[str, list[IndexModel]] = {
             name="waiting",
             partialFilterExpression={"dueAt": {"$exists": True}},
         ),
-        # Lists: of all messages, by state, by recipient, by tag.
+        # Lists: of all messages, by state, by recipient, by tag, by sender.
         IndexModel(_NEWEST, name="newest"),
         IndexModel([("state", ASCENDING), *_NEWEST], name="state"),
         IndexModel([("addresses", ASCENDING), *_NEWEST], name="recipient"),
         IndexModel([("tags", ASCENDING), *_NEWEST], name="tag"),
         # The messages of test keys. The index is partial: all others are not in it.
         IndexModel([("test", ASCENDING), *_NEWEST], name="test", partialFilterExpression={"test": {"$exists": True}}),
+        # By sender, alone and with a state. A list without a state merges the ranges of all states.
+        IndexModel([("sender", ASCENDING), ("state", ASCENDING), *_NEWEST], name="sender"),
         # Retention: messages that still have a body.
         IndexModel([("bodySince", ASCENDING)], name="body", sparse=True),
         ANNOUNCEMENTS_INDEX,

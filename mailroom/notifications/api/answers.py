@@ -78,7 +78,7 @@ def details(document: Document) -> schemas.Notification:
     return schemas.Notification.of(
         document,
         **_named_otherwise(document),
-        from_=document["from"]["address"],
+        from_name=document["from"]["name"],
         reply_to=[each["address"] for each in document["replyTo"]],
         recipients=[recipient(document, each) for each in document["recipients"]],
         headers={each["name"]: each["value"] for each in document.get("headers", ())},
@@ -120,6 +120,7 @@ def _named_otherwise(document: Document) -> dict[str, Any]:
     return {
         "id": str(document["_id"]),
         "status": document["state"],
+        "from_": document["from"]["address"],
         "priority": Priority(document["priority"]).name.lower(),
         "test": _is_test(document),
         "next_attempt_at": rfc3339(document["dueAt"]) if document["state"] == State.QUEUED else None,

@@ -12,7 +12,7 @@ from flask import Flask, current_app
 from mailroom.notifications.feedback.feedback import Feedback
 from mailroom.notifications.message.request import Extras
 from mailroom.notifications.message.unsubscribe import UnsubscribeLinks
-from mailroom.notifications.model.messages import State
+from mailroom.notifications.model.messages import MailFrom, State
 from mailroom.notifications.outbox.accept import Submissions
 from mailroom.notifications.outbox.actions import MessageActions
 from mailroom.notifications.outbox.history import History
@@ -38,6 +38,7 @@ class NotificationsContext(msgspec.Struct, frozen=True):
     templates: Templates
     extras: Extras
     unsubscribe_links: UnsubscribeLinks
+    mail_from: MailFrom
     send_new: Callable[[ObjectId, float], State | None]
     kick: Callable[[], None]
     wait_seconds: float

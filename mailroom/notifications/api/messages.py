@@ -14,6 +14,7 @@ from mailroom.notifications.api.context import context
 from mailroom.notifications.feedback.feedback import Applied
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.reports import Report, is_gone
+from mailroom.notifications.model.senders import AllowedSenders
 from mailroom.platform.keyset import NEWEST_FIRST
 from mailroom.web.endpoints import caller, endpoint, json_body, query
 from mailroom.web.paging import cursor_of, key_of, limit_of
@@ -73,7 +74,9 @@ def cancel(id: ObjectId) -> Response:
 @endpoint(operations.RESEND, SEND, TEST)
 def resend(id: ObjectId) -> Response:
     _refuse_to_tests(id)
-    if not context().actions.resend(context().history.get(id)):
+    found = context().history.get(id)
+    allowed_senders().check_resend(found["from"]["address"])
+    if not context().actions.resend(found):
         current = context().history.get(id)
         if current["erasedAt"] is not None:
             raise Conflict("notification.erased", "its text was erased, it cannot be sent again")
@@ -114,6 +117,11 @@ def report_delivery(id: ObjectId) -> Response:
         raise Invalid("address", "delivery.not_a_recipient", "the notification was never handed over for this address")
     named = (each for each in document["recipients"] if key in map(addresses.key, (each["address"], each["wire"])))
     return json_response(answers.recipient(document, next(named)))
+
+
+def allowed_senders() -> AllowedSenders:
+    """The senders that the key of this call may use."""
+    return AllowedSenders(context().mail_from, caller().senders)
 
 
 def _item(message: ObjectId, status: int = 200) -> Response:

@@ -107,8 +107,9 @@ LIST = Operation(
     parameters=(
         Parameter("status", "Where they stand.", Status),
         Parameter("emailTo", "One of the recipients, `cc` and `bcc` included."),
-        Parameter("tag", "A tag; not with `status` or `emailTo`."),
-        Parameter("test", "`true`: only the messages of test keys; not with the three before.", Literal["true"]),
+        Parameter("sender", "The address that it is from."),
+        Parameter("tag", "A tag; not with `status`, `emailTo` or `sender`."),
+        Parameter("test", "`true`: only the messages of test keys; not with the four before.", Literal["true"]),
         *_TIMES,
         *PAGE,
     ),

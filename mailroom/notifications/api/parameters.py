@@ -15,11 +15,12 @@ Query = Mapping[str, str]
 
 
 def history_filter(query: Query) -> HistoryFilter:
-    """The messages that `status`, `emailTo`, `tag`, `test`, `from` and `to` select. Raises `Invalid`."""
+    """The messages that `status`, `emailTo`, `sender`, `tag`, `test`, `from` and `to` select. Raises `Invalid`."""
     since, until = times(query)
     status = _state(query["status"]) if "status" in query else None
     email_to = addresses.address(query["emailTo"], "emailTo").shown if "emailTo" in query else None
-    return HistoryFilter(status, email_to, query.get("tag"), since, until, test=_test(query))
+    sender = addresses.address(query["sender"], "sender").shown if "sender" in query else None
+    return HistoryFilter(status, email_to, query.get("tag"), since, until, sender, _test(query))
 
 
 def times(query: Query) -> tuple[datetime | None, datetime | None]:

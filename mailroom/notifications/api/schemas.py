@@ -56,6 +56,7 @@ class Item(Schema):
 
     id: Id
     status: Status
+    from_: str = msgspec.field(name="from")
     email_to: str | list[str]
     subject: str
     template: Made | None
@@ -141,7 +142,7 @@ class Subscribed(Schema):
 class Notification(Item):
     """One notification, with what it says and what became of it."""
 
-    from_: str = msgspec.field(name="from")
+    from_name: str
     reply_to: list[str]
     recipients: list[RecipientDetails]
     headers: dict[str, str]

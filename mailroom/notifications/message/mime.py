@@ -101,7 +101,15 @@ _date = lru_cache(16)(format_datetime)
 
 @lru_cache(16)
 def _from(sender: MailFrom) -> str:
-    return formataddr((_refuse_control(sender.name), _refuse_control(sender.address)))
+    name, address = _refuse_control(sender.name), _refuse_control(sender.address)
+    plain = formataddr((name, address))
+    if len(plain) <= _LINE - len("From: ") and "=?" not in name:
+        return plain
+    if name.isascii() and "=?" not in name:
+        return plain.removesuffix(f" <{address}>") + f"\r\n <{address}>"
+    # An encoded word has 75 characters at most (RFC 2047). The name takes as many as it needs.
+    encoded = Header(name, "utf-8", maxlinelen=_LINE, header_name="From").encode(linesep="\r\n")
+    return f"{encoded}\r\n <{address}>"
 
 
 def _addresses(name: str, addresses: tuple[Address, ...]) -> Iterator[str]:

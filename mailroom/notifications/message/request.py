@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from mailroom.errors import Invalid
 from mailroom.notifications.message import attachments
@@ -43,7 +44,10 @@ class Unsubscribe(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Send(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """The body of `POST /`. `message` is HTML; `html` and `text` are given instead of it, or all by a `template`."""
+    """The body of `POST /`. `message` is HTML; `html` and `text` are given instead of it, or all by a `template`.
+
+    `from` is an address, or `Name <address>`; by default it is the setting MAIL_FROM.
+    """
 
     email_to: str | list[str]
     subject: str | None = None
@@ -60,21 +64,16 @@ class Send(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=Tr
     metadata: dict[str, str] = {}
     priority: Literal["high", "normal", "low"] = "normal"
     send_at: str | None = None
-    unsubscribe: Unsubscribe | None = None
+    from_: str | UnsetType | None = msgspec.field(default=UNSET, name="from")
+    unsubscribe: Unsubscribe | UnsetType | None = UNSET
 
     def digest(self) -> str:
         """A hash of the request. It does not depend on how the JSON was written.
 
-        Fields that earlier versions did not have count only if they are given: an upgrade changes no hash.
+        It stays the same from version to version: a repeat may come after an upgrade. So a new field is UNSET by
+        default, which leaves it out.
         """
-        given = msgspec.to_builtins(self)
-        for name in _LATER_FIELDS:
-            if given[name] is None:
-                del given[name]
-        return hashlib.sha256(msgspec.json.encode(given)).hexdigest()
-
-
-_LATER_FIELDS = ("unsubscribe",)
+        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -164,7 +163,7 @@ def _addresses(given: str | list[str], field: str) -> list[Address]:
 
 
 def _topic(send: Send, recipients: tuple[Recipient, ...], extras: Extras) -> str | None:
-    if send.unsubscribe is None:
+    if not send.unsubscribe:
         return None
     topic = topics.topic(send.unsubscribe.topic, "unsubscribe.topic")
     if len(recipients) != 1:

@@ -28,10 +28,11 @@ class Idempotency(msgspec.Struct, frozen=True):
 
 
 class Submission(msgspec.Struct, frozen=True):
-    """A message to accept. A `test` is stored and shown, and handed to nobody."""
+    """A message to accept. Without a `sender` it is from MAIL_FROM. A `test` is stored, shown, and handed to nobody."""
 
     draft: Draft
     idempotency: Idempotency | None = None
+    sender: MailFrom | None = None
     test: bool = False
 
 
@@ -46,13 +47,13 @@ class Submissions:
     """Puts messages into the collection `notifications`. Blocks for MongoDB's answers; errors are the driver's."""
 
     def __init__(
-        self, collection: Documents, clock: ServerClock, sender: MailFrom, links: UnsubscribeLinks | None = None
+        self, collection: Documents, clock: ServerClock, mail_from: MailFrom, links: UnsubscribeLinks | None = None
     ) -> None:
         """`links` makes the links of messages with a topic."""
         self._links = links
         self._collection = collection
         self._clock = clock
-        self._sender = sender
+        self._mail_from = mail_from
 
     def accept(self, submissions: list[Submission], caller: str, *, answered: bool) -> list[Acceptance | Invalid]:
         """Writes the messages with majority. `answered`: the caller does not wait for what becomes of them.
@@ -85,7 +86,8 @@ class Submissions:
         return self._clock.now() - created
 
     def _document(self, submission: Submission, caller: str, now: datetime, answered: bool) -> Document:
-        document = new_document(submission.draft, ObjectId(), self._sender, caller, now)
+        sender = submission.sender or self._mail_from
+        document = new_document(submission.draft, ObjectId(), sender, caller, now)
         if submission.idempotency is not None:
             key, digest = submission.idempotency.key, submission.idempotency.digest
             document["idempotency"] = {"key": key, "digest": digest, "answered": answered}
@@ -159,6 +161,7 @@ def new_document(draft: Draft, message_id: ObjectId, sender: MailFrom, key_id: s
         "epoch": 0,
         "messageId": f"<{message_id}@{sender.domain}>",
         "from": to_builtins(sender),
+        "sender": addresses.key(sender.address),
         "emailTo": draft.email_to,
         "recipients": to_builtins(draft.recipients),
         "addresses": sorted({addresses.key(recipient.shown) for recipient in draft.recipients}),
