@@ -49,7 +49,7 @@ class Components:
             outbox,
             Pool(settings, domain, services.secrets),
             Composer(self.files, _signer(services, domain)),
-            Tracing(self.tokens, settings.mail_return_path),
+            Tracing(self.tokens, settings.mail_return_path, settings.mail_provider),
             self.feedback.apply,
             settings,
         )

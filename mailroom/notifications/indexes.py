@@ -8,6 +8,9 @@ from mailroom.webhooks.announcements import ANNOUNCEMENTS_INDEX
 
 _NEWEST = [("createdAt", DESCENDING), ("_id", DESCENDING)]
 
+# Longer than the signature of such a call is believed.
+TOKENS_KEPT_SECONDS = 3600
+
 INDEXES: dict[str, list[IndexModel]] = {
     "notifications": [
         # Messages that are due. It is partial: nearly all messages are sent, and not in it.
@@ -43,6 +46,8 @@ INDEXES: dict[str, list[IndexModel]] = {
     "templates": [IndexModel([("name", ASCENDING), ("version", DESCENDING)], name="version", unique=True)],
     # Soft bounces that are too old to count.
     "softBounces": [IndexModel([("updatedAt", ASCENDING)], name="updated")],
+    # Tokens of providers' calls, removed after a while.
+    "eventTokens": [IndexModel([("at", ASCENDING)], name="old", expireAfterSeconds=TOKENS_KEPT_SECONDS)],
     "suppressions": [
         # One entry for each address and topic; an entry without a topic counts as one topic.
         IndexModel([("key", ASCENDING), ("topic", ASCENDING)], name="address_topic", unique=True),

@@ -37,7 +37,7 @@ class InvalidKey(Refusal):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """The owner of a key. `scopes` such as `invoices:read`; `senders` are patterns of the addresses it may send from."""
+    """The owner of a key. `scopes` such as `invoices:read`; `senders`: patterns of the addresses it may send from."""
 
     id: str
     name: str

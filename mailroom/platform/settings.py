@@ -134,6 +134,15 @@ class Settings:
         5, "An address is suppressed when this many messages to it bounced softly; 0: never", least=0
     )
     soft_bounce_days: float = _setting(14.0, "The bounces count that came within this time", least=0)
+    mail_provider: str = _setting(
+        "",
+        "The provider behind the relay: each mail gets a header of the provider's that makes its reports name the mail",
+        choices=("ses", "postmark", "mailgun"),
+    )
+    ses_topics: str = _setting(
+        "",
+        "ARNs of the SNS topics through which Amazon SES reports on mail, separated by commas; empty: none is believed",
+    )
     dkim_selector: str = _setting("", "Selector of the public key in the DNS; empty: mail is not signed")
     dkim_domain: str = _setting("", "Domain that signs; empty: the domain of `MAIL_FROM`")
     smtp_host: str = _setting("127.0.0.1", "Host of the SMTP relay")

@@ -9,6 +9,7 @@ import msgspec
 from bson import ObjectId
 from flask import Flask, current_app
 
+from mailroom.notifications.feedback.adapters.receiver import Receiver
 from mailroom.notifications.feedback.feedback import Feedback
 from mailroom.notifications.message.request import Extras
 from mailroom.notifications.message.unsubscribe import UnsubscribeLinks
@@ -39,6 +40,7 @@ class NotificationsContext(msgspec.Struct, frozen=True):
     extras: Extras
     unsubscribe_links: UnsubscribeLinks
     mail_from: MailFrom
+    receiver: Receiver
     send_new: Callable[[ObjectId, float], State | None]
     kick: Callable[[], None]
     wait_seconds: float

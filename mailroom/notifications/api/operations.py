@@ -137,6 +137,15 @@ REPORT_DELIVERY = Operation(
     "address takes no mail for good, and many other bounces put the address on the suppression list. The same report "
     "again changes nothing.",
 )
+TAKE_EVENTS = Operation(
+    "Take a provider's reports on mail",
+    {200: schemas.ReceivedEvents},
+    body=dict[str, Any],
+    problems=(401,),
+    text="`adapter` is `ses`, `postmark`, `mailgun` or `generic`. The body is the provider's, and its signature or "
+    "password is checked; a repeat changes nothing. 401 says no more than that the call is not believed: the log has "
+    "the reason.",
+)
 LIST_SUPPRESSIONS = Operation(
     "A page of the addresses that get no mail, newest first",
     {200: schemas.SuppressionPage},

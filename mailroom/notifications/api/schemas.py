@@ -27,6 +27,14 @@ class AcceptedNotification(Schema):
     test: bool | UnsetType = UNSET
 
 
+class ReceivedEvents(Schema):
+    """How many of a provider's events were applied, were known, or are about mail that is not ours."""
+
+    applied: int
+    repeated: int
+    ignored: int
+
+
 class RefusedEntry(Schema):
     """A message of a batch that was refused; nothing of it was stored."""
 
