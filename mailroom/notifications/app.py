@@ -7,7 +7,16 @@ from functools import partial
 
 from flask import Flask
 
-from mailroom.notifications.api import answers, events, messages, operations, sending, suppressions, templates
+from mailroom.notifications.api import (
+    answers,
+    events,
+    messages,
+    operations,
+    sending,
+    suppressions,
+    templates,
+    unsubscribe,
+)
 from mailroom.notifications.api.context import NotificationsContext
 from mailroom.notifications.components import Components
 from mailroom.notifications.feedback.adapters.fetching import fetch as fetch_by_https
@@ -44,7 +53,7 @@ def create_app(services: Services, fetch: Callable[[str], bytes] = fetch_by_http
         problem_members=answers.problem_members,
     )
     context.attach(app)
-    for module in (sending, messages, templates, suppressions, events, webhooks):
+    for module in (sending, messages, templates, suppressions, events, unsubscribe, webhooks):
         app.register_blueprint(module.blueprint)
     WebhooksContext(
         WebhookEndpoints(services.database, services.clock, insecure=services.settings.webhook_allow_private == "yes"),
@@ -62,14 +71,16 @@ def _context(services: Services, fetch: Callable[[str], bytes]) -> Notifications
     stored_templates = Templates(services.database, components.clock)
     render = partial(rendering.render, stored_templates)
     return NotificationsContext(
-        submissions=Submissions(components.collection, components.clock, mail_from),
+        submissions=Submissions(components.collection, components.clock, mail_from, components.links),
         history=History(components.collection, components.claims),
         actions=components.actions,
         retention=components.retention,
         suppressions=components.suppressions,
         feedback=components.feedback,
         templates=stored_templates,
-        extras=Extras(AllowedHeaders.parse(settings.mail_headers), render, components.files.pin),
+        extras=Extras(AllowedHeaders.parse(settings.mail_headers), render, components.files.pin, components.links),
+        unsubscribe_links=components.links,
+        mail_from=mail_from,
         receiver=Receiver(
             providers(settings, services.secrets, used_tokens, fetch),
             components.feedback.apply,

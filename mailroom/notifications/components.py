@@ -10,6 +10,7 @@ from mailroom.notifications.feedback.tracing import Tracing
 from mailroom.notifications.message.composer import Composer
 from mailroom.notifications.message.dkim import DkimSigner
 from mailroom.notifications.message.stored_files import Files
+from mailroom.notifications.message.unsubscribe import UnsubscribeLinks
 from mailroom.notifications.outbox.actions import MessageActions
 from mailroom.notifications.outbox.claims import Claims
 from mailroom.notifications.outbox.outbox import Outbox
@@ -42,12 +43,15 @@ class Components:
         self.feedback = Feedback(
             services.database, self.clock, self.claims, self.suppressions, soft_bounces, services.announcer
         )
-        self.tokens = MessageTokens(Signer(services.secrets))
+        signer = Signer(services.secrets)
+        self.tokens = MessageTokens(signer)
+        self.links = UnsubscribeLinks(signer, settings.public_url)
         self.sender = Sender(
             outbox,
             Pool(settings, domain, services.secrets),
             Composer(self.files, _signer(services, domain)),
             Tracing(self.tokens, settings.mail_return_path, settings.mail_provider),
+            self.feedback.apply,
             settings,
         )
         self.retention = Retention(

@@ -22,6 +22,12 @@ def _setting(default: Any, text: str, *, choices: tuple[str, ...] = (), least: f
     return dataclasses.field(default=default, metadata={"text": text, "choices": choices, "least": least})
 
 
+_LONGEST_PUBLIC_URL = 200  # with a token it fits in a line of a mail
+_PUBLIC_URL = re.compile(
+    rf"(?=.{{1,{_LONGEST_PUBLIC_URL}}}\Z)https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d+)?(/[A-Za-z0-9._~-]+)*/?"
+)
+
+
 @dataclass(frozen=True)
 class Settings:
     """All settings with their defaults. `text` is its meaning in docs/settings.md.
@@ -119,6 +125,11 @@ class Settings:
         "Address that bounces go to, such as `bounces@shop.example`; each mail adds a token to it: "
         "`bounces+TOKEN@shop.example`. Empty, or without the secret `mailroom-signing-key`: the sender's address",
     )
+    public_url: str = _setting(
+        "",
+        "URL of the gateway for people outside, such as `https://mail.shop.example`, for links in mail to unsubscribe. "
+        "Empty: messages with `unsubscribe` are refused",
+    )
     soft_bounces: int = _setting(
         5, "An address is suppressed when this many messages to it bounced softly; 0: never", least=0
     )
@@ -195,6 +206,11 @@ class Settings:
             raise InvalidSetting(
                 f"SEND_LEASE_SECONDS ({self.send_lease_seconds:g}) must be greater than "
                 f"SMTP_DATA_TIMEOUT_SECONDS ({self.smtp_data_timeout_seconds:g}): else two senders hold one message"
+            )
+        if self.public_url and not _PUBLIC_URL.fullmatch(self.public_url):
+            raise InvalidSetting(
+                f"PUBLIC_URL is {self.public_url!r}: must be a URL such as https://mail.shop.example, of at most "
+                f"{_LONGEST_PUBLIC_URL} characters and without a query"
             )
         if self.attachments_bucket in (self.invoices_bucket, self.rejects_bucket):
             raise InvalidSetting(

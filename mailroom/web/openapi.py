@@ -42,7 +42,8 @@ def document(contract: Contract, routes: Sequence[Route]) -> dict[str, Any]:
 
 def _operation(route: Route) -> dict[str, Any]:
     operation = route.operation
-    access = "No key is needed." if route.scope is None else f"Scope: `{route.scope}`"
+    scopes = [each for each in (route.scope, route.or_scope) if each is not None]
+    access = f"Scope: {' or '.join(f'`{each}`' for each in scopes)}" if scopes else "No key is needed."
     described = f"{operation.text}\n\n{access}".strip()
     in_path = [
         Parameter(name, "", where="path", required=True, kind=Id if name == "id" else str)
@@ -53,7 +54,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "operationId": "_".join([route.method.lower(), *re.findall(r"\w+", route.path)]),
         "summary": operation.summary,
         "description": described,
-        "security": [] if route.scope is None else [{"key": [route.scope]}],
+        "security": [{"key": [each]} for each in scopes],
         "responses": {str(status): _answer(status, kind) for status, kind in operation.answers.items()},
     }
     refusals = {
@@ -71,7 +72,7 @@ def _operation(route: Route) -> dict[str, Any]:
     if parameters := [_parameter(each) for each in (*in_path, *operation.parameters)]:
         result["parameters"] = parameters
     if operation.body is not None:
-        content = {JSON: {"schema": _schema(operation.body)}}
+        content = {media: {"schema": _schema(each)} for media, each in _by_media_type(operation.body).items()}
         result["requestBody"] = {"required": operation.body_required, "content": content}
     return result
 

@@ -78,7 +78,8 @@ class Client:
             path, method=method, data=body, query_string=query or None, headers=sent, buffered=True
         )
         text = answer.get_data()
-        return Answer(answer.status_code, json.loads(text) if text else None, dict(answer.headers))
+        decoded = text.decode() if answer.mimetype == "text/html" else json.loads(text) if text else None
+        return Answer(answer.status_code, decoded, dict(answer.headers))
 
     @property
     def routes(self) -> list[Route]:

@@ -96,8 +96,11 @@ def test_every_query_scans_an_index(listener: Listener, make_mail: Any, relay: R
                 mail.client.get(cursor=page.body["nextCursor"], **{name: filters[name] for name in names})
     mail.client.get("/counts")
     mail.client.get("/suppressions", address="anna@example.com")
+    mail.client.get("/suppressions", topic="news")
+    mail.client.get("/suppressions", address="anna@example.com", topic="news")
     mail.client.post({"address": "c@example.com"}, "/suppressions")
     mail.client.call("DELETE", "/suppressions/c@example.com")
+    mail.client.call("DELETE", "/suppressions/c@example.com", query={"topic": "news"})
     for subject in ("one", "two"):
         mail.client.call("PUT", "/templates/hi", b'{"subject": "%s", "text": "x"}' % subject.encode())
     mail.client.get("/templates/hi")

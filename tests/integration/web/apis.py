@@ -14,7 +14,7 @@ from mailroom.web.endpoints import Route, routes
 NAMES = ("invoices", "notifications")
 
 # The routes that need no key, and check for themselves who calls.
-OPEN: dict[str, set[str]] = {"invoices": set(), "notifications": {"/events/<adapter>"}}
+OPEN: dict[str, set[str]] = {"invoices": set(), "notifications": {"/events/<adapter>", "/unsubscribe/<token>"}}
 
 
 def api(name: str, services: Services) -> Flask:
