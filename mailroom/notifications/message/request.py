@@ -57,7 +57,7 @@ class Send(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=Tr
     metadata: dict[str, str] = {}
     priority: Literal["high", "normal", "low"] = "normal"
     send_at: str | None = None
-    from_: str | None | UnsetType = msgspec.field(default=UNSET, name="from")
+    from_: str | UnsetType | None = msgspec.field(default=UNSET, name="from")
 
     def digest(self) -> str:
         """A hash of the request. It does not depend on how the JSON was written.
@@ -118,7 +118,7 @@ def check(send: Send, extras: Extras = NO_EXTRAS) -> Draft:
         html=html,
         template=rendered,
         headers=extras.headers.check(send.headers),
-        attachments=attachments.check(send.attachments, extras.pin),
+        attachments=attachments.check(send.attachments, extras.pin, with_html=bool(html)),
         tags=_tags(send.tags),
         metadata=_metadata(send.metadata),
         priority=Priority[send.priority.upper()],
