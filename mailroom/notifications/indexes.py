@@ -39,6 +39,8 @@ INDEXES: dict[str, list[IndexModel]] = {
     "leases": [IndexModel([("until", ASCENDING)], name="until")],
     # The versions of a template, newest first; each number once.
     "templates": [IndexModel([("name", ASCENDING), ("version", DESCENDING)], name="version", unique=True)],
+    # Soft bounces that are too old to count.
+    "softBounces": [IndexModel([("updatedAt", ASCENDING)], name="updated")],
     "suppressions": [
         IndexModel([("key", ASCENDING)], name="address", unique=True),
         IndexModel(_NEWEST, name="newest"),

@@ -23,7 +23,8 @@ DELIVERED = {"delivery": Delivery.DELIVERED, "code": "2.0.0"}
 
 
 def report(message: str, recipient: str = ANNA, id: str = "imap:1", **given: Any) -> Report:
-    return Report(**({"id": id, "message": ObjectId(message), "recipient": recipient, **GONE} | given))
+    what = given if "delivery" in given else GONE | given
+    return Report(id=id, message=ObjectId(message), recipient=recipient, **what)
 
 
 def send(mail: Mail, **given: Any) -> str:
@@ -338,3 +339,33 @@ def test_a_message_of_the_version_before_takes_reports_and_is_shown(mail: Mail) 
     assert "reports" not in document
     assert delivery(mail, message) is None
     assert mail.feedback.apply(report(message)) is Applied.APPLIED
+
+
+@pytest.mark.parametrize(
+    ("given", "type_"),
+    [(DELIVERED, "notification.delivered"), (GONE, "notification.bounced"), (COMPLAINT, "notification.complained")],
+)
+def test_webhooks_are_told_once_in_the_update_that_notes_the_report(mail: Mail, given: Any, type_: str) -> None:
+    mail.services.database["webhooks"].insert_one({"url": "https://a.example", "events": [type_], "enabled": True})
+    message = send(mail)
+
+    for _ in range(2):
+        mail.feedback.apply(report(message, "bert@xn--bcher-kva.example", **given))
+
+    [document] = mail.collection.find()
+    [announcement] = document["announcements"]
+    assert announcement["type"] == type_
+    wanted = {"status": "sent", "recipient": BERT, "code": given.get("code", ""), "text": given.get("text", "")}
+    assert announcement["data"] == wanted
+
+
+def test_without_an_endpoint_that_wants_it_nothing_is_announced(mail: Mail) -> None:
+    other = {"url": "https://a.example", "events": ["notification.sent"], "enabled": True}
+    off = {"url": "https://b.example", "events": ["notification.bounced"], "enabled": False}
+    mail.services.database["webhooks"].insert_many([other, off])
+    message = send(mail)
+
+    mail.feedback.apply(report(message))
+
+    [document] = mail.collection.find()
+    assert "notification.bounced" not in [each["type"] for each in document.get("announcements", [])]
