@@ -145,6 +145,10 @@ class Settings:
     )
     dkim_selector: str = _setting("", "Selector of the public key in the DNS; empty: mail is not signed")
     dkim_domain: str = _setting("", "Domain that signs; empty: the domain of `MAIL_FROM`")
+    dns_resolver: str = _setting(
+        "",
+        "Address of the DNS server that `senders check` asks, with `:PORT` if it is not 53; empty: that of the system",
+    )
     smtp_host: str = _setting("127.0.0.1", "Host of the SMTP relay")
     smtp_port: int = _setting(25, "Port of the SMTP relay", least=1)
     smtp_tls: str = _setting(
