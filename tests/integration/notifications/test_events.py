@@ -6,6 +6,7 @@ import base64
 import json
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from tests.integration.notifications.conftest import Mail
 from tests.integration.notifications.relay import Received, Relay
 from tests.support import provider_calls as calls
 from tests.support.client import Answer, Client
+from tests.support.commands import RECORDER
 
 SECRETS = {
     "mailroom-events-postmark": "the-password",
@@ -286,3 +288,21 @@ def test_a_crash_after_the_token_of_mailgun_was_noted_loses_no_report(
     provider.app = create_app(provider.mail.services)
     assert provider.call("mailgun", report).json()["applied"] == 1
     assert provider.delivery(message) == ("bounced", "5.1.1")
+
+
+def test_the_rights_of_the_function_are_enough(provider: Provider):
+    _, mail = provider.send("ada@example.com", "bob@example.com")
+    with RECORDER.of("notifications") as used:
+        for adapter in ADAPTERS:
+            assert provider.call(adapter, bounce(adapter, mail)).status == 200
+            assert provider.call(adapter, bounce(adapter, mail)).status == 200
+    assert {("eventTokens", "insert"), ("eventTokens", "find"), ("suppressions", "insert")} <= used
+
+
+def test_many_repeats_at_once_are_applied_once(provider: Provider):
+    _, mail = provider.send()
+    report = bounce("mailgun", mail)
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda _: provider.call("mailgun", report).json(), range(48)))
+    assert sum(answer["applied"] for answer in answers) == 1
+    assert sum(answer["repeated"] for answer in answers) == 47
