@@ -21,7 +21,11 @@ HELLO: dict[str, Any] = {
     "subject": "Hello",
     "message": "<p>x</p>",
     "headers": {"X-Submission": "1"},
-    "attachments": [{"filename": "x.txt", "content": "eA=="}],
+    "from": "Ours <mailroom@ours.example.com>",
+    "attachments": [
+        {"filename": "x.txt", "content": "eA=="},
+        {"filename": "x.png", "content": "eA==", "contentId": "x"},
+    ],
     "tags": ["t"],
     "metadata": {"m": "1"},
 }
@@ -107,7 +111,7 @@ def test_every_documented_parameter_is_accepted_and_no_other(mail: Mail) -> None
         assert (refused.status, refused.body["field"]) == (422, "colour")
 
 
-@pytest.mark.parametrize("member", ["subject", "emailTo", "template", "headers", "attachments", "sendAt"])
+@pytest.mark.parametrize("member", ["subject", "emailTo", "from", "template", "headers", "attachments", "sendAt"])
 def test_the_document_has_the_schema_of_each_body(mail: Mail, member: str) -> None:
     schemas = mail.client.get("/openapi.json").body["components"]["schemas"]
 
