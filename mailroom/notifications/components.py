@@ -23,6 +23,7 @@ from mailroom.notifications.smtp.pool import Pool
 from mailroom.platform import secrets
 from mailroom.platform.signing import Signer
 from mailroom.services import Services
+from mailroom.webhooks.history import WebhookDeliveries
 
 
 class Components:
@@ -36,7 +37,7 @@ class Components:
         self.actions = MessageActions(self.collection, self.clock, self.claims)
         self.files = Files(services.attachments, settings.attachments_bucket)
         self.suppressions = Suppressions(services.database["suppressions"], self.clock)
-        outbox = Outbox(self.collection, self.clock, self.claims, self.suppressions)
+        outbox = Outbox(self.collection, self.clock, self.claims, self.suppressions, services.announcer)
         soft_bounces = SoftBounces(
             services.database["softBounces"], settings.soft_bounces, timedelta(days=settings.soft_bounce_days)
         )
@@ -58,6 +59,7 @@ class Components:
             self.collection,
             self.actions,
             services.database["cursors"],
+            WebhookDeliveries(services.database, self.clock),
             self.clock,
             soft_bounces,
             bodies=_days(settings.retention_bodies_days),
