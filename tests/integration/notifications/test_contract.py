@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -93,6 +94,8 @@ def test_answers_match_their_schema(mail: Mail, relay: Relay) -> None:
     call("DELETE", "/templates/<name>", 200, path="/templates/hi")
     call("GET", "/templates/<name>/versions", 200, path="/templates/hi/versions")
     call("DELETE", "/", 200, path="/?emailTo=a@example.com")
+    Path(mail.services.settings.secrets_dir, "mailroom-events-postmark").write_text("word")
+    call("POST", "/events/<adapter>", 200, {}, headers={"X-Mailroom-Token": "word"}, path="/events/postmark")
 
     assert call.seen == {f"{route.method} {route.path}" for route in call.routes}
 
