@@ -32,6 +32,8 @@ audit = logging.getLogger("audit")
 Authenticate = Callable[[str], Caller]
 ProblemMembers = Callable[[Problem], dict[str, Any]]
 
+# Where the runtime looks for the route that its metrics name.
+_ROUTE = "function.route"
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _REFUSED = range(400, 500)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -76,6 +78,8 @@ def create_app(
 
     @app.after_request
     def finish(response: Response) -> Response:
+        if request.url_rule is not None:
+            request.environ[_ROUTE] = path_of(request.url_rule)
         _audit(response)
         if _is_open() and response.status_code in _REFUSED:
             limit.count(client_address())
