@@ -1,0 +1,1 @@
+"""What became of sent mail: delivery reports, complaints and other feedback."""
