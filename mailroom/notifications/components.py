@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from mailroom.notifications.message.composer import Composer
-from mailroom.notifications.message.dkim import Signer
+from mailroom.notifications.message.dkim import DkimSigner
 from mailroom.notifications.message.stored_files import Files
 from mailroom.notifications.outbox.actions import MessageActions
 from mailroom.notifications.outbox.claims import Claims
@@ -52,10 +52,10 @@ def _days(days: float) -> timedelta | None:
     return timedelta(days=days) if days else None
 
 
-def _signer(services: Services, domain: str) -> Signer | None:
+def _signer(services: Services, domain: str) -> DkimSigner | None:
     settings = services.settings
     if not settings.dkim_selector:
         return None
-    return Signer(
+    return DkimSigner(
         settings.dkim_domain or domain, settings.dkim_selector, lambda: services.secrets.read_optional(secrets.DKIM_KEY)
     )

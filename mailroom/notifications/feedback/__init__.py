@@ -1,1 +1,1 @@
-"""What became of sent mail: delivery reports, complaints and other feedback."""
+"""What comes back about messages: reports of bounces, deliveries and complaints."""

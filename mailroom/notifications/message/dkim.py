@@ -26,7 +26,7 @@ class SigningFailed(MailroomError):
     """The key is missing or unusable. The message waits: it must not be sent unsigned."""
 
 
-class Signer(msgspec.Struct, frozen=True):
+class DkimSigner(msgspec.Struct, frozen=True):
     """`key` returns the private key as PEM (RSA or Ed25519). It is called for each message, so the key can change."""
 
     domain: str
