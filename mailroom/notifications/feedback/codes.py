@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 
-LONGEST_TEXT = 500  # characters of an answer that are kept
+from mailroom.notifications.model.reports import LONGEST_TEXT, is_gone
 
-# The same codes for which the relay's answer to RCPT suppresses an address.
-_GONE = re.compile(r"5\.(1\.(1|6|10)|2\.1)$")
 _CODE = r"([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)"
 _AFTER_REPLY = re.compile(r"(?<![\d.])[245]\d\d[ \t-]{1,3}[(\[#]?" + _CODE)
 _ALONE = re.compile(r"(?<![\w./=-])#?" + _CODE + r"(?![\w/])")
@@ -55,17 +53,19 @@ def code_in(text: str) -> str:
 def judge(status: str, text: str) -> tuple[str, bool]:
     """The code of a bounce, and whether it is permanent. `status` is a code or "", `text` the other server's words.
 
-    It is permanent only if nothing in the words speaks against it.
+    It is permanent only if nothing in the words speaks against it. The code is "" if only the words say so.
     """
     said = code_in(text)
     code = said if said and (not status or status.endswith(".0.0") or status == "5.5.0") else status
-    if (said and not _GONE.match(said) and not said.endswith(".0.0")) or code.startswith(("4.", "2.")):
+    if (said and not is_gone(said) and not said.endswith(".0.0")) or code.startswith(("4.", "2.")):
         return code, False
     words = _NAMES.sub(" ", text)
     if _OTHER_REASON.search(words) or (not said and _TEMPORARY_REPLY.search(words)):
         return code, False
     unspecific = not code or code.endswith(".0.0") or code == "5.5.0"
-    return code, bool(_GONE.match(code) or (unspecific and _NOBODY.search(words)))
+    if unspecific and _NOBODY.search(words):
+        return "", True
+    return code, is_gone(code)
 
 
 def shortened(text: str) -> str:

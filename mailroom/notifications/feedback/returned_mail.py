@@ -17,8 +17,8 @@ from mailroom.notifications.feedback.found import Found, Outcome, ParsedMail
 from mailroom.notifications.feedback.reading import Mail
 
 TOKEN_HEADER = "Mailroom-Message"  # noqa: S105  # the name of a header
-_TOKEN = re.compile(rf"^[>|\s]*{TOKEN_HEADER}:\s*([\w.-]{{16,128}})", re.IGNORECASE | re.MULTILINE)
-_TAGGED = re.compile(r"\+([\w.-]{16,64})@")
+_TOKEN = re.compile(rf"^[>|\s]*{TOKEN_HEADER}:\s*([a-z2-7]{{20,64}})\s*$", re.IGNORECASE | re.MULTILINE)
+_TAGGED = re.compile(r"\+([a-z2-7]{20,64})@", re.IGNORECASE)
 _MOST_TOKENS = 5
 _DELIVERED_TO = ("To", "Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-Delivered-To", "Cc")
 
