@@ -157,9 +157,8 @@ def _by_library(mail: Mail, text: str) -> list[str]:
     if not _HEADING.search(text):
         return []
     stand_in = ParsedMessage()
-    for name in ("From", "Subject", "X-Mailer"):
-        if mail.header(name):
-            stand_in[name] = mail.header(name)
+    stand_in["From"] = one_address(mail.header("From")) or "nobody@localhost"  # flufl.bounce fails without an address
+    stand_in["X-Mailer"] = mail.header("X-Mailer")
     part = ParsedMessage()
     part.set_payload(text, "utf-8")
     if mail.kind.startswith("multipart/"):

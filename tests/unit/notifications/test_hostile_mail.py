@@ -94,10 +94,14 @@ def test_a_hostile_mail_takes_bounded_memory(name: str) -> None:
     assert peak < 100 * LONGEST_MAIL
 
 
-@given(st.sampled_from(cases()), st.integers(0, 5_000), st.integers(0, 100), st.binary(max_size=30))
+# Without its Content-Type, the source of HTML is the text of the report.
+PLAIN = [case for case in cases() if b"text/html" not in case.raw]
+
+
+@given(st.sampled_from(PLAIN), st.integers(0, 5_000), st.integers(0, 100), st.binary(max_size=30))
 @settings(max_examples=400)
 def test_a_damaged_report_names_no_other_address(case: Case, start: int, length: int, put: bytes) -> None:
     """Some bytes are lost or replaced. What is still named is a recipient, or a rest of the damaged address."""
     parsed = parse(case.raw[:start] + put + case.raw[start + length :])
     named = {each.recipient for each in parsed.found}
-    assert not any("trap.example" in each for each in named), case
+    assert not any("trap.example" in each for each in named), (case.name, start, length, put)
