@@ -52,6 +52,7 @@ def _context(services: Services) -> NotificationsContext:
         actions=components.actions,
         retention=components.retention,
         suppressions=components.suppressions,
+        feedback=components.feedback,
         templates=stored_templates,
         extras=Extras(AllowedHeaders.parse(settings.mail_headers), render, components.files.pin),
         send_new=components.sender.send_new,

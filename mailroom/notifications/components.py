@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from mailroom.notifications.feedback.feedback import Feedback
+from mailroom.notifications.feedback.tokens import MessageTokens
+from mailroom.notifications.feedback.tracing import Tracing
 from mailroom.notifications.message.composer import Composer
 from mailroom.notifications.message.dkim import DkimSigner
 from mailroom.notifications.message.stored_files import Files
@@ -11,10 +14,12 @@ from mailroom.notifications.outbox.actions import MessageActions
 from mailroom.notifications.outbox.claims import Claims
 from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.outbox.retention import Retention
+from mailroom.notifications.outbox.soft_bounces import SoftBounces
 from mailroom.notifications.outbox.suppressions import Suppressions
 from mailroom.notifications.sending.sender import Sender
 from mailroom.notifications.smtp.pool import Pool
 from mailroom.platform import secrets
+from mailroom.platform.signing import Signer
 from mailroom.services import Services
 
 
@@ -30,10 +35,18 @@ class Components:
         self.files = Files(services.attachments, settings.attachments_bucket)
         self.suppressions = Suppressions(services.database["suppressions"], self.clock)
         outbox = Outbox(self.collection, self.clock, self.claims, self.suppressions)
+        soft_bounces = SoftBounces(
+            services.database["softBounces"], settings.soft_bounces, timedelta(days=settings.soft_bounce_days)
+        )
+        self.feedback = Feedback(
+            services.database, self.clock, self.claims, self.suppressions, soft_bounces, lambda type, data: None
+        )
+        self.tokens = MessageTokens(Signer(services.secrets))
         self.sender = Sender(
             outbox,
             Pool(settings, domain, services.secrets),
             Composer(self.files, _signer(services, domain)),
+            Tracing(self.tokens, settings.mail_return_path),
             settings,
         )
         self.retention = Retention(
@@ -41,6 +54,7 @@ class Components:
             self.actions,
             services.database["cursors"],
             self.clock,
+            soft_bounces,
             bodies=_days(settings.retention_bodies_days),
             whole=_days(settings.retention_messages_days),
         )

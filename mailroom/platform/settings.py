@@ -114,6 +114,15 @@ class Settings:
         "Headers that a request may set, separated by commas; `*` stands for any ending. Headers that relays obey "
         "(`X-SMTPAPI`) are allowed by their full names only",
     )
+    mail_return_path: str = _setting(
+        "",
+        "Address that bounces go to, such as `bounces@shop.example`; each mail adds a token to it: "
+        "`bounces+TOKEN@shop.example`. Empty, or without the secret `mailroom-signing-key`: the sender's address",
+    )
+    soft_bounces: int = _setting(
+        5, "An address is suppressed when this many messages to it bounced softly; 0: never", least=0
+    )
+    soft_bounce_days: float = _setting(14.0, "The bounces count that came within this time", least=0)
     dkim_selector: str = _setting("", "Selector of the public key in the DNS; empty: mail is not signed")
     dkim_domain: str = _setting("", "Domain that signs; empty: the domain of `MAIL_FROM`")
     smtp_host: str = _setting("127.0.0.1", "Host of the SMTP relay")

@@ -8,6 +8,7 @@ from flask import Response
 
 from mailroom.errors import Refusal
 from mailroom.notifications.api import schemas
+from mailroom.notifications.model import addresses, reports
 from mailroom.notifications.model.messages import Priority, State
 from mailroom.notifications.outbox.accept import Acceptance
 from mailroom.platform.clock import rfc3339
@@ -78,11 +79,23 @@ def details(document: Document) -> schemas.Notification:
         **_named_otherwise(document),
         from_=document["from"]["address"],
         reply_to=[each["address"] for each in document["replyTo"]],
-        recipients=[schemas.RecipientDetails.of(each, status=each["fate"]) for each in document["recipients"]],
+        recipients=[recipient(document, each) for each in document["recipients"]],
         headers={each["name"]: each["value"] for each in document.get("headers", ())},
         attachments=[schemas.Attached.of(each, object=_stored(each.get("object"))) for each in document["attachments"]],
         attempts=[schemas.Attempt.of(each) for each in document["attempts"]],
     )
+
+
+def recipient(document: Document, one: Document) -> schemas.RecipientDetails:
+    """One recipient of a message, with what was reported about it."""
+    report = reports.latest(document.get("reports", ()), addresses.key(one["address"]), document["dueSince"])
+    delivery = report and schemas.ReportedDelivery(
+        status=report["delivery"],
+        code=report["code"],
+        text=report["text"],
+        at=rfc3339(report["at"] or report["receivedAt"]),
+    )
+    return schemas.RecipientDetails.of(one, status=one["fate"], delivery=delivery)
 
 
 def _accepted(document: Document, state: State) -> schemas.AcceptedNotification:

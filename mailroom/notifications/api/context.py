@@ -9,6 +9,7 @@ import msgspec
 from bson import ObjectId
 from flask import Flask, current_app
 
+from mailroom.notifications.feedback.feedback import Feedback
 from mailroom.notifications.message.request import Extras
 from mailroom.notifications.model.messages import State
 from mailroom.notifications.outbox.accept import Submissions
@@ -32,6 +33,7 @@ class NotificationsContext(msgspec.Struct, frozen=True):
     actions: MessageActions
     retention: Retention
     suppressions: Suppressions
+    feedback: Feedback
     templates: Templates
     extras: Extras
     send_new: Callable[[ObjectId, float], State | None]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+
+import msgspec
 from bson import ObjectId
 from flask import Blueprint, Response
 
 from mailroom.errors import Conflict, Invalid
 from mailroom.notifications.api import answers, operations, parameters
 from mailroom.notifications.api.context import context
+from mailroom.notifications.feedback.feedback import Applied
 from mailroom.notifications.model import addresses
+from mailroom.notifications.model.reports import Report, is_gone
 from mailroom.platform.keyset import NEWEST_FIRST
-from mailroom.web.endpoints import endpoint, query
+from mailroom.web.endpoints import endpoint, json_body, query
 from mailroom.web.paging import cursor_of, key_of, limit_of
 from mailroom.web.representation import json_response
 
@@ -69,6 +74,30 @@ def resend(id: ObjectId) -> Response:
         raise Conflict("notification.state", f"a notification that is {current['state']} is sent anyway")
     context().kick()
     return _item(id, 202)
+
+
+@blueprint.post("/<id:id>/delivery")
+@endpoint(operations.REPORT_DELIVERY, SEND)
+def report_delivery(id: ObjectId) -> Response:
+    given = json_body(operations.ReportDelivery)
+    key = addresses.key(given.address)
+    # A caller who repeats a call gives the same report: it is known by what it says.
+    digest = hashlib.sha256(msgspec.json.encode([key, given.delivery, given.code, given.text])).hexdigest()
+    report = Report(
+        id=f"hand:{digest}",
+        message=id,
+        recipient=given.address,
+        delivery=given.delivery,
+        permanent=is_gone(given.code),
+        code=given.code,
+        text=given.text,
+    )
+    applied = context().feedback.apply(report)
+    document = context().history.get(id)
+    if applied is Applied.NOT_A_RECIPIENT:
+        raise Invalid("address", "delivery.not_a_recipient", "the notification was never handed over for this address")
+    named = (each for each in document["recipients"] if key in map(addresses.key, (each["address"], each["wire"])))
+    return json_response(answers.recipient(document, next(named)))
 
 
 def _item(message: ObjectId, status: int = 200) -> Response:

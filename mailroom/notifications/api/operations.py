@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -10,6 +10,7 @@ from mailroom.notifications.api import schemas
 from mailroom.notifications.api.schemas import Status
 from mailroom.notifications.message.request import Send
 from mailroom.notifications.model.messages import State
+from mailroom.notifications.model.reports import LONGEST_TEXT, Delivery
 from mailroom.notifications.templates.rendering import Version
 from mailroom.web.endpoints import PAGE, Contract, Operation, Parameter
 from mailroom.web.schemas import Time
@@ -33,6 +34,15 @@ class Suppress(msgspec.Struct, rename="camel", forbid_unknown_fields=True, froze
 
     address: str
     reason: str = "by hand"
+
+
+class ReportDelivery(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True):
+    """The body of `POST /{id}/delivery`. `code` is an enhanced status code such as `5.1.1`."""
+
+    address: str
+    delivery: Delivery
+    code: Annotated[str, msgspec.Meta(pattern=r"^([245]\.\d{1,3}\.\d{1,3})?$")] = ""
+    text: Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT)] = ""
 
 
 class PutTemplate(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True):
@@ -108,6 +118,15 @@ RESEND = Operation(
     {202: schemas.Item},
     problems=(404, 409),
     text="To everybody who has not got it for certain; to all, when all have.",
+)
+REPORT_DELIVERY = Operation(
+    "Report what became of the mail to one recipient",
+    {200: schemas.RecipientDetails},
+    body=ReportDelivery,
+    problems=(404,),
+    text="For a bounce or a complaint that you learn of by other ways. A complaint, a bounce whose code says that the "
+    "address takes no mail for good, and many other bounces put the address on the suppression list. The same report "
+    "again changes nothing.",
 )
 LIST_SUPPRESSIONS = Operation(
     "A page of the addresses that get no mail, newest first",

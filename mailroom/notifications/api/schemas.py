@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from mailroom.notifications.model.messages import Kind, RecipientStatus, State
+from mailroom.notifications.model.reports import Delivery
 from mailroom.web.schemas import Cursor, Fault, Id, Schema, Time
 
 Status = Annotated[str, Meta(extra_json_schema={"enum": [state.value for state in State]})]
@@ -71,14 +72,24 @@ class Page(Schema):
     next_cursor: Cursor | None
 
 
+class ReportedDelivery(Schema):
+    """What was reported after the relay took the mail. `code` is an enhanced status code such as `5.1.1`, or empty."""
+
+    status: Annotated[str, Meta(extra_json_schema={"enum": [delivery.value for delivery in Delivery]})]
+    code: str
+    text: str
+    at: Time
+
+
 class RecipientDetails(Schema):
-    """What became of one recipient, and the relay's last answer about it."""
+    """What became of one recipient, and the relay's last answer about it. `delivery` is null without a report."""
 
     address: str
     kind: Annotated[str, Meta(extra_json_schema={"enum": [kind.value for kind in Kind]})]
     status: Annotated[str, Meta(extra_json_schema={"enum": [status.value for status in RecipientStatus]})]
     code: int | None
     text: str
+    delivery: ReportedDelivery | None
 
 
 class StoredObject(Schema):

@@ -45,4 +45,5 @@ def add() -> Response:
 def remove(address: str) -> Response:
     if not context().suppressions.remove(address):
         raise NotFound("suppression.unknown", "this address is not suppressed")
+    context().feedback.forget(address)
     return json_response({"removed": address})

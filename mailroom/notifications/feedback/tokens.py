@@ -7,12 +7,15 @@ from datetime import datetime, timedelta
 
 from bson import ObjectId
 
+from mailroom.errors import MissingSecret
 from mailroom.platform.signing import Signer
 
 HEADER = "Mailroom-Message"
 
 # Bounces come within days, complaints also weeks after the mail.
 VALID = timedelta(days=90)
+
+LONGEST_TOKEN = 45  # characters
 
 _PURPOSE = "message"
 _MESSAGE_ID = re.compile(r"<?([0-9a-fA-F]{24})@[^<>@\s]+>?")
@@ -26,9 +29,10 @@ class MessageTokens:
 
     def make(self, message: ObjectId, since: datetime) -> str | None:
         """The token of a message that was first due at `since`, or None without a key. Always the same text."""
-        if not self._signer.available:
+        try:
+            return self._signer.sign(_PURPOSE, message.binary, since + VALID)
+        except MissingSecret:
             return None
-        return self._signer.sign(_PURPOSE, message.binary, since + VALID)
 
     def message(self, token: str, now: datetime) -> ObjectId | None:
         """The message that a token names, or None if the token is not ours or has expired."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 from bson import ObjectId
@@ -27,6 +29,9 @@ class Delivery(StrEnum):
     DELIVERED = "delivered"
     BOUNCED = "bounced"
     COMPLAINED = "complained"
+
+
+_WEIGHT = {delivery: place for place, delivery in enumerate(Delivery)}  # the later one in the class counts more
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -60,6 +65,17 @@ class Report(msgspec.Struct, frozen=True):
     def is_soft(self) -> bool:
         """Whether it is a bounce that counts against the address. A refusal by policy does not: see RFC 3463, X.7."""
         return self.delivery is Delivery.BOUNCED and not self.is_hard and not _POLICY.match(self.code)
+
+
+def latest(reports: Iterable[Mapping[str, Any]], key: str, since: datetime) -> Mapping[str, Any] | None:
+    """Of a message's stored reports, the one that counts for the recipient with this `addresses.key`.
+
+    A complaint counts more than a bounce, a bounce more than a delivery; of equals the later one counts. If reports
+    came since the message was last queued, at `since`, those before do not count.
+    """
+    found = [each for each in reports if each["recipient"] == key]
+    found = [each for each in found if each["receivedAt"] >= since] or found
+    return max(enumerate(found), key=lambda one: (_WEIGHT[one[1]["delivery"]], one[0]), default=(0, None))[1]
 
 
 def is_gone(code: str) -> bool:

@@ -9,6 +9,7 @@ from pymongo.errors import DuplicateKeyError
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import State
 from mailroom.notifications.outbox.actions import MessageActions
+from mailroom.notifications.outbox.soft_bounces import SoftBounces
 from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.server_clock import ServerClock
@@ -33,6 +34,7 @@ class Retention:
         actions: MessageActions,
         cursors: Documents,
         clock: ServerClock,
+        soft_bounces: SoftBounces,
         *,
         bodies: timedelta | None,
         whole: timedelta | None,
@@ -41,16 +43,18 @@ class Retention:
         self._actions = actions
         self._cursors = cursors
         self._clock = clock
+        self._soft_bounces = soft_bounces
         self._bodies = bodies
         self._whole = whole
 
     def sweep(self, budget: Budget) -> None:
         """Erases what is old enough, once an hour. If the budget ends it, the next sweep goes on."""
-        if (self._bodies is None and self._whole is None) or budget.spent():
+        if budget.spent():
             return
         now = self._clock.now()
         if not self._is_due(now):
             return
+        self._soft_bounces.expire(now)
         if self._whole is not None:
             self._delete_before(now - self._whole, budget)
         if self._bodies is not None:
@@ -62,6 +66,7 @@ class Retention:
         Returns how many it deleted, and how many it left because they are being sent.
         """
         which: Document = {"addresses": addresses.key(shown)}
+        self._soft_bounces.forget(which["addresses"])
         waiting = self._actions.erase_waiting(which["addresses"])
         ended = self._messages.delete_many({**which, "state": {"$in": _ENDED}}, hint="recipient").deleted_count
         return waiting + ended, self._messages.count_documents(which)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from bson import ObjectId
@@ -10,13 +9,10 @@ from pymongo.errors import DuplicateKeyError
 
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import Recipient, Result
+from mailroom.notifications.model.reports import is_gone
 from mailroom.platform.keyset import NEWEST_FIRST, Key, KeysetPage, Range
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.server_clock import ServerClock
-
-# No such mailbox, moved without a forwarding address, a domain that takes no mail, a closed mailbox (RFC 3463, 7505).
-# A bare 550 is not enough: relays also answer it to mail that they merely do not like.
-_GONE = re.compile(r"5\.(1\.(1|6|10)|2\.1)\b")
 
 
 class Suppressions:
@@ -38,7 +34,7 @@ class Suppressions:
         gone = {
             step.recipient: step.text
             for step in result.steps
-            if step.name == "rcpt" and step.code and step.code >= 500 and _GONE.match(step.text)
+            if step.name == "rcpt" and step.code and step.code >= 500 and is_gone(step.text)
         }
         for recipient in recipients:
             if recipient.wire in gone:

@@ -8,6 +8,7 @@ from functools import partial
 from msgspec import convert
 from msgspec.structs import replace
 
+from mailroom.notifications.feedback.tracing import Tracing
 from mailroom.notifications.message.attachments import LARGEST_ATTACHMENTS
 from mailroom.notifications.message.composer import CannotCompose, Composer
 from mailroom.notifications.model.messages import Message, RecipientStatus, Result, Verdict
@@ -17,6 +18,7 @@ from mailroom.notifications.sending.byte_budget import ByteBudget
 from mailroom.notifications.sending.recorder import Recorder
 from mailroom.notifications.smtp.delivery import Envelope, deliver
 from mailroom.notifications.smtp.pool import Pool
+from mailroom.platform.mongo import Document
 
 # Bytes of attachments in memory at once, in the messages of all connections. A message in delivery takes four times its
 # attachments. It takes about ten times while it is signed, which is done to one message after the other.
@@ -29,10 +31,13 @@ _SUPPRESSED = "the address is on the suppression list"
 class Transmitter:
     """With `hold`, a message in doubt is not sent again. Used from one event loop only."""
 
-    def __init__(self, outbox: Outbox, pool: Pool, composer: Composer, recorder: Recorder, *, hold: bool) -> None:
+    def __init__(
+        self, outbox: Outbox, pool: Pool, composer: Composer, tracing: Tracing, recorder: Recorder, *, hold: bool
+    ) -> None:
         self._outbox = outbox
         self._pool = pool
         self._composer = composer
+        self._tracing = tracing
         self._recorder = recorder
         self._hold = hold
         self._attachment_bytes = ByteBudget(_ATTACHMENT_BYTES)
@@ -71,10 +76,14 @@ class Transmitter:
         """The envelope with the bytes. The message they are made of is freed before they are sent."""
         document = message.document
         if not document["attachments"]:
-            return await self._compose(convert(document, Message), recipients)
+            return await self._compose(document, recipients)
         async with self._composing:
             attachments = await asyncio.to_thread(self._outbox.attachments, message)
-            return await self._compose(convert(document | {"attachments": attachments}, Message), recipients)
+            return await self._compose(document | {"attachments": attachments}, recipients)
 
-    async def _compose(self, message: Message, recipients: tuple[str, ...]) -> Envelope:
-        return Envelope(message.sender.address, recipients, await self._composer.compose(message))
+    async def _compose(self, document: Document, recipients: tuple[str, ...]) -> Envelope:
+        message = convert(document, Message)
+        trace = self._tracing.trace(document["_id"], document["dueSince"], message.sender.address)
+        if trace.headers:
+            message = replace(message, headers=(*message.headers, *trace.headers))
+        return Envelope(trace.return_path, recipients, await self._composer.compose(message))

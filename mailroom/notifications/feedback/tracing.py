@@ -1,0 +1,54 @@
+"""What a mail carries so that a report about it can be believed: its return path, and a header."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from bson import ObjectId
+
+from mailroom.errors import Invalid, InvalidSetting
+from mailroom.notifications.feedback.tokens import HEADER, LONGEST_TOKEN, MessageTokens
+from mailroom.notifications.model import addresses
+from mailroom.notifications.model.messages import HeaderField
+
+_LONGEST_LOCAL = 64  # RFC 5321
+
+
+class Trace(NamedTuple):
+    """The return path and the headers of one mail."""
+
+    return_path: str
+    headers: tuple[HeaderField, ...]
+
+
+class Tracing:
+    """`return_path` is the setting MAIL_RETURN_PATH. Without a key of `tokens`, mail carries nothing."""
+
+    def __init__(self, tokens: MessageTokens, return_path: str) -> None:
+        """Raises `InvalidSetting` if there is no room for a token in the return path."""
+        self._tokens = tokens
+        self._local, self._domain = _parts(return_path) if return_path else ("", "")
+
+    def trace(self, message: ObjectId, since: datetime, sender: str) -> Trace:
+        """The trace of a message from `sender` that was first due at `since`. It is the same for every attempt."""
+        token = self._tokens.make(message, since)
+        if token is None:
+            return Trace(sender, ())
+        return_path = f"{self._local}+{token}@{self._domain}" if self._local else sender
+        return Trace(return_path, (HeaderField(HEADER, token),))
+
+
+def _parts(text: str) -> tuple[str, str]:
+    """The local part and the domain of the return path, in ASCII."""
+    try:
+        local, _, domain = addresses.address(text, "MAIL_RETURN_PATH").wire.rpartition("@")
+    except Invalid as error:
+        raise InvalidSetting(f"MAIL_RETURN_PATH is {text!r}: {error}") from None
+    longest = _LONGEST_LOCAL - LONGEST_TOKEN - 1
+    if not local.isascii() or "+" in local or len(local) > longest:
+        raise InvalidSetting(
+            f"MAIL_RETURN_PATH is {text!r}: before the @ it must have at most {longest} characters of ASCII without +, "
+            "because a token follows"
+        )
+    return local, domain
