@@ -20,6 +20,8 @@ ATTACHMENTS_SECRET_KEY = "mailroom-attachments-secret-key"  # noqa: S105  # prag
 BACKUP_ACCESS_KEY = "mailroom-backup-access-key"
 BACKUP_SECRET_KEY = "mailroom-backup-secret-key"  # noqa: S105  # pragma: allowlist secret
 DKIM_KEY = "mailroom-dkim-key"
+IMAP_USERNAME = "mailroom-imap-username"
+IMAP_PASSWORD = "mailroom-imap-password"  # noqa: S105  # pragma: allowlist secret
 SIGNING_KEY = "mailroom-signing-key"  # one key a line
 
 

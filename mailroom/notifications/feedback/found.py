@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
@@ -39,10 +40,11 @@ class ParsedMail(msgspec.Struct, frozen=True):
     """What a mail says. `reason` says why it reports nothing, and is "" otherwise.
 
     `tokens` are the texts that may be signed tokens of the message that came back. Nobody has verified them yet.
-    `message_id` is the Message-ID of the mail itself.
+    `message_id` and `date` are those of the mail itself.
     """
 
     found: tuple[Found, ...] = ()
     reason: str = ""
     tokens: tuple[str, ...] = ()
     message_id: str = ""
+    date: datetime | None = None

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import partial
 
 from mailroom.notifications.feedback import prose
@@ -15,9 +17,9 @@ from mailroom.notifications.feedback.complaint import complaint_of
 from mailroom.notifications.feedback.delivery_status import has_fields, recipients_of
 from mailroom.notifications.feedback.found import Found, Outcome, ParsedMail
 from mailroom.notifications.feedback.reading import Mail
+from mailroom.notifications.feedback.tokens import HEADER
 
-TOKEN_HEADER = "Mailroom-Message"  # noqa: S105  # the name of a header
-_TOKEN = re.compile(rf"^[>|\s]*{TOKEN_HEADER}:\s*([a-z2-7]{{20,64}})\s*$", re.IGNORECASE | re.MULTILINE)
+_TOKEN = re.compile(rf"^[>|\s]*{HEADER}:\s*([a-z2-7]{{20,64}})\s*$", re.IGNORECASE | re.MULTILINE)
 _TAGGED = re.compile(r"\+([a-z2-7]{20,64})@", re.IGNORECASE)
 _MOST_TOKENS = 5
 _DELIVERED_TO = ("To", "Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-Delivered-To", "Cc")
@@ -42,6 +44,7 @@ def parse(raw: bytes) -> ParsedMail:
         reason="" if found else reason,
         tokens=tuple(dict.fromkeys(_tokens(mail)))[:_MOST_TOKENS],
         message_id=mail.header("Message-ID"),
+        date=_date(mail.header("Date")),
     )
 
 
@@ -99,3 +102,12 @@ def _tokens(mail: Mail) -> Iterator[str]:
             yield from _TAGGED.findall(value)
     yield from _TOKEN.findall(mail.everything)
     yield from _TAGGED.findall(mail.returned_header("Return-Path"))
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+        date = date if date.tzinfo else date.replace(tzinfo=UTC)
+        return date.astimezone(UTC) if 2000 <= date.year <= 2100 else None
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
