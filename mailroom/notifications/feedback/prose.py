@@ -19,16 +19,19 @@ _SECTION_LINES = 12  # that tell about an address, at most
 _LONGEST_TEXT = 32_000  # characters that are looked at
 _LONGEST_LINE = 1_000
 
-_POSTMASTER = re.compile(
-    r"mailer-?daemon|postmaster|\bmdaemon\b|mail\s+delivery\s+(?:sub)?system|mail\s+administrator|\bbounce",
+_DAEMON = re.compile(r"mail(?:er)?-?daemon|\bmdaemon\b", re.IGNORECASE)
+_SYSTEM = re.compile(
+    r"mail(?:er)?-?daemon|\bmdaemon\b|postmaster|mail\s+(?:delivery|administrator|system|server|gateway)|mailsystem"
+    r"|system\s+administrator|internet\s+mail|smtp\s+(?:gateway|server|service)|delivery\s+(?:sub)?system",
     re.IGNORECASE,
 )
+_CONTACT = re.compile(r"(?:postmaster|mailer-daemon|abuse|hostmaster)@", re.IGNORECASE)
 _SUBJECT = re.compile(
     r"undeliver|non-?deliver|not\s+delivered|delivery[\s_-]+(?:status|fail|notif|report|error|problem|has\s+failed)"
     r"|returned\s+(?:e?mail|to\s+sender)|failure\s+(?:notice|notif)|failed\s+(?:mail|delivery|to\s+deliver)"
     r"|mail\s+(?:delivery|system\s+error|could\s+not|fail)|could\s?n[o']t\s+be\s+delivered|unable\s+to\s+deliver"
     r"|unzustellbar|non\s+remis|(?:mail|message)\s+(?:rejected|status\s+-\s+undeliverable)|delivery\s+failure"
-    r"|rejected\s+mail|bounce",
+    r"|rejected\s+mail|^bounced?\b",
     re.IGNORECASE,
 )
 _ANSWERED = re.compile(r"\s*(?:re|aw|fwd?|wg|antw|sv)\s*:", re.IGNORECASE)
@@ -38,11 +41,13 @@ _DELAY = re.compile(
     r"""will\s+(?:be\s+retried|be\s+re-?tried|keep\s+trying|keep\s+attempting|continue\s+(?:to|trying|for)|try\s+again|retry)
     |(?:is|are)\s+still\s+(?:trying|being\s+(?:re)?tried|undelivered|in\s+(?:the\s+)?queue)|still\s+undelivered
     |delivery\s+attempts\s+will\s+continue|attempts\s+to\s+deliver\s+the\s+message\s+will\s+continue
-    |has\s+(?:not\s+yet\s+been|been\s+delayed)|not\s+yet\s+been\s+delivered|is\s+(?:only\s+)?a\s+warning
+    |has\s+(?:not\s+yet\s+been|been\s+(?:delayed|postponed|deferred))|not\s+yet\s+been\s+delivered
+    |(?:is|just|only)\s+a\s+warning|advisory[\s-]only|do\s+not\s+need\s+to\s+take\s+any\s+action
     |warning\s+message\s+only|do\s+not\s+need\s+to\s+resend|no\s+need\s+to\s+resend|is\s+being\s+retried
     |(?:is|was|been)\s+(?:temporarily\s+)?delayed|transient\s+non-fatal|could\s+not\s+send\s+message\s+for\s+past
-    |no\s+action\s+is\s+required\s+on\s+your\s+part|delivery\s+delay|further\s+attempts\s+will\s+be\s+made
-    |further\s+delivery\s+attempts""",
+    |no\s+action\s+is\s+required\s+on\s+your\s+part|delivery\s+delay
+    |(?<!\bno\s)further\s+(?:delivery\s+)?attempts\s+will|verzögert|noch\s+nicht\s+zugestellt|pas\s+encore\s+été
+    |retardé|retrasad|ritardat""",
     re.IGNORECASE | re.VERBOSE,
 )
 _DELAYED_SUBJECT = re.compile(
@@ -58,8 +63,10 @@ _HEADING = re.compile(
     |fail\w*\s+(?:to\s+deliver|recipient|address|permanently)|delivery\s+(?:has\s+)?failed|did\s+not\s+(?:reach|receive)
     |not\s+delivered\s+to|undeliver(?:able|ed)|delivery\s+(?:error|problem)|(?:unknown|no\s+such|invalid)\s+(?:user|recipient|address)
     |following\s+(?:address|recipient)\S*\s+(?:had|has|have|failed|were|was|could)|delivery\s+to\s+the\s+following
-    |nicht\s+zugestellt|konnte\s+nicht|n'a\s+pas\s+pu|no\s+se\s+ha\s+podido|could\s+not\s+deliver|rejected\s+your\s+message
-    |was\s+automatically\s+rejected|mailbox\s+(?:\S+\s+)?(?:exceeds|is\s+full|full)|over\s+quota|quota\s+exceeded""",
+    |nicht\s+zugestellt|konnten?\s+nicht|unzustellbar|n.(?:a|ont)\s+pas\s+pu|no\s+se\s+ha\s+podido|no\s+pudo\s+ser
+    |non\s+è\s+stato\s+possibile|impossibile|não\s+foi\s+possível|kon\s+niet|できません|无法|could\s+not\s+deliver|rejected\s+your\s+message
+    |was\s+automatically\s+rejected|mailbox\s+(?:\S+\s+)?(?:exceeds|is\s+full|full)|over\s+quota|quota\s+exceeded
+    |transcript\s+of\s+session|^\s*your\s+message\s+to\s*:?\s*$""",
     re.IGNORECASE | re.VERBOSE,
 )
 # The message that comes back begins.
@@ -71,6 +78,12 @@ _RETURNED = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _ITS_HEADERS = re.compile(r"(?:from|to|date|subject|reply-to|cc)\s*:", re.IGNORECASE)
+_QUOTED = re.compile(r"\s*>(?!>>)")  # `>>> RCPT TO` is a transcript
+_HELP = re.compile(
+    r"contact|\bhelp|assist|question|support|write\s+to|forward|send\s+(?:this|mail|a|an|your|it)\b|report\s+(?:this|it)"
+    r"|abuse|unblock|white-?list|administrator",
+    re.IGNORECASE,
+)
 _REPLY = re.compile(r"\b[45]\d\d\b|[45]\.\d{1,3}\.\d{1,3}")
 _A = r"""<?((?:[^\s@<>()\[\],;:"'=][^\s@<>()\[\],;:"=]{0,63})@(?:[\w-]{1,63}\.){1,8}[A-Za-z][\w-]{1,62})>?"""
 _LINE = re.compile(rf"\s*(?:[-*•]\s*|\d+[.)]\s+)?(?:to\s*:?\s*)?{_A}(?=$|[\s:,;(.])", re.IGNORECASE)
@@ -78,7 +91,7 @@ _LABELLED = (
     re.compile(
         rf"""(?:recipients?|address(?:es)?|user|mailbox|account|rcpt\s+to|to\s+the\s+address|failed\s+address|e-?mail\s+address
         |your\s+message\s+to|message\s+to|delivered\s+to|addressed\s+to|deliver(?:y)?\s+(?:\w+\s+){{0,4}}to|mail\s+to
-        |unknown\s+user|no\s+such\s+user|exceeds?\s+allowed\s+size)\s*:?\s*(?:\(s\)\s*:?\s*)?
+        |failed\s*:|unknown\s+user|no\s+such\s+user|exceeds?\s+allowed\s+size)\s*:?\s*(?:\(s\)\s*:?\s*)?
         (?:\[SMTP:|SMTP[=:]|smtp;|"|')?\s*{_A}""",
         re.IGNORECASE | re.VERBOSE,
     ),
@@ -86,13 +99,21 @@ _LABELLED = (
 )
 
 
+def is_daemon(mail: Mail) -> bool:
+    """Whether the sender's name is one that only mail servers have."""
+    return bool(_DAEMON.search(mail.header("From")))
+
+
 def looks_like_a_report(mail: Mail) -> bool:
-    """Whether a mail server seems to have written the mail: by its sender and subject, before its text is read."""
-    if _ANSWERED.match(mail.header("Subject")):
-        return False
-    if mail.headers("X-Failed-Recipients") or mail.header("Return-Path") == "<>":
+    """Whether a mail server seems to have written the mail: by its headers, before its text is read."""
+    if is_daemon(mail) or mail.headers("X-Failed-Recipients"):
         return True
-    return bool(_POSTMASTER.search(mail.header("From")) or _SUBJECT.search(mail.header("Subject")))
+    if _ANSWERED.match(mail.header("Subject")) or mail.header("List-Id"):
+        return False
+    if _SYSTEM.search(mail.header("From")):
+        return True
+    by_a_person = mail.header("Return-Path") not in ("", "<>") or mail.header("In-Reply-To")
+    return not by_a_person and bool(_SUBJECT.search(mail.header("Subject")))
 
 
 def recipients_in(mail: Mail) -> list[Found]:
@@ -104,7 +125,10 @@ def recipients_in(mail: Mail) -> list[Found]:
         outcome = Outcome.DELAYED
     named = _failed_header(mail) or _listed(lines) or _by_library(mail, text)
     own = {address.lower() for name in ("From", "To") for address in all_addresses(mail.header(name))}
-    wanted = [each for each in dict.fromkeys(named) if each.lower() not in own and not _POSTMASTER.match(each)]
+    wanted = [each for each in dict.fromkeys(named) if each.lower() not in own and not _CONTACT.match(each)]
+    written = {address.lower() for name in ("To", "Cc") for address in all_addresses(mail.returned_header(name))}
+    # Others are in the text for another reason, such as a contact.
+    wanted = [each for each in wanted if each.lower() in written] or wanted
     return [_found(address, wanted, lines, outcome) for address in wanted[:_MOST_RECIPIENTS]]
 
 
@@ -119,6 +143,8 @@ def _own_lines(prose: str) -> Iterator[str]:
     begun = False
     for line in prose[:_LONGEST_TEXT].splitlines():
         line = line[:_LONGEST_LINE].rstrip()
+        if _QUOTED.match(line):
+            continue
         begins = _begins(line)
         if _RETURNED.search(line) or (begun and not begins and _ITS_HEADERS.match(line)):
             return
@@ -144,7 +170,9 @@ def _listed(lines: list[str]) -> list[str]:
         begun = begun or _begins(line)
         if not begun:
             continue
-        match = _LINE.match(line) or next((hit for each in _LABELLED if (hit := each.search(line))), None)
+        match = _LINE.match(line)
+        if match is None and not _HELP.search(line):
+            match = next((hit for each in _LABELLED if (hit := each.search(line))), None)
         if match and (address := one_address(match[1])):
             found.append(address)
     return found
@@ -154,8 +182,6 @@ def _by_library(mail: Mail, text: str) -> list[str]:
     """The addresses that flufl.bounce finds in the text, under the headers of the mail."""
     from flufl.bounce import scan_message  # many patterns, so only when a mail needs them
 
-    if not _HEADING.search(text):
-        return []
     stand_in = ParsedMessage()
     stand_in["From"] = one_address(mail.header("From")) or "nobody@localhost"  # flufl.bounce fails without an address
     stand_in["X-Mailer"] = mail.header("X-Mailer")
@@ -167,7 +193,15 @@ def _by_library(mail: Mail, text: str) -> list[str]:
     else:
         stand_in.set_payload(text, "utf-8")
     found = (one_address(address.decode("ascii", "replace")) for address in scan_message(stand_in))
-    return sorted(address for address in found if address and address in text)
+    return sorted(address for address in found if address and _is_named(address, text))
+
+
+def _is_named(address: str, text: str) -> bool:
+    """Whether the text has the address. The library makes up domains, and takes any address between commas."""
+    if address.lower() not in text.lower():
+        local, _, domain = address.partition("@")
+        return domain == "aol.com" and local in text.split()
+    return bool(_HEADING.search(text)) or not re.search(rf",\s*{re.escape(address)},", text)
 
 
 def _found(address: str, all_named: list[str], lines: list[str], outcome: Outcome) -> Found:

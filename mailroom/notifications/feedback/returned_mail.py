@@ -78,6 +78,8 @@ def _returns_a_report(mail: Mail) -> bool:
 
 def _is_auto_reply(mail: Mail) -> bool:
     """Servers, too, say `auto-replied` of a report. They do not say which message of a person is answered."""
+    if prose.is_daemon(mail):
+        return False  # its subject may be that of the message that comes back
     if _AUTO_REPLY_SUBJECT.search(mail.header("Subject")):
         return True
     if any(mail.header(name) for name in ("X-Autoreply", "X-Autorespond", "X-Auto-Response-From", "X-Vacation")):

@@ -388,9 +388,7 @@ def test_without_a_signing_key_no_mail_is_touched(returns: Returns, caplog: pyte
 
 
 @pytest.mark.parametrize("secret", ["wrong", "falsch-ü", ""])
-def test_a_wrong_password_is_a_line_in_the_log(
-    returns: Returns, caplog: pytest.LogCaptureFixture, secret: str
-) -> None:
+def test_a_wrong_password_is_a_line_in_the_log(returns: Returns, caplog: pytest.LogCaptureFixture, secret: str) -> None:
     (returns.mail.services.settings.secrets_dir / "mailroom-imap-password").write_text(secret)
     assert returns.poll() == 0
     assert "the mailbox of the reports" in caplog.text
