@@ -39,7 +39,7 @@ class Components:
             services.database["softBounces"], settings.soft_bounces, timedelta(days=settings.soft_bounce_days)
         )
         self.feedback = Feedback(
-            services.database, self.clock, self.claims, self.suppressions, soft_bounces, lambda type, data: None
+            services.database, self.clock, self.claims, self.suppressions, soft_bounces, services.announcer
         )
         self.tokens = MessageTokens(Signer(services.secrets))
         self.sender = Sender(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
+from mailroom.webhooks.announcements import ANNOUNCEMENTS_INDEX
+
 _NEWEST = [("createdAt", DESCENDING), ("_id", DESCENDING)]
 
 INDEXES: dict[str, list[IndexModel]] = {
@@ -21,6 +23,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("tags", ASCENDING), *_NEWEST], name="tag"),
         # Retention: messages that still have a body.
         IndexModel([("bodySince", ASCENDING)], name="body", sparse=True),
+        ANNOUNCEMENTS_INDEX,
         # One message for each Idempotency-Key.
         IndexModel(
             [("idempotency.key", ASCENDING)],
@@ -34,6 +37,8 @@ INDEXES: dict[str, list[IndexModel]] = {
     "leases": [IndexModel([("until", ASCENDING)], name="until")],
     # The versions of a template, newest first; each number once.
     "templates": [IndexModel([("name", ASCENDING), ("version", DESCENDING)], name="version", unique=True)],
+    # Soft bounces that are too old to count.
+    "softBounces": [IndexModel([("updatedAt", ASCENDING)], name="updated")],
     "suppressions": [
         IndexModel([("key", ASCENDING)], name="address", unique=True),
         IndexModel(_NEWEST, name="newest"),

@@ -10,7 +10,6 @@ finished changes nothing more: an address that a person took off the list stays 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -25,17 +24,20 @@ from mailroom.notifications.outbox.soft_bounces import SoftBounces
 from mailroom.notifications.outbox.suppressions import Suppressions
 from mailroom.platform.mongo import Document
 from mailroom.platform.server_clock import ServerClock
+from mailroom.webhooks.announcements import ANNOUNCEMENTS, Announcer
+from mailroom.webhooks.model import EventType
 
 # Reports of one message; the oldest go. 50 recipients have four each.
 MOST_REPORTS_KEPT = 200
 
-_READ = dict.fromkeys(
-    ("state", "recipients", "attemptCount", "reports", "emailTo", "subject", "tags", "metadata"),
-    1,
-)
+_READ = dict.fromkeys(("state", "recipients", "attemptCount", "reports"), 1)
 
-# Makes the announcement of an event for webhooks, from its type and data. None: nobody wants it.
-Announce = Callable[[str, Document], Document | None]
+
+_EVENTS = {
+    Delivery.DELIVERED: EventType.NOTIFICATION_DELIVERED,
+    Delivery.BOUNCED: EventType.NOTIFICATION_BOUNCED,
+    Delivery.COMPLAINED: EventType.NOTIFICATION_COMPLAINED,
+}
 
 
 class Applied(StrEnum):
@@ -60,14 +62,14 @@ class Feedback:
         claims: Claims,
         suppressions: Suppressions,
         soft_bounces: SoftBounces,
-        announce: Announce,
+        announcer: Announcer,
     ) -> None:
         self._messages = database["notifications"]
         self._clock = clock
         self._claims = claims
         self._suppressions = suppressions
         self._soft_bounces = soft_bounces
-        self._announce = announce
+        self._announcer = announcer
 
     def apply(self, report: Report) -> Applied:
         """Notes the report in its message, then suppresses the address if the report says so."""
@@ -123,11 +125,14 @@ class Feedback:
         }
         del entry["message"]
         push: Document = {"reports": {"$each": [entry], "$slice": -MOST_REPORTS_KEPT}}
-        announcement = self._announce(f"notification.{report.delivery}", _event(found, report, recipient))
+        announcement = self._announcer.make(_EVENTS[report.delivery], _event(found, report, recipient))
         if announcement is not None:
-            push["announcements"] = announcement
+            push[ANNOUNCEMENTS] = announcement
         which = {"_id": report.message, "reports.id": {"$ne": report.id}}
-        return bool(self._messages.update_one(which, {"$push": push, "$set": {"updatedAt": now}}).matched_count)
+        noted = self._messages.update_one(which, {"$push": push, "$set": {"updatedAt": now}}).matched_count > 0
+        if noted and announcement is not None:
+            self._announcer.announced()
+        return noted
 
     def _finish(self, report: Report, shown: str) -> None:
         """What follows from a report that is noted. Every step of it can be repeated."""
@@ -193,12 +198,5 @@ def _storable(text: str, longest: int) -> str:
 
 
 def _event(found: Document, report: Report, recipient: Recipient) -> Document:
-    """What webhooks are told."""
-    return {
-        "id": str(report.message),
-        "status": found["state"],
-        **{name: found[name] for name in ("emailTo", "subject", "tags", "metadata")},
-        "recipient": recipient.shown,
-        "code": report.code,
-        "text": report.text,
-    }
+    """What webhooks are told beside the fields of the message that never change."""
+    return {"status": found["state"], "recipient": recipient.shown, "code": report.code, "text": report.text}

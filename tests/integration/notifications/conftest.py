@@ -12,7 +12,9 @@ import pytest
 from bson import ObjectId
 from flask import Flask
 
+from mailroom.notifications.api.context import NotificationsContext
 from mailroom.notifications.app import create_app
+from mailroom.notifications.feedback.feedback import Feedback
 from mailroom.notifications.indexes import INDEXES
 from mailroom.notifications.outbox.actions import MessageActions
 from mailroom.notifications.outbox.claims import Claims
@@ -24,6 +26,7 @@ from mailroom.platform.server_clock import ServerClock
 from mailroom.platform.worker import Worker
 from mailroom.services import Services
 from mailroom.web.endpoints import Route, routes
+from tests.integration.notifications.children import StartChild, children
 from tests.integration.notifications.relay import Relay
 from tests.support.waiting import eventually
 
@@ -92,6 +95,16 @@ class Mail:
         )
         self.client = Client(create_app(services), key.text)
         self.sender: Worker = create_worker(services)
+
+    @property
+    def feedback(self) -> Feedback:
+        """What the API applies reports with."""
+        context: NotificationsContext = self.client.app.extensions["mailroom.notifications"]
+        return context.feedback
+
+    def suppressed(self) -> list[str]:
+        """The addresses on the suppression list."""
+        return sorted(each["address"] for each in self.client.get("/suppressions").body["items"])
 
     @property
     def collection(self) -> Documents:
@@ -171,3 +184,10 @@ def make_mail(make_services: Callable[..., Services], relay: Relay) -> Callable[
 @pytest.fixture
 def mail(make_mail: Callable[..., Mail]) -> Mail:
     return make_mail()
+
+
+@pytest.fixture
+def start_child() -> Iterator[StartChild]:
+    """Starts a function in its own process with the settings of `mail`. Returns when it is ready."""
+    with children() as start:
+        yield start

@@ -65,6 +65,10 @@ def test_answers_match_their_schema(mail: Mail, relay: Relay) -> None:
     call("POST", "/batch", 422, {"messages": [{}]})
     assert len(call("GET", "/", 200, path="/?status=queued&limit=1")["items"]) == 1
     call("GET", "/<id>", 200, path=f"/{message}")
+    bounce = {"address": "a@example.com", "delivery": "bounced", "code": "5.1.1", "text": "by hand"}
+    call("POST", "/<id>/delivery", 200, bounce, path=f"/{message}/delivery")
+    call("GET", "/<id>", 200, path=f"/{message}")
+    call("DELETE", "/suppressions/<address>", 200, path="/suppressions/a@example.com")
     call("GET", "/counts", 200)
     call("POST", "/<id>/cancel", 200, path=f"/{waiting}/cancel")
     call("POST", "/<id>/resend", 202, path=f"/{waiting}/resend")
