@@ -30,6 +30,8 @@ audit = logging.getLogger("audit")
 Authenticate = Callable[[str], Caller]
 ProblemMembers = Callable[[Problem], dict[str, Any]]
 
+# Where the runtime looks for the route that its metrics name.
+_ROUTE = "function.route"
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -71,6 +73,8 @@ def create_app(
 
     @app.after_request
     def finish(response: Response) -> Response:
+        if request.url_rule is not None:
+            request.environ[_ROUTE] = path_of(request.url_rule)
         _audit(response)
         if request_id := _request_id():
             response.headers["X-Request-Id"] = request_id
