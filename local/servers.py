@@ -14,7 +14,13 @@ from local.supervisor import Supervisor
 
 SERVERS = ("mongo", "minio", "inbox")
 PORTS = ("mongo", "minio", "smtp", "inbox", "router")
-EMPTY_SECRETS = ("mailroom-smtp-username", "mailroom-smtp-password", "mailroom-dkim-key")
+EMPTY_SECRETS = (
+    "mailroom-smtp-username",
+    "mailroom-smtp-password",
+    "mailroom-dkim-key",
+    "mailroom-imap-username",
+    "mailroom-imap-password",
+)
 
 
 class Servers:
