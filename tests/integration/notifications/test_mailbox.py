@@ -255,7 +255,9 @@ def test_what_is_forged_expired_or_no_report_changes_nothing_and_is_left_to_a_pe
         dsn(sent, subject="no token", to="bounces@ours.example.com", returned="Subject: Your order\n\nThanks"),
         dsn(sent, subject="forged", to=forged, returned=""),
         dsn(sent, "carol@remote.example", subject="another address"),
-        dsn(sent, subject="Automatic reply").replace(b"message/delivery-status", b"text/plain"),
+        b"Subject: Automatic reply\r\nFrom: anna@remote.example\r\nTo: "
+        + sent.return_path.encode()
+        + b"\r\nAuto-Submitted: auto-replied\r\n\r\nI could not read your message to\r\nanna@remote.example\r\n",
         b"Subject: a question\r\nTo: " + sent.return_path.encode() + b"\r\n\r\nWhere is my order?\r\n",
         b"\r\n\x00\xff\xfe",
     )
