@@ -23,7 +23,7 @@ _OTHER_REASON = re.compile(
     |rate\s+(?:limit|that)|too\s+(?:many|quickly|fast|large|big)|gr[ea]y-?\s?list|try\s+(?:again|later)|temporar
     |deferred|\bspf\b|\bdkim\b|\bdmarc\b|authenticat|sender\s+(?:address|domain|verif|is|not|unknown|rejected|denied)
     |\bhelo\b|\bptr\b|reverse\s+dns|virus|malware|content|attachment|client\s+host|access\s+denied|not\s+allowed
-    |permission|restricted|only\s+accept|listed|timed?\s?-?out|connection|loop|hop\s+count""",
+    |permission|restricted|only\s+accept|(?<!not\s)listed|timed?\s?-?out|connection|loop|hop\s+count""",
     re.IGNORECASE | re.VERBOSE,
 )
 _WHO = r"(?:user|recipient|mail\s?box|address|account|mail\s+account)"
@@ -31,8 +31,9 @@ _NOBODY = re.compile(
     rf"""\bno\s+such\s+(?:\w+\s+)?{_WHO}|\bno\s+such\s+person|\bunknown\s+(?:local\s+)?{_WHO}
     |\b{_WHO}\s+(?:\w+\s+)?(?:is\s+)?(?:unknown|not\s+found|non-?existent)
     |\b{_WHO}\s+(?:\S+\s+)?(?:does\s+not|doesn't|doesn\u2019t|no\s+longer)\s+exists?
-    |\binvalid\s+(?:recipient|mail\s?box|user)|\bno\s+mail\s?box\s+(?:here\s+)?by\s+that\s+name
-    |\b(?:user|account)\s+(?:\S+\s+)?(?:does\s+not|doesn't|doesn\u2019t)\s+have\s+an?\s+\S+\s+account
+    |\btried\s+to\s+reach\s+(?:does\s+not|doesn't|doesn\u2019t)\s+exist|\baddressee\s+unknown|\bnot\s+listed\s+in
+    |\b{_WHO}\s+(?:is\s+)?not\s+known|\binvalid\s+(?:recipient|mail\s?box|user)|\bno\s+mail\s?box\s+(?:here\s+)?by\s+that\s+name
+    |\b(?:user|account)\s+(?:\S+\s+)?(?:does\s+not|doesn't|doesn\u2019t)\s+have\s+an?\s+(?:\S+\s+)?account
     |\b{_WHO}\s+(?:is\s+|has\s+been\s+)?(?:disabled|deactivated|closed|deleted)""",
     re.IGNORECASE | re.VERBOSE,
 )

@@ -66,7 +66,7 @@ _HEADING = re.compile(
     |nicht\s+zugestellt|konnten?\s+nicht|unzustellbar|n.(?:a|ont)\s+pas\s+pu|no\s+se\s+ha\s+podido|no\s+pudo\s+ser
     |non\s+è\s+stato\s+possibile|impossibile|não\s+foi\s+possível|kon\s+niet|できません|无法|could\s+not\s+deliver|rejected\s+your\s+message
     |was\s+automatically\s+rejected|mailbox\s+(?:\S+\s+)?(?:exceeds|is\s+full|full)|over\s+quota|quota\s+exceeded
-    |transcript\s+of\s+session|^\s*your\s+message\s+to\s*:?\s*$""",
+    |transcript\s+of\s+session|failure\s+reason|user\s+not\s+listed|^\s*your\s+message\s+to\s*:?\s*$""",
     re.IGNORECASE | re.VERBOSE,
 )
 # The message that comes back begins.
@@ -86,7 +86,7 @@ _HELP = re.compile(
 )
 _REPLY = re.compile(r"\b[45]\d\d\b|[45]\.\d{1,3}\.\d{1,3}")
 _A = r"""<?((?:[^\s@<>()\[\],;:"'=][^\s@<>()\[\],;:"=]{0,63})@(?:[\w-]{1,63}\.){1,8}[A-Za-z][\w-]{1,62})>?"""
-_LINE = re.compile(rf"\s*(?:[-*•]\s*|\d+[.)]\s+)?(?:to\s*:?\s*)?{_A}(?=$|[\s:,;(.])", re.IGNORECASE)
+_LINE = re.compile(rf"""\s*(?:[-*•]\s*|\d+[.)]\s+)?(?:to\s*:?\s*)?["']?{_A}(?=$|[\s:,;(."'])""", re.IGNORECASE)
 _LABELLED = (
     re.compile(
         rf"""(?:recipients?|address(?:es)?|user|mailbox|account|rcpt\s+to|to\s+the\s+address|failed\s+address|e-?mail\s+address
@@ -118,8 +118,8 @@ def looks_like_a_report(mail: Mail) -> bool:
 
 def recipients_in(mail: Mail) -> list[Found]:
     """The failed recipients that the text names."""
-    lines = list(_own_lines(mail.prose))
-    text = "\n".join(lines)
+    text = own_text(mail)
+    lines = text.split("\n")
     outcome = Outcome.BOUNCED
     if _DELAY.search(text) or _DELAYED_SUBJECT.search(mail.header("Subject")):
         outcome = Outcome.DELAYED
@@ -136,6 +136,11 @@ def words_about(mail: Mail, address: str) -> str:
     """What the text says about an address, in one line; "" if there is no code in it."""
     words = shortened(" ".join(_section(address, [], list(_own_lines(mail.prose)))))
     return words if _REPLY.search(words) else ""
+
+
+def own_text(mail: Mail) -> str:
+    """The text up to the message that comes back."""
+    return "\n".join(_own_lines(mail.prose))
 
 
 def _own_lines(prose: str) -> Iterator[str]:
@@ -206,6 +211,11 @@ def _is_named(address: str, text: str) -> bool:
 
 def _found(address: str, all_named: list[str], lines: list[str], outcome: Outcome) -> Found:
     words = shortened(" ".join(_section(address, all_named, lines)))
+    if len(all_named) == 1 and not _REPLY.search(words):
+        begin = next((number for number, line in enumerate(lines) if _begins(line)), 0)
+        words = shortened(
+            " ".join(lines[begin : begin + 2 * _SECTION_LINES])
+        )  # the reason may stand before the address
     code, permanent = judge("", words)
     if outcome is Outcome.BOUNCED:
         return Found(address, outcome, permanent, code, words)

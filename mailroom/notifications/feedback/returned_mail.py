@@ -67,7 +67,8 @@ def _read(mail: Mail) -> tuple[list[Found], str]:
         return [], "an automatic reply of a person"
     if not prose.looks_like_a_report(mail):
         return [], "no report"
-    found = recipients_of(mail.prose, lambda address: "") if has_fields(mail.prose) else prose.recipients_in(mail)
+    text = prose.own_text(mail)
+    found = recipients_of(text, lambda address: "") if has_fields(text) else prose.recipients_in(mail)
     return found, "a report that names no address in a known way"
 
 
