@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+
+from bson import ObjectId
 
 from mailroom.notifications.feedback.feedback import Feedback
 from mailroom.notifications.feedback.tokens import MessageTokens
@@ -71,6 +73,12 @@ class Components:
 def _days(days: float) -> timedelta | None:
     """None, if the setting is 0: for ever."""
     return timedelta(days=days) if days else None
+
+
+def return_domain(services: Services) -> str:
+    """The domain that bounces go to; empty: that of the sender."""
+    tracing = Tracing(MessageTokens(Signer(services.secrets)), services.settings.mail_return_path)
+    return tracing.trace(ObjectId(), datetime.now(UTC), "").return_path.rpartition("@")[2]
 
 
 def dkim_keys(services: Services, domain: str) -> DkimKeys:

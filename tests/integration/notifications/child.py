@@ -57,6 +57,7 @@ POINTS: dict[str, tuple[type, str, Callable[[Callable[..., Any]], Callable[..., 
     "counted": (SoftBounces, "add", after),
     "suppressed": (Suppressions, "add", after),
     "finished": (Feedback, "_finish", after),
+    "recorded": (Outbox, "record", after),
 }
 
 
