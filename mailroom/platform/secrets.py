@@ -20,6 +20,10 @@ ATTACHMENTS_SECRET_KEY = "mailroom-attachments-secret-key"  # noqa: S105  # prag
 BACKUP_ACCESS_KEY = "mailroom-backup-access-key"
 BACKUP_SECRET_KEY = "mailroom-backup-secret-key"  # noqa: S105  # pragma: allowlist secret
 DKIM_KEY = "mailroom-dkim-key"
+SIGNING_KEY = "mailroom-signing-key"  # one key a line
+EVENTS_POSTMARK = "mailroom-events-postmark"
+EVENTS_MAILGUN = "mailroom-events-mailgun"
+EVENTS_GENERIC = "mailroom-events-generic"
 
 
 class Secrets(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.child import PLACES, Fault
-from tests.faults.world import KEY, World
+from tests.faults.world import KEY, World, life
 
 BATCH_PLACES = ("batch read", "rejects kept", "half written", "written", "checkpointed")
 LEAST_KILLS = 50
@@ -113,13 +113,15 @@ def test_kills_at_random_moments_change_no_result(make_world: Callable[[int], Wo
     while kills < LEAST_KILLS:
         world.again()
         runs += 1
+        kills_of_this = 0
         while world.state() not in ("done", "failed"):
             importer = world.start(Fault("claimed", signal.SIGCONT))  # harmless: it shows that work is going on
             if not importer.reached():
                 continue
-            importer.process.join(moments.uniform(0, LONGEST_LIFE_SECONDS))
+            importer.process.join(life(moments, LONGEST_LIFE_SECONDS, kills_of_this))
             importer.process.kill()  # may come just too late
-            kills += importer.wait() == -signal.SIGKILL
+            kills_of_this += importer.wait() == -signal.SIGKILL
+        kills += kills_of_this
         world.check()
 
     print(f"{kills} kills in {runs} imports")

@@ -13,7 +13,7 @@ import pytest
 from bson import ObjectId
 
 from tests.faults.child import Fault
-from tests.faults.world import World
+from tests.faults.world import World, life
 from tests.integration.invoices.files import counts, csv, line
 
 WRITING = (
@@ -69,11 +69,13 @@ def test_workers_killed_and_paused_at_random_give_the_result_of_one(make_world: 
     while kills < LEAST_KILLS:
         world.again()
         stopped = []
+        faults = 0
         while world.state() not in ("done", "failed"):
             pair = [world.start(Fault("claimed", signal.SIGCONT)), world.start()]
             if not pair[0].reached():
                 continue
-            pair[0].process.join(moments.uniform(0, LONGEST_LIFE_SECONDS))
+            pair[0].process.join(life(moments, LONGEST_LIFE_SECONDS, faults))
+            faults += 1
             if moments.random() < 0.2:
                 with suppress(ProcessLookupError):
                     os.kill(pair[1].pid, signal.SIGSTOP)

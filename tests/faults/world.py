@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import multiprocessing
+import random
 import time
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
@@ -95,6 +96,15 @@ def start(settings: Settings, fault: Fault | None = None, **changes: object) -> 
     process.start()
     theirs.close()
     return Importer(process, ours)
+
+
+def life(moments: random.Random, longest: float, kills: int) -> float:
+    """The seconds until the next importer is killed. Each `kills` of this import doubles the longest life.
+
+    On a busy machine an importer may need long for its first batch, and an import that makes no progress nine times is
+    given up.
+    """
+    return moments.uniform(0, longest * 2**kills)
 
 
 class World:

@@ -21,6 +21,7 @@ LAYERS = (
     ("mailroom.notifications.templates",),
     ("mailroom.notifications.message",),
     ("mailroom.notifications.outbox", "mailroom.notifications.indexes"),
+    ("mailroom.notifications.feedback",),
     ("mailroom.notifications.smtp",),
     ("mailroom.notifications.sending",),
     ("mailroom.invoices.model",),

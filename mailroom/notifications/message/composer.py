@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from mailroom.errors import MailroomError, MissingSecret, Unavailable
 from mailroom.notifications.message import mime
-from mailroom.notifications.message.dkim import Signer, SigningFailed
+from mailroom.notifications.message.dkim import DkimSigner, SigningFailed
 from mailroom.notifications.message.stored_files import Files
 from mailroom.notifications.model.messages import Message, RecipientStatus
 from mailroom.platform.objects import ObjectGone
@@ -25,7 +25,7 @@ class CannotCompose(MailroomError):
 class Composer:
     """`files` reads the stored attachments. Without a `signer`, mail is not signed."""
 
-    def __init__(self, files: Files, signer: Signer | None) -> None:
+    def __init__(self, files: Files, signer: DkimSigner | None) -> None:
         self._files = files
         self._signer = signer
 

@@ -14,6 +14,7 @@ from functools import lru_cache
 from urllib.parse import quote
 
 from mailroom.notifications.message.headers import is_free_text
+from mailroom.notifications.message.unsubscribe import HEADER, POST_HEADER, POST_VALUE
 from mailroom.notifications.model.addresses import has_control
 from mailroom.notifications.model.messages import Address, Attachment, Kind, MailFrom, Message
 
@@ -88,6 +89,9 @@ def _headers(message: Message) -> Iterator[str]:
     for each in message.headers:
         free = is_free_text(each.name)
         yield f"{each.name}: {_free_text(each.name, each.value) if free else _refuse_control(each.value)}"
+    if message.unsubscribe:
+        yield f"{HEADER}: <{_refuse_control(message.unsubscribe.url)}>"
+        yield f"{POST_HEADER}: {HEADER}={POST_VALUE}"
     yield "MIME-Version: 1.0"
 
 
@@ -97,7 +101,15 @@ _date = lru_cache(16)(format_datetime)
 
 @lru_cache(16)
 def _from(sender: MailFrom) -> str:
-    return formataddr((_refuse_control(sender.name), _refuse_control(sender.address)))
+    name, address = _refuse_control(sender.name), _refuse_control(sender.address)
+    plain = formataddr((name, address))
+    if len(plain) <= _LINE - len("From: ") and "=?" not in name:
+        return plain
+    if name.isascii() and "=?" not in name:
+        return plain.removesuffix(f" <{address}>") + f"\r\n <{address}>"
+    # An encoded word has 75 characters at most (RFC 2047). The name takes as many as it needs.
+    encoded = Header(name, "utf-8", maxlinelen=_LINE, header_name="From").encode(linesep="\r\n")
+    return f"{encoded}\r\n <{address}>"
 
 
 def _addresses(name: str, addresses: tuple[Address, ...]) -> Iterator[str]:
