@@ -36,7 +36,7 @@ class CommandFailed(MailroomError):
 
 @click.group()
 def main() -> None:
-    """Set-up, API keys, templates, presets, backups, settings.
+    """Set-up, API keys, senders, templates, presets, backups, settings.
 
     Settings and secrets are those of the functions.
     """
@@ -125,7 +125,8 @@ def list_keys(services: Services) -> None:
         state = "revoked" if key["revokedAt"] else "until" if key["expiresAt"] else "valid"
         cells = [str(key["_id"]), key["name"], " ".join(key["scopes"]), rfc3339(key["createdAt"]), state]
         cells += [rfc3339(ends)] if ends else []
-        cells += [f"from {' '.join(senders)}"] if (senders := key.get("senders")) else []
+        patterns = key.get("senders", ())  # a key of an earlier version has none
+        cells += [f"from {' '.join(patterns)}"] if patterns else []
         click.echo("\t".join(cells))
 
 
@@ -136,6 +137,34 @@ def revoke_key(services: Services, key_id: str) -> None:
     """End a key, on every replica within seconds."""
     if not services.keys.revoke(key_id):
         raise CommandFailed(f"there is no key {key_id}")
+
+
+@main.group()
+def senders() -> None:
+    """Domains that mail is sent from."""
+
+
+@senders.command("check")
+@click.argument("domain")
+@click.option("--selector", help="Check the DKIM record of this selector, whatever the secrets say.")
+@with_services
+def check_sender(services: Services, domain: str, selector: str | None) -> None:
+    """Print what the DNS says of a domain: MX, SPF, DKIM, DMARC. Exit code 1 if one of them will not do."""
+    from mailroom.notifications import components
+    from mailroom.notifications.domains import checks
+    from mailroom.notifications.domains.finding import Grade
+    from mailroom.notifications.domains.lookup import Lookup
+    from mailroom.notifications.model import addresses
+
+    own = addresses.address(f"postmaster@{domain}", "DOMAIN").wire.rpartition("@")[2]
+    keys = components.dkim_keys(services, addresses.sender(services.settings.mail_from).domain)
+    envelope = components.return_domain(services) or own
+    bad = 0
+    for each in checks.run(own, envelope, keys, selector, Lookup(services.settings.dns_resolver)):
+        click.echo(f"{each.grade}\t{each.check}\t{each.text}")
+        bad += each.grade in (Grade.FAILED, Grade.UNKNOWN)
+    if bad:
+        raise CommandFailed(f"{domain} is not ready to send from")
 
 
 @main.group()

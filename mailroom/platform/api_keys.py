@@ -37,7 +37,7 @@ class InvalidKey(Refusal):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """The owner of a key. `scopes` such as `invoices:read`; `senders`: patterns of the addresses it may send from."""
+    """The owner of a key. `scopes` such as `invoices:read`. `senders` are patterns: it may send from such addresses."""
 
     id: str
     name: str

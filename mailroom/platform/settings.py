@@ -143,8 +143,24 @@ class Settings:
         "",
         "ARNs of the SNS topics through which Amazon SES reports on mail, separated by commas; empty: none is believed",
     )
+    bounce_imap_host: str = _setting("", "Host of the mailbox that bounces and complaints come to; empty: none is read")
+    bounce_imap_port: int = _setting(993, "Port of the mailbox", least=1)
+    bounce_imap_tls: str = _setting(
+        "implicit",
+        "`implicit`: TLS from the start; `required`: STARTTLS; both with a valid certificate",
+        choices=("implicit", "required", "off"),
+    )
+    bounce_imap_folder: str = _setting("INBOX", "Folder of the mailbox that is read")
+    bounce_imap_processed: str = _setting(
+        "Processed", "Folder that mail is moved to when it was read; it is made if it is missing"
+    )
+    bounce_imap_seconds: float = _setting(30.0, "Shortest time between two looks into the mailbox", least=0)
     dkim_selector: str = _setting("", "Selector of the public key in the DNS; empty: mail is not signed")
     dkim_domain: str = _setting("", "Domain that signs; empty: the domain of `MAIL_FROM`")
+    dns_resolver: str = _setting(
+        "",
+        "Address of the DNS server that `senders check` asks, with `:PORT` if it is not 53; empty: that of the system",
+    )
     smtp_host: str = _setting("127.0.0.1", "Host of the SMTP relay")
     smtp_port: int = _setting(25, "Port of the SMTP relay", least=1)
     smtp_tls: str = _setting(

@@ -46,6 +46,7 @@ def test_our_own_stack_file_is_read() -> None:
         "mailroom-smtp-username",
         "mailroom-smtp-password",
         "mailroom-dkim-key",
+        "mailroom-dkim-keys",
         "mailroom-signing-key",
         "mailroom-events-postmark",
         "mailroom-events-mailgun",

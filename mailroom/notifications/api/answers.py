@@ -83,7 +83,7 @@ def details(document: Document) -> schemas.Notification:
         recipients=[recipient(document, each) for each in document["recipients"]],
         headers={each["name"]: each["value"] for each in document.get("headers", ())},
         unsubscribe=schemas.Subscribed(topic=topic) if (topic := topics.of(document)) else None,
-        attachments=[schemas.Attached.of(each, object=_stored(each.get("object"))) for each in document["attachments"]],
+        attachments=[_attached(each) for each in document["attachments"]],
         attempts=[schemas.Attempt.of(each) for each in document["attempts"]],
     )
 
@@ -125,6 +125,11 @@ def _named_otherwise(document: Document) -> dict[str, Any]:
         "test": _is_test(document),
         "next_attempt_at": rfc3339(document["dueAt"]) if document["state"] == State.QUEUED else None,
     }
+
+
+def _attached(document: Document) -> schemas.Attached:
+    stored = _stored(document.get("object"))
+    return schemas.Attached.of(document, object=stored, content_id=document.get("contentId") or None)
 
 
 def _stored(document: Document | None) -> schemas.StoredObject | None:

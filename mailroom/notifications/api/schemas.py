@@ -114,12 +114,16 @@ class StoredObject(Schema):
 
 
 class Attached(Schema):
-    """A file that was sent with it. `size` is in bytes. Without an `object` its content came with the request."""
+    """A file that was sent with it. `size` is in bytes. Without an `object` its content came with the request.
+
+    With a `contentId` it is an image that the HTML shows.
+    """
 
     filename: str
     content_type: str
     size: int
     object: StoredObject | None
+    content_id: str | None
 
 
 class Transcript(Schema):

@@ -30,6 +30,11 @@ class MessageTokens:
     def __init__(self, signer: Signer) -> None:
         self._signer = signer
 
+    @property
+    def available(self) -> bool:
+        """Whether there is a key, without which no token is believed."""
+        return self._signer.available
+
     def make(self, message: ObjectId, since: datetime) -> str | None:
         """The token of a message that was first due at `since`, or None without a key. Always the same text."""
         try:

@@ -128,7 +128,7 @@ def check(send: Send, extras: Extras = NO_EXTRAS) -> Draft:
         html=html,
         template=rendered,
         headers=extras.headers.check(send.headers),
-        attachments=attachments.check(send.attachments, extras.pin),
+        attachments=attachments.check(send.attachments, extras.pin, with_html=bool(html)),
         tags=_tags(send.tags),
         metadata=_metadata(send.metadata),
         priority=Priority[send.priority.upper()],

@@ -82,7 +82,8 @@ class StoredFile(msgspec.Struct, frozen=True):
 class Attachment(msgspec.Struct, frozen=True, rename="camel"):
     """A file. `name` and `content_type` are safe in a header. `size` is in bytes.
 
-    If the file is `stored` in the bucket, `content` is empty until it is read.
+    If the file is `stored` in the bucket, `content` is empty until it is read. With a `content_id`, it is an image
+    that the HTML shows.
     """
 
     name: str = field(name="filename")
@@ -90,6 +91,7 @@ class Attachment(msgspec.Struct, frozen=True, rename="camel"):
     content: bytes
     size: int
     stored: StoredFile | None = field(default=None, name="object")
+    content_id: str = ""
 
 
 class HeaderField(msgspec.Struct, frozen=True):

@@ -71,7 +71,7 @@ def _rewrite_messages(database: Database[Document]) -> int:
 
 
 def _new_messages(database: Database[Document], upgrade: str) -> Iterator[Document]:
-    """Conditions on `_id` for the messages that `upgrade` has not looked at. Notes a range when the next is asked."""
+    """Conditions on `_id` for the messages that `upgrade` has not looked at. It notes a range when asked for more."""
     cursors = database["cursors"]
     cursor = cursors.find_one({"_id": upgrade})
     after = ObjectId.from_datetime(cursor["lookedUntil"].generation_time - _CLOCKS) if cursor else None

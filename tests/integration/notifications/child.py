@@ -58,6 +58,10 @@ POINTS: dict[str, tuple[type, str, Callable[[Callable[..., Any]], Callable[..., 
     "counted": (SoftBounces, "add", after),
     "suppressed": (Suppressions, "add", after),
     "finished": (Feedback, "_finish", after),
+<<<<<<< HEAD
+=======
+    "recorded": (Outbox, "record", after),
+>>>>>>> 16c53c5a464787f6066c1a5301919374a8ae8b1f
 }
 
 

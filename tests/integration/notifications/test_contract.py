@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -21,7 +22,11 @@ HELLO: dict[str, Any] = {
     "subject": "Hello",
     "message": "<p>x</p>",
     "headers": {"X-Submission": "1"},
-    "attachments": [{"filename": "x.txt", "content": "eA=="}],
+    "from": "Ours <mailroom@ours.example.com>",
+    "attachments": [
+        {"filename": "x.txt", "content": "eA=="},
+        {"filename": "x.png", "content": "eA==", "contentId": "x"},
+    ],
     "tags": ["t"],
     "metadata": {"m": "1"},
 }
@@ -90,6 +95,8 @@ def test_answers_match_their_schema(mail: Mail, relay: Relay) -> None:
     call("DELETE", "/templates/<name>", 200, path="/templates/hi")
     call("GET", "/templates/<name>/versions", 200, path="/templates/hi/versions")
     call("DELETE", "/", 200, path="/?emailTo=a@example.com")
+    Path(mail.services.settings.secrets_dir, "mailroom-events-postmark").write_text("word")
+    call("POST", "/events/<adapter>", 200, {}, headers={"X-Mailroom-Token": "word"}, path="/events/postmark")
 
     call_webhooks(call)
     assert call.seen == {f"{route.method} {route.path}" for route in call.routes}
@@ -121,7 +128,7 @@ def test_every_documented_parameter_is_accepted_and_no_other(mail: Mail) -> None
         assert (refused.status, refused.body["field"]) == (422, "colour")
 
 
-@pytest.mark.parametrize("member", ["subject", "emailTo", "template", "headers", "attachments", "sendAt"])
+@pytest.mark.parametrize("member", ["subject", "emailTo", "from", "template", "headers", "attachments", "sendAt"])
 def test_the_document_has_the_schema_of_each_body(mail: Mail, member: str) -> None:
     schemas = mail.client.get("/openapi.json").body["components"]["schemas"]
 

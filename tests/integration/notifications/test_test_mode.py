@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from bson import ObjectId
 
+from mailroom.webhooks import announcements
+from mailroom.webhooks.announcements import ANNOUNCEMENTS
+from mailroom.webhooks.model import EventType
+from mailroom.webhooks.payloads import payload
 from tests.integration.notifications.conftest import Client, Mail
 from tests.integration.notifications.relay import Relay, reply
 
@@ -95,6 +101,25 @@ def test_test_messages_are_listed_alone(mail: Mail, tester: Client) -> None:
     for wrong in ({"test": "false"}, {"test": "true", "status": "sent"}, {"test": "true", "tag": "t"}):
         refused = mail.client.get(**wrong)
         assert (refused.status, refused.body["field"]) == (422, "test")
+
+
+def test_webhooks_are_told_that_a_message_is_a_test(
+    mail: Mail, tester: Client, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcements, "CACHE_SECONDS", -1.0)
+    events = [EventType.NOTIFICATION_SENT, EventType.NOTIFICATION_BOUNCED]
+    mail.services.database["webhooks"].insert_one({"events": events, "enabled": True})
+    to = HELLO | {"emailTo": "bounced@simulator.mailroom"}
+
+    told = {}
+    for client in (tester, mail.client):
+        message = mail.collection.find_one({"_id": ObjectId(client.post(to).body["id"])})
+        assert message is not None
+        payloads = [json.loads(payload("notifications", message, each)) for each in message[ANNOUNCEMENTS]]
+        told[client.key] = {each["type"]: each["data"].get("test", False) for each in payloads}
+
+    assert told[tester.key] == dict.fromkeys(events, True)
+    assert told[mail.client.key] == dict.fromkeys(events, False)
 
 
 def test_a_relay_that_is_down_holds_no_test_message_up(make_mail: Callable[..., Any], relay: Relay) -> None:

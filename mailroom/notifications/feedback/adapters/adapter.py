@@ -19,6 +19,10 @@ from mailroom.notifications.model.reports import Delivery
 # How far a signed time may be from ours, in either direction (Standard Webhooks, Mailgun).
 TOLERANCE = timedelta(minutes=5)
 
+# The code of a refusal for what the message is, or for who sends it, where the provider gives none. Such a refusal does
+# not count against the address.
+POLICY = "5.7.0"
+
 # An enhanced status code after the reply code that it belongs to. A number alone may be part of an IP address.
 _STATUS = re.compile(r"\b[245]\d\d[ -]#?([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 

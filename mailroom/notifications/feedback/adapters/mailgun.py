@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mailroom.notifications.feedback.adapters.adapter import (
+    POLICY,
     Call,
     Event,
     SharedSecret,
@@ -33,6 +34,10 @@ from mailroom.notifications.model.reports import Delivery, is_gone
 _LONGEST_TOKEN = 200  # characters; Mailgun's have 50
 
 
+# Reasons for which Mailgun does not deliver that are not the address's fault.
+_POLICY_REASONS = ("suppress-unsubscribe", "suppress-complaint", "espblock")
+
+
 class Mailgun:
     """`secret` is the "HTTP webhook signing key". `is_first` says whether a token is new, or came with this body."""
 
@@ -43,7 +48,8 @@ class Mailgun:
     def events(self, call: Call, now: datetime) -> Sequence[Event]:
         keys = self._secret.all()
         found = json_of(call.body)
-        time, token = text_of(found, "signature", "timestamp"), text_of(found, "signature", "token")
+        time, token = member(found, "signature", "timestamp"), text_of(found, "signature", "token")
+        time = time if isinstance(time, str) else str(time)  # documented as a number, sent as a text
         signed = f"{time}{token}".encode("utf-8", "replace")
         wanted = [hmac.digest(key.encode(), signed, hashlib.sha256).hex() for key in keys]
         if not token or not is_among(text_of(found, "signature", "signature"), wanted):
@@ -69,7 +75,8 @@ def _event(data: Any, token: str) -> Event | None:
         case _:
             return None
     recipient, code = text_of(data, "recipient"), text_of(status, "enhanced-code") or code_of(text)
-    gone = text_of(status, "bounce-type") == "hard" or text_of(data, "reason") == "suppress-bounce" or is_gone(code)
+    reason = text_of(data, "reason")
+    gone = text_of(status, "bounce-type") == "hard" or reason == "suppress-bounce" or is_gone(code)
     return Event(
         id=f"mailgun:{text_of(data, 'id') or token}:{recipient}",
         recipient=recipient,
@@ -77,7 +84,7 @@ def _event(data: Any, token: str) -> Event | None:
         tokens=[text_of(data, "user-variables", PROVIDER_FIELD)],
         message_ids=[text_of(data, "message", "headers", "message-id")],
         permanent=gone,
-        code=code,
+        code=code or (POLICY if reason in _POLICY_REASONS else ""),
         text=text,
         at=_time(member(data, "timestamp")),
     )

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from mailroom.notifications.feedback.adapters.adapter import (
+    POLICY,
     Call,
     Event,
     SharedSecret,
@@ -40,6 +41,7 @@ _BOUNCES = {
     "SpamNotification": False,
     "VirusNotification": False,
 }
+_POLICY_BOUNCES = ("Blocked", "DMARCPolicy", "SpamNotification", "VirusNotification")
 
 
 class Postmark:
@@ -85,7 +87,7 @@ def _event(found: Any) -> Event | None:
         delivery=delivery,
         tokens=[text_of(found, "Metadata", PROVIDER_FIELD)],
         permanent=_BOUNCES.get(bounce, False),
-        code=code_of(text),
+        code=code_of(text) or (POLICY if bounce in _POLICY_BOUNCES else ""),
         text=text,
         at=time_of(text_of(found, at)),
     )

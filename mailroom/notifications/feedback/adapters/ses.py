@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from mailroom.notifications.feedback.adapters.adapter import (
+    POLICY,
     Call,
     Event,
     code_of,
@@ -28,7 +29,10 @@ from mailroom.notifications.model.reports import Delivery
 # The token in a return path of ours: `bounces+TOKEN@ours.example.com`.
 _RETURN_PATH = re.compile(r"[^+@]+\+([A-Za-z2-7]+)@.+")
 
-_MOST_RECIPIENTS = 50  # of a message of SES
+_MOST = 50  # recipients of a message of SES
+
+# Bounces that are not the address's fault. Somebody who left a list of SES's takes other mail.
+_POLICY_SUBTYPES = ("ContentRejected", "AttachmentRejected", "UnsubscribedRecipient")
 
 
 class Ses:
@@ -51,27 +55,29 @@ def _events(found: Any, id_: str) -> list[Event]:
             return _complained(member(found, "complaint"), mail, id_)
         case "Delivery":
             return [_delivered(member(found, "delivery"), each, mail) for each in _recipients(found, "delivery")]
+        case "Reject":  # SES took it from us, found a virus, and sent it to nobody
+            return [_rejected(member(found, "reject"), each, mail) for each in list_of(mail, "destination")[:_MOST]]
         case _:
             return []  # SES tries again (DeliveryDelay), or it is not about delivery
 
 
 def _recipients(found: Any, kind: str) -> list[Any]:
     name = {"bounce": "bouncedRecipients", "delivery": "recipients"}[kind]
-    return list_of(found, kind, name)[:_MOST_RECIPIENTS]
+    return list_of(found, kind, name)[:_MOST]
 
 
 def _bounced(bounce: Any, recipient: Any, mail: Any, id_: str) -> Event:
+    kind, subtype = text_of(bounce, "bounceType"), text_of(bounce, "bounceSubType")
     text = text_of(recipient, "diagnosticCode")
+    default = POLICY if subtype in _POLICY_SUBTYPES else ""
     return _event(
         f"{text_of(bounce, 'feedbackId') or id_}:{text_of(recipient, 'emailAddress')}",
         text_of(recipient, "emailAddress"),
         Delivery.BOUNCED,
         mail,
-        # A person who left a list of SES's takes other mail.
-        permanent=text_of(bounce, "bounceType") == "Permanent"
-        and text_of(bounce, "bounceSubType") != "UnsubscribedRecipient",
-        code=text_of(recipient, "status") or code_of(text),
-        text=text or f"{text_of(bounce, 'bounceType')}: {text_of(bounce, 'bounceSubType')}",
+        permanent=kind == "Permanent" and subtype not in _POLICY_SUBTYPES,
+        code=text_of(recipient, "status") or code_of(text) or default,
+        text=text or f"{kind}: {subtype}",
         at=time_of(text_of(bounce, "timestamp")),
     )
 
@@ -93,6 +99,12 @@ def _complained(complaint: Any, mail: Any, id_: str) -> list[Event]:
             at=time_of(text_of(complaint, "arrivalDate") or text_of(complaint, "timestamp")),
         )
     ]
+
+
+def _rejected(reject: Any, recipient: Any, mail: Any) -> Event:
+    shown = recipient if isinstance(recipient, str) else ""
+    id_ = f"{text_of(mail, 'messageId')}:reject:{shown}"
+    return _event(id_, shown, Delivery.BOUNCED, mail, code=POLICY, text=text_of(reject, "reason"))
 
 
 def _delivered(delivery: Any, recipient: Any, mail: Any) -> Event:

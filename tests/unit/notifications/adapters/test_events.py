@@ -90,23 +90,34 @@ def test_ses_tells_of_a_bounce_with_its_code():
 
 
 @pytest.mark.parametrize(
-    ("kind", "subtype", "permanent"),
+    ("kind", "subtype", "permanent", "code"),
     [
-        ("Permanent", "General", True),
-        ("Permanent", "NoEmail", True),
-        ("Permanent", "Suppressed", True),
-        ("Permanent", "OnAccountSuppressionList", True),
-        ("Permanent", "UnsubscribedRecipient", False),
-        ("Transient", "General", False),
-        ("Transient", "MailboxFull", False),
-        ("Undetermined", "Undetermined", False),
-        (None, None, False),
+        ("Permanent", "General", True, ""),
+        ("Permanent", "NoEmail", True, ""),
+        ("Permanent", "Suppressed", True, ""),
+        ("Permanent", "OnAccountSuppressionList", True, ""),
+        ("Permanent", "UnsubscribedRecipient", False, "5.7.0"),
+        ("Transient", "General", False, ""),
+        ("Transient", "MailboxFull", False, ""),
+        ("Transient", "ContentRejected", False, "5.7.0"),
+        ("Undetermined", "Undetermined", False, ""),
+        (None, None, False, ""),
     ],
 )
-def test_ses_says_whether_a_bounce_is_permanent(kind: Any, subtype: Any, permanent: bool):
+def test_ses_says_whether_a_bounce_is_permanent(kind: Any, subtype: Any, permanent: bool, code: str):
     details = {"bounceType": kind, "bounceSubType": subtype, "bouncedRecipients": [{"emailAddress": "ada@example.com"}]}
     [event] = of_ses("Bounce", details)
-    assert (event.delivery, event.permanent, event.code) == (Delivery.BOUNCED, permanent, "")
+    assert (event.delivery, event.permanent, event.code) == (Delivery.BOUNCED, permanent, code)
+
+
+def test_ses_tells_of_mail_that_it_sent_to_nobody():
+    destination = ["a@example.com", "b@example.com"]
+    events = of_ses("Reject", {"reason": "Bad content"}, destination=destination)
+    assert [(event.recipient, event.delivery, event.permanent) for event in events] == [
+        ("a@example.com", Delivery.BOUNCED, False),
+        ("b@example.com", Delivery.BOUNCED, False),
+    ]
+    assert {(event.code, event.text) for event in events} == {("5.7.0", "Bad content")}
 
 
 def test_ses_tells_of_several_recipients_at_once():
@@ -148,9 +159,7 @@ def test_ses_names_the_message_in_headers_tags_and_the_return_path():
     assert event.id == "ses:EXAMPLE7c191be45-e9aedb9a-02f9-4d12-a87d-dd0099a07f8a-000000:delivery:ada@example.com"
 
 
-@pytest.mark.parametrize(
-    "kind", ["Send", "Reject", "Open", "Click", "Rendering Failure", "DeliveryDelay", "Subscription", "x"]
-)
+@pytest.mark.parametrize("kind", ["Send", "Open", "Click", "Rendering Failure", "DeliveryDelay", "Subscription", "x"])
 def test_what_ses_says_of_other_things_is_left_out(kind: str):
     assert of_ses(kind, {"bouncedRecipients": [{"emailAddress": "ada@example.com"}]}) == []
 
@@ -179,7 +188,12 @@ def test_mailgun_tells_of_a_bounce():
     ("reason", "status", "permanent", "code"),
     [
         ("suppress-bounce", {"code": 605, "description": "Not delivering to previously bounced address"}, True, ""),
-        ("suppress-unsubscribe", {"code": 606, "description": "Not delivering to unsubscribed address"}, False, ""),
+        (
+            "suppress-unsubscribe",
+            {"code": 606, "description": "Not delivering to unsubscribed address"},
+            False,
+            "5.7.0",
+        ),
         ("generic", {"code": 550, "message": "550 5.7.1 blocked", "bounce-type": "soft"}, False, "5.7.1"),
         ("generic", {"code": 498, "message": "No MX for nowhere.example"}, False, ""),
         ("old", None, False, ""),
@@ -210,6 +224,10 @@ def test_mailgun_is_believed_for_its_key_its_time_and_its_token_only():
         late = calls.mailgun(KEYS[0], data, now=NOW + timedelta(minutes=minutes))
         assert refuses(mailgun(), late).startswith("its time is ")
     assert mailgun().events(calls.mailgun(KEYS[1], data, now=NOW - timedelta(minutes=4)), NOW)  # the key of before
+
+    number = json.loads(calls.mailgun(KEYS[0], data).body)
+    number["signature"]["timestamp"] = int(number["signature"]["timestamp"])
+    assert mailgun().events(Call({}, json.dumps(number).encode()), NOW)
 
     adapter = mailgun()
     first = calls.mailgun(KEYS[0], data)
@@ -259,12 +277,18 @@ def test_postmark_tells_of_a_bounce():
 
 
 @pytest.mark.parametrize(
-    ("kind", "permanent"),
-    [("BadEmailAddress", True), ("SoftBounce", False), ("DnsError", False), ("Blocked", False), ("DMARCPolicy", False)],
+    ("kind", "permanent", "code"),
+    [
+        ("BadEmailAddress", True, ""),
+        ("SoftBounce", False, ""),
+        ("DnsError", False, ""),
+        ("Blocked", False, "5.7.0"),
+        ("DMARCPolicy", False, "5.7.0"),
+    ],
 )
-def test_postmark_says_whether_a_bounce_is_permanent(kind: str, permanent: bool):
+def test_postmark_says_whether_a_bounce_is_permanent(kind: str, permanent: bool, code: str):
     [event] = of_postmark(RecordType="Bounce", ID=1, Type=kind, Email="john@example.com")
-    assert (event.delivery, event.permanent, event.code, event.at) == (Delivery.BOUNCED, permanent, "", None)
+    assert (event.delivery, event.permanent, event.code, event.at) == (Delivery.BOUNCED, permanent, code, None)
 
 
 def test_postmark_tells_of_deliveries_and_complaints():
