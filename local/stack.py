@@ -65,7 +65,7 @@ class Stack(Servers):
         self._mongo_password = password
 
     def _here(self, name: str) -> Function:
-        """The function, with this machine's addresses in the settings that name other servers."""
+        """The function, with this machine's addresses in the settings that name or allow other servers."""
         entry = self.functions[name]
         addresses = {
             "S3_ENDPOINT": self._url("minio"),
@@ -73,6 +73,7 @@ class Stack(Servers):
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": str(self.ports["smtp"]),
             "SMTP_TLS": "off",
+            "WEBHOOK_ALLOW_PRIVATE": "yes",  # endpoints on this machine
         }
         return replace(entry, environment={key: addresses.get(key, value) for key, value in entry.environment.items()})
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console, Group
+from rich.json import JSON
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -48,6 +49,11 @@ def mail(message: dict[str, Any]) -> Panel:
     """A message as it arrived."""
     head = Text(f"From:    {message['from']}\nTo:      {message['to']}\nSubject: {message['subject']}\n\n")
     return Panel(Group(head, Text(message["text"].strip())), title="The mail, as it arrived in the inbox")
+
+
+def webhook(event: dict[str, Any]) -> Panel:
+    """A webhook as the receiver got it."""
+    return Panel(JSON.from_data(event), title="A mail came back: the webhook that your program gets")
 
 
 def console() -> Console:
