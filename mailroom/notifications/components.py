@@ -13,6 +13,7 @@ from mailroom.notifications.message.composer import Composer
 from mailroom.notifications.message.dkim import DkimSigner
 from mailroom.notifications.message.dkim_keys import DkimKeys
 from mailroom.notifications.message.stored_files import Files
+from mailroom.notifications.message.unsubscribe import UnsubscribeLinks
 from mailroom.notifications.outbox.actions import MessageActions
 from mailroom.notifications.outbox.claims import Claims
 from mailroom.notifications.outbox.outbox import Outbox
@@ -24,6 +25,7 @@ from mailroom.notifications.smtp.pool import Pool
 from mailroom.platform import secrets
 from mailroom.platform.signing import Signer
 from mailroom.services import Services
+from mailroom.webhooks.history import WebhookDeliveries
 
 
 class Components:
@@ -37,25 +39,29 @@ class Components:
         self.actions = MessageActions(self.collection, self.clock, self.claims)
         self.files = Files(services.attachments, settings.attachments_bucket)
         self.suppressions = Suppressions(services.database["suppressions"], self.clock)
-        outbox = Outbox(self.collection, self.clock, self.claims, self.suppressions)
+        outbox = Outbox(self.collection, self.clock, self.claims, self.suppressions, services.announcer)
         soft_bounces = SoftBounces(
             services.database["softBounces"], settings.soft_bounces, timedelta(days=settings.soft_bounce_days)
         )
         self.feedback = Feedback(
             services.database, self.clock, self.claims, self.suppressions, soft_bounces, services.announcer
         )
-        self.tokens = MessageTokens(Signer(services.secrets))
+        signer = Signer(services.secrets)
+        self.tokens = MessageTokens(signer)
+        self.links = UnsubscribeLinks(signer, settings.public_url)
         self.sender = Sender(
             outbox,
             Pool(settings, domain, services.secrets),
             Composer(self.files, dkim_keys(services, domain)),
-            Tracing(self.tokens, settings.mail_return_path),
+            Tracing(self.tokens, settings.mail_return_path, settings.mail_provider),
+            self.feedback.apply,
             settings,
         )
         self.retention = Retention(
             self.collection,
             self.actions,
             services.database["cursors"],
+            WebhookDeliveries(services.database, self.clock),
             self.clock,
             soft_bounces,
             bodies=_days(settings.retention_bodies_days),

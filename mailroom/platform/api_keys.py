@@ -21,7 +21,7 @@ from mailroom.platform.mongo import Document, Documents, server_time
 
 SCOPES = (
     *("invoices:read", "invoices:write"),
-    *("notifications:read", "notifications:send", "notifications:erase"),
+    *("notifications:read", "notifications:send", "notifications:test", "notifications:erase"),
     *("templates:read", "templates:write"),
     *("webhooks:read", "webhooks:write"),
 )

@@ -1,7 +1,8 @@
 """Serves one OpenFaaS function: its `handle` in a Flask application, or its `app`, on Waitress, behind of-watchdog.
 
-The environment: HOST, PORT, THREADS, MAX_BODY_BYTES, DRAIN_SECONDS, LOG_LEVEL, FUNCTION_DIR, and of-watchdog's
-healthcheck_interval and suppress_lock. Their meaning and defaults are in function_runtime/settings.py.
+The environment: HOST, PORT, METRICS_HOST, METRICS_PORT, THREADS, MAX_BODY_BYTES, DRAIN_SECONDS, LOG_LEVEL,
+FUNCTION_DIR, and of-watchdog's healthcheck_interval and suppress_lock. Their meaning and defaults are in
+function_runtime/settings.py.
 """
 
 import gc
@@ -36,14 +37,19 @@ def main() -> None:
     listener = socket.create_server((options.host, options.port), backlog=1024)
     if options.lock_file:
         options.lock_file.touch()
-    from function_runtime import calls, server
+    from function_runtime import calls, metrics, server
     from function_runtime.drain import Drain
 
     loaded = function.load(options.function_dir)
     gc.freeze()  # looking through all modules took 16 ms, in the middle of a call
     gc.enable()
     drain = Drain(options.quiet_seconds, options.drain_seconds)
-    server.serve(calls.application(loaded, options.max_body_bytes, drain), listener, options, drain)
+    counted = metrics.Calls()
+    if options.metrics_port:
+        from function_runtime import metrics_server
+
+        metrics_server.serve((options.metrics_host, options.metrics_port), counted, loaded.metrics)
+    server.serve(calls.application(loaded, options.max_body_bytes, drain, counted), listener, options, drain)
     close(loaded)
 
 

@@ -16,7 +16,7 @@ from werkzeug.http import parse_set_header
 from mailroom.errors import Conflict, Invalid, Refusal, Unavailable
 from mailroom.notifications.api import answers, operations
 from mailroom.notifications.api.context import context
-from mailroom.notifications.api.messages import SEND, allowed_senders
+from mailroom.notifications.api.messages import SEND, TEST, allowed_senders, is_test
 from mailroom.notifications.api.schemas import BatchAnswer, RefusedEntry
 from mailroom.notifications.message.request import Send, check
 from mailroom.notifications.model.messages import State
@@ -42,7 +42,7 @@ blueprint = Blueprint("sending", __name__)
 
 
 @blueprint.post("/")
-@endpoint(operations.SEND, SEND)
+@endpoint(operations.SEND, SEND, TEST)
 def send_one() -> Response:
     started = time.monotonic()
     submission = _submission(request.get_data(), _idempotency_key())
@@ -61,7 +61,7 @@ def send_one() -> Response:
 
 
 @blueprint.post("/batch")
-@endpoint(operations.SEND_BATCH, SEND)
+@endpoint(operations.SEND_BATCH, SEND, TEST)
 def send_batch() -> Response:
     """Accepts or refuses each message on its own, and has them sent in the background."""
     messages = json_body(operations.BatchRequest).messages
@@ -110,7 +110,7 @@ def _submission(body: bytes, key: str | None, budget: Budget | None = None) -> S
             if key is not None and (earlier := context().submissions.known(_idempotency(send, key))):
                 return earlier
         raise
-    return Submission(draft, None if key is None else _idempotency(send, key), sender=sender)
+    return Submission(draft, None if key is None else _idempotency(send, key), sender=sender, test=is_test())
 
 
 def _idempotency(send: Send, key: str) -> Idempotency:

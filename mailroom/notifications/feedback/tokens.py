@@ -12,6 +12,9 @@ from mailroom.platform.signing import Signer
 
 HEADER = "Mailroom-Message"
 
+# The name under which a provider keeps the token with a mail. Postmark takes 20 characters, and 80 of the value.
+PROVIDER_FIELD = "mailroom-message"
+
 # Bounces come within days, complaints also weeks after the mail.
 VALID = timedelta(days=90)
 
@@ -26,6 +29,11 @@ class MessageTokens:
 
     def __init__(self, signer: Signer) -> None:
         self._signer = signer
+
+    @property
+    def available(self) -> bool:
+        """Whether there is a key, without which no token is believed."""
+        return self._signer.available
 
     def make(self, message: ObjectId, since: datetime) -> str | None:
         """The token of a message that was first due at `since`, or None without a key. Always the same text."""

@@ -14,6 +14,7 @@ from functools import lru_cache
 from urllib.parse import quote
 
 from mailroom.notifications.message.headers import is_free_text
+from mailroom.notifications.message.unsubscribe import HEADER, POST_HEADER, POST_VALUE
 from mailroom.notifications.model.addresses import has_control
 from mailroom.notifications.model.messages import Address, Attachment, Kind, MailFrom, Message
 
@@ -105,6 +106,9 @@ def _headers(message: Message) -> Iterator[str]:
     for each in message.headers:
         free = is_free_text(each.name)
         yield f"{each.name}: {_free_text(each.name, each.value) if free else _refuse_control(each.value)}"
+    if message.unsubscribe:
+        yield f"{HEADER}: <{_refuse_control(message.unsubscribe.url)}>"
+        yield f"{POST_HEADER}: {HEADER}={POST_VALUE}"
     yield "MIME-Version: 1.0"
 
 

@@ -16,7 +16,8 @@ from mailroom.notifications.message.attachments import Attach
 from mailroom.notifications.message.headers import AllowedHeaders
 from mailroom.notifications.message.html_to_text import CannotConvert, from_html
 from mailroom.notifications.message.stored_files import Pin
-from mailroom.notifications.model import addresses
+from mailroom.notifications.message.unsubscribe import HEADER, POST_HEADER, UnsubscribeLinks
+from mailroom.notifications.model import addresses, topics
 from mailroom.notifications.model.messages import (
     LONGEST_BODY,
     LONGEST_SUBJECT,
@@ -34,6 +35,12 @@ MOST_RECIPIENTS = 50
 LAST_YEAR = 2200  # near the end of the calendar, computing with times fails
 MOST_TAGS, LONGEST_TAG = 10, 64
 MOST_METADATA, LONGEST_VALUE = 20, 500
+
+
+class Unsubscribe(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The mail gets a link that unsubscribes its recipient from the topic."""
+
+    topic: str
 
 
 class Send(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -58,6 +65,7 @@ class Send(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=Tr
     priority: Literal["high", "normal", "low"] = "normal"
     send_at: str | None = None
     from_: str | UnsetType | None = msgspec.field(default=UNSET, name="from")
+    unsubscribe: Unsubscribe | UnsetType | None = UNSET
 
     def digest(self) -> str:
         """A hash of the request. It does not depend on how the JSON was written.
@@ -84,6 +92,7 @@ class Draft(msgspec.Struct, frozen=True):
     metadata: dict[str, str]
     priority: Priority
     send_at: datetime | None
+    topic: str | None = None
 
 
 def _unused(*_: object) -> Any:
@@ -91,11 +100,12 @@ def _unused(*_: object) -> Any:
 
 
 class Extras(msgspec.Struct, frozen=True):
-    """The custom headers, templates and stored attachments that are allowed; by default none."""
+    """The custom headers, templates, stored attachments and unsubscribe links that are allowed; by default none."""
 
     headers: AllowedHeaders = AllowedHeaders(frozenset(), ())
     render: Callable[[Use], Rendered] = _unused
     pin: Pin = _unused
+    links: UnsubscribeLinks | None = None
 
 
 NO_EXTRAS = Extras()
@@ -123,6 +133,7 @@ def check(send: Send, extras: Extras = NO_EXTRAS) -> Draft:
         metadata=_metadata(send.metadata),
         priority=Priority[send.priority.upper()],
         send_at=_time(send.send_at),
+        topic=_topic(send, recipients, extras),
     )
 
 
@@ -149,6 +160,22 @@ def _addresses(given: str | list[str], field: str) -> list[Address]:
     if len(given) > MOST_RECIPIENTS:
         raise Invalid(field, "recipients.too_many", f"{field} has at most {MOST_RECIPIENTS} addresses")
     return [addresses.address(each, f"{field}[{index}]") for index, each in enumerate(given)]
+
+
+def _topic(send: Send, recipients: tuple[Recipient, ...], extras: Extras) -> str | None:
+    if not send.unsubscribe:
+        return None
+    topic = topics.topic(send.unsubscribe.topic, "unsubscribe.topic")
+    if len(recipients) != 1:
+        detail = "with unsubscribe a message has exactly one recipient: whoever has the link can unsubscribe them"
+        raise Invalid("unsubscribe", "unsubscribe.recipients", detail)
+    for name in send.headers:
+        if name.lower() in (HEADER.lower(), POST_HEADER.lower()):
+            raise Invalid(f"headers.{name}", "header.twice", f"unsubscribe sets this header: leave {name} out")
+    if extras.links is None:
+        raise AssertionError("this caller has no unsubscribe links")
+    extras.links.require()
+    return topic
 
 
 def _subject(subject: str) -> str:

@@ -101,6 +101,13 @@ class HeaderField(msgspec.Struct, frozen=True):
     value: str
 
 
+class Unsubscription(msgspec.Struct, frozen=True):
+    """How the recipient unsubscribes from the topic of a message. `url` is made once, when it is accepted."""
+
+    topic: str
+    url: str
+
+
 class Message(msgspec.Struct, frozen=True, rename="camel"):
     """A message to send. It does not change between attempts, so every attempt sends the same bytes."""
 
@@ -114,6 +121,7 @@ class Message(msgspec.Struct, frozen=True, rename="camel"):
     reply_to: tuple[Address, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     headers: tuple[HeaderField, ...] = ()
+    unsubscribe: Unsubscription | None = None
 
     def of_kind(self, kind: Kind) -> tuple[Address, ...]:
         return tuple(recipient for recipient in self.recipients if recipient.kind is kind)

@@ -20,7 +20,10 @@ _LISTED = {"text": 0, "html": 0, "attachments": 0, "attempts": 0, "reports": 0, 
 
 
 class HistoryFilter(msgspec.Struct, frozen=True):
-    """Which messages to list; None selects all. `since` (inclusive) and `until` (exclusive) are times of acceptance."""
+    """Which messages to list; None selects all. `since` (inclusive) and `until` (exclusive) are times of acceptance.
+
+    `test` selects only the messages of test keys.
+    """
 
     status: State | None = None
     email_to: str | None = None
@@ -28,6 +31,7 @@ class HistoryFilter(msgspec.Struct, frozen=True):
     since: datetime | None = None
     until: datetime | None = None
     sender: str | None = None
+    test: bool = False
 
 
 class History:
@@ -52,13 +56,16 @@ class History:
     def page(self, wanted: HistoryFilter, limit: int, after: Key | None = None) -> KeysetPage[Document]:
         """Newest first, beginning after the key `after`.
 
-        An index serves each combination, except `tag` with `email_to`, `sender` or `status`. With `email_to` the server
-        checks the state and the sender of each message: one person has few.
+        An index serves each combination, except `tag` with `email_to`, `sender` or `status`, and `test` with another
+        one. With `email_to` the server checks the state and the sender of each message: one person has few.
 
         Raises:
-            Invalid: `tag` is combined with `email_to`, `sender` or `status`.
+            Invalid: `tag` is combined with `email_to`, `sender` or `status`, or `test` with one of the four.
         """
-        if wanted.tag is not None and (wanted.email_to, wanted.sender, wanted.status) != (None, None, None):
+        others = (wanted.email_to, wanted.sender, wanted.status)
+        if wanted.test and (wanted.tag, *others) != (None, None, None, None):
+            raise Invalid("test", "query.combination", "test cannot be combined with emailTo, sender, status or tag")
+        if wanted.tag is not None and others != (None, None, None):
             raise Invalid("tag", "query.combination", "tag cannot be combined with emailTo, sender or status")
         sending = self._claims.handed_over()
         filters: Document = {}
@@ -71,6 +78,8 @@ class History:
             filters, index = filters | {"addresses": addresses.key(wanted.email_to)}, "recipient"
         if wanted.tag is not None:
             filters, index = {"tags": wanted.tag}, "tag"
+        if wanted.test:
+            filters, index = {"test": True}, "test"
         listed = Range(NEWEST_FIRST, filters, _accepted(wanted.since, wanted.until), index)
         found = listed.page(self._collection, limit, after, _LISTED)
         return KeysetPage([_shown(each, sending) for each in found.items], found.last)

@@ -95,7 +95,7 @@ def _rewrite_suppression(collection: Documents, entry: Document, new: str) -> bo
     try:
         return bool(collection.update_one({"_id": entry["_id"]}, {"$set": {"key": new}}).modified_count)
     except DuplicateKeyError:
-        other = collection.find_one({"key": new})
+        other = collection.find_one({"key": new, "topic": entry.get("topic")})
         if other is None or addresses.key(other["address"]) != new:
             return False  # its key is to be rewritten too: the next run goes on
         return bool(collection.delete_one({"_id": entry["_id"]}).deleted_count)

@@ -15,6 +15,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from function_runtime.drain import Drain
 from function_runtime.function import Function
 from function_runtime.logs import call_id
+from function_runtime.metrics import Calls, Series
 
 log = logging.getLogger("function")
 access = logging.getLogger("access")
@@ -23,8 +24,12 @@ CALL_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # Waitress takes an answer piece by piece, as its reader takes it, so that a stop loses little of one.
 PIECE_BYTES = 64 << 10
 
+# Under this name an app leaves the template of the route in the environ, for the metrics: `/imports/<id>`.
+ROUTE = "function.route"
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-def application(function: Function, max_body_bytes: int, drain: Drain) -> WSGIApplication:
+
+def application(function: Function, max_body_bytes: int, drain: Drain, counted: Calls) -> WSGIApplication:
     """Health, readiness, and the function on every other path.
 
     Readiness is refused as soon as a drain has begun. Calls are served until the server stops.
@@ -38,7 +43,7 @@ def application(function: Function, max_body_bytes: int, drain: Drain) -> WSGIAp
                 ready = not drain.begun and _is_ready(function)
                 return _plain(HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, start_response)
             case _:
-                return Call(environ, start_response, drain).run(function.app, max_body_bytes)
+                return Call(environ, start_response, drain, counted).run(function.app, max_body_bytes)
 
     return serve
 
@@ -46,10 +51,11 @@ def application(function: Function, max_body_bytes: int, drain: Drain) -> WSGIAp
 class Call:
     """The answer to one call, as Waitress iterates it. Waitress always closes it, and that ends the call."""
 
-    def __init__(self, environ: WSGIEnvironment, start_response: StartResponse, drain: Drain) -> None:
+    def __init__(self, environ: WSGIEnvironment, start_response: StartResponse, drain: Drain, counted: Calls) -> None:
         self._environ = environ
         self._start_response = start_response
         self._drain = drain
+        self._counted = counted
         self._started = time.monotonic()
         self._status = 0
         self._complete = False
@@ -60,6 +66,7 @@ class Call:
         # No need to set it back: the thread sets it anew for the next call.
         call_id.set(self.id)
         drain.enter()
+        counted.began()
 
     def run(self, app: WSGIApplication, max_body_bytes: int) -> Self:
         """Call `app` until its answer begins. An exception up to then is a 500."""
@@ -101,6 +108,7 @@ class Call:
             log.exception("closing the answer's stream failed")
         finally:
             self._drain.leave()
+            self._counted.ended(self._series(), time.monotonic() - self._started)
             access.info("call", extra=self._fields())
 
     def _start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
@@ -115,6 +123,12 @@ class Call:
         headers = [("Content-Type", "application/problem+json"), ("Content-Length", str(len(content)))]
         self._start(f"{status.value} {status.phrase}", headers, exc_info)
         self._chunks = iter([content])
+
+    def _series(self) -> Series:
+        """The app may name the route. A stranger's method or path is not told: there are endlessly many."""
+        method = self._environ["REQUEST_METHOD"]
+        route = self._environ.get(ROUTE, "")
+        return Series(method if method in METHODS else "other", route, self._status or 500)
 
     def _fields(self) -> dict[str, Any]:
         """For the access line. The query stays out: people put secrets there."""

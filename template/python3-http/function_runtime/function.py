@@ -3,10 +3,10 @@
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from wsgiref.types import WSGIApplication
 
 
@@ -15,11 +15,15 @@ class InvalidFunction(Exception):
 
 
 class Function(NamedTuple):
-    """What a function's module offers. `ready` and `close` are optional there."""
+    """What a function's module offers. All but `app` are optional there.
+
+    `metrics` returns metric families of Prometheus' client library.
+    """
 
     app: WSGIApplication
     ready: Callable[[], object]
     close: Callable[[], object]
+    metrics: Callable[[], Iterable[Any]]
 
 
 def load(folder: Path) -> Function:
@@ -44,7 +48,12 @@ def load(folder: Path) -> Function:
         app = flask_app.application(handle, folder)
     if not callable(app):
         raise InvalidFunction("handler.py defines neither handle(event, context) nor app, a WSGI application.")
-    return Function(app, getattr(module, "ready", lambda: True), getattr(module, "close", lambda: None))
+    return Function(
+        app,
+        getattr(module, "ready", lambda: True),
+        getattr(module, "close", lambda: None),
+        getattr(module, "metrics", tuple),
+    )
 
 
 def _define_package(name: str, folder: Path) -> None:

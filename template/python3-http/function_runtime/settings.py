@@ -26,6 +26,8 @@ class Settings:
     max_body_bytes: int
     quiet_seconds: float  # after SIGTERM, how long no call must have been seen before the process ends
     drain_seconds: float  # after SIGTERM, when to end whatever is in flight
+    metrics_host: str  # by default all addresses: Prometheus comes from another machine
+    metrics_port: int  # where Prometheus reads the metrics, or 0 for nowhere
     lock_file: Path | None  # to be made once the port is open: of-watchdog is healthy while it is there
 
 
@@ -39,6 +41,8 @@ def read(environ: Mapping[str, str], home: Path) -> Settings:
         max_body_bytes=_integer(environ, "MAX_BODY_BYTES", 1 << 20, least=1),
         quiet_seconds=_duration(environ, "healthcheck_interval", "5s"),
         drain_seconds=_integer(environ, "DRAIN_SECONDS", 25, least=0),
+        metrics_host=environ.get("METRICS_HOST") or "0.0.0.0",  # noqa: S104
+        metrics_port=_integer(environ, "METRICS_PORT", 0, least=0),
         lock_file=Path(tempfile.gettempdir()) / ".lock" if environ.get("suppress_lock") == "true" else None,
     )
 

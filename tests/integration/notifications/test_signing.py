@@ -130,6 +130,32 @@ def test_a_selector_that_is_no_dns_name_is_refused_at_start(make_mail: Any, sett
         make_mail(**setting)
 
 
+@pytest.mark.parametrize("provider", ["ses", "postmark", "mailgun"])
+def test_a_relay_may_take_out_the_headers_that_it_obeys(
+    make_mail: Any, relay: Relay, keys: dict[str, bytes], provider: str
+) -> None:
+    obeyed = {
+        "ses": "X-SES-MESSAGE-TAGS",
+        "postmark": "X-PM-Metadata-mailroom-message",
+        "mailgun": "X-Mailgun-Variables",
+    }
+    mail: Mail = make_mail(dkim_selector="s1", mail_provider=provider)
+    put_key(mail, keys["ed25519"])
+    Path(mail.services.settings.secrets_dir, "mailroom-signing-key").write_text("s" * 40)
+
+    assert mail.client.post(HELLO).body["status"] == "sent"
+
+    content = relay.taken[0].content
+    begin = content.index(b"\r\n" + obeyed[provider].encode())
+    end = content.index(b"\r\n", begin + 2)
+    while content[end + 2 : end + 3] in (b" ", b"\t"):  # a folded line
+        end = content.index(b"\r\n", end + 2)
+    sent = content[:begin] + content[end:]
+    assert obeyed[provider].encode() not in sent.partition(b"\r\n\r\n")[0]
+    assert dkim.verify(sent, dnsfunc=in_dns("ed25519", keys["ed25519"]))
+    assert b"\r\nMailroom-Message: " in sent
+
+
 def put_keys(mail: Mail, keys: object) -> None:
     text = keys if isinstance(keys, str) else json.dumps(keys)
     Path(mail.services.settings.secrets_dir, "mailroom-dkim-keys").write_text(text)
