@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator
 from email.message import Message as ParsedMessage
 
-from mailroom.notifications.feedback.addressing import all_addresses, one_address, same
-from mailroom.notifications.feedback.codes import judge, shortened
-from mailroom.notifications.feedback.found import Found, Outcome
-from mailroom.notifications.feedback.reading import Mail
+from mailroom.notifications.feedback.parsing.addressing import all_addresses, one_address, same
+from mailroom.notifications.feedback.parsing.codes import judge, shortened
+from mailroom.notifications.feedback.parsing.found import Found, Outcome
+from mailroom.notifications.feedback.parsing.reading import Mail
 
 _MOST_RECIPIENTS = 50
 _SECTION_LINES = 12  # that tell about an address, at most
