@@ -37,7 +37,7 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "notifications": (*_WRITE, "remove"),
         **dict.fromkeys(("claims", "leases", "softBounces"), (*_WRITE, "remove")),
         "suppressions": (*_APPEND, "remove"),
-        "templates": _APPEND,
+        **dict.fromkeys(("templates", "eventTokens"), _APPEND),
         "webhooks": (*_WRITE, "remove"),
         "webhookDeliveries": (*_CHANGE, "remove"),
         "kicks": _WRITE,
@@ -49,6 +49,7 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "suppressions": _APPEND,
         **dict.fromkeys(("cursors", "kicks"), _WRITE),
         "webhooks": _FIND,
+        "webhookDeliveries": ("remove",),
     },
     "webhook-sender": {
         **dict.fromkeys(("notifications", "imports", "webhooks"), _CHANGE),

@@ -22,6 +22,12 @@ def _setting(default: Any, text: str, *, choices: tuple[str, ...] = (), least: f
     return dataclasses.field(default=default, metadata={"text": text, "choices": choices, "least": least})
 
 
+_LONGEST_PUBLIC_URL = 200  # with a token it fits in a line of a mail
+_PUBLIC_URL = re.compile(
+    rf"(?=.{{1,{_LONGEST_PUBLIC_URL}}}\Z)https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d+)?(/[A-Za-z0-9._~-]+)*/?"
+)
+
+
 @dataclass(frozen=True)
 class Settings:
     """All settings with their defaults. `text` is its meaning in docs/settings.md.
@@ -119,10 +125,24 @@ class Settings:
         "Address that bounces go to, such as `bounces@shop.example`; each mail adds a token to it: "
         "`bounces+TOKEN@shop.example`. Empty, or without the secret `mailroom-signing-key`: the sender's address",
     )
+    public_url: str = _setting(
+        "",
+        "URL of the gateway for people outside, such as `https://mail.shop.example`, for links in mail to unsubscribe. "
+        "Empty: messages with `unsubscribe` are refused",
+    )
     soft_bounces: int = _setting(
         5, "An address is suppressed when this many messages to it bounced softly; 0: never", least=0
     )
     soft_bounce_days: float = _setting(14.0, "The bounces count that came within this time", least=0)
+    mail_provider: str = _setting(
+        "",
+        "The provider behind the relay: each mail gets a header of the provider's that makes its reports name the mail",
+        choices=("ses", "postmark", "mailgun"),
+    )
+    ses_topics: str = _setting(
+        "",
+        "ARNs of the SNS topics through which Amazon SES reports on mail, separated by commas; empty: none is believed",
+    )
     bounce_imap_host: str = _setting("", "Host of the mailbox that bounces and complaints come to; empty: none is read")
     bounce_imap_port: int = _setting(993, "Port of the mailbox", least=1)
     bounce_imap_tls: str = _setting(
@@ -137,6 +157,10 @@ class Settings:
     bounce_imap_seconds: float = _setting(30.0, "Shortest time between two looks into the mailbox", least=0)
     dkim_selector: str = _setting("", "Selector of the public key in the DNS; empty: mail is not signed")
     dkim_domain: str = _setting("", "Domain that signs; empty: the domain of `MAIL_FROM`")
+    dns_resolver: str = _setting(
+        "",
+        "Address of the DNS server that `senders check` asks, with `:PORT` if it is not 53; empty: that of the system",
+    )
     smtp_host: str = _setting("127.0.0.1", "Host of the SMTP relay")
     smtp_port: int = _setting(25, "Port of the SMTP relay", least=1)
     smtp_tls: str = _setting(
@@ -172,6 +196,22 @@ class Settings:
         choices=("resend", "hold"),
     )  # fmt: skip
 
+    webhook_timeout_seconds: float = _setting(15.0, "Longest time that the delivery of a webhook may take", least=0.1)
+    webhook_retry_first_seconds: float = _setting(
+        10.0, "First wait after a delivery that failed; each further wait is twice as long, with jitter", least=0.1
+    )
+    webhook_retry_longest_seconds: float = _setting(14400.0, "Longest wait between two deliveries", least=0.1)
+    webhook_give_up_hours: float = _setting(72.0, "A webhook that is not delivered after this time is dead", least=0)
+    webhook_retention_days: float = _setting(
+        30.0, "Webhooks that were delivered or given up are deleted after this time; 0: never", least=0
+    )
+    webhook_allow_private: str = _setting(
+        "no",
+        "`yes`: webhooks may go to private, loopback and link-local addresses, and to `http://`. Then whoever may "
+        "manage endpoints reaches your network",
+        choices=("no", "yes"),
+    )
+
     backup_to: str = _setting("", "Where `python -m mailroom backups` keeps backups: a folder, or the URL of a bucket")
     backup_keep: int = _setting(
         14, "Number of backups to keep, of the database and of the buckets each; older ones are removed", least=2
@@ -182,6 +222,11 @@ class Settings:
             raise InvalidSetting(
                 f"SEND_LEASE_SECONDS ({self.send_lease_seconds:g}) must be greater than "
                 f"SMTP_DATA_TIMEOUT_SECONDS ({self.smtp_data_timeout_seconds:g}): else two senders hold one message"
+            )
+        if self.public_url and not _PUBLIC_URL.fullmatch(self.public_url):
+            raise InvalidSetting(
+                f"PUBLIC_URL is {self.public_url!r}: must be a URL such as https://mail.shop.example, of at most "
+                f"{_LONGEST_PUBLIC_URL} characters and without a query"
             )
         if self.attachments_bucket in (self.invoices_bucket, self.rejects_bucket):
             raise InvalidSetting(
@@ -217,7 +262,13 @@ def _check_against_watchdog(settings: Settings, name: str, text: str) -> None:
     if match is None:
         return  # not behind of-watchdog, or a form that only of-watchdog understands
     seconds = float(match[1]) * (60 if match[2] == "m" else 1)
-    for setting in ("work_budget_seconds", "export_seconds", "preview_seconds", "smtp_data_timeout_seconds"):
+    for setting in (
+        "work_budget_seconds",
+        "export_seconds",
+        "preview_seconds",
+        "smtp_data_timeout_seconds",
+        "webhook_timeout_seconds",
+    ):
         if getattr(settings, setting) >= seconds:
             raise InvalidSetting(
                 f"{setting.upper()} ({getattr(settings, setting):g}) must be less than {name} ({text})"

@@ -69,7 +69,8 @@ class Announcer:
 
     def _read(self) -> frozenset[str]:
         try:
-            return frozenset(self._endpoints.distinct("events", {"enabled": True}))
+            enabled = self._endpoints.find({"enabled": True}, {"events": 1})
+            return frozenset(type_ for each in enabled for type_ in each["events"])
         except PyMongoError as error:
             if is_transient(error):
                 raise

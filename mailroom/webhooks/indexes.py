@@ -11,6 +11,12 @@ INDEXES: dict[str, list[IndexModel]] = {
     "webhookDeliveries": [
         # Deliveries that are due. Those that have ended have no `dueAt`.
         IndexModel([("dueAt", ASCENDING)], name="due", sparse=True),
+        # The same of one endpoint: those that wait for another endpoint are not read.
+        IndexModel(
+            [("endpointId", ASCENDING), ("dueAt", ASCENDING)],
+            name="endpointDue",
+            partialFilterExpression={"dueAt": {"$exists": True}},
+        ),
         # Lists: the deliveries of an endpoint, all or by state.
         IndexModel([("endpointId", ASCENDING), *_NEWEST], name="endpoint"),
         IndexModel([("endpointId", ASCENDING), ("state", ASCENDING), *_NEWEST], name="state"),

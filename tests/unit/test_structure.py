@@ -20,6 +20,7 @@ LAYERS = (
     ("mailroom.notifications.model",),
     ("mailroom.notifications.templates",),
     ("mailroom.notifications.message",),
+    ("mailroom.notifications.domains",),
     ("mailroom.notifications.outbox", "mailroom.notifications.indexes"),
     ("mailroom.notifications.feedback",),
     ("mailroom.notifications.smtp",),

@@ -14,12 +14,17 @@ from mailroom.notifications.api.context import context
 from mailroom.notifications.feedback.feedback import Applied
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.reports import Report, is_gone
+from mailroom.notifications.model.senders import AllowedSenders
 from mailroom.platform.keyset import NEWEST_FIRST
-from mailroom.web.endpoints import endpoint, json_body, query
+from mailroom.web.endpoints import caller, endpoint, json_body, query
 from mailroom.web.paging import cursor_of, key_of, limit_of
+from mailroom.web.problems import Problem
 from mailroom.web.representation import json_response
 
 READ, SEND, ERASE = "notifications:read", "notifications:send", "notifications:erase"
+
+# A key with this scope and without SEND makes messages that are handed to nobody, and changes only such messages.
+TEST = "notifications:test"
 
 blueprint = Blueprint("messages", __name__)
 
@@ -56,8 +61,9 @@ def get_message(id: ObjectId) -> Response:
 
 
 @blueprint.post("/<id:id>/cancel")
-@endpoint(operations.CANCEL, SEND)
+@endpoint(operations.CANCEL, SEND, TEST)
 def cancel(id: ObjectId) -> Response:
+    _refuse_to_tests(id)
     if not context().actions.cancel(id):
         state = context().history.get(id)["state"]
         raise Conflict("notification.state", f"a notification that is {state} cannot be cancelled")
@@ -65,15 +71,28 @@ def cancel(id: ObjectId) -> Response:
 
 
 @blueprint.post("/<id:id>/resend")
-@endpoint(operations.RESEND, SEND)
+@endpoint(operations.RESEND, SEND, TEST)
 def resend(id: ObjectId) -> Response:
-    if not context().actions.resend(context().history.get(id)):
+    _refuse_to_tests(id)
+    found = context().history.get(id)
+    allowed_senders().check_resend(found["from"]["address"])
+    if not context().actions.resend(found):
         current = context().history.get(id)
         if current["erasedAt"] is not None:
             raise Conflict("notification.erased", "its text was erased, it cannot be sent again")
         raise Conflict("notification.state", f"a notification that is {current['state']} is sent anyway")
     context().kick()
     return _item(id, 202)
+
+
+def is_test() -> bool:
+    """Whether this call is one of a test key."""
+    return SEND not in caller().scopes
+
+
+def _refuse_to_tests(message: ObjectId) -> None:
+    if is_test() and not context().history.get(message).get("test"):
+        raise Problem(403, "auth.scope", f"without the scope {SEND} only messages of tests can be changed")
 
 
 @blueprint.post("/<id:id>/delivery")
@@ -98,6 +117,11 @@ def report_delivery(id: ObjectId) -> Response:
         raise Invalid("address", "delivery.not_a_recipient", "the notification was never handed over for this address")
     named = (each for each in document["recipients"] if key in map(addresses.key, (each["address"], each["wire"])))
     return json_response(answers.recipient(document, next(named)))
+
+
+def allowed_senders() -> AllowedSenders:
+    """The senders that the key of this call may use."""
+    return AllowedSenders(context().mail_from, caller().senders)
 
 
 def _item(message: ObjectId, status: int = 200) -> Response:

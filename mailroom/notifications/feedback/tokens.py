@@ -12,6 +12,9 @@ from mailroom.platform.signing import Signer
 
 HEADER = "Mailroom-Message"
 
+# The name under which a provider keeps the token with a mail. Postmark takes 20 characters, and 80 of the value.
+PROVIDER_FIELD = "mailroom-message"
+
 # Bounces come within days, complaints also weeks after the mail.
 VALID = timedelta(days=90)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from bson import ObjectId
 
 from mailroom.errors import Invalid, InvalidSetting
-from mailroom.notifications.feedback.tokens import HEADER, LONGEST_TOKEN, MessageTokens
+from mailroom.notifications.feedback.tokens import HEADER, LONGEST_TOKEN, PROVIDER_FIELD, MessageTokens
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import HeaderField
 
@@ -23,11 +23,15 @@ class Trace(NamedTuple):
 
 
 class Tracing:
-    """`return_path` is the setting MAIL_RETURN_PATH. Without a key of `tokens`, mail carries nothing."""
+    """`return_path` is the setting MAIL_RETURN_PATH, `provider` is MAIL_PROVIDER.
 
-    def __init__(self, tokens: MessageTokens, return_path: str) -> None:
+    Without a key of `tokens`, mail carries nothing.
+    """
+
+    def __init__(self, tokens: MessageTokens, return_path: str, provider: str = "") -> None:
         """Raises `InvalidSetting` if there is no room for a token in the return path."""
         self._tokens = tokens
+        self._provider = provider
         self._local, self._domain = _parts(return_path) if return_path else ("", "")
 
     def trace(self, message: ObjectId, since: datetime, sender: str) -> Trace:
@@ -36,7 +40,21 @@ class Tracing:
         if token is None:
             return Trace(sender, ())
         return_path = f"{self._local}+{token}@{self._domain}" if self._local else sender
-        return Trace(return_path, (HeaderField(HEADER, token),))
+        headers = (HeaderField(HEADER, token), *_of_provider(self._provider, token))
+        return Trace(return_path, headers)
+
+
+def _of_provider(provider: str, token: str) -> tuple[HeaderField, ...]:
+    """The header that makes the provider tell the token with its reports."""
+    match provider:
+        case "ses":
+            return (HeaderField("X-SES-MESSAGE-TAGS", f"{PROVIDER_FIELD}={token}"),)
+        case "postmark":
+            return (HeaderField(f"X-PM-Metadata-{PROVIDER_FIELD}", token),)
+        case "mailgun":
+            return (HeaderField("X-Mailgun-Variables", f'{{"{PROVIDER_FIELD}": "{token}"}}'),)
+        case _:
+            return ()
 
 
 def _parts(text: str) -> tuple[str, str]:

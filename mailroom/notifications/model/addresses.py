@@ -14,7 +14,7 @@ from mailroom.platform.normalization import normalize
 
 LONGEST = 254  # RFC 5321: a path has 256 octets, with its angle brackets
 
-# Mail to this domain is for trying: no relay gets it.
+# Mail to this domain is for trying: no relay gets it. See `sending/simulator.py`.
 SIMULATOR_DOMAIN = "simulator.mailroom"
 
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)

@@ -36,19 +36,22 @@ from bson import ObjectId
 from pymongo.errors import BulkWriteError
 
 from mailroom.errors import LeaseLost
+from mailroom.notifications.model import topics
 from mailroom.notifications.model.messages import Priority, Recipient, RecipientStatus
 from mailroom.notifications.outbox import changes
 from mailroom.notifications.outbox.changes import FinishedAttempt
 from mailroom.notifications.outbox.claims import Claim, ClaimedMessage, Claims, MessageRef
-from mailroom.notifications.outbox.suppressions import Suppressions
+from mailroom.notifications.outbox.suppressions import Audience, Suppressions
 from mailroom.platform.mongo import Document, Documents, errors_without_documents, is_transient
 from mailroom.platform.server_clock import ServerClock
+from mailroom.webhooks.announcements import Announcer
 
 # The fields that a sender needs: most fields of a message are not among them.
 _SENT_FIELDS = dict.fromkeys(
     (
         *("state", "epoch", "dueAt", "dueSince", "attemptCount", "attemptsBefore"),
-        *("messageId", "createdAt", "from", "recipients", "replyTo", "subject", "text", "html", "headers"),
+        *("messageId", "createdAt", "from", "recipients", "replyTo", "subject"),
+        *("text", "html", "headers", "unsubscribe", "test"),
         *(f"attachments.{name}" for name in ("filename", "contentType", "size", "object")),
     ),
     1,
@@ -58,11 +61,19 @@ _SENT_FIELDS = dict.fromkeys(
 class Outbox:
     """The collection `notifications` as senders use it. Blocks for MongoDB's answers; errors are the driver's."""
 
-    def __init__(self, collection: Documents, clock: ServerClock, claims: Claims, suppressions: Suppressions) -> None:
+    def __init__(
+        self,
+        collection: Documents,
+        clock: ServerClock,
+        claims: Claims,
+        suppressions: Suppressions,
+        announcer: Announcer,
+    ) -> None:
         self._collection = collection
         self._clock = clock
         self._claims = claims
         self._suppressions = suppressions
+        self._announcer = announcer
 
     def due(self, limit: int) -> list[MessageRef]:
         """Up to `limit` messages that are due and not claimed: higher priority first, then the longest wait.
@@ -120,12 +131,12 @@ class Outbox:
             return []
         recipients = [msgspec.convert(each["recipients"], tuple[Recipient, ...]) for each in documents]
         suppressed = self._suppressions.among(
-            each for some in recipients for each in some if each.status is RecipientStatus.PENDING
+            [
+                Audience([each for each in some if each.status is RecipientStatus.PENDING], topics.of(document))
+                for document, some in zip(documents, recipients, strict=True)
+            ]
         )
-        return [
-            ClaimedMessage(document, some, suppressed, claim, now)
-            for document, some in zip(documents, recipients, strict=True)
-        ]
+        return [ClaimedMessage(*each, claim, now) for each in zip(documents, recipients, suppressed, strict=True)]
 
     def claim_new(self, message: ObjectId) -> ClaimedMessage | None:
         """Claims a message that was just accepted. Returns None if another sender has it."""
@@ -174,9 +185,11 @@ class Outbox:
     def _write(self, attempts: Sequence[FinishedAttempt]) -> list[bool]:
         refused: BulkWriteError | None = None
         try:
-            writes = changes.finished(attempts, self._clock.now())
+            writes, announced = changes.finished(attempts, self._announcer, self._clock.now())
             with errors_without_documents():
                 done = self._collection.bulk_write(writes, ordered=False).matched_count == len(attempts)
+            if announced:
+                self._announcer.announced()
         except BulkWriteError as error:
             if is_transient(error):
                 raise

@@ -12,10 +12,10 @@ import pytest
 from bson import ObjectId
 from flask import Flask
 
+from mailroom.notifications import indexes as notifications
 from mailroom.notifications.api.context import NotificationsContext
 from mailroom.notifications.app import create_app
 from mailroom.notifications.feedback.feedback import Feedback
-from mailroom.notifications.indexes import INDEXES
 from mailroom.notifications.outbox.actions import MessageActions
 from mailroom.notifications.outbox.claims import Claims
 from mailroom.notifications.outbox.outbox import Outbox
@@ -26,6 +26,7 @@ from mailroom.platform.server_clock import ServerClock
 from mailroom.platform.worker import Worker
 from mailroom.services import Services
 from mailroom.web.endpoints import Route, routes
+from mailroom.webhooks import indexes as webhooks
 from tests.integration.notifications.children import StartChild, children
 from tests.integration.notifications.relay import Relay
 from tests.support.waiting import eventually
@@ -77,7 +78,8 @@ class Client:
             path, method=method, data=body, query_string=query or None, headers=sent, buffered=True
         )
         text = answer.get_data()
-        return Answer(answer.status_code, json.loads(text) if text else None, dict(answer.headers))
+        decoded = text.decode() if answer.mimetype == "text/html" else json.loads(text) if text else None
+        return Answer(answer.status_code, decoded, dict(answer.headers))
 
     @property
     def routes(self) -> list[Route]:
@@ -91,7 +93,10 @@ class Mail:
         self.services = services
         key = services.keys.create(
             "test",
-            ["notifications:send", "notifications:read", "notifications:erase", "templates:read", "templates:write"],
+            [
+                *("notifications:send", "notifications:read", "notifications:erase"),
+                *("templates:read", "templates:write", "webhooks:read", "webhooks:write"),
+            ],
         )
         self.client = Client(create_app(services), key.text)
         self.sender: Worker = create_worker(services)
@@ -114,7 +119,7 @@ class Mail:
         """The outbox of another sender."""
         clock = ServerClock(self.services.database)
         suppressions = Suppressions(self.services.database["suppressions"], clock)
-        return Outbox(self.collection, clock, self.claims(lease_seconds), suppressions)
+        return Outbox(self.collection, clock, self.claims(lease_seconds), suppressions, self.services.announcer)
 
     def actions(self) -> MessageActions:
         return MessageActions(self.collection, ServerClock(self.services.database), self.claims())
@@ -173,7 +178,7 @@ def make_mail(make_services: Callable[..., Services], relay: Relay) -> Callable[
 
     def make(**settings: object) -> Mail:
         services = make_services(**{**SETTINGS, "smtp_port": relay.port, **settings})
-        for name, wanted in INDEXES.items():
+        for name, wanted in (notifications.INDEXES | webhooks.INDEXES).items():
             services.database[name].create_indexes(wanted)
         made.append(Mail(services))
         return made[-1]

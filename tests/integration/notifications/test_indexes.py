@@ -13,7 +13,7 @@ from tests.integration.notifications.conftest import Mail
 from tests.integration.notifications.relay import Relay, reply
 
 HELLO = {"emailTo": "anna@example.com", "subject": "Hello", "message": "<p>x</p>", "tags": ["t"]}
-COLLECTIONS = ("notifications", "claims", "leases", "suppressions", "softBounces", "templates")
+COLLECTIONS = ("notifications", "claims", "leases", "suppressions", "softBounces", "templates", "webhookDeliveries")
 
 Query = tuple[str, dict[str, Any], dict[str, int], str | None]
 
@@ -88,7 +88,13 @@ def test_every_query_scans_an_index(listener: Listener, make_mail: Any, relay: R
     mail.let_time_pass()
     listener.on = True
     mail.drain()
-    filters = {"status": "sent", "emailTo": "a1@example.com", "tag": "t", "from": "2020-01-01T00:00:00Z"}
+    filters = {
+        "status": "sent",
+        "emailTo": "a1@example.com",
+        "sender": "mailroom@ours.example.com",
+        "tag": "t",
+        "from": "2020-01-01T00:00:00Z",
+    }
     for count in (1, 2, 3):
         for names in itertools.combinations(filters, count):
             page = mail.client.get(limit="1", **{name: filters[name] for name in names})
@@ -96,14 +102,21 @@ def test_every_query_scans_an_index(listener: Listener, make_mail: Any, relay: R
                 mail.client.get(cursor=page.body["nextCursor"], **{name: filters[name] for name in names})
     mail.client.get("/counts")
     mail.client.get("/suppressions", address="anna@example.com")
+    mail.client.get("/suppressions", topic="news")
+    mail.client.get("/suppressions", address="anna@example.com", topic="news")
     mail.client.post({"address": "c@example.com"}, "/suppressions")
     mail.client.call("DELETE", "/suppressions/c@example.com")
+    mail.client.call("DELETE", "/suppressions/c@example.com", query={"topic": "news"})
     for subject in ("one", "two"):
         mail.client.call("PUT", "/templates/hi", b'{"subject": "%s", "text": "x"}' % subject.encode())
     mail.client.get("/templates/hi")
     mail.client.get("/templates/hi", version="1")
     mail.client.get("/templates/hi/versions")
     mail.client.call("DELETE", "/templates/hi")
+    hook = mail.client.post({"url": "https://example.com/", "events": ["import.done"]}, "/webhooks").body["id"]
+    mail.client.get(f"/webhooks/{hook}/deliveries")
+    mail.client.get(f"/webhooks/{hook}/deliveries", state="dead")
+    mail.client.call("DELETE", f"/webhooks/{hook}")
     mail.client.call("DELETE", "/", query={"emailTo": "a1@example.com"})
     listener.on = False
 
