@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from mailroom.errors import InvalidSetting, MailroomError, MissingSecret
-from mailroom.notifications.feedback.reading import LONGEST_MAIL
+from mailroom.notifications.feedback.parsing.reading import LONGEST_MAIL
 from mailroom.notifications.model.addresses import has_control
 from mailroom.platform.clock import Budget
 from mailroom.platform.secrets import IMAP_PASSWORD, IMAP_USERNAME, Secrets

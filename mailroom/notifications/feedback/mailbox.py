@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterator
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
-from mailroom.notifications.feedback.addressing import same
 from mailroom.notifications.feedback.feedback import Applied, Feedback
-from mailroom.notifications.feedback.found import Found, Outcome, ParsedMail
 from mailroom.notifications.feedback.imap import ImapAccount, MailboxDown, OpenMailbox, StoredMail
-from mailroom.notifications.feedback.returned_mail import parse
+from mailroom.notifications.feedback.parsing.addressing import same
+from mailroom.notifications.feedback.parsing.found import Found, Outcome, ParsedMail
+from mailroom.notifications.feedback.parsing.returned_mail import parse
 from mailroom.notifications.feedback.tokens import MessageTokens
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.reports import Delivery, Report

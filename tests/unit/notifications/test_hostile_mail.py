@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailroom.notifications.feedback.reading import LONGEST_MAIL
-from mailroom.notifications.feedback.returned_mail import parse
+from mailroom.notifications.feedback.parsing.reading import LONGEST_MAIL
+from mailroom.notifications.feedback.parsing.returned_mail import parse
 from tests.unit.notifications.returned_mails import Case, cases
 
 HEAD = b"From: mailer-daemon@x.example\r\nSubject: failure notice\r\n"

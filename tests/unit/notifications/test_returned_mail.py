@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mailroom.notifications.feedback.found import Found, Outcome
-from mailroom.notifications.feedback.returned_mail import parse
+from mailroom.notifications.feedback.parsing.found import Found, Outcome
+from mailroom.notifications.feedback.parsing.returned_mail import parse
 from tests.unit.notifications.returned_mails import TOKEN, Case, cases
 
 CASES = cases()

@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 
-from mailroom.notifications.feedback import prose
-from mailroom.notifications.feedback.complaint import complaint_of
-from mailroom.notifications.feedback.delivery_status import has_fields, recipients_of
-from mailroom.notifications.feedback.found import Found, Outcome, ParsedMail
-from mailroom.notifications.feedback.reading import Mail
+from mailroom.notifications.feedback.parsing import prose
+from mailroom.notifications.feedback.parsing.complaint import complaint_of
+from mailroom.notifications.feedback.parsing.delivery_status import has_fields, recipients_of
+from mailroom.notifications.feedback.parsing.found import Found, Outcome, ParsedMail
+from mailroom.notifications.feedback.parsing.reading import Mail
 from mailroom.notifications.feedback.tokens import HEADER
 
 _TOKEN = re.compile(rf"^[>|\s]*{HEADER}:\s*([a-z2-7]{{20,64}})\s*$", re.IGNORECASE | re.MULTILINE)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from mailroom.notifications.feedback.addressing import same, typed_address, xtext_decoded
-from mailroom.notifications.feedback.codes import judge, shortened, status_of
-from mailroom.notifications.feedback.found import Found, Outcome
+from mailroom.notifications.feedback.parsing.addressing import same, typed_address, xtext_decoded
+from mailroom.notifications.feedback.parsing.codes import judge, shortened, status_of
+from mailroom.notifications.feedback.parsing.found import Found, Outcome
 
 _MOST_RECIPIENTS = 100  # of one report
 _FIELD = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,60})[ \t]*:[ \t]*(.*)")

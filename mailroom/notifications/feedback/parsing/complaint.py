@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from mailroom.notifications.feedback.addressing import all_addresses, one_address, typed_address
-from mailroom.notifications.feedback.codes import shortened
-from mailroom.notifications.feedback.found import Found, Outcome
-from mailroom.notifications.feedback.reading import Mail
+from mailroom.notifications.feedback.parsing.addressing import all_addresses, one_address, typed_address
+from mailroom.notifications.feedback.parsing.codes import shortened
+from mailroom.notifications.feedback.parsing.found import Found, Outcome
+from mailroom.notifications.feedback.parsing.reading import Mail
 
 # Of a person who wants no such mail. The others are `not-spam`, `virus`, `auth-failure`, `dmarc` and `other`.
 _OF_PEOPLE = frozenset({"abuse", "fraud", "opt-out", "opt-out-list", "miscategorized"})

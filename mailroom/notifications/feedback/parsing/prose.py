@@ -5,14 +5,15 @@ Only what the mail says itself is read, never the message that it returns, becau
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from email.message import Message as ParsedMessage
 
-from mailroom.notifications.feedback.addressing import all_addresses, one_address, same
-from mailroom.notifications.feedback.codes import judge, shortened
-from mailroom.notifications.feedback.found import Found, Outcome
-from mailroom.notifications.feedback.reading import Mail
+from mailroom.notifications.feedback.parsing.addressing import all_addresses, one_address, same
+from mailroom.notifications.feedback.parsing.codes import judge, shortened
+from mailroom.notifications.feedback.parsing.found import Found, Outcome
+from mailroom.notifications.feedback.parsing.reading import Mail
 
 _MOST_RECIPIENTS = 50
 _SECTION_LINES = 12  # that tell about an address, at most
@@ -88,6 +89,7 @@ _HELP = re.compile(
 _REPLY = re.compile(r"\b[45]\d\d\b|[45]\.\d{1,3}\.\d{1,3}")
 _A = r"""<?((?:[^\s@<>()\[\],;:"'=][^\s@<>()\[\],;:"=]{0,63})@(?:[\w-]{1,63}\.){1,8}[A-Za-z][\w-]{1,62})>?"""
 _LINE = re.compile(rf"""\s*(?:[-*•]\s*|\d+[.)]\s+)?(?:to\s*:?\s*)?["']?{_A}(?=$|[\s:,;(."'])""", re.IGNORECASE)
+_NEXT = re.compile(rf"""["']?\s*(?:[,;]|\band\b)\s*["']?{_A}""", re.IGNORECASE)
 _LABELLED = (
     re.compile(
         rf"""(?:recipients?|address(?:es)?|user|mailbox|account|rcpt\s+to|to\s+the\s+address|failed\s+address|e-?mail\s+address
@@ -179,14 +181,17 @@ def _listed(lines: list[str]) -> list[str]:
         match = _LINE.match(line)
         if match is None and not _HELP.search(line):
             match = next((hit for each in _LABELLED if (hit := each.search(line))), None)
-        if match and (address := one_address(match[1])):
+        while match and (address := one_address(match[1])):
             found.append(address)
+            match = _NEXT.match(line, match.end())
     return found
 
 
 def _by_library(mail: Mail, text: str) -> list[str]:
     """The addresses that flufl.bounce finds in the text, under the headers of the mail."""
     from flufl.bounce import scan_message  # many patterns, so only when a mail needs them
+
+    logging.getLogger("flufl.bounce").setLevel(logging.WARNING)  # else a line for each of its 17 forms
 
     stand_in = ParsedMessage()
     stand_in["From"] = one_address(mail.header("From")) or "nobody@localhost"  # flufl.bounce fails without an address

@@ -1,0 +1,1 @@
+"""Understands mail that reports about mail: delivery reports, complaints, and the odd forms of older servers."""
