@@ -53,15 +53,11 @@ POINTS: dict[str, tuple[type, str, Callable[[Callable[..., Any]], Callable[..., 
     "claim": (Outbox, "claim", after),
     "handover": (Outbox, "hand_over", after),
     "250": (Outbox, "record", before),
-    "recorded": (Outbox, "record", after),
     "noted": (Feedback, "_finish", before),
     "counted": (SoftBounces, "add", after),
     "suppressed": (Suppressions, "add", after),
     "finished": (Feedback, "_finish", after),
-<<<<<<< HEAD
-=======
     "recorded": (Outbox, "record", after),
->>>>>>> 16c53c5a464787f6066c1a5301919374a8ae8b1f
 }
 
 

@@ -13,14 +13,10 @@ from tests.integration.notifications.conftest import Mail
 from tests.integration.notifications.relay import Relay, reply
 
 HELLO = {"emailTo": "anna@example.com", "subject": "Hello", "message": "<p>x</p>", "tags": ["t"]}
-<<<<<<< HEAD
-COLLECTIONS = ("notifications", "claims", "leases", "suppressions", "softBounces", "templates", "webhookDeliveries")
-=======
 COLLECTIONS = (
     *("notifications", "claims", "leases", "suppressions", "softBounces", "templates"),
     "webhookDeliveries",
 )
->>>>>>> 16c53c5a464787f6066c1a5301919374a8ae8b1f
 
 Query = tuple[str, dict[str, Any], dict[str, int], str | None]
 
