@@ -14,7 +14,7 @@ from rich.live import Live
 from local import tools
 from local.client import Client, ClientError, wait_for
 from local.demo import show
-from local.demo.receiver import Receiver
+from local.demo.receiver import WebhookReceiver
 from local.process import StartError
 from local.stack import Stack
 from local.stack_file import StackError
@@ -54,7 +54,7 @@ def main(console: Console) -> int:
         with (
             tempfile.TemporaryDirectory(prefix="mailroom-demo-") as folder,
             Stack(ROOT, Path(folder), quiet=False) as stack,
-            Receiver() as receiver,
+            WebhookReceiver() as receiver,
         ):
             run(Client(stack.info), console, receiver)
     except (ClientError, StartError, StackError, tools.ToolError) as error:
@@ -65,7 +65,7 @@ def main(console: Console) -> int:
     return 0
 
 
-def run(client: Client, console: Console, receiver: Receiver) -> None:
+def run(client: Client, console: Console, receiver: WebhookReceiver) -> None:
     """All steps, each checked. Raises ClientError at the first that came out wrong."""
     client.post("notifications/webhooks", {"url": receiver.url, "events": ["notification.bounced"]})
     imports = import_samples(client, console)
@@ -127,7 +127,7 @@ def send(client: Client, console: Console) -> None:
     check("the heading in the mail's text", "Imported" in message["text"], True)
 
 
-def bounce(client: Client, console: Console, receiver: Receiver) -> None:
+def bounce(client: Client, console: Console, receiver: WebhookReceiver) -> None:
     """Sends to an address that bounces. A webhook tells the receiver of it."""
     answer = client.post("notifications", BOUNCES)
 

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 
-class Receiver:
+class WebhookReceiver:
     """Listens on a free port of 127.0.0.1 within `with`. `received` has the bodies, oldest first."""
 
     def __init__(self) -> None:
