@@ -19,7 +19,12 @@ FUNCTIONS = ("invoice-importer", "notifications", "notification-sender")
 def pinned(function: str) -> set[str]:
     """The distributions in the image of the function."""
     files = (ROOT / "functions" / function / "requirements.txt", ROOT / "template/python3-http/requirements.txt")
-    return {name.lower() for file in files for name in re.findall(r"^([\w.-]+)==", file.read_text(), re.M)}
+    return {normalized(name) for file in files for name in re.findall(r"^([\w.-]+)==", file.read_text(), re.M)}
+
+
+def normalized(distribution: str) -> str:
+    """Its name as indexes compare it: `flufl.bounce` and `flufl-bounce` are one."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def used_by(handler: Path) -> set[str]:
@@ -40,6 +45,6 @@ def test_an_image_has_the_packages_that_its_function_imports(function: str) -> N
     others = used - sys.stdlib_module_names - {"mailroom", "function_runtime"}
     distributions = packages_distributions()
 
-    missing = {each for each in others if not {name.lower() for name in distributions[each]} & pinned(function)}
+    missing = {each for each in others if not set(map(normalized, distributions[each])) & pinned(function)}
 
     assert missing == set()
