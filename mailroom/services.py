@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 
 from pymongo.database import Database
 
 from mailroom.platform import minio_start, mongo, objects, secrets, settings
 from mailroom.platform.api_keys import ApiKeys
-from mailroom.platform.kick import Kicker
+from mailroom.platform.kick import WEBHOOK_SENDER, Kicker
 from mailroom.platform.kick_marks import KickMarks, WorkerMarks
 from mailroom.platform.mongo import Document
 from mailroom.platform.objects import ObjectStore
 from mailroom.platform.secrets import Secrets
 from mailroom.platform.server_clock import ServerClock
 from mailroom.platform.settings import Settings
+from mailroom.webhooks.announcements import Announcer
 
 # A store that hangs delays each call of the importer by this much at most.
 _MINIO_START_SECONDS = 2.0
@@ -95,6 +96,10 @@ class Services:
     @cached_property
     def kicker(self) -> Kicker:
         return Kicker(self.settings.kick_url, self._kick_marks)
+
+    @cached_property
+    def announcer(self) -> Announcer:
+        return Announcer(self.database, self.clock, partial(self.kicker.kick, WEBHOOK_SENDER))
 
     @cached_property
     def _kick_marks(self) -> KickMarks:

@@ -23,6 +23,7 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "comparisons": (*_WRITE, "remove"),
         "cursors": _CHANGE,
         "presets": _FIND,
+        "webhooks": _FIND,
     },
     "invoices": {
         "apiKeys": _FIND,
@@ -37,6 +38,8 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         **dict.fromkeys(("claims", "leases"), (*_WRITE, "remove")),
         "suppressions": (*_APPEND, "remove"),
         "templates": _APPEND,
+        "webhooks": (*_WRITE, "remove"),
+        "webhookDeliveries": (*_CHANGE, "remove"),
         "kicks": _WRITE,
     },
     "notification-sender": {
@@ -44,6 +47,12 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "claims": (*_APPEND, "remove"),
         "leases": (*_WRITE, "remove"),
         "suppressions": _APPEND,
+        **dict.fromkeys(("cursors", "kicks"), _WRITE),
+        "webhooks": _FIND,
+    },
+    "webhook-sender": {
+        **dict.fromkeys(("notifications", "imports", "webhooks"), _CHANGE),
+        "webhookDeliveries": (*_WRITE, "remove"),
         **dict.fromkeys(("cursors", "kicks"), _WRITE),
     },
 }

@@ -23,8 +23,9 @@ from mailroom.platform.mongo import Documents, time_limit
 from mailroom.platform.objects import translated_errors
 from mailroom.platform.secrets import S3_ACCESS_KEY, S3_SECRET_KEY
 from mailroom.services import Services
+from mailroom.webhooks import indexes as webhooks
 
-INDEXES: dict[str, list[IndexModel]] = invoices.INDEXES | notifications.INDEXES
+INDEXES: dict[str, list[IndexModel]] = invoices.INDEXES | notifications.INDEXES | webhooks.INDEXES
 
 # Tags and retention are "created" events too, but bring no new bytes.
 EVENTS = [

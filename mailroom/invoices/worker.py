@@ -57,7 +57,7 @@ def create_worker(services: Services) -> Worker:
 
 def _importer(services: Services, marks: WorkerMarks) -> Importer:
     database, settings = services.database, services.settings
-    ledger, invoices = Ledger.of(database, settings), database["invoices"]
+    ledger, invoices = Ledger.of(database, settings, services.announcer), database["invoices"]
     rejects = Rejects(
         database["rejects"],
         services.objects,

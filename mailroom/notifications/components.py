@@ -29,7 +29,7 @@ class Components:
         self.actions = MessageActions(self.collection, self.clock, self.claims)
         self.files = Files(services.attachments, settings.attachments_bucket)
         self.suppressions = Suppressions(services.database["suppressions"], self.clock)
-        outbox = Outbox(self.collection, self.clock, self.claims, self.suppressions)
+        outbox = Outbox(self.collection, self.clock, self.claims, self.suppressions, services.announcer)
         self.sender = Sender(
             outbox,
             Pool(settings, domain, services.secrets),

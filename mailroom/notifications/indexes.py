@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
+from mailroom.webhooks.announcements import ANNOUNCEMENTS_INDEX
+
 _NEWEST = [("createdAt", DESCENDING), ("_id", DESCENDING)]
 
 INDEXES: dict[str, list[IndexModel]] = {
@@ -21,6 +23,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("tags", ASCENDING), *_NEWEST], name="tag"),
         # Retention: messages that still have a body.
         IndexModel([("bodySince", ASCENDING)], name="body", sparse=True),
+        ANNOUNCEMENTS_INDEX,
         # One message for each Idempotency-Key.
         IndexModel(
             [("idempotency.key", ASCENDING)],

@@ -23,6 +23,7 @@ SCOPES = (
     *("invoices:read", "invoices:write"),
     *("notifications:read", "notifications:send", "notifications:erase"),
     *("templates:read", "templates:write"),
+    *("webhooks:read", "webhooks:write"),
 )
 
 # A replica trusts what it read of a key for this long: it is the delay of a revocation.

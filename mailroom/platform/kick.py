@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-IMPORTER, SENDER = "invoice-importer", "notification-sender"
+IMPORTER, SENDER, WEBHOOK_SENDER = "invoice-importer", "notification-sender", "webhook-sender"
 
 # Behind a gateway's asynchronous route the answer is immediate; without one the worker answers when its work is done,
 # and nobody waits for that.

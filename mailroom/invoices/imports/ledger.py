@@ -32,6 +32,8 @@ from mailroom.platform.clock import to_milliseconds
 from mailroom.platform.mongo import Document, Documents, server_time
 from mailroom.platform.objects import ObjectVersion
 from mailroom.platform.settings import Settings
+from mailroom.webhooks.announcements import ANNOUNCEMENTS, Announcer
+from mailroom.webhooks.model import EventType
 
 PENDING, RUNNING, DONE, FAILED, SUPERSEDED = "pending", "running", "done", "failed", "superseded"
 CANCELLED, UNDONE = "cancelled", "undone"
@@ -44,15 +46,21 @@ UNANNOUNCED = "unannounced"
 class Ledger:
     """Jobs by identity, and their leases. Every method blocks for one or two round trips to MongoDB."""
 
-    def __init__(self, imports: Documents, lease_seconds: float, *, announces: bool = False) -> None:
-        """`announces`: the write that ends an import marks it for `announcer`, so that no crash comes between."""
+    def __init__(
+        self, imports: Documents, lease_seconds: float, announcer: Announcer | None = None, *, mails: bool = False
+    ) -> None:
+        """The write that ends an import also announces it to webhooks, so that no crash comes between.
+
+        `announcer` is for a process that ends imports. `mails`: the write also marks the import for a mail.
+        """
         self.imports = imports
         self.lease = timedelta(seconds=lease_seconds)
-        self._announces = announces
+        self._announcer = announcer
+        self._mails = mails
 
     @classmethod
-    def of(cls, database: Database[Document], settings: Settings) -> Ledger:
-        return cls(database["imports"], settings.import_lease_seconds, announces=bool(settings.import_notify))
+    def of(cls, database: Database[Document], settings: Settings, announcer: Announcer | None = None) -> Ledger:
+        return cls(database["imports"], settings.import_lease_seconds, announcer, mails=bool(settings.import_notify))
 
     def now(self) -> datetime:
         return server_time(self.imports.database)
@@ -175,29 +183,56 @@ class Ledger:
 
     def finish(self, job: ImportJob, dialect: Document, rejects: Document | None) -> None:
         """Ends the job as done. Raises `LeaseLost`."""
-        ended = {"dialect": dialect, "state": DONE, "rejects": rejects, "error": None} | self._mark(job)
-        self._end(job, ended, remove=("parts", "partIds"))
+        self._end(
+            job,
+            {"dialect": dialect, "state": DONE, "rejects": rejects, "error": None},
+            remove=("parts", "partIds"),
+            event=EventType.IMPORT_DONE,
+        )
 
     def fail(self, job: ImportJob, code: str, message: str, rejects: Document | None = None) -> None:
         """Ends the job as failed, for a reason that time does not mend. Raises `LeaseLost`."""
         error = {"code": code, "message": message}
-        self._end(job, {"state": FAILED, "error": error, "rejects": rejects} | self._mark(job))
+        self._end(job, {"state": FAILED, "error": error, "rejects": rejects}, event=EventType.IMPORT_FAILED)
 
     def supersede(self, job: ImportJob, message: str) -> None:
         """Ends the job because its bytes are gone and newer ones are there. Raises `LeaseLost`."""
         self._end(job, {"state": SUPERSEDED, "error": {"code": "object.superseded", "message": message}})
 
-    def _mark(self, job: ImportJob) -> Document:
-        return {UNANNOUNCED: True} if self._announces and not job.dry_run else {}
-
-    def _end(self, job: ImportJob, changes: Document, remove: tuple[str, ...] = ()) -> None:
+    def _end(
+        self, job: ImportJob, changes: Document, remove: tuple[str, ...] = (), event: EventType | None = None
+    ) -> None:
+        """Ends the job. People are told of an `event`, unless it was a dry run."""
+        told = event is not None and not job.dry_run
+        announcements = self._announcements(job, changes, event) if event and told else []
+        mark: Document = {UNANNOUNCED: True} if told and self._mails else {}
         now = self.now()
-        self._write(job, now, changes | {"finishedAt": now}, remove=("dueAt", *remove))
+        self._write(job, now, {**changes, **mark, "finishedAt": now}, ("dueAt", *remove), announcements)
+        if self._announcer and announcements:
+            self._announcer.announced()
 
-    def _write(self, job: ImportJob, now: datetime, changes: Document, remove: tuple[str, ...] = ()) -> None:
+    def _announcements(self, job: ImportJob, changes: Document, event: EventType) -> list[Document]:
+        """What webhooks are told: the end, and whether rows were rejected."""
+        if self._announcer is None:
+            return []
+        counts = job.checkpoint.counts
+        data = {"state": changes["state"], "counts": counts, "error": changes["error"], "rejects": changes["rejects"]}
+        events = [event, EventType.IMPORT_REJECTED_ROWS] if counts["rejected"] else [event]
+        return [made for each in events if (made := self._announcer.make(each, data)) is not None]
+
+    def _write(
+        self,
+        job: ImportJob,
+        now: datetime,
+        changes: Document,
+        remove: tuple[str, ...] = (),
+        announcements: list[Document] | None = None,
+    ) -> None:
         update: Document = {"$set": changes | {"updatedAt": now}}
         if remove:
             update["$unset"] = dict.fromkeys(remove, "")
+        if announcements:
+            update["$push"] = {ANNOUNCEMENTS: {"$each": announcements}}
         if self.imports.update_one(held_by(job), update).matched_count == 0:
             raise lost(job)
 

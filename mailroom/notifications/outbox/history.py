@@ -16,7 +16,7 @@ from mailroom.platform.keyset import NEWEST_FIRST, Key, KeysetPage, Range
 from mailroom.platform.mongo import Document, Documents
 
 # A list leaves out the bodies and the transcripts.
-_LISTED = {"text": 0, "html": 0, "attachments": 0, "attempts": 0, "idempotency": 0}
+_LISTED = {"text": 0, "html": 0, "attachments": 0, "attempts": 0, "idempotency": 0, "announcements": 0}
 
 
 class HistoryFilter(msgspec.Struct, frozen=True):

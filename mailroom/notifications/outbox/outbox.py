@@ -43,6 +43,7 @@ from mailroom.notifications.outbox.claims import Claim, ClaimedMessage, Claims, 
 from mailroom.notifications.outbox.suppressions import Suppressions
 from mailroom.platform.mongo import Document, Documents, errors_without_documents, is_transient
 from mailroom.platform.server_clock import ServerClock
+from mailroom.webhooks.announcements import Announcer
 
 # The fields that a sender needs: most fields of a message are not among them.
 _SENT_FIELDS = dict.fromkeys(
@@ -58,11 +59,19 @@ _SENT_FIELDS = dict.fromkeys(
 class Outbox:
     """The collection `notifications` as senders use it. Blocks for MongoDB's answers; errors are the driver's."""
 
-    def __init__(self, collection: Documents, clock: ServerClock, claims: Claims, suppressions: Suppressions) -> None:
+    def __init__(
+        self,
+        collection: Documents,
+        clock: ServerClock,
+        claims: Claims,
+        suppressions: Suppressions,
+        announcer: Announcer,
+    ) -> None:
         self._collection = collection
         self._clock = clock
         self._claims = claims
         self._suppressions = suppressions
+        self._announcer = announcer
 
     def due(self, limit: int) -> list[MessageRef]:
         """Up to `limit` messages that are due and not claimed: higher priority first, then the longest wait.
@@ -174,9 +183,11 @@ class Outbox:
     def _write(self, attempts: Sequence[FinishedAttempt]) -> list[bool]:
         refused: BulkWriteError | None = None
         try:
-            writes = changes.finished(attempts, self._clock.now())
+            writes, announced = changes.finished(attempts, self._announcer, self._clock.now())
             with errors_without_documents():
                 done = self._collection.bulk_write(writes, ordered=False).matched_count == len(attempts)
+            if announced:
+                self._announcer.announced()
         except BulkWriteError as error:
             if is_transient(error):
                 raise

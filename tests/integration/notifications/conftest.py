@@ -101,7 +101,7 @@ class Mail:
         """The outbox of another sender."""
         clock = ServerClock(self.services.database)
         suppressions = Suppressions(self.services.database["suppressions"], clock)
-        return Outbox(self.collection, clock, self.claims(lease_seconds), suppressions)
+        return Outbox(self.collection, clock, self.claims(lease_seconds), suppressions, self.services.announcer)
 
     def actions(self) -> MessageActions:
         return MessageActions(self.collection, ServerClock(self.services.database), self.claims())
