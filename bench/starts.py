@@ -31,7 +31,7 @@ POLL_SECONDS = 0.005
 NO_DATABASE = "mongodb://127.0.0.1:1/?replicaSet=rs0"
 READY = "/_/ready"
 # The first call has no key, so an API and the webhook refuse it. A worker's call would need the database.
-FIRST_CALLS = {"invoice-importer": READY, "notification-sender": READY}
+FIRST_CALLS = {"invoice-importer": READY, "notification-sender": READY, "webhook-sender": READY}
 BARE = """
 import os
 import flask, pymongo, waitress

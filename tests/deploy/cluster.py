@@ -20,7 +20,7 @@ from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
-FUNCTIONS = ("invoice-events", "invoice-importer", "invoices", "notifications", "notification-sender")
+FUNCTIONS = ("invoice-events", "invoice-importer", "invoices", "notifications", "notification-sender", "webhook-sender")
 SERVERS = ("mongo", "minio", "mailpit")
 IMAGES = {
     "mongo": "MONGO_IMAGE",

@@ -25,11 +25,14 @@ from tests.support.ports import free_port
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deploy")]
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLED = ("invoice-events", "invoice-importer", "invoices", "notifications", "notification-sender", "router")
+FUNCTIONS = (
+    *("invoice-events", "invoice-importer", "invoices"),
+    *("notifications", "notification-sender", "webhook-sender"),
+)
+KILLED = (*FUNCTIONS, "router")
 KILLED_SERVERS = ("mongo", "minio", "mailpit", "schedule")
 # Capabilities that a service has nevertheless. docker-compose.yml says why.
 CAPABILITIES = {"router": {"NET_BIND_SERVICE"}, "owners": {"CHOWN", "DAC_OVERRIDE"}}
-FUNCTIONS = KILLED[:-1]
 PORTS = {**dict.fromkeys(FUNCTIONS, 8080), "router": 8080, "mongo": 27017, "minio": 9000, "mailpit": 1025}
 INBOX_PAGE = 8025
 # Whom each service reaches, and no other. A function reaches all others, for kicks have a network of their own.
@@ -40,6 +43,7 @@ REACHED = {
     "invoices": {*FUNCTIONS, "mongo", "minio", "router"},
     "notifications": {*FUNCTIONS, "mongo", "minio", "router", "mailpit"},
     "notification-sender": {*FUNCTIONS, "mongo", "minio", "mailpit"},
+    "webhook-sender": {*FUNCTIONS, "mongo"},
     "schedule": {*FUNCTIONS},
     "mongo": {*FUNCTIONS},
     "minio": {*FUNCTIONS},
@@ -51,7 +55,7 @@ WAYS_OUT = {
     "edge": {"router"},
     "s3": {"minio"},
     "inbox": {"mailpit"},
-    "outside": {"notifications", "notification-sender", "backups"},
+    "outside": {"notifications", "notification-sender", "webhook-sender", "backups"},
 }
 # Prints the names of the targets, `{name: [[host, port], ...]}`, that accept a connection.
 PROBE = """
@@ -133,7 +137,7 @@ def test_any_container_may_be_killed(service: str, run: Run, verify: Callable[..
     verify(*(["--patient"] if service == "minio" else []))
 
 
-@pytest.mark.parametrize("service", ["invoice-events", "invoice-importer", "notification-sender"])
+@pytest.mark.parametrize("service", ["invoice-events", "invoice-importer", "notification-sender", "webhook-sender"])
 def test_nobody_outside_reaches_a_worker(
     service: str, environment: Mapping[str, str], verify: Callable[..., None]
 ) -> None:

@@ -15,7 +15,7 @@ from tests.support.waiting import eventually
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deploy"), pytest.mark.timeout(600)]
 
 Labels = Mapping[str, str]
-WORKERS = ("invoice-importer", "notification-sender")
+WORKERS = ("invoice-importer", "notification-sender", "webhook-sender")
 USES_S3 = ("invoice-importer", "invoices", "notifications", "notification-sender")
 SENDS_MAIL = ("notifications", "notification-sender")
 ROLES = {

@@ -113,7 +113,7 @@ def test_a_body_too_large_is_refused(stack: Stack):
 
 
 def test_the_workers_answer_strangers_only_a_count(stack: Stack):
-    for function in ("invoice-importer", "notification-sender"):
+    for function in ("invoice-importer", "notification-sender", "webhook-sender"):
         answer = call(stack, "POST", f"/function/{function}", body=b'{"anything": "at all"}')
         assert answer.status in (200, 429)
         assert list(answer.json()) == ["done"]

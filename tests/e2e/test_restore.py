@@ -23,7 +23,7 @@ from tests.support.mongo_proxy import Command, MongoProxy
 from tests.support.waiting import eventually
 
 ROWS = 3000
-WORKERS = ("invoice-importer", "notification-sender")
+WORKERS = ("invoice-importer", "notification-sender", "webhook-sender")
 
 
 def backups(stack: Stack, archive: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -36,7 +36,7 @@ SCOPES = (
     *("invoices:read", "invoices:write", "notifications:read", "notifications:send"),
     *("templates:read", "templates:write"),
 )
-WORKERS = ("invoice-importer", "notification-sender")
+WORKERS = ("invoice-importer", "notification-sender", "webhook-sender")
 HEADER = "invoiceNumber,invoiceDate,grossAmount,netAmount,vatAmount,supplierName,supplierAddress,currency,status\n"
 LARGE_ROWS, EACH_BAD = 2500, 50
 LATER_SECONDS = 12.0  # a restart takes less, so the earlier stack seldom sends this mail

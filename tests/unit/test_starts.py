@@ -35,6 +35,7 @@ def loaded_by(function: str) -> set[str]:
         ("invoices", (*IMPORTER, "mailroom.notifications", "mailroom.web.openapi")),
         ("notifications", ("mailroom.invoices", "mailroom.web.openapi")),
         ("notification-sender", (*API, "mailroom.notifications.api", "mailroom.notifications.api.operations")),
+        ("webhook-sender", (*API, "mailroom.notifications", "mailroom.invoices")),
     ],
 )
 def test_a_function_loads_at_its_start_only_what_it_answers_with(function: str, others: tuple[str, ...]) -> None:

@@ -123,8 +123,9 @@ def test_without_a_token_the_webhook_serves_nobody(indexed: Services, content: s
 def test_a_worker_called_by_anyone_does_due_work_and_answers_a_count(indexed: Services):
     from mailroom.invoices import worker as importer
     from mailroom.notifications import worker as mail
+    from mailroom.webhooks import worker as webhooks
 
-    for worker in (importer.create_worker(indexed), mail.create_worker(indexed)):
+    for worker in (importer.create_worker(indexed), mail.create_worker(indexed), webhooks.create_worker(indexed)):
         for body in (b"", b'{"done": 9}', b"\x00" * 1000, b"[" * 10_000):
             answer = worker(Call("POST", "/../x", body, headers={"Authorization": "Bearer x"}))
             assert (answer["statusCode"], answer["body"]) == (200, {"done": 0})
@@ -132,7 +133,7 @@ def test_a_worker_called_by_anyone_does_due_work_and_answers_a_count(indexed: Se
 
 def test_every_function_is_in_this_suite():
     found = {entry.name for entry in read_stack(ROOT / "stack.yml", {})}
-    assert found == {*NAMES, "invoice-events", "invoice-importer", "notification-sender"}
+    assert found == {*NAMES, "invoice-events", "invoice-importer", "notification-sender", "webhook-sender"}
 
 
 @pytest.mark.parametrize("name", NAMES)

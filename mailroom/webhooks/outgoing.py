@@ -1,0 +1,215 @@
+"""Calls to addresses that callers of the API name: to the internet, and to nothing inside.
+
+A name is looked up once, and the address that was checked is the one that is called. So a name that changes its address
+between the two (DNS rebinding) reaches nothing else. Redirects are not followed, and no proxy is used.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from http.client import HTTPException
+from typing import Any
+
+import msgspec
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util import Url, parse_url
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052; the last 32 bits are an address of IPv4
+_TUNNELS = tuple(map(ipaddress.IPv6Network, ("2002::/16", "2001::/32", "64:ff9b:1::/48", "::/96")))
+_FAILURES = (OSError, HTTPException, urllib3.exceptions.HTTPError, UnicodeError)
+_PORTS = {"http": 80, "https": 443}
+
+
+class Attempted(msgspec.Struct, frozen=True):
+    """How a call went. Without an answer, `status` is None and `error` says why in a few words."""
+
+    status: int | None
+    error: str
+    milliseconds: float
+
+    @property
+    def taken(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+
+class Refused(OSError):
+    """The address is not one of the internet."""
+
+
+class Outgoing:
+    """Makes calls, each on a connection of its own. Thread-safe.
+
+    A call takes at most `seconds`, beside the look-up of the name, however slowly the other side answers. The body of
+    the answer is not read. `allow_private` lets calls reach any address.
+    """
+
+    def __init__(self, seconds: float, *, allow_private: bool) -> None:
+        self._seconds = seconds
+        self._allow_private = allow_private
+        self._tls = ssl.create_default_context()
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Attempted:
+        """Sends the body. What the other side does wrong is in the answer: nothing is raised for it."""
+        began = time.monotonic()
+        status, error = None, ""
+        try:
+            status = self._post(url, headers, body)
+        except _FAILURES as failure:
+            error = _words(failure)
+        return Attempted(status, error, round((time.monotonic() - began) * 1000, 1))
+
+    def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
+        connection = self._connection(parse_url(url))
+        limit = threading.Timer(self._seconds, connection.guard.cut)
+        limit.daemon = True
+        limit.start()
+        try:
+            connection.request("POST", _target(url), body, headers, preload_content=False, decode_content=False)
+            status: int = connection.getresponse().status
+        except _FAILURES as error:
+            if connection.guard.is_cut:
+                raise self._too_late() from error
+            raise
+        else:
+            if connection.guard.is_cut:  # in the middle of the headers, which looks like their end
+                raise self._too_late()
+            return status
+        finally:
+            limit.cancel()
+            connection.close()
+            connection.guard.close()
+
+    def _too_late(self) -> TimeoutError:
+        return TimeoutError(f"no answer within {self._seconds:g} s")
+
+    def _connection(self, url: Url) -> _Connection | _TlsConnection:
+        if url.scheme not in _PORTS or not url.host:
+            raise Refused("the address is no http or https URL")
+        port, guard = url.port or _PORTS[url.scheme], Guard(allow_private=self._allow_private)
+        host = url.host.strip("[]")
+        if url.scheme == "http":
+            return _Connection(guard, host, port, timeout=self._seconds)
+        return _TlsConnection(guard, host, port, timeout=self._seconds, ssl_context=self._tls)
+
+
+class Guard:
+    """Opens the socket of one call, to an address that is allowed, and can cut it off at any moment."""
+
+    def __init__(self, *, allow_private: bool) -> None:
+        self._allow_private = allow_private
+        self._lock = threading.Lock()
+        self._copy: socket.socket | None = None
+        self.is_cut = False
+
+    def open(self, host: str, port: int, seconds: float) -> socket.socket:
+        """Connects to the first address of `host` that answers. Raises `Refused` if one of them is not allowed."""
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        for *_, place in found:
+            if not self._allow_private and not is_public(str(place[0])):
+                raise Refused(f"{place[0]} is not an address of the internet")
+        failure: OSError = OSError(f"{host} has no address")
+        for family, kind, protocol, _, place in found:
+            opened = socket.socket(family, kind, protocol)
+            try:
+                opened.settimeout(seconds)
+                self._keep(opened)
+                opened.connect(place)
+            except OSError as error:
+                opened.close()
+                failure = error
+            else:
+                return opened
+        raise failure
+
+    def cut(self) -> None:
+        """Ends the connection, whatever it is waiting for."""
+        with self._lock:
+            self.is_cut = True
+            if self._copy is not None:
+                with suppress(OSError):
+                    self._copy.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._copy is not None:
+                self._copy.close()
+                self._copy = None
+
+    def _keep(self, opened: socket.socket) -> None:
+        """Keeps a second descriptor of the socket: TLS takes the first one over."""
+        self.close()
+        with self._lock:
+            if self.is_cut:
+                raise TimeoutError("the time is over")
+            self._copy = socket.socket(fileno=os.dup(opened.fileno()))
+
+
+class _Connection(HTTPConnection):
+    def __init__(self, guard: Guard, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.guard = guard
+
+    def _new_conn(self) -> socket.socket:
+        return _open(self)
+
+
+class _TlsConnection(HTTPSConnection):
+    def __init__(self, guard: Guard, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.guard = guard
+
+    def _new_conn(self) -> socket.socket:
+        return _open(self)
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the internet: no private, loopback, link-local, shared or multicast one.
+
+    An address of IPv6 that carries one of IPv4 is judged by that one; those of tunnels are refused.
+    """
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            found = found.ipv4_mapped
+        elif found in _NAT64:
+            found = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+        elif any(found in each for each in _TUNNELS):
+            return False
+    return found.is_global and not found.is_multicast
+
+
+def _open(connection: _Connection | _TlsConnection) -> socket.socket:
+    seconds = connection.timeout
+    assert isinstance(seconds, float | int)
+    return connection.guard.open(connection.host, connection.port or 0, seconds)
+
+
+def _target(url: str) -> str:
+    return parse_url(url).request_uri
+
+
+def _words(error: Exception) -> str:
+    """A few words for people, without addresses of the inside."""
+    match error:
+        case TimeoutError():
+            return str(error) or "no answer in time"
+        case Refused():
+            return str(error)
+        case socket.gaierror():
+            return "the name is not known"
+        case ssl.SSLError() | urllib3.exceptions.SSLError():
+            return (
+                f"TLS failed: {getattr(error, 'verify_message', '') or getattr(error, 'reason', '') or 'no handshake'}"
+            )
+        case ConnectionRefusedError():
+            return "the connection was refused"
+        case _:
+            return f"no answer: {type(error).__name__}"
