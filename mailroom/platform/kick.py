@@ -15,11 +15,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-<<<<<<< HEAD
-IMPORTER, SENDER, WEBHOOKS = "invoice-importer", "notification-sender", "webhook-sender"
-=======
 IMPORTER, SENDER, WEBHOOK_SENDER = "invoice-importer", "notification-sender", "webhook-sender"
->>>>>>> 4a62b2159f26ab0cbeb77b1e92f391544f0c4d0b
 
 # Behind a gateway's asynchronous route the answer is immediate; without one the worker answers when its work is done,
 # and nobody waits for that.
