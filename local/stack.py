@@ -15,7 +15,7 @@ from local.stack_file import Function, read_stack
 
 SCOPES = (
     *("invoices:read", "invoices:write", "notifications:send", "notifications:read"),
-    *("notifications:erase", "templates:read", "templates:write"),
+    *("notifications:erase", "templates:read", "templates:write", "webhooks:read", "webhooks:write"),
 )
 COMMAND_SECONDS = 120.0
 API_KEY = "api-key"  # pragma: allowlist secret

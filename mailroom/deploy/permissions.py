@@ -49,6 +49,7 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "suppressions": _APPEND,
         **dict.fromkeys(("cursors", "kicks"), _WRITE),
         "webhooks": _FIND,
+        "webhookDeliveries": ("remove",),
     },
     "webhook-sender": {
         **dict.fromkeys(("notifications", "imports", "webhooks"), _CHANGE),

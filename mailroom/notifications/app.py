@@ -16,9 +16,13 @@ from mailroom.notifications.outbox.accept import Submissions
 from mailroom.notifications.outbox.history import History
 from mailroom.notifications.templates import rendering
 from mailroom.notifications.templates.store import Templates
-from mailroom.platform.kick import SENDER
+from mailroom.platform.kick import SENDER, WEBHOOK_SENDER
 from mailroom.services import Services
 from mailroom.web.app import create_app as create_web_app
+from mailroom.webhooks.api import views as webhooks
+from mailroom.webhooks.api.context import WebhooksContext
+from mailroom.webhooks.endpoints import WebhookEndpoints
+from mailroom.webhooks.history import WebhookDeliveries
 
 
 def create_app(services: Services) -> Flask:
@@ -35,8 +39,13 @@ def create_app(services: Services) -> Flask:
         problem_members=answers.problem_members,
     )
     context.attach(app)
-    for module in (sending, messages, templates, suppressions):
+    for module in (sending, messages, templates, suppressions, webhooks):
         app.register_blueprint(module.blueprint)
+    WebhooksContext(
+        WebhookEndpoints(services.database, services.clock, insecure=services.settings.webhook_allow_private == "yes"),
+        WebhookDeliveries(services.database, services.clock),
+        partial(services.kicker.kick, WEBHOOK_SENDER),
+    ).attach(app)
     return app
 
 

@@ -16,6 +16,7 @@ from mailroom.notifications.sending.sender import Sender
 from mailroom.notifications.smtp.pool import Pool
 from mailroom.platform import secrets
 from mailroom.services import Services
+from mailroom.webhooks.history import WebhookDeliveries
 
 
 class Components:
@@ -40,6 +41,7 @@ class Components:
             self.collection,
             self.actions,
             services.database["cursors"],
+            WebhookDeliveries(services.database, self.clock),
             self.clock,
             bodies=_days(settings.retention_bodies_days),
             whole=_days(settings.retention_messages_days),

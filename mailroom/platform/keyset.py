@@ -25,7 +25,7 @@ class Key(msgspec.Struct, frozen=True):
     """The place of an item in the order of a field and, within one value, of `_id`."""
 
     value: Any
-    id: ObjectId
+    id: ObjectId | str
 
 
 class Order(msgspec.Struct, frozen=True):

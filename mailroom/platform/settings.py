@@ -151,6 +151,22 @@ class Settings:
         choices=("resend", "hold"),
     )  # fmt: skip
 
+    webhook_timeout_seconds: float = _setting(15.0, "Longest time that the delivery of a webhook may take", least=0.1)
+    webhook_retry_first_seconds: float = _setting(
+        10.0, "First wait after a delivery that failed; each further wait is twice as long, with jitter", least=0.1
+    )
+    webhook_retry_longest_seconds: float = _setting(14400.0, "Longest wait between two deliveries", least=0.1)
+    webhook_give_up_hours: float = _setting(72.0, "A webhook that is not delivered after this time is dead", least=0)
+    webhook_retention_days: float = _setting(
+        30.0, "Webhooks that were delivered or given up are deleted after this time; 0: never", least=0
+    )
+    webhook_allow_private: str = _setting(
+        "no",
+        "`yes`: webhooks may go to private, loopback and link-local addresses, and to `http://`. Then whoever may manage "
+        "endpoints reaches your network",
+        choices=("no", "yes"),
+    )
+
     backup_to: str = _setting("", "Where `python -m mailroom backups` keeps backups: a folder, or the URL of a bucket")
     backup_keep: int = _setting(
         14, "Number of backups to keep, of the database and of the buckets each; older ones are removed", least=2
@@ -196,7 +212,13 @@ def _check_against_watchdog(settings: Settings, name: str, text: str) -> None:
     if match is None:
         return  # not behind of-watchdog, or a form that only of-watchdog understands
     seconds = float(match[1]) * (60 if match[2] == "m" else 1)
-    for setting in ("work_budget_seconds", "export_seconds", "preview_seconds", "smtp_data_timeout_seconds"):
+    for setting in (
+        "work_budget_seconds",
+        "export_seconds",
+        "preview_seconds",
+        "smtp_data_timeout_seconds",
+        "webhook_timeout_seconds",
+    ):
         if getattr(settings, setting) >= seconds:
             raise InvalidSetting(
                 f"{setting.upper()} ({getattr(settings, setting):g}) must be less than {name} ({text})"

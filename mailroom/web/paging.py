@@ -40,13 +40,14 @@ def cursor_of(order: Order, last: Key | None) -> str | None:
     return None if last is None else to_cursor([order.field, last.value, last.id])
 
 
-def key_of(query: Mapping[str, str], order: Order) -> Key | None:
-    """The key of the last item of the page before, or None for the first page.
+def key_of(query: Mapping[str, str], order: Order, id_kind: type[ObjectId | str] = ObjectId) -> Key | None:
+    """The key of the last item of the page before, or None for the first page. `id_kind` is the type of the ids.
 
     Raises:
         Invalid: the cursor is one of another list.
     """
-    match cursor_values(query, tuple[str, datetime, ObjectId]):
+    kind: Any = tuple[str, datetime, id_kind]  # type: ignore[valid-type]
+    match cursor_values(query, kind):
         case None:
             return None
         case [order.field, value, id_]:

@@ -30,6 +30,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+import msgspec
+from bson import ObjectId
+
 MOST_ATTEMPTS_KEPT = 50
 
 
@@ -53,3 +56,20 @@ class DeliveryState(StrEnum):
     PENDING = "pending"
     DELIVERED = "delivered"
     DEAD = "dead"  # given up
+
+
+def delivery_id(endpoint: ObjectId, announcement: str) -> str:
+    """The `_id` of the only delivery of this announcement to this endpoint."""
+    return f"{endpoint}-{announcement}"
+
+
+class Attempted(msgspec.Struct, frozen=True):
+    """How a call went. Without an answer, `status` is None and `error` says why in a few words."""
+
+    status: int | None
+    error: str
+    milliseconds: float
+
+    @property
+    def taken(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300

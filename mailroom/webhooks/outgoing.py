@@ -18,10 +18,11 @@ from contextlib import suppress
 from http.client import HTTPException
 from typing import Any
 
-import msgspec
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import Url, parse_url
+
+from mailroom.webhooks.model import Attempted
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052; the last 32 bits are an address of IPv4
 _UNICAST = ipaddress.IPv6Network("2000::/3")  # all that IANA gives to the internet
@@ -31,19 +32,7 @@ _FAILURES = (OSError, HTTPException, urllib3.exceptions.HTTPError, UnicodeError)
 _PORTS = {"http": 80, "https": 443}
 
 
-class Attempted(msgspec.Struct, frozen=True):
-    """How a call went. Without an answer, `status` is None and `error` says why in a few words."""
-
-    status: int | None
-    error: str
-    milliseconds: float
-
-    @property
-    def taken(self) -> bool:
-        return self.status is not None and 200 <= self.status < 300
-
-
-class Refused(OSError):
+class NotPublic(OSError):
     """The address is not one of the internet."""
 
 
@@ -95,7 +84,7 @@ class Outgoing:
 
     def _connection(self, url: Url) -> _Connection | _TlsConnection:
         if url.scheme not in _PORTS or not url.host:
-            raise Refused("the address is no http or https URL")
+            raise NotPublic("the address is no http or https URL")
         port, guard = url.port or _PORTS[url.scheme], Guard(allow_private=self._allow_private)
         host = url.host.strip("[]")
         if url.scheme == "http":
@@ -113,11 +102,11 @@ class Guard:
         self.is_cut = False
 
     def open(self, host: str, port: int, seconds: float) -> socket.socket:
-        """Connects to the first address of `host` that answers. Raises `Refused` if one of them is not allowed."""
+        """Connects to the first address of `host` that answers. Raises `NotPublic` if one of them is not allowed."""
         found = _look_up(host, port, seconds)
         for *_, place in found:
             if not self._allow_private and not is_public(str(place[0])):
-                raise Refused(f"{place[0]} is not an address of the internet")
+                raise NotPublic(f"{place[0]} is not an address of the internet")
         failure: OSError = OSError(f"{host} has no address")
         for family, kind, protocol, _, place in found:
             opened = socket.socket(family, kind, protocol)
@@ -221,7 +210,7 @@ def _words(error: Exception) -> str:
     match error:
         case TimeoutError():
             return str(error) or "no answer in time"
-        case Refused():
+        case NotPublic():
             return str(error)
         case socket.gaierror():
             return "the name is not known"

@@ -65,7 +65,8 @@ def test_a_stack_serves_its_functions_and_ends_without_a_trace(running: Stack, r
         "setup",
         "keys create --name local --scope invoices:read --scope invoices:write"
         " --scope notifications:send --scope notifications:read"
-        " --scope notifications:erase --scope templates:read --scope templates:write",
+        " --scope notifications:erase --scope templates:read --scope templates:write"
+        " --scope webhooks:read --scope webhooks:write",
     ]
 
     # the servers answer

@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from mailroom.notifications.model.messages import Recipient, RecipientStatus, Result, State, Verdict
-from mailroom.notifications.outbox.retries import Retries
+from mailroom.platform.retries import Retries
 
 
 class Decision(msgspec.Struct, frozen=True):

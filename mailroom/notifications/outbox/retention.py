@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from mailroom.notifications.model import addresses
@@ -12,6 +13,7 @@ from mailroom.notifications.outbox.actions import MessageActions
 from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.server_clock import ServerClock
+from mailroom.webhooks.history import WebhookDeliveries
 
 SWEEP_ID = "notifications-retention"
 
@@ -32,6 +34,7 @@ class Retention:
         messages: Documents,
         actions: MessageActions,
         cursors: Documents,
+        deliveries: WebhookDeliveries,
         clock: ServerClock,
         *,
         bodies: timedelta | None,
@@ -40,6 +43,7 @@ class Retention:
         self._messages = messages
         self._actions = actions
         self._cursors = cursors
+        self._deliveries = deliveries
         self._clock = clock
         self._bodies = bodies
         self._whole = whole
@@ -59,11 +63,15 @@ class Retention:
     def erase(self, shown: str) -> tuple[int, int]:
         """Deletes every message to that address, also those with further recipients, except those being sent now.
 
-        Returns how many it deleted, and how many it left because they are being sent.
+        What webhooks tell of these messages is deleted too. Returns how many messages it deleted, and how many it left
+        because they are being sent.
         """
         which: Document = {"addresses": addresses.key(shown)}
+        ids = [each["_id"] for each in self._messages.find(which, {"_id": 1}).hint("recipient")]
+        self._deliveries.forget(ids)  # before the messages, so that a call after an interruption finds all
         waiting = self._actions.erase_waiting(which["addresses"])
         ended = self._messages.delete_many({**which, "state": {"$in": _ENDED}}, hint="recipient").deleted_count
+        self._deliveries.forget(ids)  # those that were made meanwhile
         return waiting + ended, self._messages.count_documents(which)
 
     def _is_due(self, now: datetime) -> bool:
@@ -79,6 +87,7 @@ class Retention:
     def _delete_before(self, time: datetime, budget: Budget) -> None:
         which = {"createdAt": {"$lt": time}, "state": {"$in": _ENDED}}
         while not budget.spent() and (ids := self._some(which, "createdAt", "newest")):
+            self._deliveries.forget(ids)
             self._messages.delete_many({"_id": {"$in": ids}, "state": {"$in": _ENDED}})
 
     def _erase_bodies_before(self, time: datetime, now: datetime, budget: Budget) -> None:
@@ -91,7 +100,7 @@ class Retention:
         while not budget.spent() and (ids := self._some(which, "bodySince", "body")):
             self._messages.update_many({"_id": {"$in": ids}, "state": {"$in": _ENDED}}, change)
 
-    def _some(self, which: Document, order: str, index: str) -> list[object]:
+    def _some(self, which: Document, order: str, index: str) -> list[ObjectId]:
         # Most messages have one of these states, so a server may choose the index of the states, or none.
         found = self._messages.find(which, {"_id": 1}).sort(order, 1).limit(_BATCH).hint(index)
         return [each["_id"] for each in found]

@@ -13,10 +13,10 @@ from mailroom.notifications.outbox import outcomes
 from mailroom.notifications.outbox.changes import FinishedAttempt
 from mailroom.notifications.outbox.claims import ClaimedMessage
 from mailroom.notifications.outbox.outbox import Outbox
-from mailroom.notifications.outbox.retries import Retries
 from mailroom.notifications.sending.group_commit import GroupCommit
 from mailroom.platform import mongo
 from mailroom.platform.clock import Budget
+from mailroom.platform.retries import Retries
 from mailroom.platform.settings import Settings
 
 log = logging.getLogger(__name__)

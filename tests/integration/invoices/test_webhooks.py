@@ -58,7 +58,7 @@ def test_rejected_rows_are_an_event_of_their_own(bucket: Bucket):
 
 
 def test_a_dry_run_announces_nothing(bucket: Bucket):
-    version = bucket.put("dry.csv", csv(line(1)))
+    version = bucket.services.objects.find(bucket.name, "dry.csv", bucket.put("dry.csv", csv(line(1))))
     bucket.ledger.submit(version, dry_run=True)
     bucket.run()
     assert events(bucket, "dry.csv") == []

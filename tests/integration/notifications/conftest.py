@@ -12,8 +12,8 @@ import pytest
 from bson import ObjectId
 from flask import Flask
 
+from mailroom.notifications import indexes as notifications
 from mailroom.notifications.app import create_app
-from mailroom.notifications.indexes import INDEXES
 from mailroom.notifications.outbox.actions import MessageActions
 from mailroom.notifications.outbox.claims import Claims
 from mailroom.notifications.outbox.outbox import Outbox
@@ -24,6 +24,7 @@ from mailroom.platform.server_clock import ServerClock
 from mailroom.platform.worker import Worker
 from mailroom.services import Services
 from mailroom.web.endpoints import Route, routes
+from mailroom.webhooks import indexes as webhooks
 from tests.integration.notifications.relay import Relay
 from tests.support.waiting import eventually
 
@@ -88,7 +89,10 @@ class Mail:
         self.services = services
         key = services.keys.create(
             "test",
-            ["notifications:send", "notifications:read", "notifications:erase", "templates:read", "templates:write"],
+            [
+                *("notifications:send", "notifications:read", "notifications:erase"),
+                *("templates:read", "templates:write", "webhooks:read", "webhooks:write"),
+            ],
         )
         self.client = Client(create_app(services), key.text)
         self.sender: Worker = create_worker(services)
@@ -160,7 +164,7 @@ def make_mail(make_services: Callable[..., Services], relay: Relay) -> Callable[
 
     def make(**settings: object) -> Mail:
         services = make_services(**{**SETTINGS, "smtp_port": relay.port, **settings})
-        for name, wanted in INDEXES.items():
+        for name, wanted in (notifications.INDEXES | webhooks.INDEXES).items():
             services.database[name].create_indexes(wanted)
         made.append(Mail(services))
         return made[-1]

@@ -41,7 +41,7 @@ def send(mail: Mail, *addresses: str) -> str:
 
 def test_a_result_and_its_announcement_are_written_together(mail: Mail, relay: Relay):
     want(mail, EventType.NOTIFICATION_SENT, EventType.NOTIFICATION_FAILED, EventType.NOTIFICATION_SUPPRESSED)
-    relay.on("rcpt", reply("550 5.7.1 not here"), recipient="no@example.com")
+    relay.on("rcpt", reply("550 5.7.1 not here"), recipient="no@example.com", times=2)
     mail.client.post({"address": "off@example.com"}, "/suppressions")
 
     ends = {
@@ -90,7 +90,7 @@ def test_a_second_end_is_a_second_announcement(mail: Mail):
 
 def test_messages_that_are_recorded_in_one_write_each_get_their_own(mail: Mail, relay: Relay):
     want(mail, EventType.NOTIFICATION_FAILED)
-    relay.on("rcpt", reply("550 5.7.1 not here"), recipient="no@example.com")
+    relay.on("rcpt", reply("550 5.7.1 not here"), recipient="no@example.com", times=10)
     ids = [
         mail.client.post(BODY | {"emailTo": address}, Prefer="respond-async").body["id"]
         for address in ("a@example.com", "no@example.com") * 10

@@ -6,7 +6,7 @@ import pytest
 
 from mailroom.notifications.model.messages import Recipient, RecipientStatus, Result, State, Verdict
 from mailroom.notifications.outbox.outcomes import decide
-from mailroom.notifications.outbox.retries import RELAY_DOWN_LONGEST, Retries
+from mailroom.platform.retries import RELAY_DOWN_LONGEST, Retries
 
 RETRIES = Retries(first=60, longest=14_400, give_up=1000, random=lambda: 1.0)
 

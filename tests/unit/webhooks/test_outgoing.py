@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from mailroom.webhooks.outgoing import Attempted, Outgoing, is_public
+from mailroom.webhooks.model import Attempted
+from mailroom.webhooks.outgoing import Outgoing, is_public
 
 PRIVATE = [
     *("127.0.0.1", "127.1.2.3", "0.0.0.0", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1"),

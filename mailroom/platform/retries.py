@@ -1,4 +1,4 @@
-"""When to try a message again, and when to give it up."""
+"""When to try a message or a webhook again, and when to give it up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RELAY_DOWN_LONGEST = 300.0
 
 
 class Retries(msgspec.Struct, frozen=True):
-    """Exponential backoff with jitter. Seconds. A message that is older than `give_up` is given up.
+    """Exponential backoff with jitter. Seconds. What is older than `give_up` is given up.
 
     The wait before attempt n+1 is between half and all of `first * 2**(n-1)`, which is at most `longest`. Half of it is
     fixed, because RFC 5321 asks for a pause and full jitter could be none. The other half is random, so that a thousand

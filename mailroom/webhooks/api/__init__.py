@@ -1,0 +1,1 @@
+"""The calls about webhooks: endpoints, and the deliveries to them. The function `notifications` serves them."""

@@ -1,0 +1,51 @@
+"""The function `webhook-sender`: its worker."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from mailroom.platform.clock import Budget
+from mailroom.platform.kick import WEBHOOK_SENDER
+from mailroom.platform.retries import Retries
+from mailroom.platform.worker import Worker
+from mailroom.services import Services
+from mailroom.webhooks.deliveries import Deliveries
+from mailroom.webhooks.expansion import Expansion
+
+# A delivery takes its time-out at most, beside the look-up of the name.
+_LEASE_BEYOND_TIMEOUT_SECONDS = 45.0
+
+
+def create_worker(services: Services) -> Worker:
+    """Makes the worker. It makes deliveries of announcements, delivers what is due, and removes what is old."""
+    settings, marks = services.settings, services.worker_marks(WEBHOOK_SENDER)
+    retries = Retries(
+        settings.webhook_retry_first_seconds,
+        settings.webhook_retry_longest_seconds,
+        settings.webhook_give_up_hours * 3600,
+    )
+    deliveries = Deliveries(
+        services.database,
+        services.clock,
+        timedelta(seconds=settings.webhook_timeout_seconds + _LEASE_BEYOND_TIMEOUT_SECONDS),
+        retries,
+        timedelta(days=settings.webhook_retention_days) if settings.webhook_retention_days else None,
+    )
+    expansion = Expansion(services.database, services.clock)
+
+    def work(budget: Budget) -> int:
+        from mailroom.webhooks.courier import Courier  # loads the HTTP client, which the start does not wait for
+        from mailroom.webhooks.outgoing import Outgoing
+
+        outgoing = Outgoing(settings.webhook_timeout_seconds, allow_private=settings.webhook_allow_private == "yes")
+        courier = Courier(deliveries, outgoing, services.clock)
+        done = 0
+        while expansion.run(budget):
+            marks.will_look_again()
+            done += courier.run(budget)
+        done += courier.run(budget)
+        deliveries.give_up()
+        deliveries.remove_old(budget)
+        return done
+
+    return Worker(work, settings.work_budget_seconds, marks, more=lambda: services.kicker.kick(WEBHOOK_SENDER))

@@ -1,0 +1,147 @@
+"""A program that webhooks call, and the function that calls it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from standardwebhooks.webhooks import Webhook
+
+from mailroom.deploy import setup
+from mailroom.platform.mongo import Document, Documents
+from mailroom.services import Services
+from mailroom.webhooks.announcements import ANNOUNCEMENTS
+from mailroom.webhooks.model import EventType
+from mailroom.webhooks.worker import create_worker
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # pragma: allowlist secret
+
+
+@dataclass
+class Receiver:
+    """`received` has the headers and the body of each call. It answers `status`, once `gate` is open."""
+
+    url: str = ""
+    status: int = 204
+    received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    gate: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def ids(self) -> list[str]:
+        return [headers["webhook-id"] for headers, _ in self.received]
+
+    def verified(self, secret: str = SECRET) -> list[Any]:
+        """The bodies, each checked by the library that receivers use."""
+        return [Webhook(secret).verify(body, headers) for headers, body in self.received]
+
+
+@pytest.fixture
+def make_receiver() -> Iterator[Callable[[], Receiver]]:
+    def make() -> Receiver:
+        receiver = Receiver()
+        receiver.gate.set()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.received.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                receiver.gate.wait(60)
+                self.send_response(receiver.status)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Tests look at `received`."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        cleanup.callback(server.server_close)
+        cleanup.callback(server.shutdown)
+        cleanup.callback(receiver.gate.set)
+        receiver.url = f"http://127.0.0.1:{server.server_address[1]}/hooks"
+        return receiver
+
+    with ExitStack() as cleanup:
+        yield make
+
+
+class Hooks:
+    """The webhooks of one test."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.endpoints: Documents = services.database["webhooks"]
+        self.deliveries: Documents = services.database["webhookDeliveries"]
+        self.sources: Documents = services.database["notifications"]
+
+    def endpoint(self, url: str, *events: EventType, **fields: Any) -> ObjectId:
+        now = datetime.now(UTC)
+        document: Document = {
+            "url": url,
+            "description": "",
+            "events": list(events or EventType),
+            "secrets": [{"key": SECRET, "createdAt": now, "expiresAt": None}],
+            "enabled": True,
+            "disabledReason": "",
+            "createdAt": now,
+            "updatedAt": now,
+        }
+        inserted: ObjectId = self.endpoints.insert_one(document | fields).inserted_id
+        return inserted
+
+    def announce(self, count: int = 1, type_: EventType = EventType.NOTIFICATION_SENT) -> list[str]:
+        """As if `count` messages had just been sent. Returns the ids of the announcements."""
+        now = datetime.now(UTC)
+        made = [{"id": str(ObjectId()), "type": type_, "at": now, "data": {"status": "sent"}} for _ in range(count)]
+        self.sources.insert_many(
+            [{"emailTo": f"{n}@example.com", "tags": [], ANNOUNCEMENTS: [each]} for n, each in enumerate(made)]
+        )
+        return [each["id"] for each in made]
+
+    def work(self) -> int:
+        """One call of the function. Returns how many attempts it made."""
+        answer = create_worker(self.services)()
+        assert answer["statusCode"] == 200
+        done: int = answer["body"]["done"]
+        return done
+
+    def let_time_pass(self, hours: float = 1.0) -> None:
+        """Ends every wait and every lease, and makes everything that much older."""
+        change = {"$subtract": ["$dueAt", hours * 3_600_000]}, {"$subtract": ["$dueSince", hours * 3_600_000]}
+        created = {"$subtract": ["$createdAt", hours * 3_600_000]}
+        times = {"dueAt": change[0], "dueSince": change[1], "createdAt": created}
+        self.deliveries.update_many({"dueAt": {"$exists": True}}, [{"$set": times}])
+        self.deliveries.update_many({"dueAt": {"$exists": False}}, [{"$set": {"createdAt": created}}])
+
+    def states(self) -> list[str]:
+        return sorted(each["state"] for each in self.deliveries.find())
+
+    def left(self) -> int:
+        """How many announcements are not expanded yet."""
+        return self.sources.count_documents({f"{ANNOUNCEMENTS}.at": {"$exists": True}})
+
+
+@pytest.fixture
+def make_hooks(make_services: Callable[..., Services]) -> Callable[..., Hooks]:
+    def make(**settings: Any) -> Hooks:
+        services = make_services(**{"webhook_allow_private": "yes", "webhook_timeout_seconds": 30.0} | settings)
+        setup.run(services, lambda line: None)
+        return Hooks(services)
+
+    return make
+
+
+@pytest.fixture
+def hooks(make_hooks: Callable[..., Hooks]) -> Hooks:
+    return make_hooks()
+
+
+def later(**span: float) -> datetime:
+    return datetime.now(UTC) + timedelta(**span)

@@ -1,0 +1,223 @@
+"""Webhooks arrive, signed, at least once, with the same id each time."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from standardwebhooks.webhooks import WebhookVerificationError
+
+from mailroom.webhooks.model import EventType
+from tests.integration.webhooks.child import POINTS
+from tests.integration.webhooks.conftest import Hooks, Receiver, later
+from tests.support.processes import ROOT, running
+from tests.support.waiting import eventually
+
+MakeReceiver = Callable[[], Receiver]
+OTHER = "whsec_" + base64.b64encode(b"another secret of an endpoint").decode()
+
+
+def test_an_event_arrives_as_the_public_library_wants_it(hooks: Hooks, make_receiver: MakeReceiver):
+    receiver = make_receiver()
+    hooks.endpoint(receiver.url)
+    [id_] = hooks.announce()
+
+    assert hooks.work() == 1
+
+    [event] = receiver.verified()
+    assert (event["type"], event["data"]["status"], event["data"]["emailTo"]) == (
+        "notification.sent",
+        "sent",
+        "0@example.com",
+    )
+    assert receiver.ids == [id_]
+    assert (hooks.states(), hooks.left()) == (["delivered"], 0)
+    assert hooks.work() == 0
+
+
+def test_a_changed_body_does_not_verify(hooks: Hooks, make_receiver: MakeReceiver):
+    receiver = make_receiver()
+    hooks.endpoint(receiver.url)
+    hooks.announce()
+    hooks.work()
+    receiver.received = [(headers, body + b" ") for headers, body in receiver.received]
+    with pytest.raises(WebhookVerificationError):
+        receiver.verified()
+
+
+def test_each_endpoint_gets_only_what_it_wants(hooks: Hooks, make_receiver: MakeReceiver):
+    all_, bounces, disabled = make_receiver(), make_receiver(), make_receiver()
+    hooks.endpoint(all_.url)
+    hooks.endpoint(bounces.url, EventType.NOTIFICATION_BOUNCED)
+    hooks.endpoint(disabled.url, enabled=False)
+    hooks.announce()
+    hooks.announce(type_=EventType.NOTIFICATION_BOUNCED)
+
+    hooks.work()
+
+    assert (len(all_.ids), len(bounces.ids), len(disabled.ids)) == (2, 1, 0)
+    assert bounces.verified()[0]["type"] == "notification.bounced"
+
+
+def test_during_a_rotation_both_secrets_verify_and_then_only_the_new_one(hooks: Hooks, make_receiver: MakeReceiver):
+    receiver = make_receiver()
+    now = later()
+    secrets = [
+        {"key": OTHER, "createdAt": now, "expiresAt": later(hours=1)},
+        {"key": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "createdAt": now, "expiresAt": None},
+    ]
+    endpoint = hooks.endpoint(receiver.url, secrets=secrets)
+    hooks.announce()
+    hooks.work()
+    assert receiver.verified() == receiver.verified(OTHER)
+
+    hooks.endpoints.update_one({"_id": endpoint}, {"$set": {"secrets.0.expiresAt": later(hours=-1)}})
+    hooks.announce()
+    hooks.work()
+    with pytest.raises(WebhookVerificationError):
+        receiver.verified(OTHER)
+    assert len(receiver.verified()) == 2
+
+
+def test_what_is_not_taken_is_tried_again_with_the_same_id(hooks: Hooks, make_receiver: MakeReceiver):
+    receiver = make_receiver()
+    receiver.status = 500
+    hooks.endpoint(receiver.url)
+    [id_] = hooks.announce()
+    hooks.work()
+    assert hooks.work() == 0  # it waits
+    assert hooks.states() == ["pending"]
+
+    receiver.status = 200
+    hooks.let_time_pass()
+    hooks.work()
+
+    assert receiver.ids == [id_, id_]
+    [delivery] = hooks.deliveries.find()
+    assert (delivery["state"], [each["status"] for each in delivery["attempts"]]) == ("delivered", [500, 200])
+    assert delivery["deliveredAt"] is not None
+
+
+def test_after_the_give_up_age_it_is_dead(hooks: Hooks, make_receiver: MakeReceiver):
+    receiver = make_receiver()
+    receiver.status = 503
+    hooks.endpoint(receiver.url)
+    hooks.announce()
+    hooks.work()
+    hooks.let_time_pass(hours=100)
+    hooks.work()
+    assert hooks.states() == ["dead"]
+    hooks.let_time_pass(hours=100)
+    assert hooks.work() == 0
+
+
+def test_an_endpoint_that_is_gone_is_disabled(hooks: Hooks, make_receiver: MakeReceiver):
+    receiver = make_receiver()
+    receiver.status = 410
+    hooks.endpoint(receiver.url)
+    hooks.announce()
+    hooks.work()
+    assert hooks.states() == ["dead"]
+    [endpoint] = hooks.endpoints.find()
+    assert (endpoint["enabled"], endpoint["disabledReason"]) == (False, "the endpoint answered 410 Gone")
+
+
+def test_what_waits_for_a_disabled_endpoint_is_delivered_when_it_is_enabled_and_given_up_else(
+    hooks: Hooks, make_receiver: MakeReceiver
+):
+    receiver = make_receiver()
+    receiver.status = 500
+    endpoint = hooks.endpoint(receiver.url)
+    hooks.announce()
+    hooks.work()
+    receiver.status = 200
+    hooks.endpoints.update_one({"_id": endpoint}, {"$set": {"enabled": False}})
+    hooks.let_time_pass()
+    assert (hooks.work(), hooks.states()) == (0, ["pending"])
+    hooks.endpoints.update_one({"_id": endpoint}, {"$set": {"enabled": True}})
+    assert (hooks.work(), hooks.states()) == (1, ["delivered"])
+
+    hooks.endpoints.delete_one({"_id": endpoint})
+    hooks.deliveries.update_one({}, {"$set": {"state": "pending", "dueAt": later(), "dueSince": later()}})
+    hooks.let_time_pass(hours=100)
+    assert (hooks.work(), hooks.states()) == (0, ["dead"])
+
+
+def test_an_endpoint_that_hangs_keeps_no_other_waiting(make_hooks: Callable[..., Hooks], make_receiver: MakeReceiver):
+    hooks = make_hooks(webhook_timeout_seconds=2.0)
+    slow, quick = make_receiver(), make_receiver()
+    slow.gate.clear()
+    hooks.endpoint(slow.url)
+    hooks.endpoint(quick.url)
+    hooks.announce(30)
+
+    hooks.work()
+
+    assert len(quick.ids) == 30
+    assert 1 <= len(slow.ids) <= 6  # the worker looks for work twice
+    assert hooks.states() == ["delivered"] * 30 + ["pending"] * 30
+
+
+def test_a_call_to_an_address_inside_is_refused_and_says_so(
+    make_hooks: Callable[..., Hooks], make_receiver: MakeReceiver
+):
+    hooks = make_hooks(webhook_allow_private="no")
+    receiver = make_receiver()
+    hooks.endpoint(receiver.url)
+    hooks.announce()
+    hooks.work()
+    [delivery] = hooks.deliveries.find()
+    assert receiver.ids == []
+    assert delivery["attempts"][0]["error"] == "127.0.0.1 is not an address of the internet"
+
+
+def test_old_deliveries_that_have_ended_are_removed(hooks: Hooks, make_receiver: MakeReceiver):
+    receiver = make_receiver()
+    endpoint = hooks.endpoint(receiver.url)
+    hooks.announce(3)
+    hooks.work()
+    hooks.endpoints.update_one({"_id": endpoint}, {"$set": {"url": "http://127.0.0.1:1/"}})
+    hooks.announce()
+    hooks.let_time_pass(hours=31 * 24)
+    hooks.work()
+    assert hooks.states() == ["pending"]
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_kill_at_any_step_loses_nothing_and_keeps_the_id(point: str, hooks: Hooks, make_receiver: MakeReceiver):
+    receivers = [make_receiver(), make_receiver()]
+    for receiver in receivers:
+        hooks.endpoint(receiver.url)
+    ids = hooks.announce(3)
+    settings = hooks.services.settings
+    environment = {name.upper(): str(getattr(settings, name)) for name in type(settings).__dataclass_fields__}
+    environment |= {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+
+    with running(Path(__file__).with_name("child.py"), point, env=environment) as process:
+        assert process.wait(60) == -signal.SIGKILL
+    for _ in range(3):
+        hooks.let_time_pass()
+        hooks.work()
+
+    for receiver in receivers:
+        assert {*receiver.ids} == {*ids}
+        assert len(receiver.verified()) <= len(ids) + 2
+    assert (hooks.states(), hooks.left()) == (["delivered"] * 6, 0)
+
+
+def test_two_workers_at_once_deliver_once(hooks: Hooks, make_receiver: MakeReceiver):
+    receiver = make_receiver()
+    hooks.endpoint(receiver.url)
+    ids = hooks.announce(40)
+    workers = [threading.Thread(target=hooks.work) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    eventually(lambda: hooks.states() == ["delivered"] * 40)
+    assert sorted(receiver.ids) == sorted(ids)
