@@ -55,11 +55,12 @@ class Courier:
                 while (delivery := self._next(tour)) is not None and not budget.spent():
                     tour.begin(delivery, pool.submit(self._deliver, delivery, tour.endpoints[delivery["endpointId"]]))
                     tried += 1
-                if expanded or tour.running:
-                    will_look_again()
-                    tour.finish_some(0.0 if expanded else _LOOK_SECONDS)
-                else:
+                if not expanded and not tour.running:
                     break
+                taken = tour.finish_some(0.0 if expanded else _LOOK_SECONDS)
+                # Failures alone promise nothing: the call would go on with endpoints that are down.
+                if expanded or taken:
+                    will_look_again()
             while tour.running:
                 tour.finish_some(None)
         return tried
@@ -132,13 +133,20 @@ class _Tour:
     def begin(self, delivery: Document, attempt: Future[bool]) -> None:
         self.running[attempt] = delivery["endpointId"]
 
-    def finish_some(self, seconds: float | None) -> None:
-        """Waits until an attempt has ended, for so long at most. Raises what it raised."""
+    def finish_some(self, seconds: float | None) -> int:
+        """Waits until an attempt has ended, for so long at most. Returns how many were taken.
+
+        Raises what an attempt raised.
+        """
         done, _ = wait(self.running, seconds, return_when=FIRST_COMPLETED)
-        for each in done:
-            endpoint = self.running.pop(each)
-            if not each.result():
+        ended = [(self.running.pop(each), each) for each in done]
+        taken = 0
+        for endpoint, attempt in ended:
+            if attempt.result():
+                taken += 1
+            else:
                 self._failures[endpoint] += 1
+        return taken
 
     def _is_failing(self, endpoint: ObjectId) -> bool:
         return self._failures[endpoint] > 0 or "failingSince" in self.endpoints.get(endpoint, ())

@@ -317,7 +317,7 @@ def test_what_has_waited_too_long_for_an_endpoint_that_fails_is_given_up_untried
     hooks.let_time_pass(hours=73)
     hooks.work()
     assert hooks.states() == ["dead"] * 30 + ["delivered"] * 30
-    assert len(receiver.ids) <= 6
+    assert len(receiver.ids) < 15  # a few in each call
 
 
 def test_what_has_waited_while_no_worker_ran_is_tried(hooks: Hooks, make_receiver: MakeReceiver):
