@@ -1,6 +1,6 @@
 """`python -m bench.mail` measures the sender beside django-post-office and nodemailer, on the same smtp-sink.
 
-`--accept`, `--deep` and `--attachments` measure one thing each instead.
+`--accept`, `--deep`, `--attachments` and `--webhooks` measure one thing each instead.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 from bench.mail import postgres, sink
 from bench.mail.accepting import accept
@@ -20,7 +21,7 @@ from bench.mail.memory import Heavy, deep
 from bench.mail.messages import messages
 from bench.mail.peers import nodemailer_script, post_office_python
 from bench.mail.postgres import Postgres
-from bench.mail.ways import CONNECTIONS, Nodemailer, Ours, PostOffice, Way
+from bench.mail.ways import CONNECTIONS, Announced, Nodemailer, Ours, PostOffice, Way
 from bench.processes import ROOT, WayError
 from bench.servers import BenchServers
 from local.process import StartError
@@ -50,6 +51,7 @@ def main() -> int:
     parser.add_argument("--accept", action="store_true", help="only how long accepting takes, on the local stack")
     parser.add_argument("--deep", type=int, metavar="N", help="only the sender's memory while it drains N messages")
     parser.add_argument("--attachments", action="store_true", help="only its memory with large attachments")
+    parser.add_argument("--webhooks", action="store_true", help="only what it costs to announce each message")
     arguments = parser.parse_args()
     command = sink.binary()
     if command is None and not arguments.accept:
@@ -68,6 +70,8 @@ def main() -> int:
                     return _deep(servers, place, arguments.deep)
                 if arguments.attachments:
                     return _attachments(servers, place)
+                if arguments.webhooks:
+                    return _webhooks(servers, place, arguments.messages, arguments.rounds)
                 return _contest(servers, place, arguments.messages, arguments.rounds)
         except (StartError, ToolError, WayError) as error:
             say(str(error))
@@ -133,6 +137,28 @@ def _attachments(servers: BenchServers, place: Place) -> int:
     sent = send(Heavy(servers, next(messages(1))), place, HEAVY)
     say(f"{_short(sent)}; peak of memory {sent.peak_bytes / 2**20:.0f} MiB")
     return 0 if sent.right else 1
+
+
+def _webhooks(servers: BenchServers, place: Place, count: int, rounds: int) -> int:
+    """Sends without and with webhooks by turns, and compares the processor time a message."""
+    runs: list[tuple[Sent, Sent]] = []
+    for _ in range(rounds):
+        without, announced = send(Ours(servers, 1), place, count), send(Announced(servers, 1), place, count)
+        say(f"  {_short(without)}")
+        say(f"  {_short(announced)}")
+        runs.append((without, announced))
+    for what, used in (("of the sender", _of_sender), ("of sender and MongoDB", _of_both)):
+        ratios = [used(announced) / used(without) for without, announced in runs]
+        print(f"processor time a message {what}: {median(ratios):.2f} times that without webhooks")
+    return 0 if all(each.right for both in runs for each in both) else 1
+
+
+def _of_sender(sent: Sent) -> float:
+    return sent.microseconds
+
+
+def _of_both(sent: Sent) -> float:
+    return sent.microseconds + sent.database_microseconds
 
 
 def _accept(folder: Path) -> int:

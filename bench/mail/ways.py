@@ -23,6 +23,8 @@ from mailroom.notifications.model import addresses
 from mailroom.notifications.outbox.accept import Submission, Submissions
 from mailroom.platform.server_clock import ServerClock
 from mailroom.services import Services
+from mailroom.webhooks.endpoints import WebhookEndpoints
+from mailroom.webhooks.model import EventType
 
 CONNECTIONS = 10
 MOST_IN_A_BATCH = 100  # the largest list that the API accepts
@@ -96,6 +98,25 @@ class Ours:
     def close(self) -> None:
         self.services.database.client.drop_database("bench-mail")
         self.services.close()
+
+
+class Announced(Ours):
+    """Our sender while an endpoint of a webhook wants to know of each message."""
+
+    def __init__(self, servers: BenchServers, processes: int, connections: int = CONNECTIONS) -> None:
+        super().__init__(servers, processes, connections)
+        self.name = "**Mailroom**, with webhooks"
+
+    def queue(self, count: int, port: int) -> list[Child]:
+        endpoints = WebhookEndpoints(self.services.database, self.services.clock, insecure=False)
+        endpoints.add("https://example.com/", list(EventType), "", enabled=True)
+        return super().queue(count, port)
+
+    def recorded(self) -> int:
+        """Counts only messages that are announced, too."""
+        announced = {"announcements": {"$size": 1}, "announcements.type": EventType.NOTIFICATION_SENT}
+        found = self.services.database["notifications"].count_documents(announced)
+        return min(found, super().recorded())
 
 
 class PostOffice:

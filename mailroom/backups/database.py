@@ -6,6 +6,7 @@ before the backup began is in it; whatever is only half in it is done again afte
 - `imports` come before `invoices`. An invoice may thus be newer than the checkpoint of its import, which writes those
   rows again. The invoices are the same then; a row may be counted as stale if the invoice no longer says what it did.
   The other way round a checkpoint could be ahead of its rows, and they would be lost.
+- `imports` and `notifications` come before `webhookDeliveries`: what webhooks tell is still announced, or is there.
 - `imports` come before `notifications`: the mail about an import is there, or its import is still to be told of.
 - The buckets come after the database: an object that no import knows is found by reconciliation.
 

@@ -58,7 +58,7 @@ class Deliveries:
             {"endpointId": endpoint, "dueAt": {"$exists": True, "$lte": now}},
             {"$set": {"dueAt": until, "leaseUntil": until}},
             sort=[("dueAt", 1)],
-            hint="due",
+            hint="endpointDue",
             return_document=ReturnDocument.AFTER,
         )
 

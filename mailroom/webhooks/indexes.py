@@ -11,8 +11,11 @@ _WAITING = {"dueAt": {"$exists": True}}
 INDEXES: dict[str, list[IndexModel]] = {
     "webhooks": [IndexModel(_NEWEST, name="newest")],
     "webhookDeliveries": [
-        # Those that wait have `dueAt`: of each endpoint, and all of them to find those that have waited too long.
-        IndexModel([("endpointId", ASCENDING), ("dueAt", ASCENDING)], name="due", partialFilterExpression=_WAITING),
+        # Deliveries that wait have `dueAt`. Those of one endpoint: the ones that wait for another are not read.
+        IndexModel(
+            [("endpointId", ASCENDING), ("dueAt", ASCENDING)], name="endpointDue", partialFilterExpression=_WAITING
+        ),
+        # Those that have waited too long.
         IndexModel([("dueSince", ASCENDING)], name="waiting", partialFilterExpression=_WAITING),
         # Lists: the deliveries of an endpoint, all or by state.
         IndexModel([("endpointId", ASCENDING), *_NEWEST], name="endpoint"),

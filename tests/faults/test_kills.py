@@ -84,6 +84,24 @@ def test_a_kill_after_the_end_loses_no_mail_about_it(make_world: Callable[[int],
     world.check()
 
 
+@pytest.mark.parametrize("place", ["rejects file written", "finished"])
+def test_a_kill_around_the_end_loses_and_doubles_no_announcement(make_world: Callable[[int], World], place: str):
+    world = make_world(30)
+    world.again()
+    endpoint = {"events": ["import.done", "import.rejected_rows"], "enabled": True}
+    world.bucket.services.database["webhooks"].insert_one(endpoint)
+
+    importer = world.start(Fault(place))
+    assert importer.reached()
+    assert importer.wait() == -signal.SIGKILL
+    world.start().wait()
+
+    job = world.bucket.job(world.job)
+    assert [each["type"] for each in job["announcements"]] == ["import.done", "import.rejected_rows"]
+    assert {each["data"]["state"] for each in job["announcements"]} == {"done"}
+    world.check()
+
+
 @pytest.mark.slow
 def test_kills_at_random_moments_change_no_result(make_world: Callable[[int], World]):
     seed = int(os.environ.get("MAILROOM_SEED", time.time_ns() % 1_000_000))

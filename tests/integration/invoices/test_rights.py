@@ -87,3 +87,15 @@ def test_invoices_may_do_its_work_and_nothing_else(bucket: Bucket):
         assert client.call("DELETE", "/presets/acme").status == 200
     assert {("presets", "insert"), ("presets", "find")} <= used
     assert {("invoices", "remove"), ("invoices", "update"), ("imports", "insert"), ("apiKeys", "find")} <= used
+
+
+def test_invoice_importer_may_announce_to_webhooks(make_services: Callable[..., Services]):
+    services = make_services()
+    setup.run(services, lambda line: None)
+    services.database["webhooks"].insert_one({"events": ["import.done"], "enabled": True})
+    bucket = Bucket(services)
+    submitted = bucket.submit("may.csv", csv(line(1)))
+    with RECORDER.of("invoice-importer") as used:
+        bucket.run()
+    assert ("webhooks", "find") in used
+    assert [each["type"] for each in bucket.job(submitted)["announcements"]] == ["import.done"]

@@ -47,6 +47,7 @@ POINTS: dict[str, tuple[str, Callable[[Callable[..., Any]], Callable[..., Any]]]
     "claim": ("claim", after),
     "handover": ("hand_over", after),
     "250": ("record", before),
+    "recorded": ("record", after),
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
+from pymongo.errors import AutoReconnect, OperationFailure
 
 from mailroom.webhooks import announcements
 from mailroom.webhooks.announcements import ANNOUNCEMENTS
@@ -101,11 +102,26 @@ def test_messages_that_are_recorded_in_one_write_each_get_their_own(mail: Mail, 
 
 
 def test_a_change_does_not_fail_without_the_right_to_read_the_endpoints(mail: Mail, monkeypatch: pytest.MonkeyPatch):
-    from pymongo.errors import OperationFailure
-
     def refuse(*_: object, **__: object) -> None:
         raise OperationFailure("not authorized", 13)
 
     monkeypatch.setattr(mail.services.announcer, "_endpoints", type("Refusing", (), {"find": refuse})())
     id_ = send(mail, "a@example.com")
     assert mail.client.get(f"/{id_}").body["status"] == "sent"
+
+
+def test_while_the_endpoints_cannot_be_read_the_result_waits(mail: Mail, monkeypatch: pytest.MonkeyPatch):
+    want(mail, EventType.NOTIFICATION_SENT)
+    endpoints = mail.services.database["webhooks"]
+    answers = iter([AutoReconnect("away"), AutoReconnect("away")])
+
+    class Away:
+        def find(self, *arguments: Any) -> Any:
+            for error in answers:
+                raise error
+            return endpoints.find(*arguments)
+
+    monkeypatch.setattr(mail.services.announcer, "_endpoints", Away())
+    id_ = send(mail, "a@example.com")
+    assert next(answers, None) is None
+    assert [each["type"] for each in announced(mail, id_)] == ["notification.sent"]

@@ -12,6 +12,7 @@ from mailroom.notifications.api.schemas import AcceptedNotification, RefusedEntr
 from mailroom.web.endpoints import Operation, Route
 from tests.integration.notifications.conftest import Answer, Mail
 from tests.integration.notifications.relay import Relay, reply
+from tests.integration.notifications.test_webhooks import put_delivery
 
 HELLO: dict[str, Any] = {
     "emailTo": ["a@example.com", "b@example.com"],
@@ -82,7 +83,23 @@ def test_answers_match_their_schema(mail: Mail, relay: Relay) -> None:
     call("GET", "/templates/<name>/versions", 200, path="/templates/hi/versions")
     call("DELETE", "/", 200, path="/?emailTo=a@example.com")
 
+    call_webhooks(call)
     assert call.seen == {f"{route.method} {route.path}" for route in call.routes}
+
+
+def call_webhooks(call: Checked) -> None:
+    endpoint = call("POST", "/webhooks", 201, {"url": "https://example.com/", "events": ["import.done"]})["id"]
+    hook = f"/webhooks/{endpoint}"
+    call("GET", "/webhooks", 200)
+    call("GET", "/webhooks/<id>", 200, path=hook)
+    call("PATCH", "/webhooks/<id>", 200, {"description": "the shop"}, path=hook)
+    call("POST", "/webhooks/<id>/rotate", 200, {"overlapHours": 1}, path=f"{hook}/rotate")
+    delivery = put_delivery(call.mail, endpoint)["announcementId"]
+    call("GET", "/webhooks/<id>/deliveries", 200, path=f"{hook}/deliveries?state=delivered")
+    call("GET", "/webhooks/<id>/deliveries/<delivery>", 200, path=f"{hook}/deliveries/{delivery}")
+    again = f"{hook}/deliveries/{delivery}/redeliver"
+    call("POST", "/webhooks/<id>/deliveries/<delivery>/redeliver", 202, path=again)
+    call("DELETE", "/webhooks/<id>", 200, path=hook)
 
 
 def test_every_documented_parameter_is_accepted_and_no_other(mail: Mail) -> None:

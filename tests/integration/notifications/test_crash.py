@@ -114,6 +114,28 @@ def test_a_sender_killed_at_any_step_loses_and_doubles_nothing(
     assert mail.drain() == 0
 
 
+@pytest.mark.parametrize("point", ["handover", "250", "recorded"])
+def test_a_kill_loses_and_doubles_no_announcement(
+    mail: Mail, start_child: StartChild, relay: Relay, point: str
+) -> None:
+    mail.client.post({"url": "https://example.com/", "events": ["notification.sent"]}, "/webhooks")
+    mail.client.post(HELLO, Prefer="respond-async")
+    child = start_child(mail, "notification-sender", point)
+
+    say(child, {})
+    assert killed(child)
+    [document] = mail.collection.find()
+    before = document.get("announcements", [])
+    assert [each["type"] for each in before] == (["notification.sent"] if point == "recorded" else [])
+    mail.let_time_pass()
+    mail.drain()
+
+    [document] = mail.collection.find()
+    assert document["state"] == "sent"
+    assert [each["type"] for each in document["announcements"]] == ["notification.sent"]
+    assert before in ([], document["announcements"])
+
+
 @pytest.mark.parametrize("policy", ["resend", "hold"])
 def test_after_a_kill_after_the_insert_the_message_is_sent_once(
     make_mail: Any, start_child: StartChild, relay: Relay, policy: str

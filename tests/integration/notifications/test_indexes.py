@@ -13,7 +13,7 @@ from tests.integration.notifications.conftest import Mail
 from tests.integration.notifications.relay import Relay, reply
 
 HELLO = {"emailTo": "anna@example.com", "subject": "Hello", "message": "<p>x</p>", "tags": ["t"]}
-COLLECTIONS = ("notifications", "claims", "leases", "suppressions", "templates")
+COLLECTIONS = ("notifications", "claims", "leases", "suppressions", "templates", "webhookDeliveries")
 
 Query = tuple[str, dict[str, Any], dict[str, int], str | None]
 
@@ -101,6 +101,10 @@ def test_every_query_scans_an_index(listener: Listener, make_mail: Any, relay: R
     mail.client.get("/templates/hi", version="1")
     mail.client.get("/templates/hi/versions")
     mail.client.call("DELETE", "/templates/hi")
+    hook = mail.client.post({"url": "https://example.com/", "events": ["import.done"]}, "/webhooks").body["id"]
+    mail.client.get(f"/webhooks/{hook}/deliveries")
+    mail.client.get(f"/webhooks/{hook}/deliveries", state="dead")
+    mail.client.call("DELETE", f"/webhooks/{hook}")
     mail.client.call("DELETE", "/", query={"emailTo": "a1@example.com"})
     listener.on = False
 

@@ -10,6 +10,7 @@ from tests.integration.web.apis import path_of
 from tests.support.commands import RECORDER
 
 MAIL = {"emailTo": "a@example.com", "subject": "Hello", "message": "<p>Hello</p>"}
+HOOK = {"url": "https://shop.example.com/hooks", "events": ["notification.sent", "notification.failed"]}
 TEMPLATE = {"subject": "Hello {{ name }}", "html": "<p>Hello {{ name }}</p>"}
 
 
@@ -24,10 +25,17 @@ def test_notifications_may_do_its_work_and_nothing_else(make_mail: Any, relay: R
         assert client.post({"messages": [MAIL]}, "/batch").status == 202
         assert client.call("PUT", "/templates/hello", json.dumps(TEMPLATE).encode()).status in (200, 201)
         assert client.post({"address": "b@example.com", "reason": "asked us"}, "/suppressions").status == 200
+        hook = client.post(HOOK, "/webhooks").body["id"]
         for route in client.routes:
             if route.method == "GET":
-                path = path_of(route).replace("/templates/" + "0" * 24, "/templates/hello").replace("0" * 24, sent)
-                assert client.call("GET", path).status == 200, path
+                path = path_of(route).replace("/templates/" + "0" * 24, "/templates/hello")
+                path = path.replace("/webhooks/" + "0" * 24, f"/webhooks/{hook}").replace("0" * 24, sent)
+                assert client.call("GET", path).status in (200, 404), path
+        assert client.get(f"/webhooks/{hook}/deliveries").status == 200
+        assert client.call("POST", f"/webhooks/{hook}/deliveries/{sent}/redeliver").status == 404
+        assert client.call("POST", f"/webhooks/{hook}/rotate").status == 200
+        assert client.call("PATCH", f"/webhooks/{hook}", b"{}").status == 200
+        assert client.call("DELETE", f"/webhooks/{hook}").status == 200
         client.call("POST", f"/{later}/cancel")
         client.call("POST", f"/{sent}/resend")
         assert client.call("DELETE", "/suppressions/b@example.com").status == 200
@@ -41,6 +49,7 @@ def test_notification_sender_may_do_its_work_and_nothing_else(make_mail: Any, re
     mail = make_mail(retention_bodies_days=0.000001, retention_messages_days=0.000002)
     relay.on("rcpt", reply("550 5.1.1 no such mailbox"), recipient="bounces@example.com")
     relay.on("rcpt", reply("451 later"), recipient="later@example.com")
+    mail.client.post(HOOK, "/webhooks")
     for address in ("a@example.com", "bounces@example.com", "later@example.com"):
         mail.client.post(MAIL | {"emailTo": address}, Prefer="respond-async")
     with RECORDER.of("notification-sender") as used:
