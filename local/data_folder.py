@@ -16,6 +16,7 @@ S3_USERS = ("mailroom-s3", "mailroom-uploads", "mailroom-attachments", "people-s
 PASSWORDS = (
     *("minio-root-password", "mongodb-root-password", "mongodb-key"),
     *(f"{user}-secret-key" for user in S3_USERS),
+    "mailroom-signing-key",
     "mailroom-webhook-token",  # one word: MinIO sends it as `Bearer WORD`
 )
 REAPING_SECONDS = 8.0

@@ -14,7 +14,11 @@ from local.supervisor import Supervisor
 
 SERVERS = ("mongo", "minio", "inbox")
 PORTS = ("mongo", "minio", "smtp", "inbox", "router")
-EMPTY_SECRETS = ("mailroom-smtp-username", "mailroom-smtp-password", "mailroom-dkim-key")
+EMPTY_SECRETS = (
+    *("mailroom-smtp-username", "mailroom-smtp-password", "mailroom-dkim-key", "mailroom-dkim-keys"),
+    *("mailroom-events-postmark", "mailroom-events-mailgun", "mailroom-events-generic"),
+    *("mailroom-imap-username", "mailroom-imap-password"),
+)
 
 
 class Servers:

@@ -36,7 +36,7 @@ class CommandFailed(MailroomError):
 
 @click.group()
 def main() -> None:
-    """Set-up, API keys, templates, presets, backups, settings.
+    """Set-up, API keys, senders, templates, presets, backups, settings.
 
     Settings and secrets are those of the functions.
     """
@@ -85,14 +85,33 @@ def keys() -> None:
     """API keys."""
 
 
+def _patterns(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    from mailroom.notifications.model.senders import pattern
+
+    try:
+        return tuple(pattern(each) for each in given)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 @keys.command("create")
 @click.option("--name", required=True, help="Whose it is, for people.")
 @click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="May be repeated.")
 @click.option("--expires-days", type=float, help="Days until it expires. By default it never does.")
+@click.option(
+    "--from",
+    "senders",
+    multiple=True,
+    callback=_patterns,
+    help="Address that it may send from, or *@DOMAIN. May be repeated. By default MAIL_FROM alone.",
+)
 @with_services
-def create_key(services: Services, name: str, scopes: tuple[str, ...], expires_days: float | None) -> None:
+def create_key(
+    services: Services, name: str, scopes: tuple[str, ...], expires_days: float | None, senders: tuple[str, ...]
+) -> None:
     """Make a key and print it."""
-    key = services.keys.create(name, list(scopes), timedelta(days=expires_days) if expires_days else None)
+    expires = timedelta(days=expires_days) if expires_days else None
+    key = services.keys.create(name, list(scopes), expires, senders)
     _say(f"made the key {key.id}; it is shown only now:")
     click.echo(key.text)
 
@@ -100,12 +119,15 @@ def create_key(services: Services, name: str, scopes: tuple[str, ...], expires_d
 @keys.command("list")
 @with_services
 def list_keys(services: Services) -> None:
-    """Print id, name, scopes, creation and state of each key."""
+    """Print id, name, scopes, creation and state of each key, and the senders that it may use if it has some."""
     for key in services.keys.all():
         ends = key["revokedAt"] or key["expiresAt"]
         state = "revoked" if key["revokedAt"] else "until" if key["expiresAt"] else "valid"
-        cells = (str(key["_id"]), key["name"], " ".join(key["scopes"]), rfc3339(key["createdAt"]), state)
-        click.echo("\t".join((*cells, rfc3339(ends)) if ends else cells))
+        cells = [str(key["_id"]), key["name"], " ".join(key["scopes"]), rfc3339(key["createdAt"]), state]
+        cells += [rfc3339(ends)] if ends else []
+        patterns = key.get("senders", ())  # a key of an earlier version has none
+        cells += [f"from {' '.join(patterns)}"] if patterns else []
+        click.echo("\t".join(cells))
 
 
 @keys.command("revoke")
@@ -115,6 +137,34 @@ def revoke_key(services: Services, key_id: str) -> None:
     """End a key, on every replica within seconds."""
     if not services.keys.revoke(key_id):
         raise CommandFailed(f"there is no key {key_id}")
+
+
+@main.group()
+def senders() -> None:
+    """Domains that mail is sent from."""
+
+
+@senders.command("check")
+@click.argument("domain")
+@click.option("--selector", help="Check the DKIM record of this selector, whatever the secrets say.")
+@with_services
+def check_sender(services: Services, domain: str, selector: str | None) -> None:
+    """Print what the DNS says of a domain: MX, SPF, DKIM, DMARC. Exit code 1 if one of them will not do."""
+    from mailroom.notifications import components
+    from mailroom.notifications.domains import checks
+    from mailroom.notifications.domains.finding import Grade
+    from mailroom.notifications.domains.lookup import Lookup
+    from mailroom.notifications.model import addresses
+
+    own = addresses.address(f"postmaster@{domain}", "DOMAIN").wire.rpartition("@")[2]
+    keys = components.dkim_keys(services, addresses.sender(services.settings.mail_from).domain)
+    envelope = components.return_domain(services) or own
+    bad = 0
+    for each in checks.run(own, envelope, keys, selector, Lookup(services.settings.dns_resolver)):
+        click.echo(f"{each.grade}\t{each.check}\t{each.text}")
+        bad += each.grade in (Grade.FAILED, Grade.UNKNOWN)
+    if bad:
+        raise CommandFailed(f"{domain} is not ready to send from")
 
 
 @main.group()

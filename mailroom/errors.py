@@ -66,5 +66,9 @@ class Outdated(Refusal):
     """The object has changed since the caller read it."""
 
 
+class Forbidden(Refusal):
+    """The caller may not do this."""
+
+
 class Busy(Refusal):
     """Too many such requests are being served at once."""

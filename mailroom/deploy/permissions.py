@@ -35,9 +35,9 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "notifications": {
         "apiKeys": _FIND,
         "notifications": (*_WRITE, "remove"),
-        **dict.fromkeys(("claims", "leases"), (*_WRITE, "remove")),
+        **dict.fromkeys(("claims", "leases", "softBounces"), (*_WRITE, "remove")),
         "suppressions": (*_APPEND, "remove"),
-        "templates": _APPEND,
+        **dict.fromkeys(("templates", "eventTokens"), _APPEND),
         "webhooks": (*_WRITE, "remove"),
         "webhookDeliveries": (*_CHANGE, "remove"),
         "kicks": _WRITE,
@@ -45,7 +45,7 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "notification-sender": {
         "notifications": (*_CHANGE, "remove"),
         "claims": (*_APPEND, "remove"),
-        "leases": (*_WRITE, "remove"),
+        **dict.fromkeys(("leases", "softBounces"), (*_WRITE, "remove")),
         "suppressions": _APPEND,
         **dict.fromkeys(("cursors", "kicks"), _WRITE),
         "webhooks": _FIND,

@@ -18,7 +18,7 @@ from mailroom.errors import MailroomError, Unavailable
 from mailroom.invoices import indexes as invoices
 from mailroom.invoices.imports import reconcile, restarts
 from mailroom.notifications import indexes as notifications
-from mailroom.notifications.outbox.upgrade import rewrite_address_keys
+from mailroom.notifications.outbox.upgrade import note_senders, rewrite_address_keys
 from mailroom.platform.mongo import Documents, time_limit
 from mailroom.platform.objects import translated_errors
 from mailroom.platform.secrets import S3_ACCESS_KEY, S3_SECRET_KEY
@@ -103,6 +103,8 @@ def _database(services: Services) -> Iterator[str]:
     messages, suppressions = rewrite_address_keys(services.database)
     if messages or suppressions:
         yield f"keys of addresses: rewritten in {messages} notifications and {suppressions} suppressions"
+    if noted := note_senders(services.database):
+        yield f"senders of notifications: noted in {noted}"
 
 
 def _indexes(collection: Documents, wanted: list[IndexModel]) -> Iterator[str]:

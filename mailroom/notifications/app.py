@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from flask import Flask
 
-from mailroom.notifications.api import answers, messages, operations, sending, suppressions, templates
+from mailroom.notifications.api import (
+    answers,
+    events,
+    messages,
+    operations,
+    sending,
+    suppressions,
+    templates,
+    unsubscribe,
+)
 from mailroom.notifications.api.context import NotificationsContext
 from mailroom.notifications.components import Components
+from mailroom.notifications.feedback.adapters.fetching import fetch as fetch_by_https
+from mailroom.notifications.feedback.adapters.providers import providers
+from mailroom.notifications.feedback.adapters.receiver import Receiver
+from mailroom.notifications.feedback.adapters.used_tokens import UsedTokens
 from mailroom.notifications.message.headers import AllowedHeaders
 from mailroom.notifications.message.request import Extras
 from mailroom.notifications.model import addresses
@@ -25,13 +39,13 @@ from mailroom.webhooks.endpoints import WebhookEndpoints
 from mailroom.webhooks.history import WebhookDeliveries
 
 
-def create_app(services: Services) -> Flask:
-    """The application.
+def create_app(services: Services, fetch: Callable[[str], bytes] = fetch_by_https) -> Flask:
+    """The application. `fetch` gets what is at a URL of a provider of mail.
 
     Raises:
         InvalidSetting: MAIL_FROM is no address, MAIL_HEADERS allows what cannot be allowed, DKIM_* are no names.
     """
-    context = _context(services)
+    context = _context(services, fetch)
     app = create_web_app(
         operations.CONTRACT,
         services.keys.authenticate,
@@ -39,7 +53,7 @@ def create_app(services: Services) -> Flask:
         problem_members=answers.problem_members,
     )
     context.attach(app)
-    for module in (sending, messages, templates, suppressions, webhooks):
+    for module in (sending, messages, templates, suppressions, events, unsubscribe, webhooks):
         app.register_blueprint(module.blueprint)
     WebhooksContext(
         WebhookEndpoints(services.database, services.clock, insecure=services.settings.webhook_allow_private == "yes"),
@@ -49,20 +63,30 @@ def create_app(services: Services) -> Flask:
     return app
 
 
-def _context(services: Services) -> NotificationsContext:
+def _context(services: Services, fetch: Callable[[str], bytes]) -> NotificationsContext:
     settings = services.settings
     mail_from = addresses.sender(settings.mail_from)
     components = Components(services, mail_from.domain)
+    used_tokens = UsedTokens(services.database["eventTokens"], components.clock)
     stored_templates = Templates(services.database, components.clock)
     render = partial(rendering.render, stored_templates)
     return NotificationsContext(
-        submissions=Submissions(components.collection, components.clock, mail_from),
+        submissions=Submissions(components.collection, components.clock, mail_from, components.links),
         history=History(components.collection, components.claims),
         actions=components.actions,
         retention=components.retention,
         suppressions=components.suppressions,
+        feedback=components.feedback,
         templates=stored_templates,
-        extras=Extras(AllowedHeaders.parse(settings.mail_headers), render, components.files.pin),
+        extras=Extras(AllowedHeaders.parse(settings.mail_headers), render, components.files.pin, components.links),
+        unsubscribe_links=components.links,
+        mail_from=mail_from,
+        receiver=Receiver(
+            providers(settings, services.secrets, used_tokens, fetch),
+            components.feedback.apply,
+            components.tokens.message,
+            components.clock,
+        ),
         send_new=components.sender.send_new,
         kick=partial(services.kicker.kick, SENDER),
         wait_seconds=settings.send_wait_seconds,

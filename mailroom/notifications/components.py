@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+from bson import ObjectId
+
+from mailroom.notifications.feedback.feedback import Feedback
+from mailroom.notifications.feedback.tokens import MessageTokens
+from mailroom.notifications.feedback.tracing import Tracing
 from mailroom.notifications.message.composer import Composer
-from mailroom.notifications.message.dkim import Signer
+from mailroom.notifications.message.dkim import DkimSigner
+from mailroom.notifications.message.dkim_keys import DkimKeys
 from mailroom.notifications.message.stored_files import Files
+from mailroom.notifications.message.unsubscribe import UnsubscribeLinks
 from mailroom.notifications.outbox.actions import MessageActions
 from mailroom.notifications.outbox.claims import Claims
 from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.outbox.retention import Retention
+from mailroom.notifications.outbox.soft_bounces import SoftBounces
 from mailroom.notifications.outbox.suppressions import Suppressions
 from mailroom.notifications.sending.sender import Sender
 from mailroom.notifications.smtp.pool import Pool
 from mailroom.platform import secrets
+from mailroom.platform.signing import Signer
 from mailroom.services import Services
 from mailroom.webhooks.history import WebhookDeliveries
 
@@ -31,10 +40,21 @@ class Components:
         self.files = Files(services.attachments, settings.attachments_bucket)
         self.suppressions = Suppressions(services.database["suppressions"], self.clock)
         outbox = Outbox(self.collection, self.clock, self.claims, self.suppressions, services.announcer)
+        soft_bounces = SoftBounces(
+            services.database["softBounces"], settings.soft_bounces, timedelta(days=settings.soft_bounce_days)
+        )
+        self.feedback = Feedback(
+            services.database, self.clock, self.claims, self.suppressions, soft_bounces, services.announcer
+        )
+        signer = Signer(services.secrets)
+        self.tokens = MessageTokens(signer)
+        self.links = UnsubscribeLinks(signer, settings.public_url)
         self.sender = Sender(
             outbox,
             Pool(settings, domain, services.secrets),
-            Composer(self.files, _signer(services, domain)),
+            Composer(self.files, dkim_keys(services, domain)),
+            Tracing(self.tokens, settings.mail_return_path, settings.mail_provider),
+            self.feedback.apply,
             settings,
         )
         self.retention = Retention(
@@ -43,6 +63,7 @@ class Components:
             services.database["cursors"],
             WebhookDeliveries(services.database, self.clock),
             self.clock,
+            soft_bounces,
             bodies=_days(settings.retention_bodies_days),
             whole=_days(settings.retention_messages_days),
         )
@@ -54,10 +75,16 @@ def _days(days: float) -> timedelta | None:
     return timedelta(days=days) if days else None
 
 
-def _signer(services: Services, domain: str) -> Signer | None:
-    settings = services.settings
-    if not settings.dkim_selector:
-        return None
-    return Signer(
-        settings.dkim_domain or domain, settings.dkim_selector, lambda: services.secrets.read_optional(secrets.DKIM_KEY)
-    )
+def return_domain(services: Services) -> str:
+    """The domain that bounces go to; empty: that of the sender."""
+    tracing = Tracing(MessageTokens(Signer(services.secrets)), services.settings.mail_return_path)
+    return tracing.trace(ObjectId(), datetime.now(UTC), "").return_path.rpartition("@")[2]
+
+
+def dkim_keys(services: Services, domain: str) -> DkimKeys:
+    """The keys that sign mail. `domain` is that of MAIL_FROM. Raises `InvalidSetting` if DKIM_* are no names."""
+    settings, read = services.settings, services.secrets.read_optional
+    default = None
+    if settings.dkim_selector:
+        default = DkimSigner(settings.dkim_domain or domain, settings.dkim_selector, lambda: read(secrets.DKIM_KEY))
+    return DkimKeys(default, lambda: read(secrets.DKIM_KEYS))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from mailroom.notifications.components import Components
+from mailroom.notifications.feedback.imap import ImapAccount
+from mailroom.notifications.feedback.mailbox import Mailbox, MailboxPoller
 from mailroom.notifications.model import addresses
 from mailroom.platform.clock import Budget
 from mailroom.platform.kick import SENDER
@@ -11,15 +13,19 @@ from mailroom.services import Services
 
 
 def create_worker(services: Services) -> Worker:
-    """Makes the worker. It drains the outbox, then erases old messages.
+    """Makes the worker. It drains the outbox, then erases old messages. Beside that it reads the mailbox of reports.
 
     Raises:
-        InvalidSetting: MAIL_FROM is no address, or DKIM_* are no names.
+        InvalidSetting: MAIL_FROM is no address, or DKIM_*, MAIL_RETURN_PATH or BOUNCE_IMAP_* are no names.
     """
     marks = services.worker_marks(SENDER)
     components = Components(services, addresses.sender(services.settings.mail_from).domain)
 
+    poller = _mailbox_poller(services, components)
+
     def work(budget: Budget) -> int:
+        if poller is not None:
+            poller.begin()
         tried = components.sender.drain(budget, marks.will_look_again)
         if components.sender.relay_is_down:
             marks.looks_for_the_last_time()  # the schedule tries again
@@ -27,3 +33,17 @@ def create_worker(services: Services) -> Worker:
         return tried
 
     return Worker(work, services.settings.work_budget_seconds, marks, more=lambda: services.kicker.kick(SENDER))
+
+
+def _mailbox_poller(services: Services, components: Components) -> MailboxPoller | None:
+    settings = services.settings
+    if not settings.bounce_imap_host:
+        return None
+    mailbox = Mailbox(
+        ImapAccount(settings, services.secrets),
+        components.tokens,
+        components.feedback,
+        components.collection,
+        components.clock,
+    )
+    return MailboxPoller(mailbox.poll, settings.bounce_imap_seconds, settings.work_budget_seconds)

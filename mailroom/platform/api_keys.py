@@ -21,7 +21,7 @@ from mailroom.platform.mongo import Document, Documents, server_time
 
 SCOPES = (
     *("invoices:read", "invoices:write"),
-    *("notifications:read", "notifications:send", "notifications:erase"),
+    *("notifications:read", "notifications:send", "notifications:test", "notifications:erase"),
     *("templates:read", "templates:write"),
     *("webhooks:read", "webhooks:write"),
 )
@@ -37,11 +37,12 @@ class InvalidKey(Refusal):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """The owner of a key. `scopes` such as `invoices:read`."""
+    """The owner of a key. `scopes` such as `invoices:read`. `senders` are patterns: it may send from such addresses."""
 
     id: str
     name: str
     scopes: frozenset[str]
+    senders: tuple[str, ...] = ()
 
 
 class NewKey(msgspec.Struct, frozen=True):
@@ -59,7 +60,9 @@ class ApiKeys:
         self._cache: dict[ObjectId, tuple[float, Document | None]] = {}
         self._lock = threading.Lock()
 
-    def create(self, name: str, scopes: list[str], expires: timedelta | None = None) -> NewKey:
+    def create(
+        self, name: str, scopes: list[str], expires: timedelta | None = None, senders: tuple[str, ...] = ()
+    ) -> NewKey:
         """Makes a key. `scopes` are of `SCOPES`; it works at once and on every replica."""
         unknown = sorted(set(scopes) - set(SCOPES))
         if unknown or not scopes:
@@ -72,6 +75,7 @@ class ApiKeys:
                 "name": name,
                 "hash": _hash(secret),
                 "scopes": sorted(set(scopes)),
+                "senders": sorted(set(senders)),
                 "createdAt": now,
                 "expiresAt": now + expires if expires else None,
                 "revokedAt": None,
@@ -107,7 +111,9 @@ class ApiKeys:
         if document is None or not right or not self._valid(document):
             code = "auth.invalid" if authorization else "auth.missing"
             raise InvalidKey(code, "send a valid API key as: Authorization: Bearer KEY")
-        return Caller(str(document["_id"]), document["name"], frozenset(document["scopes"]))
+        # A key of an earlier version has no senders.
+        senders = tuple(document.get("senders", ()))
+        return Caller(str(document["_id"]), document["name"], frozenset(document["scopes"]), senders)
 
     def _valid(self, document: Document) -> bool:
         expires: datetime | None = document["expiresAt"]

@@ -20,6 +20,13 @@ ATTACHMENTS_SECRET_KEY = "mailroom-attachments-secret-key"  # noqa: S105  # prag
 BACKUP_ACCESS_KEY = "mailroom-backup-access-key"
 BACKUP_SECRET_KEY = "mailroom-backup-secret-key"  # noqa: S105  # pragma: allowlist secret
 DKIM_KEY = "mailroom-dkim-key"
+DKIM_KEYS = "mailroom-dkim-keys"  # of further domains, as JSON
+IMAP_USERNAME = "mailroom-imap-username"
+IMAP_PASSWORD = "mailroom-imap-password"  # noqa: S105  # pragma: allowlist secret
+SIGNING_KEY = "mailroom-signing-key"  # one key a line
+EVENTS_POSTMARK = "mailroom-events-postmark"
+EVENTS_MAILGUN = "mailroom-events-mailgun"
+EVENTS_GENERIC = "mailroom-events-generic"
 
 
 class Secrets(msgspec.Struct, frozen=True):

@@ -22,6 +22,12 @@ def _setting(default: Any, text: str, *, choices: tuple[str, ...] = (), least: f
     return dataclasses.field(default=default, metadata={"text": text, "choices": choices, "least": least})
 
 
+_LONGEST_PUBLIC_URL = 200  # with a token it fits in a line of a mail
+_PUBLIC_URL = re.compile(
+    rf"(?=.{{1,{_LONGEST_PUBLIC_URL}}}\Z)https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d+)?(/[A-Za-z0-9._~-]+)*/?"
+)
+
+
 @dataclass(frozen=True)
 class Settings:
     """All settings with their defaults. `text` is its meaning in docs/settings.md.
@@ -114,8 +120,47 @@ class Settings:
         "Headers that a request may set, separated by commas; `*` stands for any ending. Headers that relays obey "
         "(`X-SMTPAPI`) are allowed by their full names only",
     )
+    mail_return_path: str = _setting(
+        "",
+        "Address that bounces go to, such as `bounces@shop.example`; each mail adds a token to it: "
+        "`bounces+TOKEN@shop.example`. Empty, or without the secret `mailroom-signing-key`: the sender's address",
+    )
+    public_url: str = _setting(
+        "",
+        "URL of the gateway for people outside, such as `https://mail.shop.example`, for links in mail to unsubscribe. "
+        "Empty: messages with `unsubscribe` are refused",
+    )
+    soft_bounces: int = _setting(
+        5, "An address is suppressed when this many messages to it bounced softly; 0: never", least=0
+    )
+    soft_bounce_days: float = _setting(14.0, "The bounces count that came within this time", least=0)
+    mail_provider: str = _setting(
+        "",
+        "The provider behind the relay: each mail gets a header of the provider's that makes its reports name the mail",
+        choices=("ses", "postmark", "mailgun"),
+    )
+    ses_topics: str = _setting(
+        "",
+        "ARNs of the SNS topics through which Amazon SES reports on mail, separated by commas; empty: none is believed",
+    )
+    bounce_imap_host: str = _setting("", "Host of the mailbox that bounces and complaints come to; empty: none is read")
+    bounce_imap_port: int = _setting(993, "Port of the mailbox", least=1)
+    bounce_imap_tls: str = _setting(
+        "implicit",
+        "`implicit`: TLS from the start; `required`: STARTTLS; both with a valid certificate",
+        choices=("implicit", "required", "off"),
+    )
+    bounce_imap_folder: str = _setting("INBOX", "Folder of the mailbox that is read")
+    bounce_imap_processed: str = _setting(
+        "Processed", "Folder that mail is moved to when it was read; it is made if it is missing"
+    )
+    bounce_imap_seconds: float = _setting(30.0, "Shortest time between two looks into the mailbox", least=0)
     dkim_selector: str = _setting("", "Selector of the public key in the DNS; empty: mail is not signed")
     dkim_domain: str = _setting("", "Domain that signs; empty: the domain of `MAIL_FROM`")
+    dns_resolver: str = _setting(
+        "",
+        "Address of the DNS server that `senders check` asks, with `:PORT` if it is not 53; empty: that of the system",
+    )
     smtp_host: str = _setting("127.0.0.1", "Host of the SMTP relay")
     smtp_port: int = _setting(25, "Port of the SMTP relay", least=1)
     smtp_tls: str = _setting(
@@ -180,6 +225,11 @@ class Settings:
             raise InvalidSetting(
                 f"SEND_LEASE_SECONDS ({self.send_lease_seconds:g}) must be greater than "
                 f"SMTP_DATA_TIMEOUT_SECONDS ({self.smtp_data_timeout_seconds:g}): else two senders hold one message"
+            )
+        if self.public_url and not _PUBLIC_URL.fullmatch(self.public_url):
+            raise InvalidSetting(
+                f"PUBLIC_URL is {self.public_url!r}: must be a URL such as https://mail.shop.example, of at most "
+                f"{_LONGEST_PUBLIC_URL} characters and without a query"
             )
         if self.attachments_bucket in (self.invoices_bucket, self.rejects_bucket):
             raise InvalidSetting(

@@ -4,7 +4,8 @@ A request passes these steps:
 
     cross-origin preflight -> key -> rate limit -> route -> scope, query names -> view -> tags, gzip, ids, audit line
 
-The key comes before the route: a stranger does not learn which paths exist.
+The key comes before the route: a stranger does not learn which paths exist. A route of `open_endpoint` needs no key;
+its refused calls are counted for the caller's network address.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from flask_cors import CORS
 from mailroom.platform.api_keys import Caller
 from mailroom.platform.settings import Settings
 from mailroom.web import documentation, representation
+from mailroom.web.client_address import client_address
 from mailroom.web.endpoints import Contract, Endpoint, ObjectIdConverter, path_of
 from mailroom.web.problems import Problem, problem_of
 from mailroom.web.rate_limit import RateLimit
@@ -33,6 +35,7 @@ ProblemMembers = Callable[[Problem], dict[str, Any]]
 # Where the runtime looks for the route that its metrics name.
 _ROUTE = "function.route"
 _SAFE = ("GET", "HEAD", "OPTIONS")
+_REFUSED = range(400, 500)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -59,7 +62,9 @@ def create_app(
     def admit() -> Response | None:
         if _is_preflight(origins):
             return Response(status=204)
-        if request.endpoint not in documentation.PUBLIC:
+        if _is_open():
+            limit.check(client_address())
+        elif request.endpoint not in documentation.PUBLIC:
             g.caller = authenticate(request.headers.get("Authorization", ""))
             limit.take(g.caller.id)
         return _methods() if request.method == "OPTIONS" and request.url_rule else None
@@ -76,6 +81,8 @@ def create_app(
         if request.url_rule is not None:
             request.environ[_ROUTE] = path_of(request.url_rule)
         _audit(response)
+        if _is_open() and response.status_code in _REFUSED:
+            limit.count(client_address())
         if request_id := _request_id():
             response.headers["X-Request-Id"] = request_id
         if origins:
@@ -116,6 +123,18 @@ def _is_preflight(origins: list[str]) -> bool:
     return request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers and allowed
 
 
+def _endpoint() -> Endpoint | None:
+    """The endpoint of this call; None for a path or a method that no route has, and for the documentation."""
+    view: Any = current_app.view_functions.get(request.endpoint or "")
+    return view if isinstance(view, Endpoint) else None
+
+
+def _is_open() -> bool:
+    """Whether this call needs no key."""
+    endpoint = _endpoint()
+    return endpoint is not None and endpoint.scope is None
+
+
 def _methods() -> Response:
     allowed = current_app.make_default_options_response().headers["Allow"]
     return Response(status=204, headers={"Allow": ", ".join(sorted(allowed.split(", ")))})
@@ -129,12 +148,14 @@ def _request_id() -> str:
 
 def _audit(response: Response) -> None:
     """Logs who asked for a write, for what, and how it ended: never what was sent."""
-    view: Any = current_app.view_functions.get(request.endpoint or "")
-    if request.method in _SAFE or "caller" not in g or not isinstance(view, Endpoint) or not request.url_rule:
+    endpoint = _endpoint()
+    if request.method in _SAFE or endpoint is None or request.url_rule is None:
         return
+    if "caller" not in g and endpoint.scope is not None:
+        return  # no valid key
     written = (request.view_args or {}).get("id") or g.get("written_id")
     line = {
-        "keyId": g.caller.id,
+        "keyId": g.caller.id if "caller" in g else None,
         "action": f"{request.method} {path_of(request.url_rule)}",
         "objectId": None if written is None else str(written),
         "status": response.status_code,

@@ -4,6 +4,8 @@
     @endpoint(GET_INVOICE, "invoices:read")
     def get_invoice(id: ObjectId) -> Response: ...
 
+A view with `@open_endpoint(UNSUBSCRIBE)` runs without an API key: it checks for itself who calls, by a signature.
+
 The OpenAPI document is made from these promises, and a call that breaks one is refused before the view runs.
 """
 
@@ -42,6 +44,7 @@ class Operation(msgspec.Struct, frozen=True):
     """One route, as its callers see it.
 
     `answers` gives for each status the type of the JSON that is sent, or types by media type, or None for no content.
+    `body` is the type of the JSON that is taken, or types by media type.
     `problems` are the statuses, beside those that every route has, of which a problem document may come.
     """
 
@@ -87,43 +90,52 @@ class ObjectIdConverter(BaseConverter):
 
 
 class Endpoint:
-    """A view with its promises. It runs for a caller whose key has `scope`, without a parameter that is not named."""
+    """A view with its promises. It runs for a caller whose key has `scope` or `or_scope`.
 
-    def __init__(self, view: View, operation: Operation, scope: str) -> None:
-        self.operation, self.scope = operation, scope
+    With the scope None it runs for anybody. A parameter that is not named is refused.
+    """
+
+    def __init__(self, view: View, operation: Operation, scope: str | None, or_scope: str | None = None) -> None:
+        self.operation, self.scope, self.or_scope = operation, scope, or_scope
         self._view = view
         functools.update_wrapper(self, view)
 
     def __call__(self, **path: Any) -> Response:
         names = query().keys()
-        if self.scope not in caller().scopes:
+        if self.scope is not None and caller().scopes.isdisjoint((self.scope, self.or_scope)):
             raise Problem(403, "auth.scope", f"this key lacks the scope {self.scope}")
         for name in names - self.operation.query_names():
             raise Invalid(name, "query.unknown", f"unknown parameter {name}")
         return self._view(**path)
 
 
-def endpoint(operation: Operation, scope: str) -> Callable[[View], Endpoint]:
-    """Declares what a view promises."""
-    return lambda view: Endpoint(view, operation, scope)
+def endpoint(operation: Operation, scope: str, or_scope: str | None = None) -> Callable[[View], Endpoint]:
+    """Declares what a view promises. The key needs one of the scopes."""
+    return lambda view: Endpoint(view, operation, scope, or_scope)
+
+
+def open_endpoint(operation: Operation) -> Callable[[View], Endpoint]:
+    """Declares what a view promises that needs no API key."""
+    return lambda view: Endpoint(view, operation, None)
 
 
 class Route(msgspec.Struct, frozen=True):
-    """A method and a path, such as `/imports/<id>`, that an application serves."""
+    """A method and a path, such as `/imports/<id>`, that an application serves. Without a scope it needs no key."""
 
     method: str
     path: str
-    scope: str
+    scope: str | None
     operation: Operation
+    or_scope: str | None = None
 
 
 def routes(app: Flask) -> Iterator[Route]:
-    """Every route of the application that needs a key."""
+    """Every route that the application declares with `endpoint` or `open_endpoint`."""
     for rule in app.url_map.iter_rules():
         view: Any = app.view_functions[rule.endpoint]
         if isinstance(view, Endpoint):
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-                yield Route(method, path_of(rule), view.scope, view.operation)
+                yield Route(method, path_of(rule), view.scope, view.operation, view.or_scope)
 
 
 def path_of(rule: Rule) -> str:

@@ -16,7 +16,8 @@ from mailroom.web.schemas import Id
 JSON, PROBLEM = "application/json", "application/problem+json"
 _COMPONENT = "#/components/schemas/{name}"
 _REFUSAL = {PROBLEM: {"schema": {"$ref": _COMPONENT.format(name="Problem")}}}
-_ALWAYS = (401, 403, 429, 503)  # what every route may answer
+_ALWAYS = (429, 503)  # what every route may answer
+_WITH_KEY = (401, 403)
 
 
 def document(contract: Contract, routes: Sequence[Route]) -> dict[str, Any]:
@@ -41,7 +42,9 @@ def document(contract: Contract, routes: Sequence[Route]) -> dict[str, Any]:
 
 def _operation(route: Route) -> dict[str, Any]:
     operation = route.operation
-    described = f"{operation.text}\n\nScope: `{route.scope}`".strip()
+    scopes = [each for each in (route.scope, route.or_scope) if each is not None]
+    access = f"Scope: {' or '.join(f'`{each}`' for each in scopes)}" if scopes else "No key is needed."
+    described = f"{operation.text}\n\n{access}".strip()
     in_path = [
         Parameter(name, "", where="path", required=True, kind=Id if name == "id" else str)
         for name in re.findall(r"<(\w+)>", route.path)
@@ -51,10 +54,15 @@ def _operation(route: Route) -> dict[str, Any]:
         "operationId": "_".join([route.method.lower(), *re.findall(r"\w+", route.path)]),
         "summary": operation.summary,
         "description": described,
-        "security": [{"key": [route.scope]}],
+        "security": [{"key": [each]} for each in scopes],
         "responses": {str(status): _answer(status, kind) for status, kind in operation.answers.items()},
     }
-    refusals = {*_ALWAYS, *operation.problems, *((422,) if operation.parameters or in_path else ())}
+    refusals = {
+        *_ALWAYS,
+        *(() if route.scope is None else _WITH_KEY),
+        *operation.problems,
+        *((422,) if operation.parameters or in_path else ()),
+    }
     refusals |= {400, 413, 422} if operation.body is not None else set()
     for status in sorted(refusals):
         # An answer of another type may have the same status: a batch of which nothing was accepted.
@@ -64,7 +72,7 @@ def _operation(route: Route) -> dict[str, Any]:
     if parameters := [_parameter(each) for each in (*in_path, *operation.parameters)]:
         result["parameters"] = parameters
     if operation.body is not None:
-        content = {JSON: {"schema": _schema(operation.body)}}
+        content = {media: {"schema": _schema(each)} for media, each in _by_media_type(operation.body).items()}
         result["requestBody"] = {"required": operation.body_required, "content": content}
     return result
 

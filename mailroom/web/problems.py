@@ -22,6 +22,7 @@ NOT_SET_UP = "the database is not set up: run `python -m mailroom setup`"
 _STATUSES: dict[type[errors.Refusal], int] = {
     errors.Invalid: 422,
     errors.TooLarge: 413,
+    errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Outdated: 412,

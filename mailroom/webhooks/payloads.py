@@ -11,7 +11,7 @@ from mailroom.webhooks.announcements import ANNOUNCEMENTS
 
 # The fields of a document that never change, so its announcements do not repeat them.
 _FIXED = {
-    "notifications": ("emailTo", "subject", "tags", "metadata"),
+    "notifications": ("emailTo", "subject", "tags", "metadata", "test"),
     "imports": ("bucket", "key", "versionId"),
 }
 

@@ -98,6 +98,7 @@ def test_with_openfaas_each_pod_reaches_what_it_uses(network: Network) -> None:
             *((source, to, port) for source in system for to in system if source != to for port in PORTS),
             *((source, to, port) for source in (*others, *system) for to in others if source != to for port in PORTS),
             *((source, to, port) for source in SENDS_MAIL for to in others for port in (25, 587)),  # a relay elsewhere
+            *(("notification-sender", to, 993) for to in others),  # the mailbox of bounces
         },
     )
 
@@ -111,6 +112,7 @@ def test_in_production_each_pod_reaches_only_its_servers_elsewhere(network: Netw
         *((name, 27017) for name in (*FUNCTIONS, *jobs)),
         *((name, port) for name in (*USES_S3, *jobs) for port in (443, 9000)),
         *((name, port) for name in SENDS_MAIL for port in (25, 587)),
+        ("notification-sender", 993),
     }
     wanted = {(source, "stranger", port) for source, port in outwards}
 

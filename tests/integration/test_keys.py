@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from click.testing import CliRunner
 
+from mailroom.cli import main
 from mailroom.invoices.app import create_app
 from mailroom.platform.api_keys import ApiKeys, InvalidKey
 from mailroom.services import Services
@@ -66,3 +68,22 @@ def test_a_stranger_learns_nothing_and_a_scope_is_needed(services: Services):
     key = services.keys.create("mail only", ["notifications:send"])
     answer = Client(app, key.text).get()
     assert (answer.status, answer.json()["code"]) == (403, "auth.scope")
+
+
+def test_a_key_has_the_senders_that_were_given(services: Services, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Services, "from_environment", lambda: services)
+    monkeypatch.setattr(services, "close", lambda: None)
+    create = ["keys", "create", "--name", "shop", "--scope", "notifications:send"]
+    text = CliRunner().invoke(main, [*create, "--from", "*@Shop.Example", "--from", "a@b.example"]).stdout.strip()
+    CliRunner().invoke(main, create)
+
+    assert services.keys.authenticate(f"Bearer {text}").senders == ("*@shop.example", "a@b.example")
+    with_senders, without = CliRunner().invoke(main, ["keys", "list"]).stdout.splitlines()
+    assert with_senders.split("\t")[-1] == "from *@shop.example a@b.example"
+    assert without.split("\t")[-1] == "valid"
+
+
+def test_a_key_of_an_earlier_version_has_no_senders(services: Services):
+    key = services.keys.create("ci", ["notifications:send"])
+    services.database["apiKeys"].update_one({}, {"$unset": {"senders": ""}})
+    assert services.keys.authenticate(f"Bearer {key.text}").senders == ()

@@ -46,6 +46,11 @@ def test_our_own_stack_file_is_read() -> None:
         "mailroom-smtp-username",
         "mailroom-smtp-password",
         "mailroom-dkim-key",
+        "mailroom-dkim-keys",
+        "mailroom-signing-key",
+        "mailroom-events-postmark",
+        "mailroom-events-mailgun",
+        "mailroom-events-generic",
         "mailroom-attachments-access-key",
         "mailroom-attachments-secret-key",
     )

@@ -50,7 +50,7 @@ class Recorder(monitoring.CommandListener):
 def _actions(name: str, command: Mapping[str, Any]) -> set[str] | None:
     """The rights of a command; None for an unknown command."""
     match name:
-        case "find":
+        case "find" | "distinct":
             return {"find"}
         case "aggregate":
             elsewhere = {"$merge", "$out", "$lookup", "$unionWith"}
@@ -63,7 +63,9 @@ def _actions(name: str, command: Mapping[str, Any]) -> set[str] | None:
         case "delete":
             return {"remove"}
         case "findAndModify":
-            return {"find", "remove"} if command.get("remove") else {"find", "update"}
+            if command.get("remove"):
+                return {"find", "remove"}
+            return {"find", "update", "insert"} if command.get("upsert") else {"find", "update"}
         case _:
             return None
 

@@ -17,6 +17,12 @@ from mailroom.cli import main
         ["keys", "create", "--name", "x"],
         ["keys", "create", "--name", "x", "--scope", "invoices:fly"],
         ["keys", "revoke"],
+        *(
+            ["keys", "create", "--name", "x", "--scope", "notifications:send", "--from", pattern]
+            for pattern in ("", "*", "shop.example", "*@", "@shop.example", "a*@shop.example", "*@*.example")
+        ),
+        ["keys", "create", "--name", "x", "--scope", "notifications:send", "--from", "*@b\u00fccher.example"],
+        ["senders", "check"],
         ["backups", "restore", "--only", "mail"],
         ["templates", "show", "x", "--version", "newest"],
     ],

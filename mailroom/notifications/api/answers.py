@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response
+from msgspec import UNSET
 
 from mailroom.errors import Refusal
 from mailroom.notifications.api import schemas
+from mailroom.notifications.model import addresses, reports, topics
 from mailroom.notifications.model.messages import Priority, State
 from mailroom.notifications.outbox.accept import Acceptance
 from mailroom.platform.clock import rfc3339
@@ -76,17 +78,41 @@ def details(document: Document) -> schemas.Notification:
     return schemas.Notification.of(
         document,
         **_named_otherwise(document),
-        from_=document["from"]["address"],
+        from_name=document["from"]["name"],
         reply_to=[each["address"] for each in document["replyTo"]],
-        recipients=[schemas.RecipientDetails.of(each, status=each["fate"]) for each in document["recipients"]],
+        recipients=[recipient(document, each) for each in document["recipients"]],
         headers={each["name"]: each["value"] for each in document.get("headers", ())},
-        attachments=[schemas.Attached.of(each, object=_stored(each.get("object"))) for each in document["attachments"]],
+        unsubscribe=schemas.Subscribed(topic=topic) if (topic := topics.of(document)) else None,
+        attachments=[_attached(each) for each in document["attachments"]],
         attempts=[schemas.Attempt.of(each) for each in document["attempts"]],
     )
 
 
+def recipient(document: Document, one: Document) -> schemas.RecipientDetails:
+    """One recipient of a message, with what was reported about it."""
+    report = reports.latest(document.get("reports", ()), addresses.key(one["address"]), document["dueSince"])
+    delivery = report and schemas.ReportedDelivery(
+        status=report["delivery"],
+        code=report["code"],
+        text=report["text"],
+        at=rfc3339(report["at"] or report["receivedAt"]),
+    )
+    return schemas.RecipientDetails.of(one, status=one["fate"], delivery=delivery)
+
+
 def _accepted(document: Document, state: State) -> schemas.AcceptedNotification:
-    return schemas.AcceptedNotification(result="OK", message=_TEXTS[state], id=str(document["_id"]), status=state)
+    test = _is_test(document)
+    return schemas.AcceptedNotification(
+        result="OK",
+        message=f"{_TEXTS[state]}{' (test mode: to nobody)' if test else ''}",
+        id=str(document["_id"]),
+        status=state,
+        test=True if test else UNSET,
+    )
+
+
+def _is_test(document: Document) -> bool:
+    return bool(document.get("test"))
 
 
 def _named_otherwise(document: Document) -> dict[str, Any]:
@@ -94,9 +120,16 @@ def _named_otherwise(document: Document) -> dict[str, Any]:
     return {
         "id": str(document["_id"]),
         "status": document["state"],
+        "from_": document["from"]["address"],
         "priority": Priority(document["priority"]).name.lower(),
+        "test": _is_test(document),
         "next_attempt_at": rfc3339(document["dueAt"]) if document["state"] == State.QUEUED else None,
     }
+
+
+def _attached(document: Document) -> schemas.Attached:
+    stored = _stored(document.get("object"))
+    return schemas.Attached.of(document, object=stored, content_id=document.get("contentId") or None)
 
 
 def _stored(document: Document | None) -> schemas.StoredObject | None:

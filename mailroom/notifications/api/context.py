@@ -9,8 +9,11 @@ import msgspec
 from bson import ObjectId
 from flask import Flask, current_app
 
+from mailroom.notifications.feedback.adapters.receiver import Receiver
+from mailroom.notifications.feedback.feedback import Feedback
 from mailroom.notifications.message.request import Extras
-from mailroom.notifications.model.messages import State
+from mailroom.notifications.message.unsubscribe import UnsubscribeLinks
+from mailroom.notifications.model.messages import MailFrom, State
 from mailroom.notifications.outbox.accept import Submissions
 from mailroom.notifications.outbox.actions import MessageActions
 from mailroom.notifications.outbox.history import History
@@ -32,8 +35,12 @@ class NotificationsContext(msgspec.Struct, frozen=True):
     actions: MessageActions
     retention: Retention
     suppressions: Suppressions
+    feedback: Feedback
     templates: Templates
     extras: Extras
+    unsubscribe_links: UnsubscribeLinks
+    mail_from: MailFrom
+    receiver: Receiver
     send_new: Callable[[ObjectId, float], State | None]
     kick: Callable[[], None]
     wait_seconds: float

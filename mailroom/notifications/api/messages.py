@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
+
+import msgspec
 from bson import ObjectId
 from flask import Blueprint, Response
 
 from mailroom.errors import Conflict, Invalid
 from mailroom.notifications.api import answers, operations, parameters
 from mailroom.notifications.api.context import context
+from mailroom.notifications.feedback.feedback import Applied
 from mailroom.notifications.model import addresses
+from mailroom.notifications.model.reports import Report, is_gone
+from mailroom.notifications.model.senders import AllowedSenders
 from mailroom.platform.keyset import NEWEST_FIRST
-from mailroom.web.endpoints import endpoint, query
+from mailroom.web.endpoints import caller, endpoint, json_body, query
 from mailroom.web.paging import cursor_of, key_of, limit_of
+from mailroom.web.problems import Problem
 from mailroom.web.representation import json_response
 
 READ, SEND, ERASE = "notifications:read", "notifications:send", "notifications:erase"
+
+# A key with this scope and without SEND makes messages that are handed to nobody, and changes only such messages.
+TEST = "notifications:test"
 
 blueprint = Blueprint("messages", __name__)
 
@@ -51,8 +61,9 @@ def get_message(id: ObjectId) -> Response:
 
 
 @blueprint.post("/<id:id>/cancel")
-@endpoint(operations.CANCEL, SEND)
+@endpoint(operations.CANCEL, SEND, TEST)
 def cancel(id: ObjectId) -> Response:
+    _refuse_to_tests(id)
     if not context().actions.cancel(id):
         state = context().history.get(id)["state"]
         raise Conflict("notification.state", f"a notification that is {state} cannot be cancelled")
@@ -60,15 +71,57 @@ def cancel(id: ObjectId) -> Response:
 
 
 @blueprint.post("/<id:id>/resend")
-@endpoint(operations.RESEND, SEND)
+@endpoint(operations.RESEND, SEND, TEST)
 def resend(id: ObjectId) -> Response:
-    if not context().actions.resend(context().history.get(id)):
+    _refuse_to_tests(id)
+    found = context().history.get(id)
+    allowed_senders().check_resend(found["from"]["address"])
+    if not context().actions.resend(found):
         current = context().history.get(id)
         if current["erasedAt"] is not None:
             raise Conflict("notification.erased", "its text was erased, it cannot be sent again")
         raise Conflict("notification.state", f"a notification that is {current['state']} is sent anyway")
     context().kick()
     return _item(id, 202)
+
+
+def is_test() -> bool:
+    """Whether this call is one of a test key."""
+    return SEND not in caller().scopes
+
+
+def _refuse_to_tests(message: ObjectId) -> None:
+    if is_test() and not context().history.get(message).get("test"):
+        raise Problem(403, "auth.scope", f"without the scope {SEND} only messages of tests can be changed")
+
+
+@blueprint.post("/<id:id>/delivery")
+@endpoint(operations.REPORT_DELIVERY, SEND)
+def report_delivery(id: ObjectId) -> Response:
+    given = json_body(operations.ReportDelivery)
+    key = addresses.key(given.address)
+    # A caller who repeats a call gives the same report: it is known by what it says.
+    digest = hashlib.sha256(msgspec.json.encode([key, given.delivery, given.code, given.text])).hexdigest()
+    report = Report(
+        id=f"hand:{digest}",
+        message=id,
+        recipient=given.address,
+        delivery=given.delivery,
+        permanent=is_gone(given.code),
+        code=given.code,
+        text=given.text,
+    )
+    applied = context().feedback.apply(report)
+    document = context().history.get(id)
+    if applied is Applied.NOT_A_RECIPIENT:
+        raise Invalid("address", "delivery.not_a_recipient", "the notification was never handed over for this address")
+    named = (each for each in document["recipients"] if key in map(addresses.key, (each["address"], each["wire"])))
+    return json_response(answers.recipient(document, next(named)))
+
+
+def allowed_senders() -> AllowedSenders:
+    """The senders that the key of this call may use."""
+    return AllowedSenders(context().mail_from, caller().senders)
 
 
 def _item(message: ObjectId, status: int = 200) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -10,6 +10,7 @@ from mailroom.notifications.api import schemas
 from mailroom.notifications.api.schemas import Status
 from mailroom.notifications.message.request import Send
 from mailroom.notifications.model.messages import State
+from mailroom.notifications.model.reports import LONGEST_TEXT, Delivery
 from mailroom.notifications.templates.rendering import Version
 from mailroom.web.endpoints import PAGE, Contract, Operation, Parameter
 from mailroom.web.schemas import Time
@@ -33,6 +34,22 @@ class Suppress(msgspec.Struct, rename="camel", forbid_unknown_fields=True, froze
 
     address: str
     reason: str = "by hand"
+    topic: str | None = None
+
+
+class ReportDelivery(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True):
+    """The body of `POST /{id}/delivery`. `code` is an enhanced status code such as `5.1.1`."""
+
+    address: str
+    delivery: Delivery
+    code: Annotated[str, msgspec.Meta(pattern=r"^([245]\.\d{1,3}\.\d{1,3})?$")] = ""
+    text: Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT)] = ""
+
+
+class Click(msgspec.Struct, frozen=True):
+    """The form of `POST /unsubscribe/{token}` (RFC 8058)."""
+
+    list_unsubscribe: Literal["One-Click"] = msgspec.field(name="List-Unsubscribe")
 
 
 class PutTemplate(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True):
@@ -90,7 +107,9 @@ LIST = Operation(
     parameters=(
         Parameter("status", "Where they stand.", Status),
         Parameter("emailTo", "One of the recipients, `cc` and `bcc` included."),
-        Parameter("tag", "A tag; not with `status` or `emailTo`."),
+        Parameter("sender", "The address that it is from."),
+        Parameter("tag", "A tag; not with `status`, `emailTo` or `sender`."),
+        Parameter("test", "`true`: only the messages of test keys; not with the four before.", Literal["true"]),
         *_TIMES,
         *PAGE,
     ),
@@ -109,13 +128,53 @@ RESEND = Operation(
     problems=(404, 409),
     text="To everybody who has not got it for certain; to all, when all have.",
 )
+REPORT_DELIVERY = Operation(
+    "Report what became of the mail to one recipient",
+    {200: schemas.RecipientDetails},
+    body=ReportDelivery,
+    problems=(404,),
+    text="For a bounce or a complaint that you learn of by other ways. A complaint, a bounce whose code says that the "
+    "address takes no mail for good, and many other bounces put the address on the suppression list. The same report "
+    "again changes nothing.",
+)
+TAKE_EVENTS = Operation(
+    "Take a provider's reports on mail",
+    {200: schemas.ReceivedEvents},
+    body=dict[str, Any],
+    problems=(401,),
+    text="`adapter` is `ses`, `postmark`, `mailgun` or `generic`. The body is the provider's, and its signature or "
+    "password is checked; a repeat changes nothing. 401 says no more than that the call is not believed: the log has "
+    "the reason.",
+)
 LIST_SUPPRESSIONS = Operation(
     "A page of the addresses that get no mail, newest first",
     {200: schemas.SuppressionPage},
-    parameters=(Parameter("address", "Only this one."), *PAGE),
+    parameters=(
+        Parameter("address", "Only this one."),
+        Parameter("topic", "Only the entries for this topic."),
+        *PAGE,
+    ),
 )
-SUPPRESS = Operation("Put an address on the list", {200: schemas.Suppression}, body=Suppress)
-UNSUPPRESS = Operation("Take an address off the list", {200: schemas.Removed}, problems=(404,))
+SUPPRESS = Operation(
+    "Put an address on the list",
+    {200: schemas.Suppression},
+    body=Suppress,
+    text="With a `topic` the address gets no mail of this topic, without one no mail at all.",
+)
+UNSUPPRESS = Operation(
+    "Take an address off the list",
+    {200: schemas.Removed},
+    parameters=(Parameter("topic", "Removes the entry for this topic; without it, the entry for all mail."),),
+    problems=(404,),
+)
+_PAGES = {200: {"text/html": str}, 404: {"text/html": str}}
+SHOW_UNSUBSCRIBE = Operation("A page with a button that unsubscribes", _PAGES)
+UNSUBSCRIBE = Operation(
+    "Unsubscribe the recipient of the link from its topic",
+    _PAGES,
+    body={"application/x-www-form-urlencoded": Click},
+    text="The link of `List-Unsubscribe` (RFC 8058). 404 if the link is not ours.",
+)
 LIST_TEMPLATES = Operation("A page of the templates, by name", {200: schemas.TemplatePage}, parameters=PAGE)
 GET_TEMPLATE = Operation(
     "A template",

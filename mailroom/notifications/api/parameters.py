@@ -15,17 +15,24 @@ Query = Mapping[str, str]
 
 
 def history_filter(query: Query) -> HistoryFilter:
-    """The messages that `status`, `emailTo`, `tag`, `from` and `to` select. Raises `Invalid`."""
+    """The messages that `status`, `emailTo`, `sender`, `tag`, `test`, `from` and `to` select. Raises `Invalid`."""
     since, until = times(query)
     status = _state(query["status"]) if "status" in query else None
     email_to = addresses.address(query["emailTo"], "emailTo").shown if "emailTo" in query else None
-    return HistoryFilter(status, email_to, query.get("tag"), since, until)
+    sender = addresses.address(query["sender"], "sender").shown if "sender" in query else None
+    return HistoryFilter(status, email_to, query.get("tag"), since, until, sender, _test(query))
 
 
 def times(query: Query) -> tuple[datetime | None, datetime | None]:
     """The times of `from` (inclusive) and `to` (exclusive). Raises `Invalid`."""
     since, until = (paging.time_parameter(query[name], name) if name in query else None for name in ("from", "to"))
     return since, until
+
+
+def _test(query: Query) -> bool:
+    if query.get("test", "true") != "true":
+        raise Invalid("test", "test.invalid", "test must be true")
+    return "test" in query
 
 
 def _state(text: str) -> State:

@@ -8,18 +8,31 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from mailroom.notifications.model.messages import Kind, RecipientStatus, State
+from mailroom.notifications.model.reports import Delivery
 from mailroom.web.schemas import Cursor, Fault, Id, Schema, Time
 
 Status = Annotated[str, Meta(extra_json_schema={"enum": [state.value for state in State]})]
 
 
 class AcceptedNotification(Schema):
-    """`result` and `message` are the original's answer. `status` is where the notification stands now."""
+    """`result` and `message` are the original's answer. `status` is where the notification stands now.
+
+    A `test` is handed to nobody: the key may not send.
+    """
 
     result: Literal["OK"]
     message: str
     id: Id
     status: Status
+    test: bool | UnsetType = UNSET
+
+
+class ReceivedEvents(Schema):
+    """How many of a provider's events were applied, were known, or are about mail that is not ours."""
+
+    applied: int
+    repeated: int
+    ignored: int
 
 
 class RefusedEntry(Schema):
@@ -47,10 +60,11 @@ class Made(Schema):
 
 
 class Item(Schema):
-    """A notification in a list. `error` is the answer that kept it from somebody."""
+    """A notification in a list. `error` is the answer that kept it from somebody. A `test` is handed to nobody."""
 
     id: Id
     status: Status
+    from_: str = msgspec.field(name="from")
     email_to: str | list[str]
     subject: str
     template: Made | None
@@ -64,6 +78,7 @@ class Item(Schema):
     attempt_count: int
     error: Fault | None
     message_id: str
+    test: bool
 
 
 class Page(Schema):
@@ -71,14 +86,24 @@ class Page(Schema):
     next_cursor: Cursor | None
 
 
+class ReportedDelivery(Schema):
+    """What was reported after the relay took the mail. `code` is an enhanced status code such as `5.1.1`, or empty."""
+
+    status: Annotated[str, Meta(extra_json_schema={"enum": [delivery.value for delivery in Delivery]})]
+    code: str
+    text: str
+    at: Time
+
+
 class RecipientDetails(Schema):
-    """What became of one recipient, and the relay's last answer about it."""
+    """What became of one recipient, and the relay's last answer about it. `delivery` is null without a report."""
 
     address: str
     kind: Annotated[str, Meta(extra_json_schema={"enum": [kind.value for kind in Kind]})]
     status: Annotated[str, Meta(extra_json_schema={"enum": [status.value for status in RecipientStatus]})]
     code: int | None
     text: str
+    delivery: ReportedDelivery | None
 
 
 class StoredObject(Schema):
@@ -89,12 +114,16 @@ class StoredObject(Schema):
 
 
 class Attached(Schema):
-    """A file that was sent with it. `size` is in bytes. Without an `object` its content came with the request."""
+    """A file that was sent with it. `size` is in bytes. Without an `object` its content came with the request.
+
+    With a `contentId` it is an image that the HTML shows.
+    """
 
     filename: str
     content_type: str
     size: int
     object: StoredObject | None
+    content_id: str | None
 
 
 class Transcript(Schema):
@@ -116,13 +145,20 @@ class Attempt(Schema):
     steps: list[Transcript]
 
 
+class Subscribed(Schema):
+    """The topic that the recipient can unsubscribe from."""
+
+    topic: str
+
+
 class Notification(Item):
     """One notification, with what it says and what became of it."""
 
-    from_: str = msgspec.field(name="from")
+    from_name: str
     reply_to: list[str]
     recipients: list[RecipientDetails]
     headers: dict[str, str]
+    unsubscribe: Subscribed | None
     html: str
     erased_at: Time | None
     text: str
@@ -144,9 +180,10 @@ class Erased(Schema):
 
 
 class Suppression(Schema):
-    """`notificationId` is the one that bounced."""
+    """Without a `topic` the address gets no mail. `notificationId` is the one that bounced or was unsubscribed from."""
 
     address: str
+    topic: str | None
     reason: str
     notification_id: Id | None
     created_at: Time

@@ -9,13 +9,14 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, Response, request
+from msgspec import UNSET
 from pymongo.errors import PyMongoError
 from werkzeug.http import parse_set_header
 
 from mailroom.errors import Conflict, Invalid, Refusal, Unavailable
 from mailroom.notifications.api import answers, operations
 from mailroom.notifications.api.context import context
-from mailroom.notifications.api.messages import SEND
+from mailroom.notifications.api.messages import SEND, TEST, allowed_senders, is_test
 from mailroom.notifications.api.schemas import BatchAnswer, RefusedEntry
 from mailroom.notifications.message.request import Send, check
 from mailroom.notifications.model.messages import State
@@ -41,7 +42,7 @@ blueprint = Blueprint("sending", __name__)
 
 
 @blueprint.post("/")
-@endpoint(operations.SEND, SEND)
+@endpoint(operations.SEND, SEND, TEST)
 def send_one() -> Response:
     started = time.monotonic()
     submission = _submission(request.get_data(), _idempotency_key())
@@ -60,7 +61,7 @@ def send_one() -> Response:
 
 
 @blueprint.post("/batch")
-@endpoint(operations.SEND_BATCH, SEND)
+@endpoint(operations.SEND_BATCH, SEND, TEST)
 def send_batch() -> Response:
     """Accepts or refuses each message on its own, and has them sent in the background."""
     messages = json_body(operations.BatchRequest).messages
@@ -102,13 +103,14 @@ def _submission(body: bytes, key: str | None, budget: Budget | None = None) -> S
     try:
         if budget and budget.spent():
             raise Invalid(None, "batch.too_long", "the messages before it took too long: send it in another call")
+        sender = allowed_senders().choose(None if send.from_ is UNSET else send.from_)
         draft = check(send, context().extras)
     except (Refusal, Unavailable):
         with suppress(RecursionError):  # a request that is nested so deep was never accepted
             if key is not None and (earlier := context().submissions.known(_idempotency(send, key))):
                 return earlier
         raise
-    return Submission(draft, None if key is None else _idempotency(send, key))
+    return Submission(draft, None if key is None else _idempotency(send, key), sender, is_test())
 
 
 def _idempotency(send: Send, key: str) -> Idempotency:

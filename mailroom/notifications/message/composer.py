@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from mailroom.errors import MailroomError, MissingSecret, Unavailable
 from mailroom.notifications.message import mime
-from mailroom.notifications.message.dkim import Signer, SigningFailed
+from mailroom.notifications.message.dkim import DkimSigner, SigningFailed
+from mailroom.notifications.message.dkim_keys import DkimKeys
 from mailroom.notifications.message.stored_files import Files
 from mailroom.notifications.model.messages import Message, RecipientStatus
 from mailroom.platform.objects import ObjectGone
@@ -23,11 +24,11 @@ class CannotCompose(MailroomError):
 
 
 class Composer:
-    """`files` reads the stored attachments. Without a `signer`, mail is not signed."""
+    """`files` reads the stored attachments. Mail of a domain without one of the `keys` is not signed."""
 
-    def __init__(self, files: Files, signer: Signer | None) -> None:
+    def __init__(self, files: Files, keys: DkimKeys) -> None:
         self._files = files
-        self._signer = signer
+        self._keys = keys
 
     async def compose(self, message: Message) -> bytes:
         """Makes the bytes that follow DATA. Reading attachments and signing run in a thread.
@@ -36,19 +37,20 @@ class Composer:
             CannotCompose: the message must not be sent now.
         """
         stored = any(attachment.stored for attachment in message.attachments)
-        if self._signer is None and not stored:
-            return mime.assemble(message)
         try:
-            return await asyncio.to_thread(self._compose, message)
+            signer = self._keys.signer(message.sender.domain)
+            if signer is None and not stored:
+                return mime.assemble(message)
+            return await asyncio.to_thread(self._compose, message, signer)
         except ObjectGone as error:
             raise CannotCompose(f"an attachment is gone: {error}", RecipientStatus.FAILED) from error
         except (SigningFailed, Unavailable, MissingSecret) as error:
             raise CannotCompose(str(error), RecipientStatus.PENDING) from error
 
-    def _compose(self, message: Message) -> bytes:
+    def _compose(self, message: Message, signer: DkimSigner | None) -> bytes:
         attachments = tuple(
             replace(each, content=self._files.read(each.stored, each.size)) if each.stored else each
             for each in message.attachments
         )
         content = mime.assemble(replace(message, attachments=attachments))
-        return content if self._signer is None else self._signer.sign(content)
+        return content if signer is None else signer.sign(content)

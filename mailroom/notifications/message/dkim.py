@@ -10,6 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from mailroom.errors import InvalidSetting, MailroomError
+from mailroom.notifications.message.relay_headers import is_obeyed
 
 _LABELS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
 _PEM = re.compile(r"-----BEGIN (?:RSA )?PRIVATE KEY-----\s(.*?)-----END", re.DOTALL)
@@ -26,7 +27,7 @@ class SigningFailed(MailroomError):
     """The key is missing or unusable. The message waits: it must not be sent unsigned."""
 
 
-class Signer(msgspec.Struct, frozen=True):
+class DkimSigner(msgspec.Struct, frozen=True):
     """`key` returns the private key as PEM (RSA or Ed25519). It is called for each message, so the key can change."""
 
     domain: str
@@ -48,7 +49,7 @@ class Signer(msgspec.Struct, frozen=True):
         import dkim  # type: ignore[import-untyped]  # takes 60 ms, so only where mail is signed
 
         algorithm, key = _read(self.key())
-        own = [name for name in _names(content) if name not in _ALWAYS_SIGNED]
+        own = [name for name in _names(content) if _is_signed(name)]
         try:
             signature: bytes = dkim.sign(
                 content,
@@ -77,6 +78,11 @@ def _read(pem: str) -> tuple[bytes, bytes]:
     if der.startswith(_ED25519):
         return b"ed25519-sha256", base64.b64encode(der[len(_ED25519) :])
     return b"rsa-sha256", pem.encode()
+
+
+def _is_signed(name: bytes) -> bool:
+    """Whether a header is signed if the message has it. Relays take out the headers that they obey."""
+    return name not in _ALWAYS_SIGNED and not is_obeyed(name.decode("ascii", "replace"))
 
 
 def _names(content: bytes) -> list[bytes]:

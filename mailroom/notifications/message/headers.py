@@ -18,7 +18,7 @@ LONGEST_VALUE = 900  # with its name it fits in a line of 998 characters, even i
 # Fields of the request, or we, set the headers that decide where a message goes, who sends it and how it is read.
 _OURS = re.compile(
     r"(?i)(from|sender|reply-to|to|cc|bcc|subject|date|message-id|return-path|received|mime-version|dkim-signature"
-    r"|authentication-results|delivered-to|(content|resent|arc|x-mailroom)-.*)"
+    r"|authentication-results|delivered-to|(content|resent|arc|mailroom|x-mailroom)-.*)"
 )
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9-]*\*?")

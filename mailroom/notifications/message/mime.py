@@ -14,6 +14,7 @@ from functools import lru_cache
 from urllib.parse import quote
 
 from mailroom.notifications.message.headers import is_free_text
+from mailroom.notifications.message.unsubscribe import HEADER, POST_HEADER, POST_VALUE
 from mailroom.notifications.model.addresses import has_control
 from mailroom.notifications.model.messages import Address, Attachment, Kind, MailFrom, Message
 
@@ -35,35 +36,52 @@ def assemble(message: Message) -> bytes:
 def _body(message: Message) -> Iterator[bytes | bytearray]:
     # No part has a line that begins with the boundary: base64 and quoted-printable cannot, `_is_plain` checks the rest.
     boundary = (_BOUNDARY + message.message_id.strip("<>").partition("@")[0]).encode()
-    if not message.attachments:
+    files = [each for each in message.attachments if not each.content_id]
+    if not files:
         yield from _texts(message, boundary)
         return
     yield b'Content-Type: multipart/mixed; boundary="%b_m"\r\n\r\n--%b_m' % (boundary, boundary)
     yield from _texts(message, boundary)
-    for attachment in message.attachments:
+    for file in files:
         yield b"--%b_m" % boundary
-        yield from _attachment(attachment)
+        yield from _attachment(file)
     yield b"--%b_m--" % boundary
 
 
-def _texts(message: Message, boundary: bytes) -> Iterator[bytes]:
+def _texts(message: Message, boundary: bytes) -> Iterator[bytes | bytearray]:
     if not message.html:
         yield from _part(b"plain", message.text)
         return
     yield b'Content-Type: multipart/alternative; boundary="%b_a"\r\n\r\n--%b_a' % (boundary, boundary)
     yield from _part(b"plain", message.text)
     yield b"--%b_a" % boundary
-    yield from _part(b"html", message.html)
+    yield from _html(message, boundary)
     yield b"--%b_a--" % boundary
+
+
+def _html(message: Message, boundary: bytes) -> Iterator[bytes | bytearray]:
+    """The HTML, with the images that it shows (RFC 2387)."""
+    images = [each for each in message.attachments if each.content_id]
+    if not images:
+        yield from _part(b"html", message.html)
+        return
+    yield b'Content-Type: multipart/related; type="text/html";\r\n boundary="%b_r"\r\n\r\n--%b_r' % (boundary, boundary)
+    yield from _part(b"html", message.html)
+    for image in images:
+        yield b"--%b_r" % boundary
+        yield from _attachment(image)
+    yield b"--%b_r--" % boundary
 
 
 def _attachment(attachment: Attachment) -> Iterator[bytes | bytearray]:
     # RFC 2231 escapes any name to one word of ASCII without quotes.
     name = quote(_refuse_control(attachment.name), safe="")
+    content_id = _refuse_control(attachment.content_id)
     yield (
         f"Content-Type: {_refuse_control(attachment.content_type)}\r\n"
-        f"Content-Disposition: attachment;\r\n filename*=utf-8''{name}\r\n"
-        "Content-Transfer-Encoding: base64\r\n"
+        f"Content-Disposition: {'inline' if content_id else 'attachment'};\r\n filename*=utf-8''{name}\r\n"
+        + (f"Content-ID: <{content_id}>\r\n" if content_id else "")
+        + "Content-Transfer-Encoding: base64\r\n"
     ).encode()
     yield _base64(attachment.content)
 
@@ -88,6 +106,9 @@ def _headers(message: Message) -> Iterator[str]:
     for each in message.headers:
         free = is_free_text(each.name)
         yield f"{each.name}: {_free_text(each.name, each.value) if free else _refuse_control(each.value)}"
+    if message.unsubscribe:
+        yield f"{HEADER}: <{_refuse_control(message.unsubscribe.url)}>"
+        yield f"{POST_HEADER}: {HEADER}={POST_VALUE}"
     yield "MIME-Version: 1.0"
 
 
@@ -97,7 +118,15 @@ _date = lru_cache(16)(format_datetime)
 
 @lru_cache(16)
 def _from(sender: MailFrom) -> str:
-    return formataddr((_refuse_control(sender.name), _refuse_control(sender.address)))
+    name, address = _refuse_control(sender.name), _refuse_control(sender.address)
+    plain = formataddr((name, address))
+    if len(plain) <= _LINE - len("From: ") and "=?" not in name:
+        return plain
+    if name.isascii() and "=?" not in name:
+        return plain.removesuffix(f" <{address}>") + f"\r\n <{address}>"
+    # An encoded word has 75 characters at most (RFC 2047). The name takes as many as it needs.
+    encoded = Header(name, "utf-8", maxlinelen=_LINE, header_name="From").encode(linesep="\r\n")
+    return f"{encoded}\r\n <{address}>"
 
 
 def _addresses(name: str, addresses: tuple[Address, ...]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from mailroom.errors import Invalid
 from mailroom.notifications.message import attachments
@@ -15,7 +16,8 @@ from mailroom.notifications.message.attachments import Attach
 from mailroom.notifications.message.headers import AllowedHeaders
 from mailroom.notifications.message.html_to_text import CannotConvert, from_html
 from mailroom.notifications.message.stored_files import Pin
-from mailroom.notifications.model import addresses
+from mailroom.notifications.message.unsubscribe import HEADER, POST_HEADER, UnsubscribeLinks
+from mailroom.notifications.model import addresses, topics
 from mailroom.notifications.model.messages import (
     LONGEST_BODY,
     LONGEST_SUBJECT,
@@ -35,8 +37,17 @@ MOST_TAGS, LONGEST_TAG = 10, 64
 MOST_METADATA, LONGEST_VALUE = 20, 500
 
 
+class Unsubscribe(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The mail gets a link that unsubscribes its recipient from the topic."""
+
+    topic: str
+
+
 class Send(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """The body of `POST /`. `message` is HTML; `html` and `text` are given instead of it, or all by a `template`."""
+    """The body of `POST /`. `message` is HTML; `html` and `text` are given instead of it, or all by a `template`.
+
+    `from` is an address, or `Name <address>`; by default it is the setting MAIL_FROM.
+    """
 
     email_to: str | list[str]
     subject: str | None = None
@@ -53,9 +64,15 @@ class Send(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=Tr
     metadata: dict[str, str] = {}
     priority: Literal["high", "normal", "low"] = "normal"
     send_at: str | None = None
+    from_: str | UnsetType | None = msgspec.field(default=UNSET, name="from")
+    unsubscribe: Unsubscribe | UnsetType | None = UNSET
 
     def digest(self) -> str:
-        """A hash of the request. It does not depend on how the JSON was written."""
+        """A hash of the request. It does not depend on how the JSON was written.
+
+        It stays the same from version to version: a repeat may come after an upgrade. So a new field is UNSET by
+        default, which leaves it out.
+        """
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
 
 
@@ -75,6 +92,7 @@ class Draft(msgspec.Struct, frozen=True):
     metadata: dict[str, str]
     priority: Priority
     send_at: datetime | None
+    topic: str | None = None
 
 
 def _unused(*_: object) -> Any:
@@ -82,11 +100,12 @@ def _unused(*_: object) -> Any:
 
 
 class Extras(msgspec.Struct, frozen=True):
-    """The custom headers, templates and stored attachments that are allowed; by default none."""
+    """The custom headers, templates, stored attachments and unsubscribe links that are allowed; by default none."""
 
     headers: AllowedHeaders = AllowedHeaders(frozenset(), ())
     render: Callable[[Use], Rendered] = _unused
     pin: Pin = _unused
+    links: UnsubscribeLinks | None = None
 
 
 NO_EXTRAS = Extras()
@@ -109,11 +128,12 @@ def check(send: Send, extras: Extras = NO_EXTRAS) -> Draft:
         html=html,
         template=rendered,
         headers=extras.headers.check(send.headers),
-        attachments=attachments.check(send.attachments, extras.pin),
+        attachments=attachments.check(send.attachments, extras.pin, with_html=bool(html)),
         tags=_tags(send.tags),
         metadata=_metadata(send.metadata),
         priority=Priority[send.priority.upper()],
         send_at=_time(send.send_at),
+        topic=_topic(send, recipients, extras),
     )
 
 
@@ -140,6 +160,22 @@ def _addresses(given: str | list[str], field: str) -> list[Address]:
     if len(given) > MOST_RECIPIENTS:
         raise Invalid(field, "recipients.too_many", f"{field} has at most {MOST_RECIPIENTS} addresses")
     return [addresses.address(each, f"{field}[{index}]") for index, each in enumerate(given)]
+
+
+def _topic(send: Send, recipients: tuple[Recipient, ...], extras: Extras) -> str | None:
+    if not send.unsubscribe:
+        return None
+    topic = topics.topic(send.unsubscribe.topic, "unsubscribe.topic")
+    if len(recipients) != 1:
+        detail = "with unsubscribe a message has exactly one recipient: whoever has the link can unsubscribe them"
+        raise Invalid("unsubscribe", "unsubscribe.recipients", detail)
+    for name in send.headers:
+        if name.lower() in (HEADER.lower(), POST_HEADER.lower()):
+            raise Invalid(f"headers.{name}", "header.twice", f"unsubscribe sets this header: leave {name} out")
+    if extras.links is None:
+        raise AssertionError("this caller has no unsubscribe links")
+    extras.links.require()
+    return topic
 
 
 def _subject(subject: str) -> str:

@@ -14,6 +14,9 @@ from mailroom.platform.normalization import normalize
 
 LONGEST = 254  # RFC 5321: a path has 256 octets, with its angle brackets
 
+# Mail to this domain is for trying: no relay gets it. See `sending/simulator.py`.
+SIMULATOR_DOMAIN = "simulator.mailroom"
+
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
@@ -43,6 +46,11 @@ def key(shown: str) -> str:
         return shown.lower()
     local, at, domain = shown.rpartition("@")
     return normalize("NFC", local).translate(_LOWER) + at + _in_ascii(domain)
+
+
+def is_simulated(shown: str) -> bool:
+    """Whether mail to the address goes to the simulator."""
+    return key(shown).endswith(f"@{SIMULATOR_DOMAIN}")
 
 
 def _in_ascii(domain: str) -> str:

@@ -82,7 +82,8 @@ class StoredFile(msgspec.Struct, frozen=True):
 class Attachment(msgspec.Struct, frozen=True, rename="camel"):
     """A file. `name` and `content_type` are safe in a header. `size` is in bytes.
 
-    If the file is `stored` in the bucket, `content` is empty until it is read.
+    If the file is `stored` in the bucket, `content` is empty until it is read. With a `content_id`, it is an image
+    that the HTML shows.
     """
 
     name: str = field(name="filename")
@@ -90,6 +91,7 @@ class Attachment(msgspec.Struct, frozen=True, rename="camel"):
     content: bytes
     size: int
     stored: StoredFile | None = field(default=None, name="object")
+    content_id: str = ""
 
 
 class HeaderField(msgspec.Struct, frozen=True):
@@ -97,6 +99,13 @@ class HeaderField(msgspec.Struct, frozen=True):
 
     name: str
     value: str
+
+
+class Unsubscription(msgspec.Struct, frozen=True):
+    """How the recipient unsubscribes from the topic of a message. `url` is made once, when it is accepted."""
+
+    topic: str
+    url: str
 
 
 class Message(msgspec.Struct, frozen=True, rename="camel"):
@@ -112,6 +121,7 @@ class Message(msgspec.Struct, frozen=True, rename="camel"):
     reply_to: tuple[Address, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     headers: tuple[HeaderField, ...] = ()
+    unsubscribe: Unsubscription | None = None
 
     def of_kind(self, kind: Kind) -> tuple[Address, ...]:
         return tuple(recipient for recipient in self.recipients if recipient.kind is kind)

@@ -11,8 +11,9 @@ from pymongo.errors import BulkWriteError
 
 from mailroom.errors import Invalid
 from mailroom.notifications.message.request import Draft
+from mailroom.notifications.message.unsubscribe import Subscription, UnsubscribeLinks
 from mailroom.notifications.model import addresses
-from mailroom.notifications.model.messages import MailFrom, State
+from mailroom.notifications.model.messages import MailFrom, State, Unsubscription
 from mailroom.platform.mongo import DUPLICATE_KEY, Document, Documents, errors_without_documents
 from mailroom.platform.server_clock import ServerClock
 
@@ -27,10 +28,12 @@ class Idempotency(msgspec.Struct, frozen=True):
 
 
 class Submission(msgspec.Struct, frozen=True):
-    """A message to accept."""
+    """A message to accept. Without a `sender` it is from MAIL_FROM. A `test` is stored, shown, and handed to nobody."""
 
     draft: Draft
     idempotency: Idempotency | None = None
+    sender: MailFrom | None = None
+    test: bool = False
 
 
 class Acceptance(msgspec.Struct, frozen=True):
@@ -43,10 +46,14 @@ class Acceptance(msgspec.Struct, frozen=True):
 class Submissions:
     """Puts messages into the collection `notifications`. Blocks for MongoDB's answers; errors are the driver's."""
 
-    def __init__(self, collection: Documents, clock: ServerClock, sender: MailFrom) -> None:
+    def __init__(
+        self, collection: Documents, clock: ServerClock, mail_from: MailFrom, links: UnsubscribeLinks | None = None
+    ) -> None:
+        """`links` makes the links of messages with a topic."""
+        self._links = links
         self._collection = collection
         self._clock = clock
-        self._sender = sender
+        self._mail_from = mail_from
 
     def accept(self, submissions: list[Submission], caller: str, *, answered: bool) -> list[Acceptance | Invalid]:
         """Writes the messages with majority. `answered`: the caller does not wait for what becomes of them.
@@ -79,10 +86,17 @@ class Submissions:
         return self._clock.now() - created
 
     def _document(self, submission: Submission, caller: str, now: datetime, answered: bool) -> Document:
-        document = new_document(submission.draft, ObjectId(), self._sender, caller, now)
+        sender = submission.sender or self._mail_from
+        document = new_document(submission.draft, ObjectId(), sender, caller, now)
         if submission.idempotency is not None:
             key, digest = submission.idempotency.key, submission.idempotency.digest
             document["idempotency"] = {"key": key, "digest": digest, "answered": answered}
+        if submission.draft.topic is not None and self._links is not None:
+            [recipient] = submission.draft.recipients
+            ended = Subscription(recipient.shown, submission.draft.topic, document["_id"])
+            document["unsubscribe"] = to_builtins(Unsubscription(ended.topic, self._links.make(ended)))
+        if submission.test:
+            document["test"] = True
         return document
 
     def _insert(self, new: list[Document]) -> set[int]:
@@ -147,6 +161,7 @@ def new_document(draft: Draft, message_id: ObjectId, sender: MailFrom, key_id: s
         "epoch": 0,
         "messageId": f"<{message_id}@{sender.domain}>",
         "from": to_builtins(sender),
+        "sender": addresses.key(sender.address),
         "emailTo": draft.email_to,
         "recipients": to_builtins(draft.recipients),
         "addresses": sorted({addresses.key(recipient.shown) for recipient in draft.recipients}),

@@ -64,7 +64,7 @@ class Claim(msgspec.Struct, eq=False):
 class ClaimedMessage(msgspec.Struct, eq=False):
     """A message that this process may send until the lease expires, without the contents of its attachments.
 
-    `suppressed` has the addresses on the wire that are on the suppression list.
+    `suppressed` has the addresses on the wire that are on the suppression list, for all mail or for its topic.
     """
 
     document: Document
@@ -93,6 +93,11 @@ class ClaimedMessage(msgspec.Struct, eq=False):
         """The attempts since the message was accepted or resent, this one included."""
         attempts: int = self.document["attemptCount"] - self.document["attemptsBefore"] + 1
         return attempts
+
+    @property
+    def is_test(self) -> bool:
+        """Whether it was accepted from a test key: it is handed to nobody."""
+        return bool(self.document.get("test"))
 
     @property
     def in_doubt(self) -> bool:

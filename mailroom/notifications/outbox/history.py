@@ -16,17 +16,22 @@ from mailroom.platform.keyset import NEWEST_FIRST, Key, KeysetPage, Range
 from mailroom.platform.mongo import Document, Documents
 
 # A list leaves out the bodies and the transcripts.
-_LISTED = {"text": 0, "html": 0, "attachments": 0, "attempts": 0, "idempotency": 0, "announcements": 0}
+_LISTED = {"text": 0, "html": 0, "attachments": 0, "attempts": 0, "reports": 0, "announcements": 0, "idempotency": 0}
 
 
 class HistoryFilter(msgspec.Struct, frozen=True):
-    """Which messages to list; None selects all. `since` (inclusive) and `until` (exclusive) are times of acceptance."""
+    """Which messages to list; None selects all. `since` (inclusive) and `until` (exclusive) are times of acceptance.
+
+    `test` selects only the messages of test keys.
+    """
 
     status: State | None = None
     email_to: str | None = None
     tag: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    sender: str | None = None
+    test: bool = False
 
 
 class History:
@@ -51,23 +56,30 @@ class History:
     def page(self, wanted: HistoryFilter, limit: int, after: Key | None = None) -> KeysetPage[Document]:
         """Newest first, beginning after the key `after`.
 
-        An index serves each combination, except `tag` with `email_to` or `status`. With `email_to` the server checks
-        the state of each message: one person has few.
+        An index serves each combination, except `tag` with `email_to`, `sender` or `status`, and `test` with another
+        one. With `email_to` the server checks the state and the sender of each message: one person has few.
 
         Raises:
-            Invalid: `tag` is combined with `email_to` or `status`.
+            Invalid: `tag` is combined with `email_to`, `sender` or `status`, or `test` with one of the four.
         """
-        if wanted.tag is not None and (wanted.email_to is not None or wanted.status is not None):
-            raise Invalid("tag", "query.combination", "tag cannot be combined with emailTo or status")
+        others = (wanted.email_to, wanted.sender, wanted.status)
+        if wanted.test and (wanted.tag, *others) != (None, None, None, None):
+            raise Invalid("test", "query.combination", "test cannot be combined with emailTo, sender, status or tag")
+        if wanted.tag is not None and others != (None, None, None):
+            raise Invalid("tag", "query.combination", "tag cannot be combined with emailTo, sender or status")
         sending = self._claims.handed_over()
         filters: Document = {}
         index: str | None = "newest"
         if wanted.status is not None:
             filters, index = self._in_state(wanted.status, sending)
+        if wanted.sender is not None:
+            filters, index = self._from_sender(wanted.sender, filters, index)
         if wanted.email_to is not None:
             filters, index = filters | {"addresses": addresses.key(wanted.email_to)}, "recipient"
         if wanted.tag is not None:
             filters, index = {"tags": wanted.tag}, "tag"
+        if wanted.test:
+            filters, index = {"test": True}, "test"
         listed = Range(NEWEST_FIRST, filters, _accepted(wanted.since, wanted.until), index)
         found = listed.page(self._collection, limit, after, _LISTED)
         return KeysetPage([_shown(each, sending) for each in found.items], found.last)
@@ -90,6 +102,13 @@ class History:
             in_doubt = [each["_id"] for each in self._collection.find({"state": state}, {"_id": 1}).hint("state")]
             return {"$and": [{"_id": {"$in": in_doubt + self._queued(sending, {})}}]}, None
         return {"state": state}, "state"
+
+    def _from_sender(self, sender: str, filters: Document, index: str | None) -> tuple[Document, str | None]:
+        """The filter for the messages of `sender` that also meet `filters`, and the index that serves it."""
+        key = {"sender": addresses.key(sender)}
+        if "$and" in filters and "state" not in filters:  # a few messages by their ids
+            return filters | key, index
+        return key | {"state": {"$in": list(State)}} | filters, "sender"
 
     def _queued(self, sending: Set[MessageRef], times: Document) -> list[ObjectId]:
         """The messages of `sending` that have no result yet: their documents still say `queued`."""

@@ -36,11 +36,12 @@ from bson import ObjectId
 from pymongo.errors import BulkWriteError
 
 from mailroom.errors import LeaseLost
+from mailroom.notifications.model import topics
 from mailroom.notifications.model.messages import Priority, Recipient, RecipientStatus
 from mailroom.notifications.outbox import changes
 from mailroom.notifications.outbox.changes import FinishedAttempt
 from mailroom.notifications.outbox.claims import Claim, ClaimedMessage, Claims, MessageRef
-from mailroom.notifications.outbox.suppressions import Suppressions
+from mailroom.notifications.outbox.suppressions import Audience, Suppressions
 from mailroom.platform.mongo import Document, Documents, errors_without_documents, is_transient
 from mailroom.platform.server_clock import ServerClock
 from mailroom.webhooks.announcements import Announcer
@@ -49,7 +50,8 @@ from mailroom.webhooks.announcements import Announcer
 _SENT_FIELDS = dict.fromkeys(
     (
         *("state", "epoch", "dueAt", "dueSince", "attemptCount", "attemptsBefore"),
-        *("messageId", "createdAt", "from", "recipients", "replyTo", "subject", "text", "html", "headers"),
+        *("messageId", "createdAt", "from", "recipients", "replyTo", "subject"),
+        *("text", "html", "headers", "unsubscribe", "test"),
         *(f"attachments.{name}" for name in ("filename", "contentType", "size", "object")),
     ),
     1,
@@ -129,12 +131,12 @@ class Outbox:
             return []
         recipients = [msgspec.convert(each["recipients"], tuple[Recipient, ...]) for each in documents]
         suppressed = self._suppressions.among(
-            each for some in recipients for each in some if each.status is RecipientStatus.PENDING
+            [
+                Audience([each for each in some if each.status is RecipientStatus.PENDING], topics.of(document))
+                for document, some in zip(documents, recipients, strict=True)
+            ]
         )
-        return [
-            ClaimedMessage(document, some, suppressed, claim, now)
-            for document, some in zip(documents, recipients, strict=True)
-        ]
+        return [ClaimedMessage(*each, claim, now) for each in zip(documents, recipients, suppressed, strict=True)]
 
     def claim_new(self, message: ObjectId) -> ClaimedMessage | None:
         """Claims a message that was just accepted. Returns None if another sender has it."""

@@ -10,6 +10,7 @@ from pymongo.errors import DuplicateKeyError
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import State
 from mailroom.notifications.outbox.actions import MessageActions
+from mailroom.notifications.outbox.soft_bounces import SoftBounces
 from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.server_clock import ServerClock
@@ -36,6 +37,7 @@ class Retention:
         cursors: Documents,
         deliveries: WebhookDeliveries,
         clock: ServerClock,
+        soft_bounces: SoftBounces,
         *,
         bodies: timedelta | None,
         whole: timedelta | None,
@@ -45,16 +47,18 @@ class Retention:
         self._cursors = cursors
         self._deliveries = deliveries
         self._clock = clock
+        self._soft_bounces = soft_bounces
         self._bodies = bodies
         self._whole = whole
 
     def sweep(self, budget: Budget) -> None:
         """Erases what is old enough, once an hour. If the budget ends it, the next sweep goes on."""
-        if (self._bodies is None and self._whole is None) or budget.spent():
+        if budget.spent():
             return
         now = self._clock.now()
         if not self._is_due(now):
             return
+        self._soft_bounces.expire(now)
         if self._whole is not None:
             self._delete_before(now - self._whole, budget)
         if self._bodies is not None:
@@ -69,6 +73,7 @@ class Retention:
         which: Document = {"addresses": addresses.key(shown)}
         ids = [each["_id"] for each in self._messages.find(which, {"_id": 1}).hint("recipient")]
         self._deliveries.forget(ids)  # before the messages, so that a call after an interruption finds all
+        self._soft_bounces.forget(which["addresses"])
         waiting = self._actions.erase_waiting(which["addresses"])
         ended = self._messages.delete_many({**which, "state": {"$in": _ENDED}}, hint="recipient").deleted_count
         self._deliveries.forget(ids)  # those that were made meanwhile

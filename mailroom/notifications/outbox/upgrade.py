@@ -1,4 +1,7 @@
-"""Rewrites the keys of addresses that an earlier version stored: it took `straße` and `strasse` for one."""
+"""Brings what an earlier version stored to the form of this one: keys of addresses, and the senders of messages.
+
+That version took `straße` and `strasse` for one. It did not note the sender's key.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,8 @@ from pymongo.errors import DuplicateKeyError
 from mailroom.notifications.model import addresses
 from mailroom.platform.mongo import Document, Documents, errors_without_documents, time_limit
 
-UPGRADE_ID = "notifications-address-keys"
-"""The document in `cursors` that says up to which message it has looked."""
+UPGRADE_ID, SENDERS_ID = "notifications-address-keys", "notifications-senders"
+"""The documents in `cursors` that say up to which message each upgrade has looked."""
 
 _BATCH = 500
 _BATCH_SECONDS = 600.0
@@ -36,11 +39,24 @@ def rewrite_address_keys(database: Database[Document]) -> tuple[int, int]:
     return _rewrite_messages(database), _rewrite_suppressions(database["suppressions"])
 
 
+def note_senders(database: Database[Document]) -> int:
+    """Gives messages of an earlier version the field `sender`, which lists select by. Returns how many it changed.
+
+    May be interrupted and run again. It looks only at the messages that came since the last time.
+    """
+    collection, changed = database["notifications"], 0
+    for ids in _new_messages(database, SENDERS_ID):
+        with time_limit(database, _BATCH_SECONDS):
+            # The address is in ASCII, so its key is the address in lower case.
+            changed += collection.update_many(
+                {"_id": ids, "sender": {"$exists": False}}, [{"$set": {"sender": {"$toLower": "$from.address"}}}]
+            ).modified_count
+    return changed
+
+
 def _rewrite_messages(database: Database[Document]) -> int:
-    collection, cursors, changed = database["notifications"], database["cursors"], 0
-    cursor = cursors.find_one({"_id": UPGRADE_ID})
-    after = ObjectId.from_datetime(cursor["lookedUntil"].generation_time - _CLOCKS) if cursor else None
-    for ids in _ranges(collection, after):
+    collection, changed = database["notifications"], 0
+    for ids in _new_messages(database, UPGRADE_ID):
         with time_limit(database, _BATCH_SECONDS):
             found = list(collection.find({"_id": ids, "recipients.address": _NOT_ASCII}, {"recipients.address": 1}))
         keys = {each["_id"]: sorted({addresses.key(to["address"]) for to in each["recipients"]}) for each in found}
@@ -51,8 +67,17 @@ def _rewrite_messages(database: Database[Document]) -> int:
         if writes:
             with errors_without_documents():
                 changed += collection.bulk_write(writes, ordered=False).modified_count
-        cursors.update_one({"_id": UPGRADE_ID}, {"$set": {"lookedUntil": ids["$lte"]}}, upsert=True)
     return changed
+
+
+def _new_messages(database: Database[Document], upgrade: str) -> Iterator[Document]:
+    """Conditions on `_id` for the messages that `upgrade` has not looked at. It notes a range when asked for more."""
+    cursors = database["cursors"]
+    cursor = cursors.find_one({"_id": upgrade})
+    after = ObjectId.from_datetime(cursor["lookedUntil"].generation_time - _CLOCKS) if cursor else None
+    for ids in _ranges(database["notifications"], after):
+        yield ids
+        cursors.update_one({"_id": upgrade}, {"$set": {"lookedUntil": ids["$lte"]}}, upsert=True)
 
 
 def _rewrite_suppressions(collection: Documents) -> int:
@@ -70,7 +95,7 @@ def _rewrite_suppression(collection: Documents, entry: Document, new: str) -> bo
     try:
         return bool(collection.update_one({"_id": entry["_id"]}, {"$set": {"key": new}}).modified_count)
     except DuplicateKeyError:
-        other = collection.find_one({"key": new})
+        other = collection.find_one({"key": new, "topic": entry.get("topic")})
         if other is None or addresses.key(other["address"]) != new:
             return False  # its key is to be rewritten too: the next run goes on
         return bool(collection.delete_one({"_id": entry["_id"]}).deleted_count)

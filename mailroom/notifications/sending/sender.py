@@ -13,8 +13,10 @@ from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from mailroom.errors import LeaseLost
+from mailroom.notifications.feedback.tracing import Tracing
 from mailroom.notifications.message.composer import Composer
 from mailroom.notifications.model.messages import Result, State
+from mailroom.notifications.model.reports import Report
 from mailroom.notifications.outbox.claims import Claim, ClaimedMessage
 from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.sending.background import Background
@@ -43,9 +45,20 @@ _CLAIMED_AHEAD, _MOST_CLAIMED_AHEAD = 4, 16
 
 
 class Sender:
-    """Thread-safe. Deliveries run in the background and outlive the call that began them."""
+    """Thread-safe. Deliveries run in the background and outlive the call that began them.
 
-    def __init__(self, outbox: Outbox, pool: Pool, composer: Composer, settings: Settings) -> None:
+    `report` takes the reports of the simulator. It may be called in any thread.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        pool: Pool,
+        composer: Composer,
+        tracing: Tracing,
+        report: Callable[[Report], object],
+        settings: Settings,
+    ) -> None:
         self._outbox = outbox
         self._pool = pool
         self._settings = settings
@@ -54,7 +67,7 @@ class Sender:
         self._slots = Slots(settings.smtp_connections, SendRate(settings.smtp_messages_per_second))
         self._recorder = Recorder(outbox, settings)
         hold = settings.unknown_outcome == "hold"
-        self._transmitter = Transmitter(outbox, pool, composer, self._recorder, hold=hold)
+        self._transmitter = Transmitter(outbox, pool, composer, tracing, self._recorder, report, hold=hold)
         self._running: set[asyncio.Task[State | None]] = set()
         self._relay_down = False
         self._closing = False

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 
 from msgspec import convert
 from msgspec.structs import replace
 
+from mailroom.notifications.feedback.tracing import Tracing
 from mailroom.notifications.message.attachments import LARGEST_ATTACHMENTS
 from mailroom.notifications.message.composer import CannotCompose, Composer
 from mailroom.notifications.model.messages import Message, RecipientStatus, Result, Verdict
+from mailroom.notifications.model.reports import Report
 from mailroom.notifications.outbox.claims import ClaimedMessage
 from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.sending.byte_budget import ByteBudget
 from mailroom.notifications.sending.recorder import Recorder
+from mailroom.notifications.sending.simulator import relayed, simulate
 from mailroom.notifications.smtp.delivery import Envelope, deliver
 from mailroom.notifications.smtp.pool import Pool
+from mailroom.platform.mongo import Document
 
 # Bytes of attachments in memory at once, in the messages of all connections. A message in delivery takes four times its
 # attachments. It takes about ten times while it is signed, which is done to one message after the other.
@@ -27,13 +32,28 @@ _SUPPRESSED = "the address is on the suppression list"
 
 
 class Transmitter:
-    """With `hold`, a message in doubt is not sent again. Used from one event loop only."""
+    """With `hold`, a message in doubt is not sent again. `report` takes the reports of the simulator.
 
-    def __init__(self, outbox: Outbox, pool: Pool, composer: Composer, recorder: Recorder, *, hold: bool) -> None:
+    Used from one event loop only.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        pool: Pool,
+        composer: Composer,
+        tracing: Tracing,
+        recorder: Recorder,
+        report: Callable[[Report], object],
+        *,
+        hold: bool,
+    ) -> None:
         self._outbox = outbox
         self._pool = pool
         self._composer = composer
+        self._tracing = tracing
         self._recorder = recorder
+        self._report = report
         self._hold = hold
         self._attachment_bytes = ByteBudget(_ATTACHMENT_BYTES)
         self._composing = asyncio.Lock()
@@ -65,16 +85,45 @@ class Transmitter:
             envelope = await self._envelope(message, recipients)
         except CannotCompose as error:
             return Result(dict.fromkeys(recipients, Verdict(error.status, None, str(error))))
-        return await deliver(envelope, self._pool, partial(self._recorder.hand_over, message))
+        real = relayed(message, recipients)
+        if len(real) == len(recipients):
+            return await deliver(envelope, self._pool, partial(self._recorder.hand_over, message))
+        return await self._simulate(message, envelope, real)
+
+    async def _simulate(self, message: ClaimedMessage, envelope: Envelope, real: tuple[str, ...]) -> Result:
+        """The relay gets the message for the recipients that are `real`, the simulator for the others.
+
+        The reports are noted with the hand-over, before the final dot: if that fails, nobody has got the message.
+        """
+        simulation = simulate(message, [each for each in envelope.recipients if each not in real])
+        handed_over = False
+
+        async def hand_over() -> None:
+            nonlocal handed_over
+            await self._recorder.hand_over(message)
+            for report in simulation.reports:
+                await asyncio.to_thread(self._report, report)
+            handed_over = True
+
+        result = await deliver(envelope._replace(recipients=real), self._pool, hand_over) if real else Result({})
+        if simulation.takes and not handed_over:
+            await hand_over()
+        verdicts, steps = simulation.verdicts | result.verdicts, [*simulation.steps, *result.steps]
+        return replace(result, verdicts=verdicts, steps=steps)
 
     async def _envelope(self, message: ClaimedMessage, recipients: tuple[str, ...]) -> Envelope:
         """The envelope with the bytes. The message they are made of is freed before they are sent."""
         document = message.document
         if not document["attachments"]:
-            return await self._compose(convert(document, Message), recipients)
+            return await self._compose(document, recipients)
         async with self._composing:
             attachments = await asyncio.to_thread(self._outbox.attachments, message)
-            return await self._compose(convert(document | {"attachments": attachments}, Message), recipients)
+            return await self._compose(document | {"attachments": attachments}, recipients)
 
-    async def _compose(self, message: Message, recipients: tuple[str, ...]) -> Envelope:
-        return Envelope(message.sender.address, recipients, await self._composer.compose(message))
+    async def _compose(self, document: Document, recipients: tuple[str, ...]) -> Envelope:
+        message = convert(document, Message)
+        trace = self._tracing.trace(document["_id"], document["dueSince"], message.sender.address)
+        own = {each.name.lower() for each in message.headers}
+        if added := [each for each in trace.headers if each.name.lower() not in own]:
+            message = replace(message, headers=(*message.headers, *added))
+        return Envelope(trace.return_path, recipients, await self._composer.compose(message))

@@ -13,10 +13,16 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from flask import Flask
 
 from mailroom.notifications.app import create_app
+from mailroom.notifications.components import Components
+from mailroom.notifications.feedback.feedback import Feedback
+from mailroom.notifications.model.reports import Report
 from mailroom.notifications.outbox.outbox import Outbox
+from mailroom.notifications.outbox.soft_bounces import SoftBounces
+from mailroom.notifications.outbox.suppressions import Suppressions
 from mailroom.notifications.worker import create_worker
 from mailroom.platform.worker import Worker
 from mailroom.services import Services
@@ -42,12 +48,16 @@ def after(method: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
-POINTS: dict[str, tuple[str, Callable[[Callable[..., Any]], Callable[..., Any]]]] = {
-    "insert": ("claim_new", before),
-    "claim": ("claim", after),
-    "handover": ("hand_over", after),
-    "250": ("record", before),
-    "recorded": ("record", after),
+POINTS: dict[str, tuple[type, str, Callable[[Callable[..., Any]], Callable[..., Any]]]] = {
+    "insert": (Outbox, "claim_new", before),
+    "claim": (Outbox, "claim", after),
+    "handover": (Outbox, "hand_over", after),
+    "250": (Outbox, "record", before),
+    "noted": (Feedback, "_finish", before),
+    "counted": (SoftBounces, "add", after),
+    "suppressed": (Suppressions, "add", after),
+    "finished": (Feedback, "_finish", after),
+    "recorded": (Outbox, "record", after),
 }
 
 
@@ -71,13 +81,27 @@ def drain(worker: Worker) -> Callable[[str], list[Any]]:
     return call
 
 
+def apply(feedback: Feedback) -> Callable[[str], str]:
+    """Applies the report of each line."""
+    return lambda line: feedback.apply(decode(line))
+
+
+def decode(line: str) -> Report:
+    return msgspec.convert(json.loads(line), Report, dec_hook=lambda kind, value: kind(value))
+
+
 def main(function: str, point: str) -> None:
     if point in POINTS:
-        name, wrap = POINTS[point]
-        setattr(Outbox, name, wrap(getattr(Outbox, name)))
+        kind, name, wrap = POINTS[point]
+        setattr(kind, name, wrap(getattr(kind, name)))
     services = Services.from_environment()
     headers = {"Authorization": f"Bearer {os.environ.get('API_KEY', '')}"} | json.loads(os.environ.get("HEADERS", "{}"))
-    call = post(create_app(services), headers) if function == "notifications" else drain(create_worker(services))
+    calls = {
+        "notifications": lambda: post(create_app(services), headers),
+        "notification-sender": lambda: drain(create_worker(services)),
+        "feedback": lambda: apply(Components(services, "ours.example.com").feedback),
+    }
+    call = calls[function]()
     print("ready", flush=True)
     for line in sys.stdin:
         print(json.dumps(call(line)), flush=True)

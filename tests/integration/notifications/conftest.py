@@ -13,7 +13,9 @@ from bson import ObjectId
 from flask import Flask
 
 from mailroom.notifications import indexes as notifications
+from mailroom.notifications.api.context import NotificationsContext
 from mailroom.notifications.app import create_app
+from mailroom.notifications.feedback.feedback import Feedback
 from mailroom.notifications.outbox.actions import MessageActions
 from mailroom.notifications.outbox.claims import Claims
 from mailroom.notifications.outbox.outbox import Outbox
@@ -25,6 +27,7 @@ from mailroom.platform.worker import Worker
 from mailroom.services import Services
 from mailroom.web.endpoints import Route, routes
 from mailroom.webhooks import indexes as webhooks
+from tests.integration.notifications.children import StartChild, children
 from tests.integration.notifications.relay import Relay
 from tests.support.waiting import eventually
 
@@ -75,7 +78,8 @@ class Client:
             path, method=method, data=body, query_string=query or None, headers=sent, buffered=True
         )
         text = answer.get_data()
-        return Answer(answer.status_code, json.loads(text) if text else None, dict(answer.headers))
+        decoded = text.decode() if answer.mimetype == "text/html" else json.loads(text) if text else None
+        return Answer(answer.status_code, decoded, dict(answer.headers))
 
     @property
     def routes(self) -> list[Route]:
@@ -96,6 +100,16 @@ class Mail:
         )
         self.client = Client(create_app(services), key.text)
         self.sender: Worker = create_worker(services)
+
+    @property
+    def feedback(self) -> Feedback:
+        """What the API applies reports with."""
+        context: NotificationsContext = self.client.app.extensions["mailroom.notifications"]
+        return context.feedback
+
+    def suppressed(self) -> list[str]:
+        """The addresses on the suppression list."""
+        return sorted(each["address"] for each in self.client.get("/suppressions").body["items"])
 
     @property
     def collection(self) -> Documents:
@@ -175,3 +189,10 @@ def make_mail(make_services: Callable[..., Services], relay: Relay) -> Callable[
 @pytest.fixture
 def mail(make_mail: Callable[..., Mail]) -> Mail:
     return make_mail()
+
+
+@pytest.fixture
+def start_child() -> Iterator[StartChild]:
+    """Starts a function in its own process with the settings of `mail`. Returns when it is ready."""
+    with children() as start:
+        yield start

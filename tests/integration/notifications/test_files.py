@@ -72,6 +72,7 @@ def test_an_object_is_attached(mail: Mail, relay: Relay) -> None:
         "contentType": "application/pdf",
         "size": len(content),
         "object": {"key": "reports/Übersicht 5.pdf", "versionId": version},
+        "contentId": None,
     }
     [document] = mail.collection.find()
     assert document["attachments"][0]["content"] == b""

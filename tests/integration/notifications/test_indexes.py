@@ -13,7 +13,10 @@ from tests.integration.notifications.conftest import Mail
 from tests.integration.notifications.relay import Relay, reply
 
 HELLO = {"emailTo": "anna@example.com", "subject": "Hello", "message": "<p>x</p>", "tags": ["t"]}
-COLLECTIONS = ("notifications", "claims", "leases", "suppressions", "templates", "webhookDeliveries")
+COLLECTIONS = (
+    *("notifications", "claims", "leases", "suppressions", "softBounces", "templates"),
+    "webhookDeliveries",
+)
 
 Query = tuple[str, dict[str, Any], dict[str, int], str | None]
 
@@ -81,11 +84,20 @@ def test_every_query_scans_an_index(listener: Listener, make_mail: Any, relay: R
     mail.client.post(HELLO | {"emailTo": "b@example.com"}, Prefer="respond-async", Idempotency_Key="k")
     mail.client.post(None, f"/{message['id']}/cancel")
     mail.client.post(None, f"/{message['id']}/resend")
+    bounce = {"address": "a2@example.com", "delivery": "bounced", "code": "4.2.2"}
+    sent = mail.client.get(emailTo="a2@example.com").body["items"][0]["id"]
+    assert mail.client.post(bounce, f"/{sent}/delivery").status == 200
     listener.on = False
     mail.let_time_pass()
     listener.on = True
     mail.drain()
-    filters = {"status": "sent", "emailTo": "a1@example.com", "tag": "t", "from": "2020-01-01T00:00:00Z"}
+    filters = {
+        "status": "sent",
+        "emailTo": "a1@example.com",
+        "sender": "mailroom@ours.example.com",
+        "tag": "t",
+        "from": "2020-01-01T00:00:00Z",
+    }
     for count in (1, 2, 3):
         for names in itertools.combinations(filters, count):
             page = mail.client.get(limit="1", **{name: filters[name] for name in names})
@@ -93,8 +105,11 @@ def test_every_query_scans_an_index(listener: Listener, make_mail: Any, relay: R
                 mail.client.get(cursor=page.body["nextCursor"], **{name: filters[name] for name in names})
     mail.client.get("/counts")
     mail.client.get("/suppressions", address="anna@example.com")
+    mail.client.get("/suppressions", topic="news")
+    mail.client.get("/suppressions", address="anna@example.com", topic="news")
     mail.client.post({"address": "c@example.com"}, "/suppressions")
     mail.client.call("DELETE", "/suppressions/c@example.com")
+    mail.client.call("DELETE", "/suppressions/c@example.com", query={"topic": "news"})
     for subject in ("one", "two"):
         mail.client.call("PUT", "/templates/hi", b'{"subject": "%s", "text": "x"}' % subject.encode())
     mail.client.get("/templates/hi")

@@ -98,7 +98,14 @@ def test_a_message_shows_its_attempts(mail: Mail) -> None:
     one = mail.client.get(f"/{message}").body
 
     assert one["recipients"] == [
-        {"address": "anna@example.com", "kind": "to", "status": "sent", "code": 250, "text": "taken"}
+        {
+            "address": "anna@example.com",
+            "kind": "to",
+            "status": "sent",
+            "code": 250,
+            "text": "taken",
+            "delivery": None,
+        }
     ]
     assert (one["html"], one["text"], one["attemptCount"]) == ("<p>x</p>", "x", 1)
     assert [each["step"] for each in one["attempts"][0]["steps"]] == ["connect", "mail", "rcpt", "data", "content"]

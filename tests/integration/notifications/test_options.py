@@ -43,6 +43,7 @@ def test_attachments_arrive_as_they_were(mail: Mail, relay: Relay) -> None:
         "contentType": "application/pdf",
         "size": len(content),
         "object": None,
+        "contentId": None,
     }
 
 

@@ -21,6 +21,9 @@ def test_notifications_may_do_its_work_and_nothing_else(make_mail: Any, relay: R
         sent = client.post(MAIL, Idempotency_Key="one").body["id"]
         assert client.post(MAIL, Idempotency_Key="one").body["id"] == sent
         assert client.post(MAIL | {"emailTo": "bounces@example.com"}).status == 422
+        for code in ("4.2.2", "5.1.1"):
+            bounce = {"address": "a@example.com", "delivery": "bounced", "code": code}
+            assert client.post(bounce, f"/{sent}/delivery").status == 200
         later = client.post(MAIL, Prefer="respond-async").body["id"]
         assert client.post({"messages": [MAIL]}, "/batch").status == 202
         assert client.call("PUT", "/templates/hello", json.dumps(TEMPLATE).encode()).status in (200, 201)
@@ -42,6 +45,7 @@ def test_notifications_may_do_its_work_and_nothing_else(make_mail: Any, relay: R
         assert client.call("DELETE", "/templates/hello").status == 200
         assert client.call("DELETE", "/", query={"emailTo": "a@example.com"}).status == 200
     wanted = {("notifications", "insert"), ("notifications", "remove"), ("suppressions", "remove"), ("apiKeys", "find")}
+    wanted |= {("softBounces", "insert"), ("softBounces", "update"), ("softBounces", "remove")}
     assert wanted | {("suppressions", "insert"), ("templates", "insert")} <= used
 
 

@@ -88,7 +88,13 @@ def test_a_suppression_stays_also_where_two_meet(mail: Mail) -> None:
         ]
     )
 
-    assert run_setup(mail.services) == ["keys of addresses: rewritten in 0 notifications and 2 suppressions"]
+    topic = suppression(UPPER, earlier_key(UPPER)) | {"topic": "news"}
+    suppressions.insert_one(topic)
+
+    assert run_setup(mail.services) == ["keys of addresses: rewritten in 0 notifications and 3 suppressions"]
+
+    assert suppressions.count_documents({"_id": topic["_id"], "key": addresses.key(UPPER)}) == 1
+    suppressions.delete_one({"_id": topic["_id"]})
 
     listed = {each["address"] for each in mail.client.get("/suppressions").body["items"]}
     assert listed == {SHARP, UPPER, "anna@example.com"}

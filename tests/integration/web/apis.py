@@ -9,13 +9,21 @@ from flask import Flask
 from mailroom.invoices.app import create_app as create_invoices
 from mailroom.notifications.app import create_app as create_notifications
 from mailroom.services import Services
-from mailroom.web.endpoints import Route
+from mailroom.web.endpoints import Route, routes
 
 NAMES = ("invoices", "notifications")
+
+# The routes that need no key, and check for themselves who calls.
+OPEN: dict[str, set[str]] = {"invoices": set(), "notifications": {"/events/<adapter>", "/unsubscribe/<token>"}}
 
 
 def api(name: str, services: Services) -> Flask:
     return {"invoices": create_invoices, "notifications": create_notifications}[name](services)
+
+
+def with_key(app: Flask) -> list[Route]:
+    """The routes that need a key."""
+    return [route for route in routes(app) if route.scope is not None]
 
 
 def path_of(route: Route) -> str:

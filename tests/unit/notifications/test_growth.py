@@ -15,7 +15,7 @@ import pytest
 
 from mailroom.errors import Refusal
 from mailroom.notifications.message import html_to_text, mime
-from mailroom.notifications.message.dkim import Signer
+from mailroom.notifications.message.dkim import DkimSigner
 from mailroom.notifications.message.headers import AllowedHeaders
 from mailroom.notifications.message.html_to_text import CannotConvert, from_html
 from mailroom.notifications.message.request import Extras, Send, check
@@ -206,7 +206,7 @@ LINES: dict[str, Make] = {
 
 @pytest.mark.parametrize("make", LINES.values(), ids=LINES)
 def test_composing_and_signing_take_linear_time(make: Make) -> None:
-    signer = Signer("example.com", "s", lambda: KEY)
+    signer = DkimSigner("example.com", "s", lambda: KEY)
 
     def work(text: str) -> None:
         signer.sign(mime.assemble(message(text=text, html=text)))
@@ -215,7 +215,7 @@ def test_composing_and_signing_take_linear_time(make: Make) -> None:
 
 
 def test_spaces_cost_little_more_to_sign_than_other_text() -> None:
-    signer = Signer("example.com", "s", lambda: KEY)
+    signer = DkimSigner("example.com", "s", lambda: KEY)
 
     def seconds(line: str) -> float:
         text = line * 100

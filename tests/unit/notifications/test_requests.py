@@ -11,7 +11,7 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailroom.errors import Invalid, InvalidSetting
+from mailroom.errors import Forbidden, Invalid, InvalidSetting
 from mailroom.notifications.message import mime
 from mailroom.notifications.message import request as requests
 from mailroom.notifications.message.attachments import Attach
@@ -19,6 +19,7 @@ from mailroom.notifications.message.headers import AllowedHeaders
 from mailroom.notifications.message.request import Extras, Send
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import MailFrom, Message
+from mailroom.notifications.model.senders import AllowedSenders
 from mailroom.notifications.outbox.accept import new_document
 from mailroom.platform.settings import Settings
 
@@ -45,20 +46,23 @@ ADDRESS = st.one_of(st.just("anna@example.com"), NASTY, NASTY.map(lambda text: f
     reply_to=st.lists(ADDRESS, max_size=2),
     subject=st.one_of(NASTY, st.text(max_size=20)),
     message=st.one_of(NASTY, st.text(max_size=50)),
+    sender=st.one_of(st.none(), ADDRESS, st.tuples(NASTY, ADDRESS).map(lambda each: f"{each[0]} <{each[1]}>")),
 )
 def test_nothing_can_be_injected(
-    email_to: str | list[str], cc: list[str], reply_to: list[str], subject: str, message: str
+    email_to: str | list[str], cc: list[str], reply_to: list[str], subject: str, message: str, sender: str | None
 ) -> None:
     try:
         send = msgspec.convert(
             {"emailTo": email_to, "cc": cc, "replyTo": reply_to, "subject": subject, "message": message}, Send
         )
         draft = requests.check(send, EXTRAS)
-    except Invalid:  # most of them are refused, which is fine too
+        chosen = AllowedSenders(OURS, ("anna@example.com", "mail@example.com")).choose(sender)
+    except (Invalid, Forbidden):  # most of them are refused, which is fine too
         return
-    document = new_document(draft, ObjectId(), OURS, "", datetime.now(UTC))
+    document = new_document(draft, ObjectId(), chosen, "", datetime.now(UTC))
     content = mime.assemble(msgspec.convert(document, Message))
 
+    assert chosen.address in ("anna@example.com", "mail@example.com")
     asked = {*([email_to] if isinstance(email_to, str) else email_to), *cc}
     assert {each.wire for each in draft.recipients} <= {addresses.address(each, "").wire for each in asked}
     assert all(not set(each.wire) & set("\r\n\0<> ") for each in draft.recipients)
@@ -171,9 +175,33 @@ def test_html_that_is_too_long_as_text_wants_a_text_of_its_own(field: str) -> No
     assert requests.check(Send(email_to="anna@example.com", subject="x", html=html, text="y"), EXTRAS).text == "y"
 
 
+def test_an_upgrade_changes_no_digest() -> None:
+    """A repeat after the upgrade is compared with the digest that the version before stored."""
+    body = b'{"emailTo":"anna@example.com","subject":"Hello","message":"x","template":null,"attachments":'
+    send = msgspec.json.decode(body + b'[{"filename":"a.txt","content":"eA=="}]}', type=Send)
+
+    assert send.digest() == "8a7ca4b64dd376fffb49779ebfde08153a35e9af60bd9125cbac22801bf54376"
+
+
 def test_the_digest_does_not_depend_on_how_it_was_written() -> None:
     one = msgspec.json.decode(b'{"emailTo":"a@example.com","subject":"x","message":"y"}', type=Send)
     other = msgspec.json.decode(b'{ "message": "\\u0079", "subject": "x", "emailTo": "a@example.com" }', type=Send)
 
     assert one.digest() == other.digest()
     assert one.digest() != Send(email_to="b@example.com", subject="x", message="y").digest()
+    assert one.digest() != msgspec.structs.replace(one, from_="c@example.com").digest()
+
+
+def test_a_request_has_the_digest_that_earlier_versions_stored() -> None:
+    body = {
+        "emailTo": ["a@example.com"],
+        "cc": "b@example.com",
+        "subject": "s",
+        "message": "m",
+        "attachments": [{"filename": "x", "content": "eA=="}, {"object": "o"}],
+        "template": None,
+        "tags": ["t"],
+        "sendAt": None,
+    }
+    stored = "f1f5c3c841d157bb6fa05c260759507ceb53d9bac21bccd91e7dffc770625afc"  # pragma: allowlist secret
+    assert msgspec.convert(body, Send).digest() == stored

@@ -28,6 +28,10 @@ def test_an_empty_variable_means_the_default():
         ("IMPORT_BATCH_ROWS", "0"),
         ("IMPORT_AMOUNT_TOLERANCE", "1e"),
         ("SMTP_TLS", "maybe"),
+        ("PUBLIC_URL", "mail.example.com"),
+        ("PUBLIC_URL", "https://mail.example.com/?a=b"),
+        ("PUBLIC_URL", "https://mail.example.com/>\r\nX: y"),
+        ("PUBLIC_URL", "https://" + "x" * 193),
     ],
 )
 def test_a_wrong_value_is_named(name, value):

@@ -1,0 +1,1 @@
+"""What comes back about messages: reports of bounces, deliveries and complaints."""
