@@ -52,7 +52,7 @@ class Courier:
                 if tour.looks_now():
                     expanded = expand()
                     tour.look(self._deliveries.endpoints(), again=expanded > 0)
-                while (delivery := self._next(tour)) is not None and not budget.spent():
+                while not budget.spent() and (delivery := self._next(tour)) is not None:
                     tour.begin(delivery, pool.submit(self._deliver, delivery, tour.endpoints[delivery["endpointId"]]))
                     tried += 1
                 if not expanded and not tour.running:

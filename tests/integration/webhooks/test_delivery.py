@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import os
 import signal
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -197,11 +198,8 @@ def test_a_kill_at_any_step_loses_nothing_and_keeps_the_id(point: str, hooks: Ho
     for receiver in receivers:
         hooks.endpoint(receiver.url)
     ids = hooks.announce(3)
-    settings = hooks.services.settings
-    environment = {name.upper(): str(getattr(settings, name)) for name in type(settings).__dataclass_fields__}
-    environment |= {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
 
-    with running(Path(__file__).with_name("child.py"), point, env=environment) as process:
+    with worker_process(hooks, point) as process:
         assert process.wait(60) == -signal.SIGKILL
     for _ in range(3):
         hooks.let_time_pass()
@@ -211,6 +209,32 @@ def test_a_kill_at_any_step_loses_nothing_and_keeps_the_id(point: str, hooks: Ho
         assert {*receiver.ids} == {*ids}
         assert len(receiver.verified()) <= len(ids) + 2
     assert (hooks.states(), hooks.left()) == (["delivered"] * 6, 0)
+
+
+def test_a_kill_before_the_answer_sends_it_again_with_the_same_id(hooks: Hooks, make_receiver: MakeReceiver):
+    receiver = make_receiver()
+    receiver.gate.clear()
+    hooks.endpoint(receiver.url)
+    [id_] = hooks.announce()
+    with worker_process(hooks, "recorded") as process:
+        eventually(lambda: receiver.ids == [id_])
+        process.kill()
+        process.wait(60)
+    receiver.gate.set()
+    assert hooks.work() == 0  # the lease of the killed worker holds
+    hooks.let_time_pass()
+    hooks.work()
+    assert receiver.ids == [id_, id_]
+    assert len(receiver.verified()) == 2
+    assert hooks.states() == ["delivered"]
+
+
+def worker_process(hooks: Hooks, point: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    """The function in its own process, which dies at this point."""
+    settings = hooks.services.settings
+    environment = {name.upper(): str(getattr(settings, name)) for name in type(settings).__dataclass_fields__}
+    environment |= {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    return running(Path(__file__).with_name("child.py"), point, env=environment)
 
 
 def test_two_workers_at_once_deliver_once(hooks: Hooks, make_receiver: MakeReceiver):
