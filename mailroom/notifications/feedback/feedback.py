@@ -30,7 +30,7 @@ from mailroom.webhooks.model import EventType
 # Reports of one message; the oldest go. 50 recipients have four each.
 MOST_REPORTS_KEPT = 200
 
-_READ = dict.fromkeys(("state", "recipients", "attemptCount", "reports"), 1)
+_READ = dict.fromkeys(("state", "recipients", "attemptCount", "reports", "test"), 1)
 
 
 _EVENTS = {
@@ -101,7 +101,7 @@ class Feedback:
         """The recipient that the report names, if a relay was ever given the message for it."""
         key = addresses.key(report.recipient)
         named = [each for each in _recipients(found) if key in (addresses.key(each.shown), addresses.key(each.wire))]
-        if not named:
+        if not named or (found.get("test") and not addresses.is_simulated(named[0].shown)):
             return None
         if _may_have(found, named[0].status):
             return named[0]

@@ -66,7 +66,8 @@ _HEADING = re.compile(
     |nicht\s+zugestellt|konnten?\s+nicht|unzustellbar|n.(?:a|ont)\s+pas\s+pu|no\s+se\s+ha\s+podido|no\s+pudo\s+ser
     |non\s+è\s+stato\s+possibile|impossibile|não\s+foi\s+possível|kon\s+niet|できません|无法|could\s+not\s+deliver|rejected\s+your\s+message
     |was\s+automatically\s+rejected|mailbox\s+(?:\S+\s+)?(?:exceeds|is\s+full|full)|over\s+quota|quota\s+exceeded
-    |transcript\s+of\s+session|failure\s+reason|user\s+not\s+listed|^\s*your\s+message\s+to\s*:?\s*$""",
+    |transcript\s+of\s+session|failure\s+reason|user\s+not\s+listed|said:\s*[45]\d\d\b
+    |(?:user|mailbox|account|address|recipient)\s+\S+\s+(?:does\s+not|doesn't)\s+exist|^\s*your\s+message\s+to\s*:?\s*$""",
     re.IGNORECASE | re.VERBOSE,
 )
 # The message that comes back begins.

@@ -53,11 +53,11 @@ POINTS: dict[str, tuple[type, str, Callable[[Callable[..., Any]], Callable[..., 
     "claim": (Outbox, "claim", after),
     "handover": (Outbox, "hand_over", after),
     "250": (Outbox, "record", before),
+    "recorded": (Outbox, "record", after),
     "noted": (Feedback, "_finish", before),
     "counted": (SoftBounces, "add", after),
     "suppressed": (Suppressions, "add", after),
     "finished": (Feedback, "_finish", after),
-    "recorded": (Outbox, "record", after),
 }
 
 

@@ -20,7 +20,7 @@ import pytest
 from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
-USERNAME, PASSWORD = "bounces", "the-password-of-the-mailbox"
+USERNAME, PASSWORD = "bounces", "the-password-of-the-mailbox"  # pragma: allowlist secret
 
 CONFIGURATION = """
 protocols = imap

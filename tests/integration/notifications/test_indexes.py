@@ -13,10 +13,7 @@ from tests.integration.notifications.conftest import Mail
 from tests.integration.notifications.relay import Relay, reply
 
 HELLO = {"emailTo": "anna@example.com", "subject": "Hello", "message": "<p>x</p>", "tags": ["t"]}
-COLLECTIONS = (
-    *("notifications", "claims", "leases", "suppressions", "softBounces", "templates"),
-    "webhookDeliveries",
-)
+COLLECTIONS = ("notifications", "claims", "leases", "suppressions", "softBounces", "templates", "webhookDeliveries")
 
 Query = tuple[str, dict[str, Any], dict[str, int], str | None]
 

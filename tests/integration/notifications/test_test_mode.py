@@ -122,6 +122,17 @@ def test_webhooks_are_told_that_a_message_is_a_test(
     assert told[mail.client.key] == dict.fromkeys(events, False)
 
 
+def test_a_report_about_a_test_message_changes_nothing(mail: Mail, tester: Client) -> None:
+    """It never went to that address."""
+    message = tester.post(HELLO).body["id"]
+
+    report = {"address": "anna@example.com", "delivery": "bounced", "code": "5.1.1"}
+    refused = mail.client.post(report, f"/{message}/delivery")
+
+    assert (refused.status, refused.body["code"]) == (422, "delivery.not_a_recipient")
+    assert mail.client.get("/suppressions").body["items"] == []
+
+
 def test_a_relay_that_is_down_holds_no_test_message_up(make_mail: Callable[..., Any], relay: Relay) -> None:
     mail: Mail = make_mail(smtp_port=1)
     key = mail.services.keys.create("tester", ["notifications:test"])

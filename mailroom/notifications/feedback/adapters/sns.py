@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 # SNS tries for six hours, and longer with a policy and a dead-letter queue of one's own.
 OLDEST = timedelta(days=1)
 
+_LONGEST_TOPIC = 300  # characters of an ARN in the log
+
 # The members that are signed, in this order; those that are missing are left out.
 _NOTIFICATION = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 _CONFIRMATION = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
@@ -78,7 +80,7 @@ class Sns:
         found = json_of(call.body)
         kind, topic = text_of(found, "Type"), text_of(found, "TopicArn")
         if topic not in self._topics:  # before anything is fetched
-            raise Unverified("its topic is none of ours" if self._topics else "no topic is set")
+            raise Unverified(f"its topic is not in SES_TOPICS: {topic[:_LONGEST_TOPIC]!r}")
         if kind not in _SIGNED:
             raise Unverified("it is no message of SNS with a signature")
         time = time_of(text_of(found, "Timestamp"))
