@@ -161,7 +161,7 @@ class ObjectStore:
                 if not item.is_delete_marker and not item.is_dir:
                     yield _version(bucket, item)
 
-    def newest(self, bucket: str, token: str = "") -> tuple[list[ListedObject], str]:
+    def newest(self, bucket: str, token: str | None = None) -> tuple[list[ListedObject], str]:
         """A page of the newest versions of the keys that are not deleted, and the token of the next page, if any.
 
         The server chooses the order. Only its own token leads on from a page: MinIO and SeaweedFS leave out files

@@ -209,6 +209,9 @@ class Settings:
     )
     webhook_retry_longest_seconds: float = _setting(14400.0, "Longest wait between two deliveries", least=0.1)
     webhook_give_up_hours: float = _setting(72.0, "A webhook that is not delivered after this time is dead", least=0)
+    webhook_disable_days: float = _setting(
+        5.0, "An endpoint whose deliveries have all failed for this time is disabled; 0: never", least=0
+    )
     webhook_retention_days: float = _setting(
         30.0, "Webhooks that were delivered or given up are deleted after this time; 0: never", least=0
     )

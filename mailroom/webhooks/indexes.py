@@ -6,17 +6,17 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 _NEWEST = [("createdAt", DESCENDING), ("_id", DESCENDING)]
 
+_WAITING = {"dueAt": {"$exists": True}}
+
 INDEXES: dict[str, list[IndexModel]] = {
     "webhooks": [IndexModel(_NEWEST, name="newest")],
     "webhookDeliveries": [
-        # Deliveries that are due. Those that have ended have no `dueAt`.
-        IndexModel([("dueAt", ASCENDING)], name="due", sparse=True),
-        # The same of one endpoint: those that wait for another endpoint are not read.
+        # Deliveries that wait have `dueAt`. Those of one endpoint: the ones that wait for another are not read.
         IndexModel(
-            [("endpointId", ASCENDING), ("dueAt", ASCENDING)],
-            name="endpointDue",
-            partialFilterExpression={"dueAt": {"$exists": True}},
+            [("endpointId", ASCENDING), ("dueAt", ASCENDING)], name="endpointDue", partialFilterExpression=_WAITING
         ),
+        # Those that have waited too long.
+        IndexModel([("dueSince", ASCENDING)], name="waiting", partialFilterExpression=_WAITING),
         # Lists: the deliveries of an endpoint, all or by state.
         IndexModel([("endpointId", ASCENDING), *_NEWEST], name="endpoint"),
         IndexModel([("endpointId", ASCENDING), ("state", ASCENDING), *_NEWEST], name="state"),

@@ -7,6 +7,7 @@ webhooks             the endpoints
   secrets            [{key, createdAt, expiresAt}], the newest last; `expiresAt` is None for the newest
   enabled            False: the endpoint gets nothing
   disabledReason     why the endpoint was disabled without a person, or ""
+  failingSince       when the first of its deliveries failed since one has succeeded; missing if none has failed
   createdAt, updatedAt
 
 webhookDeliveries    one for each endpoint and announcement

@@ -13,6 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future
 from contextlib import suppress
 from http.client import HTTPException
 from typing import Any
@@ -24,7 +25,9 @@ from urllib3.util import Url, parse_url
 from mailroom.webhooks.model import Attempted
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052; the last 32 bits are an address of IPv4
-_TUNNELS = tuple(map(ipaddress.IPv6Network, ("2002::/16", "2001::/32", "64:ff9b:1::/48", "::/96")))
+_UNICAST = ipaddress.IPv6Network("2000::/3")  # all that IANA gives to the internet
+# 6to4 and Teredo carry an address of IPv4, which their relays would call. The last ones are of documents.
+_NOT_INTERNET = tuple(map(ipaddress.ip_network, ("2002::/16", "2001::/32", "192.88.99.0/24", "3fff::/20")))
 _FAILURES = (OSError, HTTPException, urllib3.exceptions.HTTPError, UnicodeError)
 _PORTS = {"http": 80, "https": 443}
 
@@ -36,8 +39,8 @@ class NotPublic(OSError):
 class Outgoing:
     """Makes calls, each on a connection of its own. Thread-safe.
 
-    A call takes at most `seconds`, beside the look-up of the name, however slowly the other side answers. The body of
-    the answer is not read. `allow_private` lets calls reach any address.
+    A call takes at most `seconds`, however slowly the resolver and the other side answer. The body of the answer is
+    not read. `allow_private` lets calls reach any address.
     """
 
     def __init__(self, seconds: float, *, allow_private: bool) -> None:
@@ -100,7 +103,7 @@ class Guard:
 
     def open(self, host: str, port: int, seconds: float) -> socket.socket:
         """Connects to the first address of `host` that answers. Raises `NotPublic` if one of them is not allowed."""
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = _look_up(host, port, seconds)
         for *_, place in found:
             if not self._allow_private and not is_public(str(place[0])):
                 raise NotPublic(f"{place[0]} is not an address of the internet")
@@ -162,7 +165,7 @@ class _TlsConnection(HTTPSConnection):
 def is_public(address: str) -> bool:
     """Whether an IP address is one of the internet: no private, loopback, link-local, shared or multicast one.
 
-    An address of IPv6 that carries one of IPv4 is judged by that one; those of tunnels are refused.
+    A mapped address of IPv6, and one of NAT64, is judged by the address of IPv4 in it. Those of tunnels are refused.
     """
     found = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address):
@@ -170,9 +173,26 @@ def is_public(address: str) -> bool:
             found = found.ipv4_mapped
         elif found in _NAT64:
             found = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
-        elif any(found in each for each in _TUNNELS):
+        elif found not in _UNICAST:
             return False
-    return found.is_global and not found.is_multicast
+    return found.is_global and not found.is_multicast and not any(found in each for each in _NOT_INTERNET)
+
+
+def _look_up(host: str, port: int, seconds: float) -> list[Any]:
+    """The places of a name, in a thread of its own: nothing can interrupt a resolver that hangs."""
+    found: Future[list[Any]] = Future()
+
+    def look_up() -> None:
+        try:
+            found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except Exception as error:
+            found.set_exception(error)
+
+    threading.Thread(target=look_up, name="look-up", daemon=True).start()
+    try:
+        return found.result(seconds)
+    except TimeoutError:
+        raise TimeoutError(f"no answer within {seconds:g} s") from None
 
 
 def _open(connection: _Connection | _TlsConnection) -> socket.socket:

@@ -12,7 +12,7 @@ from mailroom.services import Services
 from mailroom.webhooks.deliveries import Deliveries
 from mailroom.webhooks.expansion import Expansion
 
-# A delivery takes its time-out at most, beside the look-up of the name.
+# A delivery takes its time-out at most. A worker that is paused for longer loses it.
 _LEASE_BEYOND_TIMEOUT_SECONDS = 45.0
 
 
@@ -29,7 +29,8 @@ def create_worker(services: Services) -> Worker:
         services.clock,
         timedelta(seconds=settings.webhook_timeout_seconds + _LEASE_BEYOND_TIMEOUT_SECONDS),
         retries,
-        timedelta(days=settings.webhook_retention_days) if settings.webhook_retention_days else None,
+        kept=_days(settings.webhook_retention_days),
+        disable_after=_days(settings.webhook_disable_days),
     )
     expansion = Expansion(services.database, services.clock)
 
@@ -39,13 +40,14 @@ def create_worker(services: Services) -> Worker:
 
         outgoing = Outgoing(settings.webhook_timeout_seconds, allow_private=settings.webhook_allow_private == "yes")
         courier = Courier(deliveries, outgoing, services.clock)
-        done = 0
-        while expansion.run(budget):
-            marks.will_look_again()
-            done += courier.run(budget)
-        done += courier.run(budget)
+        done = courier.run(budget, expansion.run, marks.will_look_again)
         deliveries.give_up()
         deliveries.remove_old(budget)
         return done
 
     return Worker(work, settings.work_budget_seconds, marks, more=lambda: services.kicker.kick(WEBHOOK_SENDER))
+
+
+def _days(days: float) -> timedelta | None:
+    """None, if the setting is 0: for ever."""
+    return timedelta(days=days) if days else None

@@ -67,6 +67,12 @@ def test_every_setting_can_be_given_from_outside() -> None:
     assert {name for name in names if f"${{{name}:-" not in text} == set()
 
 
+def test_who_takes_the_urls_of_webhooks_knows_as_well_as_who_calls_them_which_are_allowed() -> None:
+    environment = environments({"WEBHOOK_ALLOW_PRIVATE": "yes"})
+    names = ("notifications", "webhook-sender")
+    assert [environment[name].get("WEBHOOK_ALLOW_PRIVATE") for name in names] == ["yes", "yes"]
+
+
 def test_compose_publishes_nothing_beyond_this_machine() -> None:
     services = document("docker-compose.yml")["services"]
     published = {name: port for name, service in services.items() for port in service.get("ports", [])}

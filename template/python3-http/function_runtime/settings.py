@@ -41,7 +41,7 @@ def read(environ: Mapping[str, str], home: Path) -> Settings:
         max_body_bytes=_integer(environ, "MAX_BODY_BYTES", 1 << 20, least=1),
         quiet_seconds=_duration(environ, "healthcheck_interval", "5s"),
         drain_seconds=_integer(environ, "DRAIN_SECONDS", 25, least=0),
-        metrics_host=environ.get("METRICS_HOST") or "0.0.0.0",  # noqa: S104
+        metrics_host=environ.get("METRICS_HOST") or "0.0.0.0",  # noqa: S104  # nosec B104
         metrics_port=_integer(environ, "METRICS_PORT", 0, least=0),
         lock_file=Path(tempfile.gettempdir()) / ".lock" if environ.get("suppress_lock") == "true" else None,
     )

@@ -5,16 +5,20 @@ from __future__ import annotations
 import base64
 import os
 import signal
+import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 from standardwebhooks.webhooks import WebhookVerificationError
 
+from mailroom.webhooks.courier import AT_ONCE
 from mailroom.webhooks.model import EventType
 from tests.integration.webhooks.child import POINTS
 from tests.integration.webhooks.conftest import Hooks, Receiver, later
+from tests.support.commands import RECORDER
 from tests.support.processes import ROOT, running
 from tests.support.waiting import eventually
 
@@ -194,11 +198,8 @@ def test_a_kill_at_any_step_loses_nothing_and_keeps_the_id(point: str, hooks: Ho
     for receiver in receivers:
         hooks.endpoint(receiver.url)
     ids = hooks.announce(3)
-    settings = hooks.services.settings
-    environment = {name.upper(): str(getattr(settings, name)) for name in type(settings).__dataclass_fields__}
-    environment |= {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
 
-    with running(Path(__file__).with_name("child.py"), point, env=environment) as process:
+    with worker_process(hooks, point) as process:
         assert process.wait(60) == -signal.SIGKILL
     for _ in range(3):
         hooks.let_time_pass()
@@ -208,6 +209,32 @@ def test_a_kill_at_any_step_loses_nothing_and_keeps_the_id(point: str, hooks: Ho
         assert {*receiver.ids} == {*ids}
         assert len(receiver.verified()) <= len(ids) + 2
     assert (hooks.states(), hooks.left()) == (["delivered"] * 6, 0)
+
+
+def test_a_kill_before_the_answer_sends_it_again_with_the_same_id(hooks: Hooks, make_receiver: MakeReceiver):
+    receiver = make_receiver()
+    receiver.gate.clear()
+    hooks.endpoint(receiver.url)
+    [id_] = hooks.announce()
+    with worker_process(hooks, "recorded") as process:
+        eventually(lambda: receiver.ids == [id_])
+        process.kill()
+        process.wait(60)
+    receiver.gate.set()
+    assert hooks.work() == 0  # the lease of the killed worker holds
+    hooks.let_time_pass()
+    hooks.work()
+    assert receiver.ids == [id_, id_]
+    assert len(receiver.verified()) == 2
+    assert hooks.states() == ["delivered"]
+
+
+def worker_process(hooks: Hooks, point: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    """The function in its own process, which dies at this point."""
+    settings = hooks.services.settings
+    environment = {name.upper(): str(getattr(settings, name)) for name in type(settings).__dataclass_fields__}
+    environment |= {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    return running(Path(__file__).with_name("child.py"), point, env=environment)
 
 
 def test_two_workers_at_once_deliver_once(hooks: Hooks, make_receiver: MakeReceiver):
@@ -221,3 +248,150 @@ def test_two_workers_at_once_deliver_once(hooks: Hooks, make_receiver: MakeRecei
         worker.join()
     eventually(lambda: hooks.states() == ["delivered"] * 40)
     assert sorted(receiver.ids) == sorted(ids)
+
+
+def test_an_event_that_comes_while_an_endpoint_hangs_is_delivered_at_once(hooks: Hooks, make_receiver: MakeReceiver):
+    slow, quick = make_receiver(), make_receiver()
+    slow.gate.clear()
+    hooks.endpoint(slow.url)
+    hooks.endpoint(quick.url)
+    [first] = hooks.announce()
+    with calling(hooks):
+        eventually(lambda: slow.ids == [first] and quick.ids == [first])
+        [second] = hooks.announce()
+        eventually(lambda: quick.ids == [first, second], seconds=15)
+        assert hooks.states().count("delivered") < 3
+        slow.gate.set()
+    assert (hooks.states(), slow.ids) == (["delivered"] * 4, [first, second])
+
+
+def test_endpoints_that_are_known_to_fail_leave_half_of_the_connections(hooks: Hooks, make_receiver: MakeReceiver):
+    slow, quick = make_receiver(), make_receiver()
+    slow.gate.clear()
+    for _ in range(2 * AT_ONCE):
+        hooks.endpoint(slow.url, failingSince=later(hours=-1))
+    hooks.announce()
+    with calling(hooks):
+        eventually(lambda: len(slow.ids) == AT_ONCE // 2)
+        hooks.endpoint(quick.url)
+        [id_] = hooks.announce()
+        eventually(lambda: quick.ids == [id_], seconds=15)
+        assert len(slow.ids) == AT_ONCE // 2
+        slow.gate.set()
+
+
+def test_an_endpoint_that_has_failed_for_days_is_disabled_when_a_delivery_dies(
+    make_hooks: Callable[..., Hooks], make_receiver: MakeReceiver
+):
+    hooks = make_hooks(webhook_disable_days=5.0)
+    receiver = make_receiver()
+    receiver.status = 500
+    endpoint = hooks.endpoint(receiver.url)
+    hooks.announce()
+    hooks.work()
+    [found] = hooks.endpoints.find()
+    assert found["failingSince"] is not None
+
+    hooks.let_time_pass(hours=73)
+    hooks.work()
+    assert (hooks.states(), hooks.endpoints.find_one()["enabled"]) == (["dead"], True)  # type: ignore[index]
+
+    hooks.endpoints.update_one({"_id": endpoint}, {"$set": {"failingSince": later(days=-6)}})
+    hooks.announce()
+    hooks.work()
+    assert hooks.endpoints.find_one()["enabled"]  # type: ignore[index]  # this delivery is tried again
+    hooks.let_time_pass(hours=73)
+    hooks.work()
+    [found] = hooks.endpoints.find()
+    assert (found["enabled"], found["disabledReason"][:26]) == (False, "no delivery has succeeded ")
+
+
+def test_a_delivery_that_succeeds_ends_the_days_of_failure(hooks: Hooks, make_receiver: MakeReceiver):
+    receiver = make_receiver()
+    hooks.endpoint(receiver.url, failingSince=later(days=-9))
+    hooks.announce()
+    hooks.work()
+    [found] = hooks.endpoints.find()
+    assert found["enabled"]
+    assert "failingSince" not in found
+
+
+def test_what_a_killed_worker_left_for_a_removed_endpoint_is_given_up(hooks: Hooks, make_receiver: MakeReceiver):
+    receiver = make_receiver()
+    receiver.status = 500
+    endpoint = hooks.endpoint(receiver.url)
+    hooks.announce()
+    hooks.work()
+    hooks.endpoints.delete_one({"_id": endpoint})
+    ended = later(hours=-1)
+    hooks.deliveries.update_one({}, {"$set": {"dueAt": ended, "leaseUntil": ended, "dueSince": later(hours=-100)}})
+    hooks.work()
+    assert hooks.states() == ["dead"]
+
+
+def test_what_has_waited_too_long_for_an_endpoint_that_fails_is_given_up_untried(
+    hooks: Hooks, make_receiver: MakeReceiver
+):
+    receiver = make_receiver()
+    receiver.status = 500
+    hooks.endpoint(receiver.url, failingSince=later(hours=-100))
+    hooks.endpoint(make_receiver().url)
+    hooks.announce(30)
+    hooks.work()
+    hooks.let_time_pass(hours=73)
+    hooks.work()
+    assert hooks.states() == ["dead"] * 30 + ["delivered"] * 30
+    assert len(receiver.ids) < 15  # a few in each call
+
+
+def test_what_has_waited_while_no_worker_ran_is_tried(hooks: Hooks, make_receiver: MakeReceiver):
+    receiver = make_receiver()
+    endpoint = hooks.endpoint(receiver.url, enabled=False)
+    ids = hooks.announce(3)
+    hooks.endpoints.update_one({"_id": endpoint}, {"$set": {"url": "http://127.0.0.1:1/", "enabled": True}})
+    hooks.work()
+    hooks.endpoints.update_one({"_id": endpoint}, {"$set": {"url": receiver.url}})
+    hooks.let_time_pass(hours=100)
+    hooks.work()
+    assert sorted(receiver.ids) == sorted(ids)
+    assert hooks.states() == ["delivered"] * 3
+
+
+def test_a_secret_that_cannot_be_used_harms_its_own_endpoint_only(hooks: Hooks, make_receiver: MakeReceiver):
+    receivers = [make_receiver(), make_receiver()]
+    hooks.endpoint(receivers[0].url, secrets=[{"key": "whsec_?", "createdAt": later(), "expiresAt": None}])
+    hooks.endpoint(receivers[1].url)
+    hooks.announce(10)
+    hooks.work()
+    assert [len(each.ids) for each in receivers] == [0, 10]
+    assert hooks.states() == ["delivered"] * 10 + ["pending"] * 10
+
+
+def test_webhook_sender_may_do_its_work_and_nothing_else(hooks: Hooks, make_receiver: MakeReceiver):
+    receiver = make_receiver()
+    gone = make_receiver()
+    gone.status = 410
+    hooks.endpoint(receiver.url)
+    hooks.endpoint(gone.url)
+    hooks.announce()
+    with RECORDER.of("webhook-sender") as used:
+        hooks.work()
+    receiver.status = 500
+    hooks.announce()
+    hooks.let_time_pass(hours=24 * 31)
+    with RECORDER.of("webhook-sender") as later_used:
+        hooks.work()
+    changed = {("notifications", "update"), ("webhooks", "update"), ("webhookDeliveries", "insert")}
+    assert {*changed, ("webhookDeliveries", "update"), ("webhookDeliveries", "remove")} <= used | later_used
+
+
+@contextmanager
+def calling(hooks: Hooks) -> Iterator[None]:
+    """A call of the function is under way in the block, and has ended after it."""
+    call = threading.Thread(target=hooks.work)
+    call.start()
+    try:
+        yield
+    finally:
+        call.join(60)
+    assert not call.is_alive()

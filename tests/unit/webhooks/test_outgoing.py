@@ -23,6 +23,8 @@ PRIVATE = [
     *("::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fd12::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1"),
     *("64:ff9b::7f00:1", "64:ff9b::a00:1", "64:ff9b:1::1", "2002:7f00:1::", "2002:a00:1::1", "2001:0:7f00:1::1"),
     *("::127.0.0.1", "::10.0.0.1", "2001:db8::1"),
+    # Site-local, translated (RFC 2765), relays of 6to4, segment routing, documentation, and what nobody may use yet.
+    *("fec0::1", "::ffff:0:127.0.0.1", "192.88.99.1", "5f00::1", "3fff::1", "4000::1", "e000::1"),
 ]
 PUBLIC = ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "64:ff9b::101:101", "::ffff:1.1.1.1"]
 SECONDS = 1.0
@@ -216,3 +218,20 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(serve: Server, tmp_pat
     found = post(f"https://{serve(secure)}/")
     assert found.status is None
     assert "TLS failed" in found.error
+
+
+def test_a_look_up_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = threading.Event()
+
+    def look_up(*_: Any, **__: Any) -> list[Any]:
+        answers.wait(20)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    try:
+        found = post("http://hangs.example/")
+        assert not answers.is_set()
+        assert (found.status, found.error) == (None, f"no answer within {SECONDS:g} s")
+        assert found.milliseconds < 30_000
+    finally:
+        answers.set()
