@@ -1,6 +1,7 @@
 """The servers of the integration tests: a set for each worker of pytest-xdist, a database and buckets for each test.
 
 `MAILROOM_TEST_SERVERS=containers` runs the same tests on containers (testcontainers) instead of processes.
+`MAILROOM_TEST_S3=seaweedfs` runs them on SeaweedFS, without events, instead of MinIO.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ import pytest
 from mailroom.deploy import setup
 from mailroom.platform.settings import Settings
 from mailroom.services import Services
-from tests.support import containers
+from tests.support import containers, seaweedfs
 from tests.support.mongo_proxy import MongoProxy
 from tests.support.ports import divide_ports_of_stacks
+from tests.support.seaweedfs import S3
 
 ROOT = Path(__file__).parents[1]
 MEMORY = Path("/dev/shm")  # a folder in memory on Linux
@@ -33,6 +35,13 @@ divide_ports_of_stacks()
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """The argument's name and a number for bytes, which make poor names and may differ from worker to worker."""
     return argname if isinstance(val, bytes) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if S3 != "minio":
+        for item in items:
+            if item.get_closest_marker("minio"):
+                item.add_marker(pytest.mark.skip(reason="needs MinIO"))
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,19 @@ class Addresses:
 
 @pytest.fixture(scope="session")
 def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
+    with _servers(tmp_path_factory) as addresses:
+        if S3 == "seaweedfs":
+            with _folder_of_servers(tmp_path_factory) as folder, seaweedfs.running(folder / "seaweedfs") as store:
+                endpoint, access_key, secret_key = store
+                yield replace(addresses, s3_endpoint=endpoint, access_key=access_key, secret_key=secret_key)
+        elif S3 == "minio":
+            yield addresses
+        else:
+            pytest.exit(f"MAILROOM_TEST_S3 is {S3!r}: must be minio or seaweedfs", returncode=2)
+
+
+@contextmanager
+def _servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
     kind = os.environ.get("MAILROOM_TEST_SERVERS", "processes")
     if kind == "containers":
         with containers.running() as (mongo_uri, endpoint, access_key, secret_key):
@@ -100,6 +122,7 @@ def make_services(
         invoices_bucket=f"invoices-{unique}",
         rejects_bucket=f"rejects-{unique}",
         attachments_bucket=f"attachments-{unique}",
+        events="poll" if S3 == "seaweedfs" else "webhook",
         # A busy machine is no reason to fail. A test about time-outs sets its own.
         mongodb_timeout_seconds=60.0,
         s3_timeout_seconds=60.0,

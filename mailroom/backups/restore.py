@@ -96,5 +96,5 @@ def _restore_database(services: Services, archive: Archive, backup: Backup, say:
     compare_anew(services.database["imports"])
     rewrite_address_keys(services.database)  # those of a backup that an earlier version made
     # Due at once: objects that were uploaded since the database was read are not in the ledger.
-    due = {"startAfter": "", "dueAt": server_time(services.database)}
+    due = {"startAfter": "", "token": "", "dueAt": server_time(services.database)}
     services.database["cursors"].update_one({"_id": CURSOR_ID}, {"$set": due}, upsert=True)

@@ -1,4 +1,4 @@
-"""Set-up: indexes, buckets with versions, event rules. Idempotent: run it at every deployment."""
+"""Set-up: indexes, buckets with versions, the event rule if there is one. Idempotent: run it at every deployment."""
 
 from __future__ import annotations
 
@@ -148,8 +148,11 @@ def _buckets(services: Services) -> Iterator[str]:
     for bucket in (settings.invoices_bucket, settings.attachments_bucket):
         client.set_bucket_versioning(bucket, VersioningConfig(ENABLED))
         yield f"versions of {bucket}: on"
-    _set_event_rule(client, settings.invoices_bucket, settings.webhook_arn)
-    yield f"events of {settings.invoices_bucket}: to {settings.webhook_arn}"
+    if settings.events == "poll":
+        yield f"events of {settings.invoices_bucket}: none, the importer lists the bucket"
+    else:
+        _set_event_rule(client, settings.invoices_bucket, settings.webhook_arn)
+        yield f"events of {settings.invoices_bucket}: to {settings.webhook_arn}"
 
 
 def _make_bucket(client: Minio, bucket: str, region: str) -> None:
@@ -176,5 +179,6 @@ def _set_event_rule(client: Minio, bucket: str, arn: str) -> None:
     except S3Error as error:
         raise SetupFailed(
             f"the events of the bucket {bucket} cannot be sent to {arn}: {error.code} {error.message} "
-            "Does the S3 server have that webhook target (MINIO_NOTIFY_WEBHOOK_ENABLE_MAILROOM=on)?"
+            "Does the S3 server have that webhook target (MINIO_NOTIFY_WEBHOOK_ENABLE_MAILROOM=on)? "
+            "EVENTS=poll does without events."
         ) from error

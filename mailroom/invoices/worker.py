@@ -11,6 +11,7 @@ from mailroom.invoices.imports.comparison import RowComparison
 from mailroom.invoices.imports.dry_run import DryRun
 from mailroom.invoices.imports.importer import Importer
 from mailroom.invoices.imports.ledger import Ledger
+from mailroom.invoices.imports.polling import Poller
 from mailroom.invoices.imports.reconcile import Reconciler
 from mailroom.invoices.imports.rejects import RejectLimit, Rejects
 from mailroom.invoices.imports.restarts import Restarts
@@ -33,21 +34,27 @@ _LEAST_SECONDS = 1.0
 def create_worker(services: Services) -> Worker:
     """The work of a call: imports, mails about them, and now and then a comparison of the bucket with the jobs."""
     marks = services.worker_marks(IMPORTER)
-    importer, reconciler, announce = _importer(services, marks), _reconciler(services), announcer(services)
+    importer, announce = _importer(services, marks), announcer(services)
+    poll = services.settings.events == "poll"
+    finder = _poller(services) if poll else _reconciler(services)
     restarts = _restarts(services)
+
+    def find_first(budget: Budget) -> None:
+        if poll:
+            finder.run(budget)
+        elif restarts.run(budget, may_ask=budget.remaining() > _LEAST_SECONDS / 4):
+            marks.will_look_again()
 
     def work(budget: Budget) -> int:
         # Before the imports: a queue that never empties must not put it off. It leaves them most of the time.
         try:
-            may_ask = budget.remaining() > _LEAST_SECONDS
-            if restarts.run(Budget(budget.remaining() / 4), may_ask=may_ask):
-                marks.will_look_again()
+            find_first(Budget(budget.remaining() / 4))
         except (Unavailable, MissingSecret) as error:
             log.warning("the object store cannot be asked what it holds: %s", error)  # each import says so too
         done = importer.run(budget)
         announce()
         # Also when the imports took all the time: it compares at least one page, so no import can hold it up.
-        if reconciler.run(budget):
+        if finder.run(budget):
             done += importer.run(budget)
             announce()
         return done
@@ -88,6 +95,15 @@ def _reconciler(services: Services) -> Reconciler:
         objects=services.objects,
         bucket=services.settings.invoices_bucket,
         interval=services.settings.reconcile_seconds,
+    )
+
+
+def _poller(services: Services) -> Poller:
+    return Poller(
+        cursors=services.database["cursors"],
+        ledger=Ledger.of(services.database, services.settings),
+        objects=services.objects,
+        bucket=services.settings.invoices_bucket,
     )
 
 

@@ -9,6 +9,8 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 _GONE = {
     "InvalidArgument",
     "InvalidObjectName",
+    "InvalidRequest",  # SeaweedFS, for a version id such as `..`
     "InvalidVersionId",
     "KeyTooLongError",
     "MethodNotAllowed",
@@ -53,6 +56,15 @@ class ObjectVersion(msgspec.Struct, frozen=True):
     bucket: str
     key: str
     version_id: str
+    etag: str
+    size: int
+    modified_ms: int
+
+
+class ListedObject(msgspec.Struct, frozen=True):
+    """An object in a listing without versions. `modified_ms` may be a whole second."""
+
+    key: str
     etag: str
     size: int
     modified_ms: int
@@ -134,13 +146,81 @@ class ObjectStore:
                     yield str(item.object_name)
 
     def versions(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[ObjectVersion]:
-        """All versions below `prefix` whose key is greater than `start_after`, by key, newest first."""
+        """All versions below `prefix` whose key is greater than `start_after`, by key, newest first.
+
+        SeaweedFS lists not all of them in a bucket of more than 1,000 versions: docs/storage.md.
+        """
+        for _, of_key in groupby(self._versions(bucket, prefix, start_after), key=attrgetter("key")):
+            yield from _with_distinct_times(list(of_key))
+
+    def _versions(self, bucket: str, prefix: str, start_after: str) -> Iterator[ObjectVersion]:
         with translated_errors():
             for item in self.client.list_objects(
                 bucket, prefix=prefix, recursive=True, include_version=True, start_after=start_after or None
             ):
                 if not item.is_delete_marker and not item.is_dir:
                     yield _version(bucket, item)
+
+    def newest(self, bucket: str, token: str = "") -> tuple[list[ListedObject], str]:
+        """A page of the newest versions of the keys that are not deleted, and the token of the next page, if any.
+
+        The server chooses the order. Only its own token leads on from a page: MinIO and SeaweedFS leave out files
+        after a key that the caller chooses. The client hides the tokens, so this uses its private `_execute`.
+
+        Raises:
+            ObjectGone: there is no such bucket, or the server no longer knows the token.
+            Unavailable: the store does not answer.
+        """
+        from minio.datatypes import parse_list_objects
+
+        query: dict[str, str | list[str] | tuple[str]] = {
+            "list-type": "2",
+            "max-keys": "1000",
+            "encoding-type": "url",
+            "prefix": "",
+            "delimiter": "",
+        }
+        if token:
+            query["continuation-token"] = token
+        with translated_errors():
+            answer = self.client._execute("GET", bucket, query_params=query)
+            items, truncated, following, _ = parse_list_objects(answer)
+            listed = [_version(bucket, item) for item in items if not item.is_dir]
+        found = [ListedObject(each.key, each.etag, each.size, each.modified_ms) for each in listed]
+        return found, (following or "") if truncated else ""
+
+    def versions_of(self, bucket: str, newest: list[ListedObject]) -> dict[str, list[ObjectVersion]]:
+        """The versions of these keys, newest first, with at least the newest one, which was listed, unless it is gone.
+
+        They are listed together: to list the versions of one key takes MinIO as long as its folder is large.
+        """
+        wanted = {each.key: each for each in newest}
+        found: dict[str, list[ObjectVersion]] = {}
+        last = max(wanted)
+        for version in self.versions(bucket, start_after=min(wanted)[:-1]):
+            if version.key > last:
+                break
+            if version.key in wanted:
+                found.setdefault(version.key, []).append(version)
+        # SeaweedFS lists a folder before its neighbours, and may leave out what comes between.
+        for key in wanted.keys() - found.keys():
+            found[key] = [each for each in self.versions(bucket, prefix=key) if each.key == key]
+            if not found[key]:
+                found[key] = self._newest_version(bucket, wanted[key])
+        return found
+
+    def _newest_version(self, bucket: str, listed: ListedObject) -> list[ObjectVersion]:
+        """The listed version, if it is still the newest one. Otherwise the next listing finds the newer one."""
+        try:
+            with translated_errors():
+                headers = self._headers(bucket, listed.key, None)
+        except ObjectGone:
+            return []
+        if headers.get("etag", "").strip('"') != listed.etag:
+            return []
+        id_ = headers.get("x-amz-version-id", "")
+        version_id = "" if id_ == "null" else id_
+        return [ObjectVersion(bucket, listed.key, version_id, listed.etag, listed.size, listed.modified_ms)]
 
     def write(self, bucket: str, key: str, chunks: Iterable[bytes], content_type: str) -> None:
         """Writes an object while its chunks are made: it is there whole or not at all. No chunk is empty.
@@ -207,6 +287,19 @@ def _version(bucket: str, item: Item) -> ObjectVersion:
         size=item.size or 0,
         modified_ms=to_milliseconds(item.last_modified),
     )
+
+
+def _with_distinct_times(versions: list[ObjectVersion]) -> list[ObjectVersion]:
+    """The versions of one key, newest first. Of those with one time, a newer one gets a later millisecond.
+
+    Most servers list whole seconds. Which of two versions is newer only the order of the listing tells then.
+    """
+    ordered: list[ObjectVersion] = []
+    for version in reversed(versions):
+        if version.version_id and ordered and version.modified_ms <= ordered[-1].modified_ms:
+            version = msgspec.structs.replace(version, modified_ms=ordered[-1].modified_ms + 1)
+        ordered.append(version)
+    return ordered[::-1]
 
 
 def connect(endpoint: str, region: str | None, keys: Callable[[], tuple[str, str]], timeout: float) -> Minio:

@@ -65,8 +65,14 @@ class Settings:
     s3_region: str = _setting("us-east-1", "Region of the S3 server")
     s3_timeout_seconds: float = _setting(10.0, "Longest wait for one answer of the S3 server", least=0.5)
     s3_public_endpoint: str = _setting("", "URL of the S3 server as uploaders see it; empty: `S3_ENDPOINT`")
+    events: str = _setting(
+        "webhook",
+        "How new files are found: the S3 server calls `invoice-events`, or the importer lists the bucket all the time",
+        choices=("webhook", "poll"),
+    )
     webhook_arn: str = _setting(
-        "arn:minio:sqs::MAILROOM:webhook", "Webhook target that set-up connects to the bucket's events"
+        "arn:minio:sqs::MAILROOM:webhook",
+        "Webhook target that set-up connects to the bucket's events; unused with `EVENTS=poll`",
     )
     invoices_bucket: str = _setting("invoices", "Bucket of the files to import")
     rejects_bucket: str = _setting("invoices-rejected", "Bucket for the rejects files")
@@ -110,7 +116,8 @@ class Settings:
     import_notify: str = _setting("", "Address that gets a mail when an import ends; empty: nobody")
     reconcile_seconds: float = _setting(
         3600.0,
-        "Longest time between two comparisons of the bucket with the imports; a small bucket is compared more often",
+        "Longest time between two comparisons of the bucket with the imports; a small bucket is compared more often, "
+        "and with `EVENTS=poll` one comparison follows the other",
         least=1,
     )
 

@@ -132,6 +132,7 @@ def test_wrong_credentials_are_named(make_services: Make, name: str) -> None:
         run(services)
 
 
+@pytest.mark.minio
 def test_a_missing_webhook_target_is_named(make_services: Make) -> None:
     services = make_services(webhook_arn="arn:minio:sqs::OTHER:webhook")
     with pytest.raises(setup.SetupFailed, match=r"arn:minio:sqs::OTHER:webhook.*MINIO_NOTIFY_WEBHOOK_ENABLE"):

@@ -30,7 +30,7 @@ from mailroom.invoices.imports.job import COUNTS, VERSION_FIELDS, Checkpoint, Co
 from mailroom.invoices.model.identity import import_id
 from mailroom.platform.clock import to_milliseconds
 from mailroom.platform.mongo import Document, Documents, server_time
-from mailroom.platform.objects import ObjectVersion
+from mailroom.platform.objects import ListedObject, ObjectVersion
 from mailroom.platform.settings import Settings
 from mailroom.webhooks.announcements import ANNOUNCEMENTS, Announcer
 from mailroom.webhooks.model import EventType
@@ -115,6 +115,16 @@ class Ledger:
     def known(self, ids: list[ObjectId]) -> set[ObjectId]:
         """Which of `ids` have a job."""
         return {document["_id"] for document in self.imports.find({"_id": {"$in": ids}}, {"_id": 1})}
+
+    def newest_known(self, bucket: str, listed: list[ListedObject]) -> set[str]:
+        """The keys of those objects whose listed bytes have an import, other than a dry run.
+
+        Times are compared in whole seconds: some servers give no more in one listing, and more in another.
+        """
+        wanted = {(each.key, each.etag, each.modified_ms // 1000) for each in listed}
+        which: Document = {"key": {"$in": [each.key for each in listed]}, "bucket": bucket, "dryRun": {"$ne": True}}
+        found = self.imports.find(which, {"key": 1, "etag": 1, "modifiedAt": 1})
+        return {each["key"] for each in found if (each["key"], each["etag"], each["modifiedAt"] // 1000) in wanted}
 
     def claim(self) -> ImportJob | None:
         """Leases the job that has been due for longest; None when nothing is due."""

@@ -164,6 +164,7 @@ def test_while_the_store_is_away_mail_with_objects_waits_and_other_mail_goes(
     assert files(relay.taken[-1]) == [("a.txt", "text/plain", "a")]
 
 
+@pytest.mark.minio  # test_seaweedfs.py has the users of SeaweedFS
 def test_the_senders_user_can_read_attachments_and_nothing_else(mail: Mail, relay: Relay) -> None:
     settings = mail.services.settings
     buckets = (settings.invoices_bucket, settings.rejects_bucket, settings.attachments_bucket)
