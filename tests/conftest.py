@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import hypothesis
 import pytest
 
 from mailroom.deploy import setup
@@ -30,6 +31,12 @@ MEMORY = Path("/dev/shm")  # a folder in memory on Linux
 ROOM_OF_SERVERS = 4 << 30  # bytes; a run of all tests needs 1.2 GiB for all its servers
 
 divide_ports_of_stacks()
+
+# A busy machine must not make a test fail.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -73,7 +73,11 @@ def test_during_a_rotation_both_secrets_verify_and_then_only_the_new_one(hooks: 
     now = later()
     secrets = [
         {"key": OTHER, "createdAt": now, "expiresAt": later(hours=1)},
-        {"key": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "createdAt": now, "expiresAt": None},
+        {
+            "key": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "createdAt": now,
+            "expiresAt": None,
+        },  # pragma: allowlist secret
     ]
     endpoint = hooks.endpoint(receiver.url, secrets=secrets)
     hooks.announce()

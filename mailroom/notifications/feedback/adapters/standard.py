@@ -1,7 +1,7 @@
 """A relay of your own, or a provider without an adapter: a form of ours, signed after Standard Webhooks.
 
     {"type": "bounced", "timestamp": "2024-05-06T07:08:09Z",
-     "data": {"message": "65b9d7f0c2a4e81f3b6d9a10", "recipient": "ada@example.com", "code": "5.1.1", "text": "…"}}
+     "data": {"message": "65b9…", "recipient": "ada@example.com", "code": "5.1.1", "text": "…"}}
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
