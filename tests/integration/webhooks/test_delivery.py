@@ -17,7 +17,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from mailroom.webhooks.courier import AT_ONCE
 from mailroom.webhooks.model import EventType
 from tests.integration.webhooks.child import POINTS
-from tests.integration.webhooks.conftest import Hooks, Receiver, later
+from tests.integration.webhooks.conftest import SECRET, Hooks, Receiver, later
 from tests.support.commands import RECORDER
 from tests.support.processes import ROOT, running
 from tests.support.waiting import eventually
@@ -73,11 +73,7 @@ def test_during_a_rotation_both_secrets_verify_and_then_only_the_new_one(hooks: 
     now = later()
     secrets = [
         {"key": OTHER, "createdAt": now, "expiresAt": later(hours=1)},
-        {
-            "key": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-            "createdAt": now,
-            "expiresAt": None,
-        },  # pragma: allowlist secret
+        {"key": SECRET, "createdAt": now, "expiresAt": None},
     ]
     endpoint = hooks.endpoint(receiver.url, secrets=secrets)
     hooks.announce()
