@@ -1,5 +1,5 @@
 """`python -m mailroom`: the operators' commands."""
 
-from mailroom.cli import main
+from mailroom.cli.main import main
 
 main(prog_name="python -m mailroom")

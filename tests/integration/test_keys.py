@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from click.testing import CliRunner
 
-from mailroom.cli import main
+from mailroom.cli.main import main
 from mailroom.invoices.app import create_app
 from mailroom.platform.api_keys import ApiKeys, InvalidKey
 from mailroom.services import Services

@@ -6,7 +6,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from mailroom.cli import main
+from mailroom.cli.main import main
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,6 @@ def test_a_refusal_ends_with_1_and_one_line(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_command_loads_only_what_it_needs() -> None:
-    program = "import mailroom.cli, sys; print(*sys.modules)"
+    program = "import mailroom.cli.main, sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert not {"flask", "jinja2", "minio", "pyarrow", "urllib3"} & set(loaded)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from mailroom.cli import main
+from mailroom.cli.main import main
 from mailroom.invoices.presets.preset import Preset
 from mailroom.invoices.presets.store import Presets
 from mailroom.services import Services

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
-from mailroom.cli import main
+from mailroom.cli.main import main
 from tests.support.dns_server import dns_server
 
 PrivateKey = RSAPrivateKey | Ed25519PrivateKey
