@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bson import ObjectId
 
 from mailroom.errors import InvalidSetting
 from mailroom.notifications.feedback.tokens import HEADER, VALID, MessageTokens, message_of
