@@ -121,6 +121,27 @@ def test_a_job_of_our_command_line_accepts_its_settings(name: str) -> None:
     settings.load(of_the_image | {each["name"]: each["value"] for each in container["env"]})
 
 
+def secrets_of(node: object) -> set[str]:
+    """The names of the secrets that a manifest mounts."""
+    if isinstance(node, list):
+        return {name for each in node for name in secrets_of(each)}
+    if not isinstance(node, dict):
+        return set()
+    mounted = {node["secret"][key] for key in ("name", "secretName") if key in (node.get("secret") or {})}
+    return mounted | {name for each in node.values() for name in secrets_of(each)}
+
+
+def test_external_secrets_are_all_that_production_mounts() -> None:
+    files = [
+        *("base/setup.yaml", "components/functions/functions.yaml"),
+        *("components/backups/backup.yaml", "components/backups/restore.yaml"),
+    ]
+    mounted = {name for file in files for name in secrets_of([*yaml.safe_load_all((ROOT / "k8s" / file).read_text())])}
+    made = [*yaml.safe_load_all((ROOT / "k8s/components/external-secrets/external-secrets.yaml").read_text())]
+    assert sorted(each["metadata"]["name"] for each in made) == sorted(mounted)
+    assert all(each["spec"]["data"][0]["secretKey"] == each["metadata"]["name"] for each in made)
+
+
 def test_openfaas_gets_the_secrets_of_the_functions(tmp_path: Path) -> None:
     kubectl = tmp_path / "kubectl"
     kubectl.write_text(f'#!/bin/sh\necho "$*" >>{tmp_path}/calls\n')
