@@ -46,7 +46,7 @@ REACHED = {
     "webhook-sender": {*FUNCTIONS, "mongo"},
     "schedule": {*FUNCTIONS},
     "mongo": {*FUNCTIONS},
-    "minio": {*FUNCTIONS},
+    "minio": {*FUNCTIONS} - {"webhook-sender"},
     "mailpit": {"notifications", "notification-sender"},
     "backups": {*FUNCTIONS, "mongo", "minio"},
 }
