@@ -87,6 +87,11 @@ def test_a_list_that_takes_longer_than_a_slice_goes_on_in_the_same_run(
 
 
 class Spent:
+    """A budget that is over as soon as work has begun."""
+
+    def remaining(self) -> float:
+        return 1.0
+
     def spent(self) -> bool:
         return True
 
