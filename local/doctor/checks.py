@@ -18,7 +18,7 @@ COMPOSE = (2, 30)  # docker-compose.yml needs this version
 FUNCTIONS_OF_COMMUNITY_EDITION = 15
 CALL_SECONDS = 5.0
 GATEWAY_FIX = "Is GATEWAY right? Is the stack up (make up)?"
-MAY_BE_EMPTY = ("mailroom-smtp-", "mailroom-dkim-", "mailroom-backup-")
+MAY_BE_EMPTY = ("mailroom-smtp-", "mailroom-dkim-", "mailroom-imap-", "mailroom-events-", "mailroom-backup-")
 
 
 @dataclass(frozen=True)

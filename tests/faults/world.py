@@ -174,7 +174,7 @@ class World:
         outcome = self.outcome()
         assert outcome.leases == 0
         assert outcome.state == self.undisturbed.state, self.bucket.job(self.job)["error"]
-        assert outcome.counts == self.undisturbed.counts
+        assert outcome.counts == self.undisturbed.counts, (outcome.counts, self.undisturbed.counts)
         assert outcome.rejects == self.undisturbed.rejects
         assert len(outcome.rejects) == 1
         assert outcome.invoices == self.undisturbed.invoices

@@ -61,9 +61,14 @@ def elliptic_certificate() -> bytes:
     return certificate(elliptic_key(SECP256R1()))
 
 
+def clock() -> dt.datetime:
+    """When a call is made, unless the test says otherwise."""
+    return dt.datetime.now(dt.UTC)
+
+
 def sns(message: Any, *, now: dt.datetime | None = None, version: str = "1", key: Any = None, **changed: Any) -> Call:
     """A message of SNS. `changed` members are signed; None leaves one out."""
-    now = now or dt.datetime.now(dt.UTC)
+    now = now or clock()
     members: dict[str, Any] = {
         "Type": "Notification",
         "MessageId": "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
@@ -115,7 +120,7 @@ def ses(kind: str, details: dict[str, Any], *, published: bool = True, **mail: A
 
 
 def mailgun(key: str, data: dict[str, Any], *, now: dt.datetime | None = None, token: str = "a" * 50) -> Call:
-    time = str(int((now or dt.datetime.now(dt.UTC)).timestamp()))
+    time = str(int((now or clock()).timestamp()))
     signature = hmac.new(key.encode(), f"{time}{token}".encode(), hashlib.sha256).hexdigest()
     signed = {"timestamp": time, "token": token, "signature": signature}
     return Call({"content-type": "application/json"}, json.dumps({"signature": signed, "event-data": data}).encode())
@@ -142,7 +147,7 @@ def generic(body: Any, secret: str, *, now: dt.datetime | None = None, id: str =
     """Signed by the public package `standardwebhooks`."""
     from standardwebhooks import Webhook
 
-    now = now or dt.datetime.now(dt.UTC)
+    now = now or clock()
     text = body if isinstance(body, str) else json.dumps(body)
     headers = {
         "webhook-id": id,
