@@ -139,6 +139,8 @@ class World:
         self._invoices.delete_many({})
         self._invoices.insert_many(self._before)
         database["rejects"].delete_many({})
+        # A worker that was paused may leave some. No other import has its id, but the next one here does.
+        database["comparisons"].delete_many({})
         database["imports"].delete_one({"_id": ObjectId(self.job)})
         for item in self._reject_files():
             self.bucket.services.objects.client.remove_object(self.settings.rejects_bucket, item)
