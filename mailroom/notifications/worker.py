@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mailroom.notifications.components import Components
-from mailroom.notifications.feedback.imap import ImapAccount
-from mailroom.notifications.feedback.mailbox import Mailbox, MailboxPoller
 from mailroom.notifications.model import addresses
 from mailroom.platform.clock import Budget
 from mailroom.platform.kick import SENDER
 from mailroom.platform.worker import Worker
 from mailroom.services import Services
+
+if TYPE_CHECKING:
+    from mailroom.notifications.feedback.mailbox import MailboxPoller
 
 
 def create_worker(services: Services) -> Worker:
@@ -39,6 +42,9 @@ def _mailbox_poller(services: Services, components: Components) -> MailboxPoller
     settings = services.settings
     if not settings.bounce_imap_host:
         return None
+    from mailroom.notifications.feedback.imap import ImapAccount  # 60 ms, which no start without a mailbox waits for
+    from mailroom.notifications.feedback.mailbox import Mailbox, MailboxPoller
+
     mailbox = Mailbox(
         ImapAccount(settings, services.secrets),
         components.tokens,

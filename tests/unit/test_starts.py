@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 LATER = ("aiosmtplib", "dkim", "minio", "openpyxl", "pyarrow", "urllib3")
 IMPORTER = ("mailroom.invoices.imports.importer", "mailroom.invoices.columnar")
+MAILBOX = ("imaplib", "mailroom.notifications.feedback.mailbox", "mailroom.notifications.feedback.parsing")
 API = ("flask", "mailroom.web.app", "mailroom.web.endpoints")
 INVOICES_API = ("mailroom.invoices.api.invoices", "mailroom.invoices.views.lists", "mailroom.invoices.api.operations")
 
@@ -33,8 +34,11 @@ def loaded_by(function: str) -> set[str]:
         ("invoice-events", (*IMPORTER, *INVOICES_API, "mailroom.invoices.files", "mailroom.notifications")),
         ("invoice-importer", (*API, *INVOICES_API, "mailroom.notifications")),
         ("invoices", (*IMPORTER, "mailroom.notifications", "mailroom.web.openapi")),
-        ("notifications", ("mailroom.invoices", "mailroom.web.openapi")),
-        ("notification-sender", (*API, "mailroom.notifications.api", "mailroom.notifications.api.operations")),
+        ("notifications", (*MAILBOX, "mailroom.invoices", "mailroom.web.openapi")),
+        (
+            "notification-sender",
+            (*API, *MAILBOX, "mailroom.notifications.api", "mailroom.notifications.api.operations"),
+        ),
         ("webhook-sender", (*API, "mailroom.notifications", "mailroom.invoices")),
     ],
 )
