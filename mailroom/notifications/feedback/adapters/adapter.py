@@ -15,6 +15,7 @@ import msgspec
 
 from mailroom.errors import MailroomError
 from mailroom.notifications.model.reports import Delivery
+from mailroom.platform.clock import parse_time
 
 # How far a signed time may be from ours, in either direction (Standard Webhooks, Mailgun).
 TOLERANCE = timedelta(minutes=5)
@@ -130,9 +131,8 @@ def list_of(value: Any, *path: str) -> list[Any]:
 def time_of(text: str) -> datetime | None:
     """A time of RFC 3339, such as `2019-11-05T16:33:54.9070259Z`; None for anything else, and without an offset."""
     try:
-        found = datetime.fromisoformat(text)
-        return found.astimezone(UTC) if found.tzinfo else None
-    except (ValueError, OverflowError):
+        return parse_time(text)
+    except ValueError:
         return None
 
 
