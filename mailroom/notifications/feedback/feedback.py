@@ -32,7 +32,6 @@ MOST_REPORTS_KEPT = 200
 
 _READ = dict.fromkeys(("state", "recipients", "attemptCount", "reports", "test"), 1)
 
-
 _EVENTS = {
     Delivery.DELIVERED: EventType.NOTIFICATION_DELIVERED,
     Delivery.BOUNCED: EventType.NOTIFICATION_BOUNCED,

@@ -33,7 +33,6 @@ from mailroom.notifications.model.reports import Delivery, is_gone
 
 _LONGEST_TOKEN = 200  # characters; Mailgun's have 50
 
-
 # Reasons for which Mailgun does not deliver that are not the address's fault.
 _POLICY_REASONS = ("suppress-unsubscribe", "suppress-complaint", "espblock")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+import msgspec
+
 from mailroom.notifications.feedback.parsing.addressing import same, typed_address, xtext_decoded
 from mailroom.notifications.feedback.parsing.codes import judge, shortened, status_of
 from mailroom.notifications.feedback.parsing.found import Found, Outcome
@@ -124,10 +126,5 @@ def _without_conflicts(found: Iterable[Found]) -> list[Found]:
         first = reports[0]
         if len({each.outcome for each in reports}) > 1:
             continue
-        hard = all(each.permanent for each in reports)
-        once.append(first if hard == first.permanent else _soft(first))
+        once.append(msgspec.structs.replace(first, permanent=all(each.permanent for each in reports)))
     return once
-
-
-def _soft(found: Found) -> Found:
-    return Found(found.recipient, found.outcome, False, found.code, found.text, found.others)
