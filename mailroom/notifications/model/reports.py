@@ -15,6 +15,10 @@ LONGEST_TEXT = 500  # characters of a reporter's words that are kept
 LONGEST_CODE = 20  # characters
 LONGEST_ID = 500  # characters
 
+# An enhanced status code (RFC 3463). After the reply code it is certain; alone it may be part of an IP address.
+STATUS_CODE = r"([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)"
+_AFTER_REPLY = re.compile(r"(?<![\d.])[245]\d\d[ \t-]{1,3}[(\[#]?" + STATUS_CODE)
+
 # No such mailbox, moved without a forwarding address, a domain that takes no mail, a closed mailbox (RFC 3463, 7505).
 # A bare 550 is not enough: relays also answer it to mail that they merely do not like.
 _GONE = re.compile(r"5\.(1\.(1|6|10)|2\.1)\b")
@@ -81,3 +85,9 @@ def latest(reports: Iterable[Mapping[str, Any]], key: str, since: datetime) -> M
 def is_gone(code: str) -> bool:
     """Whether an enhanced status code, which may have a text after it, says that the address takes no mail for good."""
     return _GONE.match(code) is not None
+
+
+def code_after_reply(text: str) -> str:
+    """The first code behind a reply code in the words of a mail server: `smtp; 550 5.1.1 user unknown`. "" if none."""
+    found = _AFTER_REPLY.search(text)
+    return found[1] if found else ""

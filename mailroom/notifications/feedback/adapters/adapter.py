@@ -24,9 +24,6 @@ TOLERANCE = timedelta(minutes=5)
 # not count against the address.
 POLICY = "5.7.0"
 
-# An enhanced status code after the reply code that it belongs to. A number alone may be part of an IP address.
-_STATUS = re.compile(r"\b[245]\d\d[ -]#?([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
-
 
 class Unverified(MailroomError):
     """The call does not come from the provider, or too late. The text is for our log: the caller does not see it."""
@@ -134,9 +131,3 @@ def time_of(text: str) -> datetime | None:
         return parse_time(text)
     except ValueError:
         return None
-
-
-def code_of(text: str) -> str:
-    """The enhanced status code in the words of a mail server, such as `smtp; 550 5.1.1 user unknown`; or empty."""
-    found = _STATUS.search(text)
-    return found[1] if found else ""

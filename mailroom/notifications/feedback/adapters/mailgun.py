@@ -21,7 +21,6 @@ from mailroom.notifications.feedback.adapters.adapter import (
     SharedSecret,
     Unverified,
     check_time,
-    code_of,
     is_among,
     json_of,
     member,
@@ -29,7 +28,7 @@ from mailroom.notifications.feedback.adapters.adapter import (
     unix_time,
 )
 from mailroom.notifications.feedback.tokens import PROVIDER_FIELD
-from mailroom.notifications.model.reports import Delivery, is_gone
+from mailroom.notifications.model.reports import Delivery, code_after_reply, is_gone
 
 _LONGEST_TOKEN = 200  # characters; Mailgun's have 50
 
@@ -73,7 +72,7 @@ def _event(data: Any, token: str) -> Event | None:
             delivery = Delivery.BOUNCED
         case _:
             return None
-    recipient, code = text_of(data, "recipient"), text_of(status, "enhanced-code") or code_of(text)
+    recipient, code = text_of(data, "recipient"), text_of(status, "enhanced-code") or code_after_reply(text)
     reason = text_of(data, "reason")
     gone = text_of(status, "bounce-type") == "hard" or reason == "suppress-bounce" or is_gone(code)
     return Event(

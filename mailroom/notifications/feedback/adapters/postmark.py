@@ -17,7 +17,6 @@ from mailroom.notifications.feedback.adapters.adapter import (
     Event,
     SharedSecret,
     Unverified,
-    code_of,
     is_among,
     json_of,
     member,
@@ -25,7 +24,7 @@ from mailroom.notifications.feedback.adapters.adapter import (
     time_of,
 )
 from mailroom.notifications.feedback.tokens import PROVIDER_FIELD
-from mailroom.notifications.model.reports import Delivery
+from mailroom.notifications.model.reports import Delivery, code_after_reply
 
 TOKEN_HEADER = "x-mailroom-token"  # noqa: S105
 
@@ -87,7 +86,7 @@ def _event(found: Any) -> Event | None:
         delivery=delivery,
         tokens=[text_of(found, "Metadata", PROVIDER_FIELD)],
         permanent=_BOUNCES.get(bounce, False),
-        code=code_of(text) or (POLICY if bounce in _POLICY_BOUNCES else ""),
+        code=code_after_reply(text) or (POLICY if bounce in _POLICY_BOUNCES else ""),
         text=text,
         at=time_of(text_of(found, at)),
     )

@@ -15,7 +15,6 @@ from mailroom.notifications.feedback.adapters.adapter import (
     POLICY,
     Call,
     Event,
-    code_of,
     json_of,
     list_of,
     member,
@@ -24,7 +23,7 @@ from mailroom.notifications.feedback.adapters.adapter import (
 )
 from mailroom.notifications.feedback.adapters.sns import Sns
 from mailroom.notifications.feedback.tokens import HEADER, PROVIDER_FIELD
-from mailroom.notifications.model.reports import Delivery
+from mailroom.notifications.model.reports import Delivery, code_after_reply
 
 # The token in a return path of ours: `bounces+TOKEN@ours.example.com`.
 _RETURN_PATH = re.compile(r"[^+@]+\+([A-Za-z2-7]+)@.+")
@@ -76,7 +75,7 @@ def _bounced(bounce: Any, recipient: Any, mail: Any, id_: str) -> Event:
         Delivery.BOUNCED,
         mail,
         permanent=kind == "Permanent" and subtype not in _POLICY_SUBTYPES,
-        code=text_of(recipient, "status") or code_of(text) or default,
+        code=text_of(recipient, "status") or code_after_reply(text) or default,
         text=text or f"{kind}: {subtype}",
         at=time_of(text_of(bounce, "timestamp")),
     )
@@ -116,7 +115,7 @@ def _delivered(delivery: Any, recipient: Any, mail: Any) -> Event:
         shown,
         Delivery.DELIVERED,
         mail,
-        code=code_of(text),
+        code=code_after_reply(text),
         text=text,
         at=time_of(text_of(delivery, "timestamp")),
     )

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 
-from mailroom.notifications.model.reports import LONGEST_TEXT, is_gone
+from mailroom.notifications.model.reports import LONGEST_TEXT, STATUS_CODE, code_after_reply, is_gone
 
-_CODE = r"([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)"
-_AFTER_REPLY = re.compile(r"(?<![\d.])[245]\d\d[ \t-]{1,3}[(\[#]?" + _CODE)
-_ALONE = re.compile(r"(?<![\w./=-])#?" + _CODE + r"(?![\w/])")
+_ALONE = re.compile(r"(?<![\w./=-])#?" + STATUS_CODE + r"(?![\w/])")
 _STATUS = re.compile(r"\s*#?([245]\.\d{1,3}\.\d{1,3})\b")
 _TEMPORARY_REPLY = re.compile(r"(?:^|said:|\bsmtp;|\s)\s*4[2-7]\d[\s-]", re.IGNORECASE)
 
@@ -47,7 +45,9 @@ def status_of(field: str) -> str:
 
 def code_in(text: str) -> str:
     """The first enhanced status code of an answer, or ""."""
-    match = _AFTER_REPLY.search(text) or _ALONE.search(text)
+    if code := code_after_reply(text):
+        return code
+    match = _ALONE.search(text)
     return match[1] if match else ""
 
 

@@ -88,3 +88,18 @@ def test_postmark_is_believed_for_its_password_only():
         "Basic " + base64.b64encode(b"right").decode(),
     ):
         refuses(adapter, Call({"authorization": header}, b"{}"))
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("smtp;550 5.7.1. Blocked", "5.7.1"),
+        ("smtp;550 [5.7.1] Blocked", "5.7.1"),
+        ("550-5.7.1 Blocked", "5.7.1"),
+        ("550 5.7.1.2 is no code", ""),
+        ("5.7.1 may be part of an address", ""),
+    ],
+)
+def test_the_code_is_found_in_the_words_of_the_other_server(words: str, code: str):
+    [event] = of_postmark(RecordType="Bounce", ID=1, Type="SoftBounce", Email="john@example.com", Details=words)
+    assert event.code == code
