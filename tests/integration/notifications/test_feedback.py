@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -220,73 +220,6 @@ def test_any_text_of_a_report_can_be_stored(mail: Mail, text: str) -> None:
     assert delivery(mail, message)["status"] == "bounced"
 
 
-def test_soft_bounces_of_several_messages_suppress_in_the_end(make_mail: Any) -> None:
-    mail: Mail = make_mail(soft_bounces=3, soft_bounce_days=14.0)
-    messages = [send(mail) for _ in range(3)]
-    for message in messages[:2]:
-        mail.feedback.apply(report(message, id="imap:1", **FULL))
-        mail.feedback.apply(report(message, id="imap:2", **FULL))  # the same message counts once
-    assert mail.suppressed() == []
-
-    mail.feedback.apply(report(messages[2], **FULL))
-
-    [entry] = mail.client.get("/suppressions").body["items"]
-    assert entry["address"] == ANNA
-    assert entry["reason"] == "3 soft bounces within 14 days; the last: 4.2.2 mailbox full"
-
-
-def test_old_soft_bounces_and_refusals_by_policy_do_not_count(make_mail: Any) -> None:
-    mail: Mail = make_mail(soft_bounces=2, soft_bounce_days=14.0)
-    old = datetime.now(UTC) - timedelta(days=15)
-    mail.feedback.apply(report(send(mail), **FULL, at=old))
-    mail.feedback.apply(report(send(mail), **FULL))
-    for code in ("5.7.1", "4.7.0"):
-        mail.feedback.apply(report(send(mail), **FULL | {"code": code}))
-    assert mail.suppressed() == []
-
-    mail.feedback.apply(report(send(mail), **FULL, at=datetime.now(UTC) + timedelta(days=400)))
-
-    assert mail.suppressed() == [ANNA]
-    [counted] = mail.services.database["softBounces"].find()
-    assert counted["updatedAt"] <= datetime.now(UTC) + timedelta(minutes=1)  # a reporter's clock may be wrong
-
-
-def test_an_address_that_a_person_took_off_the_list_begins_anew(make_mail: Any) -> None:
-    mail: Mail = make_mail(soft_bounces=2)
-    for _ in range(2):
-        mail.feedback.apply(report(send(mail), **FULL))
-    mail.client.call("DELETE", f"/suppressions/{ANNA}")
-
-    mail.feedback.apply(report(send(mail), **FULL))
-
-    assert mail.suppressed() == []
-
-
-def test_without_a_limit_soft_bounces_are_not_counted(make_mail: Any) -> None:
-    mail: Mail = make_mail(soft_bounces=0)
-    for _ in range(3):
-        mail.feedback.apply(report(send(mail), **FULL))
-    assert mail.suppressed() == []
-    assert mail.services.database["softBounces"].count_documents({}) == 0
-
-
-def test_old_soft_bounces_are_deleted_and_those_of_a_person_are_erased(mail: Mail) -> None:
-    counted = mail.services.database["softBounces"]
-    message = send(mail)
-    for address in (ANNA, BERT):
-        mail.feedback.apply(report(message, address, id=address, **FULL))
-    mail.client.call("DELETE", "/", query={"emailTo": ANNA})
-    assert [each["_id"] for each in counted.find()] == ["bert@xn--bcher-kva.example"]
-    mail.drain()
-    assert counted.count_documents({}) == 1
-
-    counted.update_many({}, [{"$set": {"updatedAt": {"$subtract": ["$updatedAt", 15 * 86_400_000]}}}])
-    mail.services.database["cursors"].delete_many({})
-    mail.drain()
-
-    assert counted.count_documents({}) == 0
-
-
 @pytest.mark.parametrize("given", [GONE, FULL, COMPLAINT])
 def test_addresses_of_the_simulator_are_never_suppressed(make_mail: Any, given: Any) -> None:
     mail: Mail = make_mail(soft_bounces=1)
@@ -294,45 +227,6 @@ def test_addresses_of_the_simulator_are_never_suppressed(make_mail: Any, given: 
     message = send(mail, emailTo=[address])
     assert mail.feedback.apply(report(message, address, **given)) is Applied.APPLIED
     assert mail.suppressed() == []
-
-
-def test_a_report_by_hand(mail: Mail) -> None:
-    message = send(mail)
-    body = {"address": "ANNA@example.com", "delivery": "bounced", "code": "5.1.1", "text": "by telephone"}
-
-    answer = mail.client.post(body, f"/{message}/delivery")
-
-    assert (answer.status, answer.body["address"], answer.body["status"]) == (200, ANNA, "sent")
-    assert answer.body["delivery"]["status"] == "bounced"
-    assert answer.body["delivery"]["text"] == "by telephone"
-    assert mail.suppressed() == [ANNA]
-    assert mail.client.post(body, f"/{message}/delivery").status == 200
-    [document] = mail.collection.find()
-    assert [each["source"] for each in document["reports"]] == ["hand"]
-
-
-@pytest.mark.parametrize(
-    ("given", "status", "code", "field"),
-    [
-        ({"address": "carla@example.com"}, 422, "delivery.not_a_recipient", "address"),
-        ({"delivery": "sent"}, 422, "body.invalid", "delivery"),
-        ({"code": "550"}, 422, "body.invalid", "code"),
-        ({"text": "x" * (LONGEST_TEXT + 1)}, 422, "body.invalid", "text"),
-        ({"permanent": True}, 422, "body.invalid", "permanent"),
-    ],
-)
-def test_a_report_by_hand_that_is_wrong_changes_nothing(
-    mail: Mail, given: Any, status: int, code: str, field: str
-) -> None:
-    message = send(mail)
-    answer = mail.client.post({"address": ANNA, "delivery": "bounced"} | given, f"/{message}/delivery")
-    assert (answer.status, answer.body["code"], answer.body["field"]) == (status, code, field)
-    assert mail.suppressed() == []
-
-
-def test_a_report_by_hand_about_an_unknown_notification(mail: Mail) -> None:
-    answer = mail.client.post({"address": ANNA, "delivery": "bounced"}, f"/{ObjectId()}/delivery")
-    assert (answer.status, answer.body["code"]) == (404, "notification.unknown")
 
 
 def test_a_message_of_the_version_before_takes_reports_and_is_shown(mail: Mail) -> None:
