@@ -68,9 +68,6 @@ class Provider:
         [found] = [each["delivery"] for each in recipients if each["address"] == address]
         return found and (found["status"], found["code"])
 
-    def suppressed(self) -> list[str]:
-        return [each["address"] for each in self.mail.client.get("/suppressions").body["items"]]
-
 
 @pytest.fixture
 def provider(make_mail: Callable[..., Mail], relay: Relay) -> Provider:
@@ -111,12 +108,12 @@ def test_a_bounce_is_shown_and_the_address_gets_no_more_mail(provider: Provider,
     assert (answer.status, answer.json()) == (200, {"applied": 1, "repeated": 0, "ignored": 0})
     assert provider.delivery(message) == ("bounced", "5.1.1")
     assert provider.delivery(message, "bob@example.com") is None
-    assert provider.suppressed() == ["ada@example.com"]
+    assert provider.mail.suppressed() == ["ada@example.com"]
 
     assert provider.call(adapter, report).json() == {"applied": 0, "repeated": 1, "ignored": 0}
     provider.mail.client.call("DELETE", "/suppressions/ada@example.com")
     assert provider.call(adapter, report).json() == {"applied": 0, "repeated": 1, "ignored": 0}
-    assert provider.suppressed() == []  # a person took it off: a replay does not put it on again
+    assert provider.mail.suppressed() == []  # a person took it off: a replay does not put it on again
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
@@ -129,7 +126,7 @@ def test_a_report_about_mail_that_never_went_to_that_address_changes_nothing(pro
         adapter, bounce(adapter, mail, "ada@example.com", **({"token": "b" * 50} if adapter == "mailgun" else {}))
     )
     assert (unknown.status, unknown.json()) == (200, {"applied": 0, "repeated": 0, "ignored": 1})
-    assert provider.suppressed() == []
+    assert provider.mail.suppressed() == []
 
 
 def test_the_adapters_tell_of_deliveries_and_complaints(provider: Provider):
@@ -142,7 +139,7 @@ def test_the_adapters_tell_of_deliveries_and_complaints(provider: Provider):
     assert provider.call("mailgun", calls.mailgun("the-key", complaint)).json()["applied"] == 1
     assert provider.delivery(message) == ("complained", "")
     assert provider.delivery(message, "bob@example.com") == ("delivered", "")
-    assert provider.suppressed() == ["ada@example.com"]
+    assert provider.mail.suppressed() == ["ada@example.com"]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +168,7 @@ def test_the_provider_is_given_a_token_that_its_reports_bring_back(
         "mailgun": lambda: calls.mailgun(
             "the-key",
             calls.mailgun_event(
-                "delivered", **{"user-variables": json.loads(value.format(f"{token}") if name == "mailgun" else "{}")}
+                "delivered", **{"user-variables": json.loads(value.format(token) if name == "mailgun" else "{}")}
             ),
         ),
     }[name]()
@@ -187,7 +184,7 @@ def test_a_token_of_another_deployment_or_one_that_expired_names_no_message(prov
     report = bounce("postmark", mail)
     provider.put_secret("mailroom-signing-key", "t" * 40)
     assert provider.call("postmark", report).json() == {"applied": 0, "repeated": 0, "ignored": 1}
-    assert provider.suppressed() == []
+    assert provider.mail.suppressed() == []
 
 
 def changed(call: Call) -> Call:
@@ -227,7 +224,7 @@ def test_a_forged_call_changes_nothing_and_the_caller_learns_nothing(
             assert answer.json()["code"] == "events.not_believed"
     assert caplog.text.count("is not believed") == len(forged)
     assert provider.delivery(message) is None
-    assert provider.suppressed() == []
+    assert provider.mail.suppressed() == []
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)

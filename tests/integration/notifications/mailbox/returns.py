@@ -127,9 +127,6 @@ class Returns:
         recipients = self.mail.client.get(f"/{sent.id}").body["recipients"]
         return {each["address"]: each["delivery"] and each["delivery"]["status"] for each in recipients}
 
-    def suppressed(self) -> list[str]:
-        return sorted(each["address"] for each in self.mail.client.get("/suppressions").body["items"])
-
     def unclear(self) -> list[str]:
         """The subjects of the mails that a person should look at."""
         return self.dovecot.subjects("Processed", "FLAGGED")

@@ -65,7 +65,7 @@ def test_a_poll_that_is_killed_anywhere_loses_no_report_and_doubles_none(returns
     document = returns.mail.collection.find_one({"_id": ObjectId(sent.id)})
     assert document is not None
     assert len(document["reports"]) == 1
-    assert returns.suppressed() == ["anna@remote.example"]
+    assert returns.mail.suppressed() == ["anna@remote.example"]
     assert returns.dovecot.subjects() == []
 
 

@@ -18,7 +18,7 @@ def test_a_bounce_to_the_return_path_is_told_and_suppresses_the_address(returns:
     assert recipient["delivery"]["code"] == "5.1.1"
     assert "the words of the server" in recipient["delivery"]["text"]
     assert recipient["delivery"]["at"] == "2026-11-29T08:00:00.000Z"
-    assert returns.suppressed() == ["anna@remote.example"]
+    assert returns.mail.suppressed() == ["anna@remote.example"]
     assert returns.dovecot.subjects() == []
     assert returns.dovecot.subjects("Processed") == ["Undelivered Mail"]
     assert returns.unclear() == []
@@ -36,7 +36,7 @@ def test_a_soft_bounce_is_told_and_suppresses_nobody_at_first(returns: Returns) 
     returns.dovecot.put(dsn(sent, status="5.2.2"))
     returns.poll()
     assert returns.deliveries(sent) == {"anna@remote.example": "bounced"}
-    assert returns.suppressed() == []
+    assert returns.mail.suppressed() == []
 
 
 def test_a_success_report_is_told_and_a_delay_is_not(returns: Returns) -> None:
@@ -47,7 +47,7 @@ def test_a_success_report_is_told_and_a_delay_is_not(returns: Returns) -> None:
     )
     assert returns.poll() == 2
     assert returns.deliveries(sent) == {"anna@remote.example": "delivered", "bert@remote.example": None}
-    assert returns.suppressed() == returns.unclear() == []
+    assert returns.mail.suppressed() == returns.unclear() == []
 
 
 def test_a_complaint_that_hides_the_recipient_is_that_of_the_only_recipient(returns: Returns) -> None:
@@ -55,7 +55,7 @@ def test_a_complaint_that_hides_the_recipient_is_that_of_the_only_recipient(retu
     returns.dovecot.put(COMPLAINT.format(returned=sent.content).encode())
     returns.poll()
     assert returns.deliveries(sent) == {"anna@remote.example": "complained"}
-    assert returns.suppressed() == ["anna@remote.example"]
+    assert returns.mail.suppressed() == ["anna@remote.example"]
 
 
 def test_a_complaint_that_hides_one_of_two_recipients_is_left_to_a_person(returns: Returns) -> None:
@@ -64,7 +64,7 @@ def test_a_complaint_that_hides_one_of_two_recipients_is_left_to_a_person(return
     returns.dovecot.put(COMPLAINT.format(returned=shown).encode())
     returns.poll()
     assert set(returns.deliveries(sent).values()) == {None}
-    assert returns.suppressed() == []
+    assert returns.mail.suppressed() == []
     assert returns.unclear() == ["complaint"]
 
 
@@ -86,7 +86,7 @@ def test_what_is_forged_expired_or_no_report_changes_nothing_and_is_left_to_a_pe
     assert returns.poll() == 6
 
     assert returns.deliveries(sent) == {"anna@remote.example": None}
-    assert returns.suppressed() == []
+    assert returns.mail.suppressed() == []
     assert len(returns.unclear()) == 6
     assert returns.dovecot.subjects() == []
 
