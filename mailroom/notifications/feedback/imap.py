@@ -95,6 +95,8 @@ class ImapAccount:
             finally:
                 with contextlib.suppress(*_FAILURES):
                     client.logout()
+                with contextlib.suppress(OSError):
+                    client.shutdown()  # a logout without an answer leaves the connection open
         except MissingSecret as error:
             raise MailboxDown(str(error)) from error
         except _FAILURES as error:
@@ -105,17 +107,11 @@ class ImapAccount:
         if self._settings.bounce_imap_tls == "implicit":
             context = ssl.create_default_context()
             return _BoundedTls(budget, host, port, ssl_context=context, timeout=self._answer_seconds)
-        client = _Bounded(budget, host, port, timeout=self._answer_seconds)
-        if self._settings.bounce_imap_tls == "required":
-            try:
-                client.starttls(ssl.create_default_context())
-            except _FAILURES:
-                with contextlib.suppress(OSError):
-                    client.shutdown()
-                raise
-        return client
+        return _Bounded(budget, host, port, timeout=self._answer_seconds)
 
     def _log_in(self, client: imaplib.IMAP4) -> None:
+        if self._settings.bounce_imap_tls == "required":
+            client.starttls(ssl.create_default_context())
         client.login(self._secrets.read(IMAP_USERNAME), self._secrets.read(IMAP_PASSWORD))
 
 

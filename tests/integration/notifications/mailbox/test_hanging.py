@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -101,3 +102,24 @@ def test_the_sender_reads_the_mailbox_beside_its_work(returns: Returns) -> None:
     returns.dovecot.put(dsn(sent))
     returns.mail.drain()
     eventually(lambda: returns.deliveries(sent) == {"anna@remote.example": "bounced"})
+
+
+def test_the_connection_to_a_server_that_hangs_is_closed(make_returns: Callable[..., Returns]) -> None:
+    left = threading.Event()
+
+    def serve(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.sendall(b"* OK ready\r\n")
+            tag = connection.recv(1000).split()[0]
+            connection.sendall(b"* CAPABILITY IMAP4rev1 MOVE\r\n" + tag + b" OK done\r\n")
+            assert b"LOGIN" in connection.recv(1000)
+            while connection.recv(1000):  # the login gets no answer
+                pass
+        left.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=serve, args=(listening,), daemon=True).start()
+        server: Any = SimpleNamespace(port=listening.getsockname()[1])
+        assert make_returns(server, answer_seconds=1.0).poll(seconds=600.0) == 0
+        assert left.wait(20)
