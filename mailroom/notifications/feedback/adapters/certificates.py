@@ -31,7 +31,7 @@ _LEAST_BITS = 2048
 _RETRY_AFTER_SECONDS = 20
 
 
-class _Entry(msgspec.Struct, frozen=True):
+class _KeyOrFailure(msgspec.Struct, frozen=True):
     key: RSAPublicKey | None  # None: a failure
     until: datetime
 
@@ -43,7 +43,7 @@ class FetchedCertificates:
         self._fetch = fetch
         self._slots = threading.BoundedSemaphore(at_once)
         self._lock = threading.Lock()
-        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._entries: OrderedDict[str, _KeyOrFailure] = OrderedDict()
 
     def key(self, url: str, now: datetime) -> RSAPublicKey:
         """The public key of the certificate at `url`.
@@ -68,19 +68,19 @@ class FetchedCertificates:
             raise Unavailable("the certificate of SNS could not be fetched")
         return entry.key
 
-    def _entry(self, url: str, now: datetime) -> _Entry | None:
+    def _entry(self, url: str, now: datetime) -> _KeyOrFailure | None:
         with self._lock:
             entry = self._entries.get(url)
             return entry if entry and entry.until > now else None
 
-    def _new(self, url: str, now: datetime) -> _Entry:
+    def _new(self, url: str, now: datetime) -> _KeyOrFailure:
         try:
-            return _Entry(_public_key(self._fetch(url), now), now + _KEPT)
+            return _KeyOrFailure(_public_key(self._fetch(url), now), now + _KEPT)
         except Unavailable as error:
             log.warning("a certificate of SNS could not be fetched", extra={"url": url}, exc_info=error)
-            return _Entry(None, now + _FAILURE_KEPT)
+            return _KeyOrFailure(None, now + _FAILURE_KEPT)
 
-    def _keep(self, url: str, entry: _Entry) -> None:
+    def _keep(self, url: str, entry: _KeyOrFailure) -> None:
         with self._lock:
             self._entries[url] = entry
             if len(self._entries) > _MOST_KEPT:

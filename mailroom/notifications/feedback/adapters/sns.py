@@ -90,7 +90,7 @@ class Sns:
         self._verify(found, _SIGNED[kind], now)
         if kind == "Notification":
             return SnsMessage(text_of(found, "MessageId"), text_of(found, "Message"))
-        self._told(kind, topic, text_of(found, "SubscribeURL"))
+        self._subscription_changed(kind, topic, text_of(found, "SubscribeURL"))
         return None
 
     def _verify(self, found: Any, names: tuple[str, ...], now: datetime) -> None:
@@ -113,7 +113,7 @@ class Sns:
         except InvalidSignature:
             raise Unverified("its signature is wrong") from None
 
-    def _told(self, kind: str, topic: str, url: str) -> None:
+    def _subscription_changed(self, kind: str, topic: str, url: str) -> None:
         if kind == "UnsubscribeConfirmation":
             log.warning("the subscription of an SNS topic ended: no more reports come", extra={"topic": topic})
             return
