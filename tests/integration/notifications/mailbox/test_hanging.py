@@ -17,7 +17,7 @@ from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 
-class Listener:
+class HangingServer:
     """A server that takes connections and says `greeting`, again and again."""
 
     def __init__(self, greeting: bytes, pause: float) -> None:
@@ -49,11 +49,11 @@ class Listener:
 
 
 @pytest.fixture
-def listen() -> Iterator[Callable[..., Listener]]:
-    listeners: list[Listener] = []
+def listen() -> Iterator[Callable[..., HangingServer]]:
+    listeners: list[HangingServer] = []
 
-    def make(greeting: bytes = b"", pause: float = 0.0) -> Listener:
-        listeners.append(Listener(greeting, pause))
+    def make(greeting: bytes = b"", pause: float = 0.0) -> HangingServer:
+        listeners.append(HangingServer(greeting, pause))
         return listeners[-1]
 
     yield make
@@ -68,7 +68,7 @@ def listen() -> Iterator[Callable[..., Listener]]:
 )
 def test_a_server_that_hangs_ends_the_poll_in_time(
     make_returns: Callable[..., Returns],
-    listen: Callable[..., Listener],
+    listen: Callable[..., HangingServer],
     caplog: pytest.LogCaptureFixture,
     greeting: bytes,
     pause: float,
@@ -82,7 +82,7 @@ def test_a_server_that_hangs_ends_the_poll_in_time(
 
 
 def test_a_mailbox_that_hangs_holds_up_no_mail(
-    make_returns: Callable[..., Returns], listen: Callable[..., Listener], relay: Relay
+    make_returns: Callable[..., Returns], listen: Callable[..., HangingServer], relay: Relay
 ) -> None:
     server: Any = listen()
     returns = make_returns(server, bounce_imap_seconds=0.0)
