@@ -219,9 +219,8 @@ def _found(address: str, all_named: list[str], lines: list[str], outcome: Outcom
     words = shortened(" ".join(_section(address, all_named, lines)))
     if len(all_named) == 1 and not _REPLY.search(words):
         begin = next((number for number, line in enumerate(lines) if _begins(line)), 0)
-        words = shortened(
-            " ".join(lines[begin : begin + 2 * _SECTION_LINES])
-        )  # the reason may stand before the address
+        # The reason may stand before the address.
+        words = shortened(" ".join(lines[begin : begin + 2 * _SECTION_LINES]))
     code, permanent = judge("", words)
     if outcome is Outcome.BOUNCED:
         return Found(address, outcome, permanent, code, words)

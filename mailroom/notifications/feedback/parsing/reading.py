@@ -122,7 +122,7 @@ def _text(part: ParsedMessage) -> str:
     for charset in (part.get_content_charset("utf-8"), "utf-8"):
         try:
             return content.decode(charset)
-        except (LookupError, UnicodeError, ValueError):
+        except (LookupError, ValueError):
             continue
     return content.decode("latin-1")
 
