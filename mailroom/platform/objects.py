@@ -8,8 +8,8 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
-from itertools import groupby
+from functools import cached_property, partial
+from itertools import groupby, takewhile
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -145,15 +145,31 @@ class ObjectStore:
                 if item.is_delete_marker and item.is_latest == "true":
                     yield str(item.object_name)
 
-    def versions(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[ObjectVersion]:
-        """All versions below `prefix` whose key is greater than `start_after`, by key, newest first.
+    def versions(self, bucket: str, prefix: str = "") -> Iterator[ObjectVersion]:
+        """All versions below `prefix`, by key, newest first.
 
         SeaweedFS lists not all of them in a bucket of more than 1,000 versions: docs/storage.md.
         """
-        for _, of_key in groupby(self._versions(bucket, prefix, start_after), key=attrgetter("key")):
-            yield from _with_distinct_times(list(of_key))
+        return _by_key(self._versions(bucket, prefix))
 
-    def _versions(self, bucket: str, prefix: str, start_after: str) -> Iterator[ObjectVersion]:
+    def versions_after(self, bucket: str, key: str) -> Iterator[ObjectVersion]:
+        """All versions whose key is greater than `key`, by key, newest first.
+
+        The rest of each folder that `key` is in is listed by itself, from the innermost one on. MinIO ends a listing of
+        the whole bucket too soon that begins within `may/`, if there are 1,100 names such as `may-1.csv` beside it.
+        """
+        return _by_key(self._versions_after(bucket, key))
+
+    def _versions_after(self, bucket: str, key: str) -> Iterator[ObjectVersion]:
+        folder, slash, _ = key.rpartition("/")
+        yield from self._versions(bucket, folder + slash, key)
+        while slash:
+            following = folder + "0"  # the first key after those of the folder, since `0` comes after `/`
+            yield from takewhile(partial(_has_key, following), self._versions(bucket, following))
+            folder, slash, _ = folder.rpartition("/")
+            yield from self._versions(bucket, folder + slash, following)
+
+    def _versions(self, bucket: str, prefix: str, start_after: str = "") -> Iterator[ObjectVersion]:
         with translated_errors():
             for item in self.client.list_objects(
                 bucket, prefix=prefix, recursive=True, include_version=True, start_after=start_after or None
@@ -197,7 +213,7 @@ class ObjectStore:
         wanted = {each.key: each for each in newest}
         found: dict[str, list[ObjectVersion]] = {}
         last = max(wanted)
-        for version in self.versions(bucket, start_after=min(wanted)[:-1]):
+        for version in self.versions_after(bucket, min(wanted)[:-1]):
             if version.key > last:
                 break
             if version.key in wanted:
@@ -287,6 +303,15 @@ def _version(bucket: str, item: Item) -> ObjectVersion:
         size=item.size or 0,
         modified_ms=to_milliseconds(item.last_modified),
     )
+
+
+def _has_key(key: str, version: ObjectVersion) -> bool:
+    return version.key == key
+
+
+def _by_key(versions: Iterator[ObjectVersion]) -> Iterator[ObjectVersion]:
+    for _, of_key in groupby(versions, key=attrgetter("key")):
+        yield from _with_distinct_times(list(of_key))
 
 
 def _with_distinct_times(versions: list[ObjectVersion]) -> list[ObjectVersion]:
