@@ -25,6 +25,7 @@ from mailroom.deploy import setup
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.polling import Poller
 from mailroom.platform.clock import Budget
+from mailroom.platform.listed_objects import list_newest
 from mailroom.platform.settings import Settings
 from mailroom.services import Services
 from tests.support import seaweedfs
@@ -105,7 +106,7 @@ def _write_imports(services: Services) -> None:
     same = {"bucket": services.settings.invoices_bucket, "state": "done", "dryRun": False, "createdAt": NOW}
     token, more, written = "", True, 0
     while more:
-        page, token = services.objects.newest(services.settings.invoices_bucket, token)
+        page, token = list_newest(services.objects, services.settings.invoices_bucket, token)
         ended = [{"key": each.key, "etag": each.etag, "modifiedAt": each.modified_ms, **same} for each in page]
         if ended:
             services.database["imports"].insert_many(ended)

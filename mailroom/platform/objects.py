@@ -61,15 +61,6 @@ class ObjectVersion(msgspec.Struct, frozen=True):
     modified_ms: int
 
 
-class ListedObject(msgspec.Struct, frozen=True):
-    """An object in a listing without versions. `modified_ms` may be a whole second."""
-
-    key: str
-    etag: str
-    size: int
-    modified_ms: int
-
-
 class _Stream(io.RawIOBase):
     """Chunks of bytes, none of them empty, as a file to read."""
 
@@ -175,68 +166,7 @@ class ObjectStore:
                 bucket, prefix=prefix, recursive=True, include_version=True, start_after=start_after or None
             ):
                 if not item.is_delete_marker and not item.is_dir:
-                    yield _version(bucket, item)
-
-    def newest(self, bucket: str, token: str | None = None) -> tuple[list[ListedObject], str]:
-        """A page of the newest versions of the keys that are not deleted, and the token of the next page, if any.
-
-        The server chooses the order. Only its own token leads on from a page: MinIO and SeaweedFS leave out files
-        after a key that the caller chooses. The client hides the tokens, so this uses its private `_execute`.
-
-        Raises:
-            ObjectGone: there is no such bucket, or the server no longer knows the token.
-            Unavailable: the store does not answer.
-        """
-        from minio.datatypes import parse_list_objects
-
-        query: dict[str, str | list[str] | tuple[str]] = {
-            "list-type": "2",
-            "max-keys": "1000",
-            "encoding-type": "url",
-            "prefix": "",
-            "delimiter": "",
-        }
-        if token:
-            query["continuation-token"] = token
-        with translated_errors():
-            answer = self.client._execute("GET", bucket, query_params=query)
-            items, truncated, following, _ = parse_list_objects(answer)
-            listed = [_version(bucket, item) for item in items if not item.is_dir]
-        found = [ListedObject(each.key, each.etag, each.size, each.modified_ms) for each in listed]
-        return found, (following or "") if truncated else ""
-
-    def versions_of(self, bucket: str, newest: list[ListedObject]) -> dict[str, list[ObjectVersion]]:
-        """The versions of these keys, newest first, with at least the newest one, which was listed, unless it is gone.
-
-        They are listed together: to list the versions of one key takes MinIO as long as its folder is large.
-        """
-        wanted = {each.key: each for each in newest}
-        found: dict[str, list[ObjectVersion]] = {}
-        last = max(wanted)
-        for version in self.versions_after(bucket, min(wanted)[:-1]):
-            if version.key > last:
-                break
-            if version.key in wanted:
-                found.setdefault(version.key, []).append(version)
-        # SeaweedFS lists a folder before its neighbours, and may leave out what comes between.
-        for key in wanted.keys() - found.keys():
-            found[key] = [each for each in self.versions(bucket, prefix=key) if each.key == key]
-            if not found[key]:
-                found[key] = self._newest_version(bucket, wanted[key])
-        return found
-
-    def _newest_version(self, bucket: str, listed: ListedObject) -> list[ObjectVersion]:
-        """The listed version, if it is still the newest one. Otherwise the next listing finds the newer one."""
-        try:
-            with translated_errors():
-                headers = self._headers(bucket, listed.key, None)
-        except ObjectGone:
-            return []
-        if headers.get("etag", "").strip('"') != listed.etag:
-            return []
-        id_ = headers.get("x-amz-version-id", "")
-        version_id = "" if id_ == "null" else id_
-        return [ObjectVersion(bucket, listed.key, version_id, listed.etag, listed.size, listed.modified_ms)]
+                    yield listed_version(bucket, item)
 
     def write(self, bucket: str, key: str, chunks: Iterable[bytes], content_type: str) -> None:
         """Writes an object while its chunks are made: it is there whole or not at all. No chunk is empty.
@@ -292,7 +222,8 @@ def _check(key: str) -> None:
         raise ObjectGone(f"no object can be named {key!r}")
 
 
-def _version(bucket: str, item: Item) -> ObjectVersion:
+def listed_version(bucket: str, item: Item) -> ObjectVersion:
+    """An entry of a listing."""
     assert item.object_name is not None  # a listing gives name and time of whatever it lists
     assert item.last_modified is not None
     return ObjectVersion(
