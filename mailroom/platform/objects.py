@@ -18,6 +18,7 @@ import msgspec
 
 from mailroom.errors import InvalidSetting, MailroomError, Unavailable
 from mailroom.platform.clock import to_milliseconds
+from mailroom.platform.streams import PieceReader
 
 if TYPE_CHECKING:
     from minio import Minio
@@ -59,23 +60,6 @@ class ObjectVersion(msgspec.Struct, frozen=True):
     etag: str
     size: int
     modified_ms: int
-
-
-class _Stream(io.RawIOBase):
-    """Chunks of bytes, none of them empty, as a file to read."""
-
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks = iter(chunks)
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        some = self._rest or next(self._chunks, b"")
-        count = min(len(buffer), len(some))
-        buffer[:count], self._rest = some[:count], some[count:]
-        return count
 
 
 class ObjectStore:
@@ -169,14 +153,14 @@ class ObjectStore:
                     yield listed_version(bucket, item)
 
     def write(self, bucket: str, key: str, chunks: Iterable[bytes], content_type: str) -> None:
-        """Writes an object while its chunks are made: it is there whole or not at all. No chunk is empty.
+        """Writes an object while its chunks are made: it is there whole or not at all.
 
         Holds one part of 5 MiB. What `chunks` raises ends the upload, and comes out of here.
 
         Raises:
             Unavailable: the store does not answer, or has no such bucket, which an operator can mend.
         """
-        body = io.BufferedReader(_Stream(chunks))
+        body = io.BufferedReader(PieceReader(chunks))
         try:
             with translated_errors():
                 self.client.put_object(
