@@ -45,8 +45,8 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mailroom-bench-") as folder, ExitStack() as stack:
         servers = stack.enter_context(Servers(ROOT, Path(folder) / "servers"))
-        store = (servers.info["minio"]["endpoint"], servers.info["minio"]["accessKey"])
-        store += (servers.info["minio"]["secretKey"],)
+        minio = servers.info["minio"]
+        store = (minio["endpoint"], minio["accessKey"], minio["secretKey"])
         if arguments.store == "seaweedfs":
             store = stack.enter_context(seaweedfs.running(Path(folder) / "seaweedfs"))
         services = _services(Path(folder), servers.info["mongoUri"], *store)
