@@ -25,6 +25,7 @@ from mailroom.deploy import setup
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.polling import Poller
 from mailroom.platform.clock import Budget
+from mailroom.platform.listed_objects import list_newest
 from mailroom.platform.settings import Settings
 from mailroom.services import Services
 from tests.support import seaweedfs
@@ -44,8 +45,8 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mailroom-bench-") as folder, ExitStack() as stack:
         servers = stack.enter_context(Servers(ROOT, Path(folder) / "servers"))
-        store = (servers.info["minio"]["endpoint"], servers.info["minio"]["accessKey"])
-        store += (servers.info["minio"]["secretKey"],)
+        minio = servers.info["minio"]
+        store = (minio["endpoint"], minio["accessKey"], minio["secretKey"])
         if arguments.store == "seaweedfs":
             store = stack.enter_context(seaweedfs.running(Path(folder) / "seaweedfs"))
         services = _services(Path(folder), servers.info["mongoUri"], *store)
@@ -105,7 +106,7 @@ def _write_imports(services: Services) -> None:
     same = {"bucket": services.settings.invoices_bucket, "state": "done", "dryRun": False, "createdAt": NOW}
     token, more, written = "", True, 0
     while more:
-        page, token = services.objects.newest(services.settings.invoices_bucket, token)
+        page, token = list_newest(services.objects, services.settings.invoices_bucket, token)
         ended = [{"key": each.key, "etag": each.etag, "modifiedAt": each.modified_ms, **same} for each in page]
         if ended:
             services.database["imports"].insert_many(ended)

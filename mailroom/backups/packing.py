@@ -3,37 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import zlib
 from collections.abc import Iterable, Iterator
+
+from mailroom.platform.streams import PieceReader
 
 _GZIP = 31  # zlib's window bits for a gzip file
 
 
-class Stream(io.RawIOBase):
-    """`pieces` as a file that can be read once. `size` and `sha256` tell of the bytes that were read."""
+class Stream(PieceReader):
+    """A `PieceReader` whose `size` and `sha256` tell of the bytes that were read."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._pieces = iter(pieces)
-        self._rest = memoryview(b"")
+        super().__init__(self._counted(pieces))
         self._hash = hashlib.sha256()
         self.size = 0
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        while not self._rest:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
+    def _counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
             self._hash.update(piece)
             self.size += len(piece)
-            self._rest = memoryview(piece)
-        size = min(len(buffer), len(self._rest))
-        buffer[:size] = self._rest[:size]
-        self._rest = self._rest[size:]
-        return size
+            yield piece
 
     @property
     def sha256(self) -> str:

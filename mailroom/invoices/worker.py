@@ -22,6 +22,8 @@ from mailroom.invoices.presets.store import Presets
 from mailroom.platform.clock import Budget
 from mailroom.platform.kick import IMPORTER
 from mailroom.platform.kick_marks import WorkerMarks
+from mailroom.platform.mongo import Documents
+from mailroom.platform.objects import ObjectStore
 from mailroom.platform.worker import Worker
 from mailroom.services import Services
 
@@ -89,29 +91,18 @@ def _importer(services: Services, marks: WorkerMarks) -> Importer:
 
 
 def _reconciler(services: Services) -> Reconciler:
-    return Reconciler(
-        cursors=services.database["cursors"],
-        ledger=Ledger.of(services.database, services.settings),
-        objects=services.objects,
-        bucket=services.settings.invoices_bucket,
-        interval=services.settings.reconcile_seconds,
-    )
+    return Reconciler(*_cursors_ledger_bucket(services), interval=services.settings.reconcile_seconds)
 
 
 def _poller(services: Services) -> Poller:
-    return Poller(
-        cursors=services.database["cursors"],
-        ledger=Ledger.of(services.database, services.settings),
-        objects=services.objects,
-        bucket=services.settings.invoices_bucket,
-    )
+    return Poller(*_cursors_ledger_bucket(services))
 
 
 def _restarts(services: Services) -> Restarts:
-    return Restarts(
-        cursors=services.database["cursors"],
-        ledger=Ledger.of(services.database, services.settings),
-        objects=services.objects,
-        bucket=services.settings.invoices_bucket,
-        started_at=services.minio_started_at,
-    )
+    return Restarts(*_cursors_ledger_bucket(services), started_at=services.minio_started_at)
+
+
+def _cursors_ledger_bucket(services: Services) -> tuple[Documents, Ledger, ObjectStore, str]:
+    """What all three need: the places in the lists, the ledger of imports, the store and its bucket."""
+    database, settings = services.database, services.settings
+    return database["cursors"], Ledger.of(database, settings), services.objects, settings.invoices_bucket

@@ -8,8 +8,8 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
-from itertools import groupby
+from functools import cached_property, partial
+from itertools import groupby, takewhile
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ import msgspec
 
 from mailroom.errors import InvalidSetting, MailroomError, Unavailable
 from mailroom.platform.clock import to_milliseconds
+from mailroom.platform.streams import PieceReader
 
 if TYPE_CHECKING:
     from minio import Minio
@@ -59,32 +60,6 @@ class ObjectVersion(msgspec.Struct, frozen=True):
     etag: str
     size: int
     modified_ms: int
-
-
-class ListedObject(msgspec.Struct, frozen=True):
-    """An object in a listing without versions. `modified_ms` may be a whole second."""
-
-    key: str
-    etag: str
-    size: int
-    modified_ms: int
-
-
-class _Stream(io.RawIOBase):
-    """Chunks of bytes, none of them empty, as a file to read."""
-
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks = iter(chunks)
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        some = self._rest or next(self._chunks, b"")
-        count = min(len(buffer), len(some))
-        buffer[:count], self._rest = some[:count], some[count:]
-        return count
 
 
 class ObjectStore:
@@ -145,92 +120,47 @@ class ObjectStore:
                 if item.is_delete_marker and item.is_latest == "true":
                     yield str(item.object_name)
 
-    def versions(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[ObjectVersion]:
-        """All versions below `prefix` whose key is greater than `start_after`, by key, newest first.
+    def versions(self, bucket: str, prefix: str = "") -> Iterator[ObjectVersion]:
+        """All versions below `prefix`, by key, newest first.
 
         SeaweedFS lists not all of them in a bucket of more than 1,000 versions: docs/storage.md.
         """
-        for _, of_key in groupby(self._versions(bucket, prefix, start_after), key=attrgetter("key")):
-            yield from _with_distinct_times(list(of_key))
+        return _by_key(self._versions(bucket, prefix))
 
-    def _versions(self, bucket: str, prefix: str, start_after: str) -> Iterator[ObjectVersion]:
+    def versions_after(self, bucket: str, key: str) -> Iterator[ObjectVersion]:
+        """All versions whose key is greater than `key`, by key, newest first.
+
+        The rest of each folder that `key` is in is listed by itself, from the innermost one on. MinIO ends a listing of
+        the whole bucket too soon that begins within `may/`, if there are 1,100 names such as `may-1.csv` beside it.
+        """
+        return _by_key(self._versions_after(bucket, key))
+
+    def _versions_after(self, bucket: str, key: str) -> Iterator[ObjectVersion]:
+        folder, slash, _ = key.rpartition("/")
+        yield from self._versions(bucket, folder + slash, key)
+        while slash:
+            following = folder + "0"  # the first key after those of the folder, since `0` comes after `/`
+            yield from takewhile(partial(_has_key, following), self._versions(bucket, following))
+            folder, slash, _ = folder.rpartition("/")
+            yield from self._versions(bucket, folder + slash, following)
+
+    def _versions(self, bucket: str, prefix: str, start_after: str = "") -> Iterator[ObjectVersion]:
         with translated_errors():
             for item in self.client.list_objects(
                 bucket, prefix=prefix, recursive=True, include_version=True, start_after=start_after or None
             ):
                 if not item.is_delete_marker and not item.is_dir:
-                    yield _version(bucket, item)
-
-    def newest(self, bucket: str, token: str | None = None) -> tuple[list[ListedObject], str]:
-        """A page of the newest versions of the keys that are not deleted, and the token of the next page, if any.
-
-        The server chooses the order. Only its own token leads on from a page: MinIO and SeaweedFS leave out files
-        after a key that the caller chooses. The client hides the tokens, so this uses its private `_execute`.
-
-        Raises:
-            ObjectGone: there is no such bucket, or the server no longer knows the token.
-            Unavailable: the store does not answer.
-        """
-        from minio.datatypes import parse_list_objects
-
-        query: dict[str, str | list[str] | tuple[str]] = {
-            "list-type": "2",
-            "max-keys": "1000",
-            "encoding-type": "url",
-            "prefix": "",
-            "delimiter": "",
-        }
-        if token:
-            query["continuation-token"] = token
-        with translated_errors():
-            answer = self.client._execute("GET", bucket, query_params=query)
-            items, truncated, following, _ = parse_list_objects(answer)
-            listed = [_version(bucket, item) for item in items if not item.is_dir]
-        found = [ListedObject(each.key, each.etag, each.size, each.modified_ms) for each in listed]
-        return found, (following or "") if truncated else ""
-
-    def versions_of(self, bucket: str, newest: list[ListedObject]) -> dict[str, list[ObjectVersion]]:
-        """The versions of these keys, newest first, with at least the newest one, which was listed, unless it is gone.
-
-        They are listed together: to list the versions of one key takes MinIO as long as its folder is large.
-        """
-        wanted = {each.key: each for each in newest}
-        found: dict[str, list[ObjectVersion]] = {}
-        last = max(wanted)
-        for version in self.versions(bucket, start_after=min(wanted)[:-1]):
-            if version.key > last:
-                break
-            if version.key in wanted:
-                found.setdefault(version.key, []).append(version)
-        # SeaweedFS lists a folder before its neighbours, and may leave out what comes between.
-        for key in wanted.keys() - found.keys():
-            found[key] = [each for each in self.versions(bucket, prefix=key) if each.key == key]
-            if not found[key]:
-                found[key] = self._newest_version(bucket, wanted[key])
-        return found
-
-    def _newest_version(self, bucket: str, listed: ListedObject) -> list[ObjectVersion]:
-        """The listed version, if it is still the newest one. Otherwise the next listing finds the newer one."""
-        try:
-            with translated_errors():
-                headers = self._headers(bucket, listed.key, None)
-        except ObjectGone:
-            return []
-        if headers.get("etag", "").strip('"') != listed.etag:
-            return []
-        id_ = headers.get("x-amz-version-id", "")
-        version_id = "" if id_ == "null" else id_
-        return [ObjectVersion(bucket, listed.key, version_id, listed.etag, listed.size, listed.modified_ms)]
+                    yield listed_version(bucket, item)
 
     def write(self, bucket: str, key: str, chunks: Iterable[bytes], content_type: str) -> None:
-        """Writes an object while its chunks are made: it is there whole or not at all. No chunk is empty.
+        """Writes an object while its chunks are made: it is there whole or not at all.
 
         Holds one part of 5 MiB. What `chunks` raises ends the upload, and comes out of here.
 
         Raises:
             Unavailable: the store does not answer, or has no such bucket, which an operator can mend.
         """
-        body = io.BufferedReader(_Stream(chunks))
+        body = io.BufferedReader(PieceReader(chunks))
         try:
             with translated_errors():
                 self.client.put_object(
@@ -276,7 +206,8 @@ def _check(key: str) -> None:
         raise ObjectGone(f"no object can be named {key!r}")
 
 
-def _version(bucket: str, item: Item) -> ObjectVersion:
+def listed_version(bucket: str, item: Item) -> ObjectVersion:
+    """An entry of a listing."""
     assert item.object_name is not None  # a listing gives name and time of whatever it lists
     assert item.last_modified is not None
     return ObjectVersion(
@@ -287,6 +218,15 @@ def _version(bucket: str, item: Item) -> ObjectVersion:
         size=item.size or 0,
         modified_ms=to_milliseconds(item.last_modified),
     )
+
+
+def _has_key(key: str, version: ObjectVersion) -> bool:
+    return version.key == key
+
+
+def _by_key(versions: Iterator[ObjectVersion]) -> Iterator[ObjectVersion]:
+    for _, of_key in groupby(versions, key=attrgetter("key")):
+        yield from _with_distinct_times(list(of_key))
 
 
 def _with_distinct_times(versions: list[ObjectVersion]) -> list[ObjectVersion]:

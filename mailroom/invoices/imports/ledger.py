@@ -29,8 +29,9 @@ from mailroom.errors import Conflict, LeaseLost
 from mailroom.invoices.imports.job import COUNTS, VERSION_FIELDS, Checkpoint, Comparison, ImportJob, job_of
 from mailroom.invoices.model.identity import import_id
 from mailroom.platform.clock import to_milliseconds
+from mailroom.platform.listed_objects import ListedObject
 from mailroom.platform.mongo import Document, Documents, server_time
-from mailroom.platform.objects import ListedObject, ObjectVersion
+from mailroom.platform.objects import ObjectVersion
 from mailroom.platform.settings import Settings
 from mailroom.webhooks.announcements import ANNOUNCEMENTS, Announcer
 from mailroom.webhooks.model import EventType

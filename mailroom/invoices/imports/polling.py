@@ -14,8 +14,9 @@ import msgspec
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.reconcile import CURSOR_ID, submit_missing
 from mailroom.platform.clock import Budget
+from mailroom.platform.listed_objects import ListedObject, list_newest, versions_of
 from mailroom.platform.mongo import Documents, server_time
-from mailroom.platform.objects import ListedObject, ObjectGone, ObjectStore
+from mailroom.platform.objects import ObjectGone, ObjectStore
 
 log = logging.getLogger(__name__)
 
@@ -76,12 +77,12 @@ class Poller(msgspec.Struct, frozen=True):
 
     def _page(self, token: str) -> tuple[list[ListedObject], str]:
         try:
-            return self.objects.newest(self.bucket, token)
+            return list_newest(self.objects, self.bucket, token)
         except ObjectGone:
             if not token:
                 raise
             log.info("the object store does not know the place of the pass any more: it begins again")
-            return self.objects.newest(self.bucket)
+            return list_newest(self.objects, self.bucket)
 
     def _submit_new(self, page: list[ListedObject], budget: Budget) -> tuple[int, bool]:
         """Submits the imports of what is new, until the budget is spent; how many, and whether that is all."""
@@ -94,7 +95,7 @@ class Poller(msgspec.Struct, frozen=True):
                 if looked and budget.spent():
                     return found, False
                 looked = True
-                for versions in self.objects.versions_of(self.bucket, new).values():
+                for versions in versions_of(self.objects, self.bucket, new).values():
                     found += submit_missing(self.ledger, versions)
         return found, True
 

@@ -61,7 +61,7 @@ class Reconciler(msgspec.Struct, frozen=True):
         began = self.clock() - cursor.get("seconds", 0.0)
         found, before = 0, to_milliseconds(now - _UNDER_WAY)
         try:
-            for versions in pages(self.objects.versions(self.bucket, start_after=cursor["startAfter"])):
+            for versions in pages(self.objects.versions_after(self.bucket, cursor["startAfter"])):
                 found += submit_missing(self.ledger, [each for each in versions if each.modified_ms < before])
                 progress = {"startAfter": versions[-1].key, "seconds": self.clock() - began}
                 self.cursors.update_one(this_walk, {"$set": progress})

@@ -65,7 +65,7 @@ class Restarts(msgspec.Struct):
         this_start = {"_id": CURSOR_ID, "startedAt": cursor["startedAt"]}
         oldest, found = started - int(_TOLERANCE.total_seconds() * 1000), 0
         try:
-            for versions in pages(self.objects.versions(self.bucket, start_after=cursor["startAfter"])):
+            for versions in pages(self.objects.versions_after(self.bucket, cursor["startAfter"])):
                 young = [each for each in versions if oldest <= each.modified_ms < newest]
                 found += submit_missing(self.ledger, young) if young else 0
                 self.cursors.update_one(this_start, {"$set": {"startAfter": versions[-1].key}})

@@ -15,7 +15,8 @@ from mailroom.invoices.imports import polling
 from mailroom.invoices.imports.polling import Poller
 from mailroom.invoices.imports.reconcile import CURSOR_ID
 from mailroom.platform.clock import Budget
-from mailroom.platform.objects import ListedObject, ObjectGone, ObjectStore
+from mailroom.platform.listed_objects import ListedObject, list_newest
+from mailroom.platform.objects import ObjectGone, ObjectStore
 from mailroom.services import Services
 from tests.integration.invoices.files import LONG_AGO, Bucket, bucket_with, csv, line
 
@@ -108,14 +109,13 @@ def test_many_new_files_take_several_calls(bucket: Bucket, monkeypatch: pytest.M
 def test_a_pass_begins_again_if_the_server_does_not_know_its_place(bucket: Bucket, monkeypatch: pytest.MonkeyPatch):
     bucket.put("may.csv", csv(line(1)))
     bucket.services.database["cursors"].update_one({"_id": CURSOR_ID}, {"$set": {"token": "of before"}})
-    newest = ObjectStore.newest
 
-    def refusing(self: ObjectStore, name: str, token: str = "") -> tuple[list[ListedObject], str]:
+    def refusing(store: ObjectStore, name: str, token: str = "") -> tuple[list[ListedObject], str]:
         if token:
             raise ObjectGone("the continuation token is incorrect")
-        return newest(self, name)
+        return list_newest(store, name)
 
-    monkeypatch.setattr(ObjectStore, "newest", refusing)
+    monkeypatch.setattr(polling, "list_newest", refusing)
     assert poller(bucket).run(Budget(60)) == 1
 
 
@@ -131,14 +131,14 @@ def test_one_replica_goes_on_with_a_pass_unless_it_is_silent(bucket: Bucket, mon
     cursors = bucket.services.database["cursors"]
     found_by_others = []
 
-    def newest(self: ObjectStore, name: str, token: str) -> tuple[list[ListedObject], str]:
+    def by_a_slow_replica(store: ObjectStore, name: str, token: str) -> tuple[list[ListedObject], str]:
         monkeypatch.undo()
         found_by_others.append(poller(bucket).run(Budget(60)))
         cursors.update_one({"_id": CURSOR_ID}, {"$set": {"heldUntil": LONG_AGO}})
         found_by_others.append(poller(bucket).run(Budget(60)))
-        return self.newest(name, token)
+        return list_newest(store, name, token)
 
-    monkeypatch.setattr(ObjectStore, "newest", newest)
+    monkeypatch.setattr(polling, "list_newest", by_a_slow_replica)
     assert poller(bucket).run(Budget(60)) == 0
     assert found_by_others == [0, 1]
 
@@ -149,8 +149,8 @@ def test_a_pass_that_never_ends_holds_up_no_import(
     bucket = bucket_with(make_services, events="poll", work_budget_seconds=2.0)
     bucket.reconcile_at(LONG_AGO)
     bucket.put("may.csv", csv(line(1)))
-    page, _ = bucket.services.objects.newest(bucket.name)
-    monkeypatch.setattr(ObjectStore, "newest", lambda *_: (page, "more"))
+    page, _ = list_newest(bucket.services.objects, bucket.name)
+    monkeypatch.setattr(polling, "list_newest", lambda *_: (page, "more"))
     bucket.run()
     assert len(bucket.invoices()) == 1
 

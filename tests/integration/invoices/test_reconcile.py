@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -79,6 +80,26 @@ def test_a_walk_in_several_slices_counts_them_all(bucket: Bucket, monkeypatch: p
     assert [walk.run(Budget(0)) for _ in range(4)] == [2, 2, 1, 0]
     # One reading of the clock for each of three pages, and one at the end.
     assert seconds_until_the_next(bucket) == pytest.approx(400, abs=5)
+
+
+@pytest.mark.minio
+@pytest.mark.usefixtures("later")
+def test_a_walk_that_goes_on_within_a_folder_finds_all_that_follows(bucket: Bucket, monkeypatch: pytest.MonkeyPatch):
+    """MinIO ends a listing too soon that begins within `may/`, if 1,100 names such as `may-1.csv` are beside it."""
+    names = [f"may-{n:04}.csv" for n in range(1100)] + [f"may/{n:02}.csv" for n in range(9)]
+    names += ["may/a.csv", "may/a/1.csv", "may/a/2.csv", "may/a0", "may/a0.csv", "may/b.csv"]
+    names += ["may0", "may0.csv", "z.csv"]
+    with ThreadPoolExecutor(4) as uploads:
+        list(uploads.map(lambda name: bucket.put(name, b"x"), names))
+    monkeypatch.setattr(reconcile, "_KEYS_AT_ONCE", 221)  # the fifth slice ends at may/04.csv
+    bucket.reconcile_at(LONG_AGO)
+    walk = working._reconciler(bucket.services)
+    found = sum(walk.run(Budget(0)) for _ in range(5))
+    monkeypatch.setattr(reconcile, "_KEYS_AT_ONCE", 1)
+    while seconds_until_the_next(bucket) < 0:
+        found += walk.run(Budget(0))
+    assert set(names) - set(bucket.services.database["imports"].distinct("key")) == set()
+    assert found == len(names)
 
 
 def test_a_notification_has_a_minute_to_come(bucket: Bucket, caplog: pytest.LogCaptureFixture):
