@@ -43,8 +43,11 @@ class Receiver:
         return [Webhook(secret).verify(body, headers) for headers, body in self.received]
 
 
+MakeReceiver = Callable[[], Receiver]
+
+
 @pytest.fixture
-def make_receiver() -> Iterator[Callable[[], Receiver]]:
+def make_receiver() -> Iterator[MakeReceiver]:
     def make() -> Receiver:
         receiver = Receiver()
         receiver.gate.set()
