@@ -64,13 +64,13 @@ class Outgoing:
         host, port = place.host.strip("[]").rstrip("."), place.port or _PORTS[place.scheme]
         secure = place.scheme == "https"
         connection = HTTPSConnection(host, port, context=self._tls) if secure else HTTPConnection(host, port)
+        connection.auto_open = 0  # it uses the socket that it is given, and never opens one itself
         guard = Guard(allow_private=self._allow_private)
         limit = threading.Timer(self._seconds, guard.cut)
         limit.daemon = True
         limit.start()
         try:
             opened = guard.open(host, port, self._seconds)
-            # The connection uses the socket that it is given, and looks up no name.
             connection.sock = self._tls.wrap_socket(opened, server_hostname=host) if secure else opened
             connection.request("POST", place.request_uri, body, headers)
             status = connection.getresponse().status
