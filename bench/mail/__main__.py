@@ -147,18 +147,13 @@ def _webhooks(servers: BenchServers, place: Place, count: int, rounds: int) -> i
         say(f"  {_short(without)}")
         say(f"  {_short(announced)}")
         runs.append((without, announced))
-    for what, used in (("of the sender", _of_sender), ("of sender and MongoDB", _of_both)):
+    for what, used in (
+        ("of the sender", lambda sent: sent.microseconds),
+        ("of sender and MongoDB", lambda sent: sent.microseconds + sent.database_microseconds),
+    ):
         ratios = [used(announced) / used(without) for without, announced in runs]
         print(f"processor time a message {what}: {median(ratios):.2f} times that without webhooks")
     return 0 if all(each.right for both in runs for each in both) else 1
-
-
-def _of_sender(sent: Sent) -> float:
-    return sent.microseconds
-
-
-def _of_both(sent: Sent) -> float:
-    return sent.microseconds + sent.database_microseconds
 
 
 def _accept(folder: Path) -> int:

@@ -6,7 +6,7 @@ from pymongo import ASCENDING as UP
 from pymongo import DESCENDING as DOWN
 from pymongo import IndexModel
 
-from mailroom.invoices.imports.ledger import UNANNOUNCED
+from mailroom.invoices.imports.ledger import AWAITS_MAIL
 from mailroom.webhooks.announcements import ANNOUNCEMENTS_INDEX
 
 _REJECTS_DAYS = 30
@@ -25,7 +25,7 @@ INDEXES: dict[str, list[IndexModel]] = {
     ],
     "imports": [
         IndexModel([("dueAt", UP)], name="due", sparse=True),
-        IndexModel([(UNANNOUNCED, UP)], name="unannounced", sparse=True),
+        IndexModel([(AWAITS_MAIL, UP)], name="unannounced", sparse=True),
         ANNOUNCEMENTS_INDEX,
         IndexModel([("createdAt", DOWN), ("_id", DOWN)], name="createdAt"),
         IndexModel([("key", UP), ("createdAt", DOWN), ("_id", DOWN)], name="key"),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 
 from mailroom.errors import MissingSecret, Unavailable
-from mailroom.invoices.imports.announce import announcer
 from mailroom.invoices.imports.chunks import Chunks
 from mailroom.invoices.imports.comparison import RowComparison
 from mailroom.invoices.imports.dry_run import DryRun
 from mailroom.invoices.imports.importer import Importer
 from mailroom.invoices.imports.ledger import Ledger
+from mailroom.invoices.imports.mails import mailer
 from mailroom.invoices.imports.polling import Poller
 from mailroom.invoices.imports.reconcile import Reconciler
 from mailroom.invoices.imports.rejects import RejectLimit, Rejects
@@ -36,7 +36,7 @@ _LEAST_SECONDS = 1.0
 def create_worker(services: Services) -> Worker:
     """The work of a call: imports, mails about them, and now and then a comparison of the bucket with the jobs."""
     marks = services.worker_marks(IMPORTER)
-    importer, announce = _importer(services, marks), announcer(services)
+    importer, write_mails = _importer(services, marks), mailer(services)
     poll = services.settings.events == "poll"
     finder = _poller(services) if poll else _reconciler(services)
     restarts = _restarts(services)
@@ -54,11 +54,11 @@ def create_worker(services: Services) -> Worker:
         except (Unavailable, MissingSecret) as error:
             log.warning("the object store cannot be asked what it holds: %s", error)  # each import says so too
         done = importer.run(budget)
-        announce()
+        write_mails()
         # Also when the imports took all the time: it compares at least one page, so no import can hold it up.
         if finder.run(budget):
             done += importer.run(budget)
-            announce()
+            write_mails()
         return done
 
     return Worker(work, services.settings.work_budget_seconds, marks, more=lambda: services.kicker.kick(IMPORTER))

@@ -23,6 +23,7 @@ from mailroom.notifications.outbox.suppressions import Suppressions
 from mailroom.notifications.sending.sender import Sender
 from mailroom.notifications.smtp.pool import Pool
 from mailroom.platform import secrets
+from mailroom.platform.clock import days
 from mailroom.platform.signing import Signer
 from mailroom.services import Services
 from mailroom.webhooks.history import WebhookDeliveries
@@ -64,15 +65,10 @@ class Components:
             WebhookDeliveries(services.database, self.clock),
             self.clock,
             soft_bounces,
-            bodies=_days(settings.retention_bodies_days),
-            whole=_days(settings.retention_messages_days),
+            bodies=days(settings.retention_bodies_days),
+            whole=days(settings.retention_messages_days),
         )
         services.at_close(self.sender.close)
-
-
-def _days(days: float) -> timedelta | None:
-    """None, if the setting is 0: for ever."""
-    return timedelta(days=days) if days else None
 
 
 def return_domain(services: Services) -> str:

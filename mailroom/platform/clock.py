@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 
@@ -21,6 +21,11 @@ class Budget:
 
     def spent(self) -> bool:
         return self.remaining() <= 0
+
+
+def days(setting: float) -> timedelta | None:
+    """The span of a setting in days. None, if it is 0: for ever."""
+    return timedelta(days=setting) if setting else None
 
 
 def to_milliseconds(time_: datetime) -> int:

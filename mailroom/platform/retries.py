@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 
 import msgspec
-
-# The longest wait, in seconds, while the relay does not answer. It says nothing about the message, so the mail should
-# go soon after the relay is back.
-RELAY_DOWN_LONGEST = 300.0
 
 
 class Retries(msgspec.Struct, frozen=True):
@@ -25,8 +22,7 @@ class Retries(msgspec.Struct, frozen=True):
     give_up: float
     random: Callable[[], float] = random.random
 
-    def wait(self, attempts: int, *, relay_down: bool = False) -> float:
+    def wait(self, attempts: int, at_most: float = math.inf) -> float:
         """Seconds until the next attempt, after `attempts` of them."""
-        longest = min(self.longest, RELAY_DOWN_LONGEST) if relay_down else self.longest
-        whole = min(longest, self.first * 2.0 ** min(attempts - 1, 40))
+        whole = min(self.longest, at_most, self.first * 2.0 ** min(attempts - 1, 40))
         return whole * (0.5 + 0.5 * self.random())

@@ -16,6 +16,7 @@ from mailroom.errors import Conflict, Invalid, NotFound
 from mailroom.platform.keyset import NEWEST_FIRST, Key, KeysetPage, Range
 from mailroom.platform.mongo import Document
 from mailroom.platform.server_clock import ServerClock
+from mailroom.webhooks import signature
 from mailroom.webhooks.model import EventType
 
 # Each announcement becomes a delivery to each endpoint, and each process reads them all.
@@ -28,7 +29,6 @@ LONGEST_DESCRIPTION = 500  # characters
 _MOST_SECRETS = 4
 
 _SECRET_BYTES = 32  # Standard Webhooks asks for 24 to 64
-_SECRET_PREFIX = "whsec_"  # noqa: S105  # pragma: allowlist secret
 
 
 class WebhookEndpoints:
@@ -168,5 +168,5 @@ def _names(events: Sequence[EventType]) -> list[str]:
 
 
 def _new_secret(now: datetime) -> Document:
-    key = _SECRET_PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+    key = signature.PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
     return {"key": key, "createdAt": now, "expiresAt": None}

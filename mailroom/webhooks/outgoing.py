@@ -7,7 +7,6 @@ between the two (DNS rebinding) reaches nothing else. Redirects are not followed
 from __future__ import annotations
 
 import ipaddress
-import os
 import socket
 import ssl
 import threading
@@ -15,12 +14,11 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 
-import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.util import Url, parse_url
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
 
 from mailroom.webhooks.model import Attempted
 
@@ -28,7 +26,7 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052; the last 32 bits are
 _UNICAST = ipaddress.IPv6Network("2000::/3")  # all that IANA gives to the internet
 # 6to4 and Teredo carry an address of IPv4, which their relays would call. The last ones are of documents.
 _NOT_INTERNET = tuple(map(ipaddress.ip_network, ("2002::/16", "2001::/32", "192.88.99.0/24", "3fff::/20")))
-_FAILURES = (OSError, HTTPException, urllib3.exceptions.HTTPError, UnicodeError)
+_FAILURES = (OSError, HTTPException, LocationParseError, UnicodeError)
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -47,6 +45,7 @@ class Outgoing:
         self._seconds = seconds
         self._allow_private = allow_private
         self._tls = ssl.create_default_context()
+        self._tls.set_alpn_protocols(["http/1.1"])
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Attempted:
         """Sends the body. What the other side does wrong is in the answer: nothing is raised for it."""
@@ -59,37 +58,37 @@ class Outgoing:
         return Attempted(status, error, round((time.monotonic() - began) * 1000, 1))
 
     def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
-        connection = self._connection(parse_url(url))
-        limit = threading.Timer(self._seconds, connection.guard.cut)
+        place = parse_url(url)
+        if place.scheme not in _PORTS or not place.host:
+            raise NotPublic("the address is no http or https URL")
+        host, port = place.host.strip("[]").rstrip("."), place.port or _PORTS[place.scheme]
+        secure = place.scheme == "https"
+        connection = HTTPSConnection(host, port, context=self._tls) if secure else HTTPConnection(host, port)
+        connection.auto_open = 0  # it uses the socket that it is given, and never opens one itself
+        guard = Guard(allow_private=self._allow_private)
+        limit = threading.Timer(self._seconds, guard.cut)
         limit.daemon = True
         limit.start()
         try:
-            connection.request("POST", _target(url), body, headers, preload_content=False, decode_content=False)
-            status: int = connection.getresponse().status
+            opened = guard.open(host, port, self._seconds)
+            connection.sock = self._tls.wrap_socket(opened, server_hostname=host) if secure else opened
+            connection.request("POST", place.request_uri, body, headers)
+            status = connection.getresponse().status
         except _FAILURES as error:
-            if connection.guard.is_cut:
+            if guard.is_cut:
                 raise self._too_late() from error
             raise
         else:
-            if connection.guard.is_cut:  # in the middle of the headers, which looks like their end
+            if guard.is_cut:  # in the middle of the headers, which looks like their end
                 raise self._too_late()
             return status
         finally:
             limit.cancel()
             connection.close()
-            connection.guard.close()
+            guard.close()
 
     def _too_late(self) -> TimeoutError:
         return TimeoutError(f"no answer within {self._seconds:g} s")
-
-    def _connection(self, url: Url) -> _Connection | _TlsConnection:
-        if url.scheme not in _PORTS or not url.host:
-            raise NotPublic("the address is no http or https URL")
-        port, guard = url.port or _PORTS[url.scheme], Guard(allow_private=self._allow_private)
-        host = url.host.strip("[]")
-        if url.scheme == "http":
-            return _Connection(guard, host, port, timeout=self._seconds)
-        return _TlsConnection(guard, host, port, timeout=self._seconds, ssl_context=self._tls)
 
 
 class Guard:
@@ -112,6 +111,7 @@ class Guard:
             opened = socket.socket(family, kind, protocol)
             try:
                 opened.settimeout(seconds)
+                opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the body follows the headers at once
                 self._keep(opened)
                 opened.connect(place)
             except OSError as error:
@@ -141,25 +141,7 @@ class Guard:
         with self._lock:
             if self.is_cut:
                 raise TimeoutError("the time is over")
-            self._copy = socket.socket(fileno=os.dup(opened.fileno()))
-
-
-class _Connection(HTTPConnection):
-    def __init__(self, guard: Guard, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self.guard = guard
-
-    def _new_conn(self) -> socket.socket:
-        return _open(self)
-
-
-class _TlsConnection(HTTPSConnection):
-    def __init__(self, guard: Guard, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self.guard = guard
-
-    def _new_conn(self) -> socket.socket:
-        return _open(self)
+            self._copy = opened.dup()
 
 
 def is_public(address: str) -> bool:
@@ -195,16 +177,6 @@ def _look_up(host: str, port: int, seconds: float) -> list[Any]:
         raise TimeoutError(f"no answer within {seconds:g} s") from None
 
 
-def _open(connection: _Connection | _TlsConnection) -> socket.socket:
-    seconds = connection.timeout
-    assert isinstance(seconds, float | int)
-    return connection.guard.open(connection.host, connection.port or 0, seconds)
-
-
-def _target(url: str) -> str:
-    return parse_url(url).request_uri
-
-
 def _words(error: Exception) -> str:
     """A few words for people, without addresses of the inside."""
     match error:
@@ -214,10 +186,8 @@ def _words(error: Exception) -> str:
             return str(error)
         case socket.gaierror():
             return "the name is not known"
-        case ssl.SSLError() | urllib3.exceptions.SSLError():
-            return (
-                f"TLS failed: {getattr(error, 'verify_message', '') or getattr(error, 'reason', '') or 'no handshake'}"
-            )
+        case ssl.SSLError():
+            return f"TLS failed: {getattr(error, 'verify_message', '') or error.reason or 'no handshake'}"
         case ConnectionRefusedError():
             return "the connection was refused"
         case _:

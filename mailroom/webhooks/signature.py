@@ -1,4 +1,4 @@
-"""Signatures of webhooks, after Standard Webhooks: receivers check them with that project's libraries."""
+"""Signatures after Standard Webhooks: receivers check those of our webhooks with that project's libraries."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def headers(delivery: Document, keys: Iterable[str], now: datetime) -> Mapping[s
     The id is the same at each attempt, so that a receiver can tell a repeat.
     """
     id_, timestamp = delivery["announcementId"], str(int(now.timestamp()))
-    signed = f"{id_}.{timestamp}.{delivery['payload']}".encode()
+    body = delivery["payload"].encode()
     return {
         "Content-Type": "application/json",
         "User-Agent": "Mailroom-Webhooks",
         "webhook-id": id_,
         "webhook-timestamp": timestamp,
-        "webhook-signature": " ".join(f"v1,{_sign(key, signed)}" for key in keys),
+        "webhook-signature": " ".join(f"v1,{sign(_decoded(key), id_, timestamp, body)}" for key in keys),
     }
 
 
@@ -35,9 +35,14 @@ def valid_keys(endpoint: Document, now: datetime) -> list[str]:
     return [each["key"] for each in endpoint["secrets"] if each["expiresAt"] is None or each["expiresAt"] > now]
 
 
-def _sign(key: str, signed: bytes) -> str:
+def sign(key: bytes, id_: str, timestamp: str, body: bytes) -> str:
+    """The signature of a call, in Base64 and without its version. `id_` and `timestamp` may be any text."""
+    signed = f"{id_}.{timestamp}.".encode("utf-8", "replace") + body
+    return base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+
+
+def _decoded(key: str) -> bytes:
     try:
-        secret = base64.b64decode(key.removeprefix(PREFIX), validate=True)
+        return base64.b64decode(key.removeprefix(PREFIX), validate=True)
     except binascii.Error:
         raise ValueError("a secret of an endpoint is not base64") from None
-    return base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from mailroom.platform.clock import Budget
+from mailroom.platform.clock import Budget, days
 from mailroom.platform.kick import WEBHOOK_SENDER
 from mailroom.platform.retries import Retries
 from mailroom.platform.worker import Worker
@@ -29,8 +29,8 @@ def create_worker(services: Services) -> Worker:
         services.clock,
         timedelta(seconds=settings.webhook_timeout_seconds + _LEASE_BEYOND_TIMEOUT_SECONDS),
         retries,
-        kept=_days(settings.webhook_retention_days),
-        disable_after=_days(settings.webhook_disable_days),
+        kept=days(settings.webhook_retention_days),
+        disable_after=days(settings.webhook_disable_days),
     )
     expansion = Expansion(services.database, services.clock)
 
@@ -46,8 +46,3 @@ def create_worker(services: Services) -> Worker:
         return done
 
     return Worker(work, settings.work_budget_seconds, marks, more=lambda: services.kicker.kick(WEBHOOK_SENDER))
-
-
-def _days(days: float) -> timedelta | None:
-    """None, if the setting is 0: for ever."""
-    return timedelta(days=days) if days else None

@@ -13,7 +13,7 @@ Answer = tuple[int, Mapping[str, str], bytes]
 
 @contextmanager
 def serving(answer: Callable[[BaseHTTPRequestHandler], Answer]) -> Iterator[str]:
-    """Answers each GET and HEAD on 127.0.0.1 within the block. Yields host and port."""
+    """Answers each GET, HEAD and POST on 127.0.0.1 within the block. Yields host and port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -22,10 +22,13 @@ def serving(answer: Callable[[BaseHTTPRequestHandler], Answer]) -> Iterator[str]
             for name, value in {**headers, "Content-Length": str(len(body))}.items():
                 self.send_header(name, value)
             self.end_headers()
-            if self.command == "GET":
+            if self.command != "HEAD":
                 self.wfile.write(body)
 
         def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def do_POST(self) -> None:
             self.do_GET()
 
         def log_message(self, *_: object) -> None:

@@ -40,7 +40,7 @@ PENDING, RUNNING, DONE, FAILED, SUPERSEDED = "pending", "running", "done", "fail
 CANCELLED, UNDONE = "cancelled", "undone"
 STATES = (PENDING, RUNNING, DONE, FAILED, SUPERSEDED, CANCELLED, UNDONE)
 
-UNANNOUNCED = "unannounced"
+AWAITS_MAIL = "unannounced"
 """Marks an import that ended, until a mail that tells of it is in the outbox."""
 
 
@@ -214,9 +214,9 @@ class Ledger:
         self, job: ImportJob, changes: Document, remove: tuple[str, ...] = (), event: EventType | None = None
     ) -> None:
         """Ends the job. People are told of an `event`, unless it was a dry run."""
-        told = event is not None and not job.dry_run
-        announcements = self._announcements(job, changes, event) if event and told else []
-        mark: Document = {UNANNOUNCED: True} if told and self._mails else {}
+        told = None if job.dry_run else event
+        announcements = self._announcements(job, changes, told) if told else []
+        mark: Document = {AWAITS_MAIL: True} if told and self._mails else {}
         now = self.now()
         self._write(job, now, {**changes, **mark, "finishedAt": now}, ("dueAt", *remove), announcements)
         if self._announcer and announcements:

@@ -20,6 +20,7 @@ from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import Recipient, RecipientStatus, State
 from mailroom.notifications.model.reports import LONGEST_CODE, LONGEST_ID, LONGEST_TEXT, Delivery, Report
 from mailroom.notifications.outbox.claims import Claims
+from mailroom.notifications.outbox.history import as_shown
 from mailroom.notifications.outbox.soft_bounces import SoftBounces
 from mailroom.notifications.outbox.suppressions import Suppressions
 from mailroom.platform.mongo import Document
@@ -30,7 +31,7 @@ from mailroom.webhooks.model import EventType
 # Reports of one message; the oldest go. 50 recipients have four each.
 MOST_REPORTS_KEPT = 200
 
-_READ = dict.fromkeys(("state", "recipients", "attemptCount", "reports", "test"), 1)
+_READ = dict.fromkeys(("state", "epoch", "recipients", "attemptCount", "reports", "test"), 1)
 
 _EVENTS = {
     Delivery.DELIVERED: EventType.NOTIFICATION_DELIVERED,
@@ -124,7 +125,7 @@ class Feedback:
         }
         del entry["message"]
         push: Document = {"reports": {"$each": [entry], "$slice": -MOST_REPORTS_KEPT}}
-        announcement = self._announcer.make(_EVENTS[report.delivery], _event(found, report, recipient))
+        announcement = self._announcer.make(_EVENTS[report.delivery], self._event(found, report, recipient))
         if announcement is not None:
             push[ANNOUNCEMENTS] = announcement
         which = {"_id": report.message, "reports.id": {"$ne": report.id}}
@@ -132,6 +133,12 @@ class Feedback:
         if noted and announcement is not None:
             self._announcer.announced()
         return noted
+
+    def _event(self, found: Document, report: Report, recipient: Recipient) -> Document:
+        """What webhooks are told beside the fields of the message that never change."""
+        if found["state"] == State.QUEUED:  # a fast report comes before the result
+            found = as_shown(found, self._claims.handed_over())
+        return {"status": found["state"], "recipient": recipient.shown, "code": report.code, "text": report.text}
 
     def _finish(self, report: Report, shown: str) -> None:
         """What follows from a report that is noted. Every step of it can be repeated."""
@@ -194,8 +201,3 @@ def _cleaned(report: Report) -> Report:
 
 def _storable(text: str, longest: int) -> str:
     return text[:longest].encode(errors="replace").decode()
-
-
-def _event(found: Document, report: Report, recipient: Recipient) -> Document:
-    """What webhooks are told beside the fields of the message that never change."""
-    return {"status": found["state"], "recipient": recipient.shown, "code": report.code, "text": report.text}

@@ -51,7 +51,7 @@ class History:
         found = self._collection.find_one({"_id": message})
         if found is None:
             raise NotFound("notification.unknown", "there is no such notification")
-        return _shown(found, sending)
+        return as_shown(found, sending)
 
     def page(self, wanted: HistoryFilter, limit: int, after: Key | None = None) -> KeysetPage[Document]:
         """Newest first, beginning after the key `after`.
@@ -82,7 +82,7 @@ class History:
             filters, index = {"test": True}, "test"
         listed = Range(NEWEST_FIRST, filters, _accepted(wanted.since, wanted.until), index)
         found = listed.page(self._collection, limit, after, _LISTED)
-        return KeysetPage([_shown(each, sending) for each in found.items], found.last)
+        return KeysetPage([as_shown(each, sending) for each in found.items], found.last)
 
     def counts(self, since: datetime | None = None, until: datetime | None = None) -> dict[str, int]:
         """The number of messages in each state, accepted since `since` and before `until`. Scans an index."""
@@ -117,7 +117,8 @@ class History:
         return [each["_id"] for each in found if MessageRef(each["_id"], each["epoch"]) in sending]
 
 
-def _shown(document: Document, sending: Set[MessageRef]) -> Document:
+def as_shown(document: Document, sending: Set[MessageRef]) -> Document:
+    """The document as callers see it: with the state `sending` while it is handed over."""
     if document["state"] == State.QUEUED and MessageRef(document["_id"], document["epoch"]) in sending:
         return document | {"state": State.SENDING}
     return document

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 from msgspec.structs import replace
 
 from mailroom.notifications.model.messages import Recipient, RecipientStatus, Result, State, Verdict
 from mailroom.platform.retries import Retries
+
+# The longest wait, in seconds, while the relay does not answer. It says nothing about the message, so the mail should
+# go soon after the relay is back.
+RELAY_DOWN_LONGEST = 300.0
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -31,7 +37,7 @@ def decide(
         if age >= retries.give_up:
             judged = tuple(_give_up(recipient) for recipient in judged)
         else:
-            wait = retries.wait(attempts, relay_down=result.relay_down)
+            wait = retries.wait(attempts, RELAY_DOWN_LONGEST if result.relay_down else math.inf)
     return Decision(_state(judged), judged, wait, _error(judged))
 
 

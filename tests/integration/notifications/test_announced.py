@@ -89,6 +89,15 @@ def test_a_second_end_is_a_second_announcement(mail: Mail):
     assert first["id"] != second["id"]
 
 
+def test_a_report_before_the_result_tells_the_status_that_callers_see(mail: Mail):
+    want(mail, EventType.NOTIFICATION_BOUNCED, EventType.NOTIFICATION_SENT)
+    told = announced(mail, send(mail, "bounced@simulator.mailroom"))
+    assert [(each["type"], each["data"]["status"]) for each in told] == [
+        ("notification.bounced", "sending"),
+        ("notification.sent", "sent"),
+    ]
+
+
 def test_messages_that_are_recorded_in_one_write_each_get_their_own(mail: Mail, relay: Relay):
     want(mail, EventType.NOTIFICATION_FAILED)
     relay.on("rcpt", reply("550 5.7.1 not here"), recipient="no@example.com", times=10)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from mailroom.services import Services
 from mailroom.webhooks.announcements import ANNOUNCEMENTS
 from mailroom.webhooks.model import EventType
 from mailroom.webhooks.worker import create_worker
+from tests.support.http_server import Answer, serving
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # pragma: allowlist secret
 
@@ -42,30 +43,23 @@ class Receiver:
         return [Webhook(secret).verify(body, headers) for headers, body in self.received]
 
 
+MakeReceiver = Callable[[], Receiver]
+
+
 @pytest.fixture
-def make_receiver() -> Iterator[Callable[[], Receiver]]:
+def make_receiver() -> Iterator[MakeReceiver]:
     def make() -> Receiver:
         receiver = Receiver()
         receiver.gate.set()
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.received.append(({name.lower(): value for name, value in self.headers.items()}, body))
-                receiver.gate.wait(60)
-                self.send_response(receiver.status)
-                self.end_headers()
+        def answer(call: BaseHTTPRequestHandler) -> Answer:
+            body = call.rfile.read(int(call.headers["Content-Length"]))
+            receiver.received.append(({name.lower(): value for name, value in call.headers.items()}, body))
+            receiver.gate.wait(60)
+            return receiver.status, {}, b""
 
-            def log_message(self, format: str, *args: object) -> None:
-                """Tests look at `received`."""
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        cleanup.callback(server.server_close)
-        cleanup.callback(server.shutdown)
+        receiver.url = f"http://{cleanup.enter_context(serving(answer))}/hooks"
         cleanup.callback(receiver.gate.set)
-        receiver.url = f"http://127.0.0.1:{server.server_address[1]}/hooks"
         return receiver
 
     with ExitStack() as cleanup:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mailroom.notifications.model.messages import Recipient, RecipientStatus, Result, State, Verdict
-from mailroom.notifications.outbox.outcomes import decide
-from mailroom.platform.retries import RELAY_DOWN_LONGEST, Retries
+from mailroom.notifications.outbox.outcomes import RELAY_DOWN_LONGEST, decide
+from mailroom.platform.retries import Retries
 
 RETRIES = Retries(first=60, longest=14_400, give_up=1000, random=lambda: 1.0)
 
@@ -83,4 +83,6 @@ def test_the_wait_doubles_up_to_the_longest_with_half_of_it_random() -> None:
 
 
 def test_a_relay_that_is_down_is_tried_again_soon() -> None:
-    assert RETRIES.wait(50, relay_down=True) == RELAY_DOWN_LONGEST
+    decision = decide(recipients(D), result(D, relay_down=True), 50, 0, RETRIES, hold=False)
+
+    assert decision.wait == RELAY_DOWN_LONGEST

@@ -203,21 +203,48 @@ def test_a_url_that_cannot_be_called_is_an_error(url: str, error: str) -> None:
     assert error in found.error
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(serve: Server, tmp_path: Path) -> None:
-    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    files = ["-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "cert")]
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for `localhost`, with its key. Nobody vouches for it."""
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "certificate")]
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", *subject, *files]
     subprocess.run(command, check=True, capture_output=True)
+    return tmp_path / "certificate"
+
+
+def secured(certificate: Path, seen: list[bytes]) -> Callable[[socket.socket], None]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "cert", tmp_path / "key")
+    context.load_cert_chain(certificate, certificate.with_name("key"))
 
-    def secure(connection: socket.socket) -> None:
+    def answer(connection: socket.socket) -> None:
         with context.wrap_socket(connection, server_side=True) as wrapped:
-            answering(b"HTTP/1.1 200 OK\r\n\r\n")(wrapped)
+            answering(NO_CONTENT, seen)(wrapped)
 
-    found = post(f"https://{serve(secure)}/")
-    assert found.status is None
+    return answer
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(serve: Server, certificate: Path) -> None:
+    seen: list[bytes] = []
+    port = serve(secured(certificate, seen)).rpartition(":")[2]
+    found = post(f"https://localhost:{port}/")
+    assert (found.status, seen) == (None, [])
     assert "TLS failed" in found.error
+
+
+def test_a_certificate_must_be_valid_for_the_name(
+    serve: Server, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    seen: list[bytes] = []
+    port = serve(secured(certificate, seen)).rpartition(":")[2]
+    refused = post(f"https://127.0.0.1:{port}/")
+    assert (refused.status, seen) == (None, [])
+    assert "TLS failed" in refused.error
+
+    assert post(f"https://localhost:{port}/hooks").status == 204
+    assert seen[0].startswith(b"POST /hooks HTTP/1.1\r\n")
+    assert f"Host: localhost:{port}\r\n".encode() in seen[0]
 
 
 def test_a_look_up_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

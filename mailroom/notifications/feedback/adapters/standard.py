@@ -9,8 +9,6 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -28,8 +26,8 @@ from mailroom.notifications.feedback.adapters.adapter import (
     unix_time,
 )
 from mailroom.notifications.model.reports import Delivery, is_gone
+from mailroom.webhooks import signature
 
-_PREFIX = "whsec_"
 _LONGEST_ID = 200  # characters
 _SHORTEST_KEY = 16  # bytes
 
@@ -45,9 +43,8 @@ class StandardWebhooks:
         keys = [_key(secret) for secret in self._secret.all()]
         if not id_ or len(id_) > _LONGEST_ID:
             raise Unverified("its webhook-id is missing or too long")
-        signed = f"{id_}.{time}.".encode("utf-8", "replace") + call.body
         given = [each.partition(",") for each in call.headers.get("webhook-signature", "").split()]
-        wanted = [base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode() for key in keys]
+        wanted = [signature.sign(key, id_, time, call.body) for key in keys]
         if not any(version == "v1" and is_among(text, wanted) for version, _, text in given):
             raise Unverified("its signature is wrong")
         check_time(unix_time(time), now)
@@ -55,7 +52,7 @@ class StandardWebhooks:
 
 
 def _key(secret: str) -> bytes:
-    text = secret.removeprefix(_PREFIX).rstrip("=")
+    text = secret.removeprefix(signature.PREFIX).rstrip("=")
     try:
         key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except ValueError:

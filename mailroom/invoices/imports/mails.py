@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from mailroom.errors import InvalidSetting, Refusal
-from mailroom.invoices.imports.ledger import DONE, FAILED, UNANNOUNCED
+from mailroom.invoices.imports.ledger import AWAITS_MAIL, DONE, FAILED
 from mailroom.platform.kick import IMPORTER, SENDER
 from mailroom.platform.mongo import Document
 from mailroom.services import Services
@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 _AT_ONCE = 100
 
 
-def announcer(services: Services) -> Callable[[], None]:
-    """Puts a mail into the outbox for each import that ended and was not announced yet. Call it after each slice.
+def mailer(services: Services) -> Callable[[], None]:
+    """Puts a mail into the outbox for each import that ended and awaits one. Call it after each slice.
 
     After a crash before the mark is taken away, the same mail comes once more: its Idempotency-Key keeps it out.
 
@@ -50,12 +50,12 @@ def announcer(services: Services) -> Callable[[], None]:
         once = Idempotency(f"import:{document['_id']}:{document['epoch']}", message.digest())
         submissions = Submissions(services.database["notifications"], services.clock, sender)
         submissions.accept([Submission(check(message), once)], IMPORTER, answered=True)
-        imports.update_one({"_id": document["_id"], "epoch": document["epoch"]}, {"$unset": {UNANNOUNCED: ""}})
+        imports.update_one({"_id": document["_id"], "epoch": document["epoch"]}, {"$unset": {AWAITS_MAIL: ""}})
 
-    def announce() -> None:
+    def write_mails() -> None:
         told = 0
         try:
-            waiting = imports.find({UNANNOUNCED: True}).hint("unannounced").limit(_AT_ONCE)
+            waiting = imports.find({AWAITS_MAIL: True}).hint("unannounced").limit(_AT_ONCE)
             for document in waiting:
                 if document["state"] in (DONE, FAILED):  # else it was retried or undone meanwhile
                     tell(document)
@@ -65,7 +65,7 @@ def announcer(services: Services) -> Callable[[], None]:
         if told:
             services.kicker.kick(SENDER)
 
-    return announce
+    return write_mails
 
 
 def _message(to: str, import_id: str, document: Document) -> Send:
