@@ -130,9 +130,10 @@ def make_services(
         rejects_bucket=f"rejects-{unique}",
         attachments_bucket=f"attachments-{unique}",
         events="poll" if S3 == "seaweedfs" else "webhook",
-        # A busy machine is no reason to fail. A test about time-outs sets its own.
+        # A busy machine is no reason to fail. A test about time sets its own.
         mongodb_timeout_seconds=60.0,
         s3_timeout_seconds=60.0,
+        work_budget_seconds=60.0,
     )
     made: list[Services] = []
 
