@@ -71,14 +71,16 @@ def _context(services: Services, fetch: Callable[[str], bytes]) -> Notifications
     stored_templates = Templates(services.database, components.clock)
     render = partial(rendering.render, stored_templates)
     return NotificationsContext(
-        submissions=Submissions(components.collection, components.clock, mail_from, components.links),
+        submissions=Submissions(components.collection, components.clock, components.links),
         history=History(components.collection, components.claims),
         actions=components.actions,
         retention=components.retention,
         suppressions=components.suppressions,
         feedback=components.feedback,
         templates=stored_templates,
-        extras=Extras(AllowedHeaders.parse(settings.mail_headers), render, components.files.pin, components.links),
+        extras=Extras(
+            AllowedHeaders.parse(settings.mail_headers), render, components.files.pin, components.links.require
+        ),
         unsubscribe_links=components.links,
         mail_from=mail_from,
         receiver=Receiver(
