@@ -20,7 +20,9 @@ from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.outbox.retention import Retention
 from mailroom.notifications.outbox.soft_bounces import SoftBounces
 from mailroom.notifications.outbox.suppressions import Suppressions
+from mailroom.notifications.sending.recorder import Recorder
 from mailroom.notifications.sending.sender import Sender
+from mailroom.notifications.sending.transmitter import Transmitter
 from mailroom.notifications.smtp.pool import Pool
 from mailroom.platform import secrets
 from mailroom.platform.signing import Signer
@@ -49,14 +51,17 @@ class Components:
         signer = Signer(services.secrets)
         self.tokens = MessageTokens(signer)
         self.links = UnsubscribeLinks(signer, settings.public_url)
-        self.sender = Sender(
+        pool, recorder = Pool(settings, domain, services.secrets), Recorder(outbox, settings)
+        transmitter = Transmitter(
             outbox,
-            Pool(settings, domain, services.secrets),
+            pool,
             Composer(self.files, dkim_keys(services, domain)),
             Tracing(self.tokens, settings.mail_return_path, settings.mail_provider),
+            recorder,
             self.feedback.apply,
-            settings,
+            hold=settings.unknown_outcome == "hold",
         )
+        self.sender = Sender(outbox, pool, transmitter, recorder, settings)
         self.retention = Retention(
             self.collection,
             self.actions,
