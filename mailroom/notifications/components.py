@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
-from bson import ObjectId
+from datetime import timedelta
 
 from mailroom.notifications.feedback.feedback import Feedback
 from mailroom.notifications.feedback.tokens import MessageTokens
@@ -82,8 +80,7 @@ def _days(days: float) -> timedelta | None:
 
 def return_domain(services: Services) -> str:
     """The domain that bounces go to; empty: that of the sender."""
-    tracing = Tracing(MessageTokens(Signer(services.secrets)), services.settings.mail_return_path)
-    return tracing.trace(ObjectId(), datetime.now(UTC), "").return_path.rpartition("@")[2]
+    return Tracing(MessageTokens(Signer(services.secrets)), services.settings.mail_return_path).return_domain
 
 
 def dkim_keys(services: Services, domain: str) -> DkimKeys:
