@@ -17,10 +17,15 @@ Query = Mapping[str, str]
 def history_filter(query: Query, mail_from: MailFrom) -> HistoryFilter:
     """The messages that `status`, `emailTo`, `sender`, `tag`, `test`, `from` and `to` select. Raises `Invalid`."""
     since, until = times(query)
-    status = _state(query["status"]) if "status" in query else None
-    email_to = addresses.address(query["emailTo"], "emailTo").shown if "emailTo" in query else None
-    sender = senders.address_of(query["sender"], "sender", mail_from) if "sender" in query else None
-    return HistoryFilter(status, email_to, query.get("tag"), since, until, sender, _test(query))
+    return HistoryFilter(
+        status=_state(query["status"]) if "status" in query else None,
+        email_to=addresses.address(query["emailTo"], "emailTo").shown if "emailTo" in query else None,
+        sender=senders.address_of(query["sender"], "sender", mail_from) if "sender" in query else None,
+        tag=query.get("tag"),
+        test=_test(query),
+        since=since,
+        until=until,
+    )
 
 
 def times(query: Query) -> tuple[datetime | None, datetime | None]:
