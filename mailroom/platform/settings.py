@@ -119,7 +119,9 @@ class Settings:
         least=1,
     )
 
-    mail_from: str = _setting("Mailroom <mailroom@localhost>", "Sender of the mail")
+    mail_from: str = _setting(
+        "Mailroom <mailroom@localhost>", "Sender of mail whose request names none, and of mail about imports"
+    )
     mail_headers: str = _setting(
         "In-Reply-To,References,List-*,X-*,Auto-Submitted,Feedback-ID,Importance,Organization",
         "Headers that a request may set, separated by commas; `*` stands for any ending. Headers that relays obey "
@@ -160,7 +162,9 @@ class Settings:
         "Processed", "Folder that mail is moved to when it was read; it is made if it is missing"
     )
     bounce_imap_seconds: float = _setting(30.0, "Shortest time between two looks into the mailbox", least=0)
-    dkim_selector: str = _setting("", "Selector of the public key in the DNS; empty: mail is not signed")
+    dkim_selector: str = _setting(
+        "", "Selector of the public key in the DNS; empty: only mail of the domains in `mailroom-dkim-keys` is signed"
+    )
     dkim_domain: str = _setting("", "Domain that signs; empty: the domain of `MAIL_FROM`")
     dns_resolver: str = _setting(
         "",
