@@ -12,6 +12,7 @@ from mailroom.notifications.message.dkim import DkimSigner
 from mailroom.notifications.message.dkim_keys import DkimKeys
 from mailroom.notifications.message.stored_files import Files
 from mailroom.notifications.message.unsubscribe import UnsubscribeLinks
+from mailroom.notifications.model import addresses
 from mailroom.notifications.outbox.actions import MessageActions
 from mailroom.notifications.outbox.claims import Claims
 from mailroom.notifications.outbox.outbox import Outbox
@@ -31,8 +32,10 @@ from mailroom.webhooks.history import WebhookDeliveries
 class Components:
     """Makes them. The sender is closed when the process ends."""
 
-    def __init__(self, services: Services, domain: str) -> None:
+    def __init__(self, services: Services) -> None:
+        """Raises `InvalidSetting` if MAIL_FROM is no address, or DKIM_* or MAIL_RETURN_PATH are no names."""
         settings = services.settings
+        self.mail_from = addresses.sender(settings.mail_from)
         self.collection = services.database["notifications"]
         self.clock = services.clock
         self.claims = Claims(services.database, timedelta(seconds=settings.send_lease_seconds))
@@ -49,11 +52,11 @@ class Components:
         signer = Signer(services.secrets)
         self.tokens = MessageTokens(signer)
         self.links = UnsubscribeLinks(signer, settings.public_url)
-        pool, recorder = Pool(settings, domain, services.secrets), Recorder(outbox, settings)
+        pool, recorder = Pool(settings, self.mail_from.domain, services.secrets), Recorder(outbox, settings)
         transmitter = Transmitter(
             outbox,
             pool,
-            Composer(self.files, dkim_keys(services, domain)),
+            Composer(self.files, dkim_keys(services)),
             Tracing(self.tokens, settings.mail_return_path, settings.mail_provider),
             recorder,
             self.feedback.apply,
@@ -83,10 +86,11 @@ def return_domain(services: Services) -> str:
     return Tracing(MessageTokens(Signer(services.secrets)), services.settings.mail_return_path).return_domain
 
 
-def dkim_keys(services: Services, domain: str) -> DkimKeys:
-    """The keys that sign mail. `domain` is that of MAIL_FROM. Raises `InvalidSetting` if DKIM_* are no names."""
+def dkim_keys(services: Services) -> DkimKeys:
+    """The keys that sign mail. Raises `InvalidSetting` if MAIL_FROM is no address, or DKIM_* are no names."""
     settings, read = services.settings, services.secrets.read_optional
     default = None
     if settings.dkim_selector:
-        default = DkimSigner(settings.dkim_domain or domain, settings.dkim_selector, lambda: read(secrets.DKIM_KEY))
+        domain = settings.dkim_domain or addresses.sender(settings.mail_from).domain
+        default = DkimSigner(domain, settings.dkim_selector, lambda: read(secrets.DKIM_KEY))
     return DkimKeys(default, lambda: read(secrets.DKIM_KEYS))

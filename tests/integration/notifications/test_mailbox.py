@@ -176,7 +176,7 @@ def make_returns(make_mail: Any, relay: Relay) -> Callable[..., Returns]:
         for name, value in SECRETS.items():
             (mail.services.settings.secrets_dir / name).write_text(value + "\n")
         account = ImapAccount(mail.services.settings, mail.services.secrets, answer_seconds)
-        return Returns(mail, relay, dovecot, Components(mail.services, "ours.example.com"), account)
+        return Returns(mail, relay, dovecot, Components(mail.services), account)
 
     return make
 
@@ -334,7 +334,7 @@ def poll_in_a_process() -> None:
     from mailroom.services import Services
 
     services = Services.from_environment()
-    components = Components(services, "ours.example.com")
+    components = Components(services)
     account = ImapAccount(services.settings, services.secrets)
     Mailbox(account, components.tokens, components.feedback, components.collection, components.clock).poll(Budget(60))
 
