@@ -12,7 +12,7 @@ from local.process import Program
 from local.servers import Servers
 from local.stack import Stack
 from mailroom.deploy import setup
-from mailroom.platform import settings
+from mailroom.platform.environment import load
 from mailroom.services import Services
 
 
@@ -58,7 +58,7 @@ class BenchServers(Servers):
 
     def services(self, database: str) -> Services:
         """Services on that database and bucket, after set-up as in a deployment: with buckets and all indexes."""
-        services = Services(settings.load(self.environment(database)))
+        services = Services(load(self.environment(database)))
         setup.run(services, lambda line: None)
         return services
 

@@ -7,7 +7,7 @@ from functools import cached_property, partial
 
 from pymongo.database import Database
 
-from mailroom.platform import minio_start, mongo, objects, secrets, settings
+from mailroom.platform import environment, minio_start, mongo, objects, secrets
 from mailroom.platform.api_keys import ApiKeys
 from mailroom.platform.kick import WEBHOOK_SENDER, Kicker
 from mailroom.platform.kick_marks import KickMarks, WorkerMarks
@@ -33,7 +33,7 @@ class Services:
     @classmethod
     def from_environment(cls) -> Services:
         """Raises `InvalidSetting` when the environment is wrong: a function then fails at start, not at a call."""
-        return cls(settings.load())
+        return cls(environment.load())
 
     def mongodb_uri(self) -> str:
         """The connection string as its file has it now. Raises `MissingSecret`."""

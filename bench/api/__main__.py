@@ -26,7 +26,7 @@ from local.tools import ToolError, mongod, say
 from mailroom.invoices.api.export_formats import FORMATS
 from mailroom.invoices.views.lists import Queries
 from mailroom.invoices.views.totals import DIMENSIONS
-from mailroom.platform.settings import load
+from mailroom.platform.environment import load
 from mailroom.services import Services
 
 INVOICES, FEW, SAMPLE, ROUNDS = 1_000_000, 10_000, 30, 3

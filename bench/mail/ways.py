@@ -85,8 +85,8 @@ class Ours:
         """Accepts messages as the function `notifications` does, without HTTP."""
         clock = ServerClock(self.services.database)
         sender = addresses.sender(f"Mailroom <{SENDER}>")
-        submissions = Submissions(self.services.database["notifications"], clock, sender)
-        waiting = (Submission(requests.check(send)) for send in sends)
+        submissions = Submissions(self.services.database["notifications"], clock)
+        waiting = (Submission(requests.check(send), sender) for send in sends)
         while some := list(islice(waiting, MOST_IN_A_BATCH)):
             submissions.accept(some, "bench", answered=True)
 

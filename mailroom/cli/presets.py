@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mailroom.cli.support import BY_COMMAND, LISTED_AT_ONCE, CommandFailed, read_file, with_services
+from mailroom.cli.support import BY_COMMAND, CommandFailed, newest_versions, read_file, with_services
 from mailroom.errors import Refusal
 from mailroom.platform.clock import rfc3339
 from mailroom.services import Services
@@ -26,13 +26,10 @@ def presets() -> None:
 @with_services
 def list_presets(services: Services) -> None:
     """Print name, prefix, newest version and its time of each preset. `-`: it is used only where it is named."""
-    last: str | None = ""
-    while last is not None:
-        items, last = _presets(services).page(LISTED_AT_ONCE, last)
-        for each in items:
-            prefix = each["content"].get("prefix")
-            cells = (each["name"], "-" if prefix is None else repr(prefix), str(each["version"]))
-            click.echo("\t".join((*cells, rfc3339(each["createdAt"]))))
+    for each in newest_versions(_presets(services)):
+        prefix = each["content"].get("prefix")
+        cells = (each["name"], "-" if prefix is None else repr(prefix), str(each["version"]))
+        click.echo("\t".join((*cells, rfc3339(each["createdAt"]))))
 
 
 @presets.command("show")

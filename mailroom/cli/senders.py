@@ -26,7 +26,7 @@ def check_sender(services: Services, domain: str, selector: str | None) -> None:
     from mailroom.notifications.model import addresses
 
     own = addresses.address(f"postmaster@{domain}", "DOMAIN").wire.rpartition("@")[2]
-    keys = components.dkim_keys(services, addresses.sender(services.settings.mail_from).domain)
+    keys = components.dkim_keys(services)
     envelope = components.return_domain(services) or own
     bad = 0
     for each in checks.run(own, envelope, keys, selector, Lookup(services.settings.dns_resolver)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,13 @@ import click
 from pymongo.errors import PyMongoError
 
 from mailroom.errors import MailroomError
+from mailroom.platform.mongo import Document
+from mailroom.platform.versioned import VersionedDocuments
 from mailroom.services import Services
 
 BY_COMMAND = "command"  # the `keyId` of the versions of templates and presets that commands make
-LISTED_AT_ONCE = 100
+
+_LISTED_AT_ONCE = 100
 
 
 class CommandFailed(MailroomError):
@@ -38,6 +41,14 @@ def with_services(command: Callable[..., None]) -> Callable[..., None]:
             sys.exit(1)
 
     return run
+
+
+def newest_versions(store: VersionedDocuments) -> Iterator[Document]:
+    """The newest version of each document of the store, by name."""
+    last: str | None = ""
+    while last is not None:
+        items, last = store.page(_LISTED_AT_ONCE, last)
+        yield from items
 
 
 def say(line: str) -> None:

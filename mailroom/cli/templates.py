@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from msgspec.structs import asdict
 
-from mailroom.cli.support import BY_COMMAND, LISTED_AT_ONCE, read_file, with_services
+from mailroom.cli.support import BY_COMMAND, newest_versions, read_file, with_services
 from mailroom.platform.clock import rfc3339
 from mailroom.services import Services
 
@@ -42,11 +42,8 @@ def put_template(services: Services, name: str, subject: str, html: Path | None,
 @with_services
 def list_templates(services: Services) -> None:
     """Print name, newest version and its time of each template."""
-    last: str | None = ""
-    while last is not None:
-        items, last = _templates(services).page(LISTED_AT_ONCE, last)
-        for each in items:
-            click.echo(f"{each['name']}\t{each['version']}\t{rfc3339(each['createdAt'])}")
+    for each in newest_versions(_templates(services)):
+        click.echo(f"{each['name']}\t{each['version']}\t{rfc3339(each['createdAt'])}")
 
 
 @templates.command("show")

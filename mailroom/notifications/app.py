@@ -25,7 +25,6 @@ from mailroom.notifications.feedback.adapters.receiver import Receiver
 from mailroom.notifications.feedback.adapters.used_tokens import UsedTokens
 from mailroom.notifications.message.headers import AllowedHeaders
 from mailroom.notifications.message.request import Extras
-from mailroom.notifications.model import addresses
 from mailroom.notifications.outbox.accept import Submissions
 from mailroom.notifications.outbox.history import History
 from mailroom.notifications.templates import rendering
@@ -65,22 +64,23 @@ def create_app(services: Services, fetch: Callable[[str], bytes] = fetch_by_http
 
 def _context(services: Services, fetch: Callable[[str], bytes]) -> NotificationsContext:
     settings = services.settings
-    mail_from = addresses.sender(settings.mail_from)
-    components = Components(services, mail_from.domain)
+    components = Components(services)
     used_tokens = UsedTokens(services.database["eventTokens"], components.clock)
     stored_templates = Templates(services.database, components.clock)
     render = partial(rendering.render, stored_templates)
     return NotificationsContext(
-        submissions=Submissions(components.collection, components.clock, mail_from, components.links),
+        submissions=Submissions(components.collection, components.clock, components.links),
         history=History(components.collection, components.claims),
         actions=components.actions,
         retention=components.retention,
         suppressions=components.suppressions,
         feedback=components.feedback,
         templates=stored_templates,
-        extras=Extras(AllowedHeaders.parse(settings.mail_headers), render, components.files.pin, components.links),
+        extras=Extras(
+            AllowedHeaders.parse(settings.mail_headers), render, components.files.pin, components.links.require
+        ),
         unsubscribe_links=components.links,
-        mail_from=mail_from,
+        mail_from=components.mail_from,
         receiver=Receiver(
             providers(settings, services.secrets, used_tokens, fetch),
             components.feedback.apply,

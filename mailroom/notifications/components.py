@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
-from bson import ObjectId
+from datetime import timedelta
 
 from mailroom.notifications.feedback.feedback import Feedback
 from mailroom.notifications.feedback.tokens import MessageTokens
@@ -14,13 +12,16 @@ from mailroom.notifications.message.dkim import DkimSigner
 from mailroom.notifications.message.dkim_keys import DkimKeys
 from mailroom.notifications.message.stored_files import Files
 from mailroom.notifications.message.unsubscribe import UnsubscribeLinks
+from mailroom.notifications.model import addresses
 from mailroom.notifications.outbox.actions import MessageActions
 from mailroom.notifications.outbox.claims import Claims
 from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.outbox.retention import Retention
 from mailroom.notifications.outbox.soft_bounces import SoftBounces
 from mailroom.notifications.outbox.suppressions import Suppressions
+from mailroom.notifications.sending.recorder import Recorder
 from mailroom.notifications.sending.sender import Sender
+from mailroom.notifications.sending.transmitter import Transmitter
 from mailroom.notifications.smtp.pool import Pool
 from mailroom.platform import secrets
 from mailroom.platform.clock import days
@@ -32,8 +33,10 @@ from mailroom.webhooks.history import WebhookDeliveries
 class Components:
     """Makes them. The sender is closed when the process ends."""
 
-    def __init__(self, services: Services, domain: str) -> None:
+    def __init__(self, services: Services) -> None:
+        """Raises `InvalidSetting` if MAIL_FROM is no address, or DKIM_* or MAIL_RETURN_PATH are no names."""
         settings = services.settings
+        self.mail_from = addresses.sender(settings.mail_from)
         self.collection = services.database["notifications"]
         self.clock = services.clock
         self.claims = Claims(services.database, timedelta(seconds=settings.send_lease_seconds))
@@ -50,14 +53,17 @@ class Components:
         signer = Signer(services.secrets)
         self.tokens = MessageTokens(signer)
         self.links = UnsubscribeLinks(signer, settings.public_url)
-        self.sender = Sender(
+        pool, recorder = Pool(settings, self.mail_from.domain, services.secrets), Recorder(outbox, settings)
+        transmitter = Transmitter(
             outbox,
-            Pool(settings, domain, services.secrets),
-            Composer(self.files, dkim_keys(services, domain)),
+            pool,
+            Composer(self.files, dkim_keys(services)),
             Tracing(self.tokens, settings.mail_return_path, settings.mail_provider),
+            recorder,
             self.feedback.apply,
-            settings,
+            hold=settings.unknown_outcome == "hold",
         )
+        self.sender = Sender(outbox, pool, transmitter, recorder, settings)
         self.retention = Retention(
             self.collection,
             self.actions,
@@ -73,14 +79,14 @@ class Components:
 
 def return_domain(services: Services) -> str:
     """The domain that bounces go to; empty: that of the sender."""
-    tracing = Tracing(MessageTokens(Signer(services.secrets)), services.settings.mail_return_path)
-    return tracing.trace(ObjectId(), datetime.now(UTC), "").return_path.rpartition("@")[2]
+    return Tracing(MessageTokens(Signer(services.secrets)), services.settings.mail_return_path).return_domain
 
 
-def dkim_keys(services: Services, domain: str) -> DkimKeys:
-    """The keys that sign mail. `domain` is that of MAIL_FROM. Raises `InvalidSetting` if DKIM_* are no names."""
+def dkim_keys(services: Services) -> DkimKeys:
+    """The keys that sign mail. Raises `InvalidSetting` if MAIL_FROM is no address, or DKIM_* are no names."""
     settings, read = services.settings, services.secrets.read_optional
     default = None
     if settings.dkim_selector:
-        default = DkimSigner(settings.dkim_domain or domain, settings.dkim_selector, lambda: read(secrets.DKIM_KEY))
+        domain = settings.dkim_domain or addresses.sender(settings.mail_from).domain
+        default = DkimSigner(domain, settings.dkim_selector, lambda: read(secrets.DKIM_KEY))
     return DkimKeys(default, lambda: read(secrets.DKIM_KEYS))

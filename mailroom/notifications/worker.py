@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailroom.notifications.components import Components
-from mailroom.notifications.model import addresses
 from mailroom.platform.clock import Budget
 from mailroom.platform.kick import SENDER
 from mailroom.platform.worker import Worker
@@ -22,8 +21,7 @@ def create_worker(services: Services) -> Worker:
         InvalidSetting: MAIL_FROM is no address, or DKIM_*, MAIL_RETURN_PATH or BOUNCE_IMAP_* are no names.
     """
     marks = services.worker_marks(SENDER)
-    components = Components(services, addresses.sender(services.settings.mail_from).domain)
-
+    components = Components(services)
     poller = _mailbox_poller(services, components)
 
     def work(budget: Budget) -> int:

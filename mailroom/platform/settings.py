@@ -1,4 +1,4 @@
-"""Every setting, read once from the environment and checked against the others.
+"""Every setting, with its default and its meaning, checked against the others. `environment.py` reads them.
 
 A setting's variable is its field's name in capitals: `mongodb_database` is `MONGODB_DATABASE`.
 Durations are seconds unless the name says otherwise. Secrets are not settings: see `secrets.py`.
@@ -7,13 +7,11 @@ Durations are seconds unless the name says otherwise. Secrets are not settings: 
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from mailroom.errors import InvalidSetting
 
@@ -121,7 +119,9 @@ class Settings:
         least=1,
     )
 
-    mail_from: str = _setting("Mailroom <mailroom@localhost>", "Sender of the mail")
+    mail_from: str = _setting(
+        "Mailroom <mailroom@localhost>", "Sender of mail whose request names none, and of mail about imports"
+    )
     mail_headers: str = _setting(
         "In-Reply-To,References,List-*,X-*,Auto-Submitted,Feedback-ID,Importance,Organization",
         "Headers that a request may set, separated by commas; `*` stands for any ending. Headers that relays obey "
@@ -162,7 +162,9 @@ class Settings:
         "Processed", "Folder that mail is moved to when it was read; it is made if it is missing"
     )
     bounce_imap_seconds: float = _setting(30.0, "Shortest time between two looks into the mailbox", least=0)
-    dkim_selector: str = _setting("", "Selector of the public key in the DNS; empty: mail is not signed")
+    dkim_selector: str = _setting(
+        "", "Selector of the public key in the DNS; empty: only mail of the domains in `mailroom-dkim-keys` is signed"
+    )
     dkim_domain: str = _setting("", "Domain that signs; empty: the domain of `MAIL_FROM`")
     dns_resolver: str = _setting(
         "",
@@ -244,60 +246,6 @@ class Settings:
             )
         if self.rejects_bucket == self.invoices_bucket:
             raise InvalidSetting("REJECTS_BUCKET must not be INVOICES_BUCKET: rejects would be imported in a loop")
-
-
-def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """Reads the settings from `environ` (default: the environment of the process).
-
-    Raises:
-        InvalidSetting: the text names the variable, its value and the allowed values.
-    """
-    environ = os.environ if environ is None else environ
-    types = get_type_hints(Settings)
-    values = {}
-    for field in dataclasses.fields(Settings):
-        name = field.name.upper()
-        text = environ.get(name, "").strip()
-        if text:
-            values[field.name] = _parse(name, text, types[field.name], field.metadata)
-    settings = Settings(**values)
-    for name in ("exec_timeout", "write_timeout"):
-        _check_against_watchdog(settings, name, environ.get(name, ""))
-    return settings
-
-
-def _check_against_watchdog(settings: Settings, name: str, text: str) -> None:
-    """Every wait must end before of-watchdog ends the call, and the lease after it. `text` is such as `55s`."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m)", text)
-    if match is None:
-        return  # not behind of-watchdog, or a form that only of-watchdog understands
-    seconds = float(match[1]) * (60 if match[2] == "m" else 1)
-    for setting in (
-        "work_budget_seconds",
-        "export_seconds",
-        "preview_seconds",
-        "smtp_data_timeout_seconds",
-        "webhook_timeout_seconds",
-    ):
-        if getattr(settings, setting) >= seconds:
-            raise InvalidSetting(
-                f"{setting.upper()} ({getattr(settings, setting):g}) must be less than {name} ({text})"
-            )
-    if settings.send_lease_seconds <= seconds:
-        raise InvalidSetting(f"SEND_LEASE_SECONDS ({settings.send_lease_seconds:g}) must be more than {name} ({text})")
-
-
-def _parse(name: str, text: str, kind: type, metadata: Mapping[str, Any]) -> Any:
-    try:
-        value = kind(text)
-    except (ValueError, InvalidOperation):
-        raise InvalidSetting(f"{name} is {text!r}: not a number") from None
-    choices, least = metadata["choices"], metadata["least"]
-    if choices and value not in choices:
-        raise InvalidSetting(f"{name} is {text!r}: must be one of {', '.join(choices)}")
-    if least is not None and not value >= least:  # "not >=" also refuses NaN
-        raise InvalidSetting(f"{name} is {text}: must be at least {least}")
-    return value
 
 
 def table() -> str:

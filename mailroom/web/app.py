@@ -132,7 +132,7 @@ def _endpoint() -> Endpoint | None:
 def _is_open() -> bool:
     """Whether this call needs no key."""
     endpoint = _endpoint()
-    return endpoint is not None and endpoint.scope is None
+    return endpoint is not None and not endpoint.scopes
 
 
 def _methods() -> Response:
@@ -151,7 +151,7 @@ def _audit(response: Response) -> None:
     endpoint = _endpoint()
     if request.method in _SAFE or endpoint is None or request.url_rule is None:
         return
-    if "caller" not in g and endpoint.scope is not None:
+    if "caller" not in g and endpoint.scopes:
         return  # no valid key
     written = (request.view_args or {}).get("id") or g.get("written_id")
     line = {

@@ -90,43 +90,42 @@ class ObjectIdConverter(BaseConverter):
 
 
 class Endpoint:
-    """A view with its promises. It runs for a caller whose key has `scope` or `or_scope`.
+    """A view with its promises. It runs for a caller whose key has one of the `scopes`; without any, for anybody.
 
-    With the scope None it runs for anybody. A parameter that is not named is refused.
+    A parameter that is not named is refused.
     """
 
-    def __init__(self, view: View, operation: Operation, scope: str | None, or_scope: str | None = None) -> None:
-        self.operation, self.scope, self.or_scope = operation, scope, or_scope
+    def __init__(self, view: View, operation: Operation, scopes: tuple[str, ...]) -> None:
+        self.operation, self.scopes = operation, scopes
         self._view = view
         functools.update_wrapper(self, view)
 
     def __call__(self, **path: Any) -> Response:
         names = query().keys()
-        if self.scope is not None and caller().scopes.isdisjoint((self.scope, self.or_scope)):
-            raise Problem(403, "auth.scope", f"this key lacks the scope {self.scope}")
+        if self.scopes and caller().scopes.isdisjoint(self.scopes):
+            raise Problem(403, "auth.scope", f"this key lacks the scope {self.scopes[0]}")
         for name in names - self.operation.query_names():
             raise Invalid(name, "query.unknown", f"unknown parameter {name}")
         return self._view(**path)
 
 
-def endpoint(operation: Operation, scope: str, or_scope: str | None = None) -> Callable[[View], Endpoint]:
+def endpoint(operation: Operation, scope: str, *others: str) -> Callable[[View], Endpoint]:
     """Declares what a view promises. The key needs one of the scopes."""
-    return lambda view: Endpoint(view, operation, scope, or_scope)
+    return lambda view: Endpoint(view, operation, (scope, *others))
 
 
 def open_endpoint(operation: Operation) -> Callable[[View], Endpoint]:
     """Declares what a view promises that needs no API key."""
-    return lambda view: Endpoint(view, operation, None)
+    return lambda view: Endpoint(view, operation, ())
 
 
 class Route(msgspec.Struct, frozen=True):
-    """A method and a path, such as `/imports/<id>`, that an application serves. Without a scope it needs no key."""
+    """A method and a path, such as `/imports/<id>`, that an application serves. Without `scopes` it needs no key."""
 
     method: str
     path: str
-    scope: str | None
+    scopes: tuple[str, ...]
     operation: Operation
-    or_scope: str | None = None
 
 
 def routes(app: Flask) -> Iterator[Route]:
@@ -135,7 +134,7 @@ def routes(app: Flask) -> Iterator[Route]:
         view: Any = app.view_functions[rule.endpoint]
         if isinstance(view, Endpoint):
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-                yield Route(method, path_of(rule), view.scope, view.operation, view.or_scope)
+                yield Route(method, path_of(rule), view.scopes, view.operation)
 
 
 def path_of(rule: Rule) -> str:

@@ -42,8 +42,8 @@ def document(contract: Contract, routes: Sequence[Route]) -> dict[str, Any]:
 
 def _operation(route: Route) -> dict[str, Any]:
     operation = route.operation
-    scopes = [each for each in (route.scope, route.or_scope) if each is not None]
-    access = f"Scope: {' or '.join(f'`{each}`' for each in scopes)}" if scopes else "No key is needed."
+    scopes = " or ".join(f"`{each}`" for each in route.scopes)
+    access = f"Scope: {scopes}" if scopes else "No key is needed."
     described = f"{operation.text}\n\n{access}".strip()
     in_path = [
         Parameter(name, "", where="path", required=True, kind=Id if name == "id" else str)
@@ -54,12 +54,12 @@ def _operation(route: Route) -> dict[str, Any]:
         "operationId": "_".join([route.method.lower(), *re.findall(r"\w+", route.path)]),
         "summary": operation.summary,
         "description": described,
-        "security": [{"key": [each]} for each in scopes],
+        "security": [{"key": [each]} for each in route.scopes],
         "responses": {str(status): _answer(status, kind) for status, kind in operation.answers.items()},
     }
     refusals = {
         *_ALWAYS,
-        *(() if route.scope is None else _WITH_KEY),
+        *(_WITH_KEY if route.scopes else ()),
         *operation.problems,
         *((422,) if operation.parameters or in_path else ()),
     }

@@ -16,7 +16,7 @@ import yaml
 from local.images import assemble, read_builds
 from local.manifests.compose import environments
 from local.stack_file import substitute
-from mailroom.platform import settings
+from mailroom.platform import environment, settings
 from mailroom.platform.api_keys import SCOPES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,7 +118,7 @@ def test_a_job_of_our_command_line_accepts_its_settings(name: str) -> None:
     dockerfile = (ROOT / "template/python3-http/Dockerfile").read_text()
     of_the_image = dict(re.findall(r"\b(\w+_timeout)=(\w+)", dockerfile))
     assert of_the_image["exec_timeout"]
-    settings.load(of_the_image | {each["name"]: each["value"] for each in container["env"]})
+    environment.load(of_the_image | {each["name"]: each["value"] for each in container["env"]})
 
 
 def secrets_of(node: object) -> set[str]:

@@ -48,8 +48,8 @@ def mailer(services: Services) -> Callable[[], None]:
         message = _message(to, str(document["_id"]), document)
         # After a retry the same import ends once more: the epoch tells the two ends apart.
         once = Idempotency(f"import:{document['_id']}:{document['epoch']}", message.digest())
-        submissions = Submissions(services.database["notifications"], services.clock, sender)
-        submissions.accept([Submission(check(message), once)], IMPORTER, answered=True)
+        submissions = Submissions(services.database["notifications"], services.clock)
+        submissions.accept([Submission(check(message), sender, once)], IMPORTER, answered=True)
         imports.update_one({"_id": document["_id"], "epoch": document["epoch"]}, {"$unset": {AWAITS_MAIL: ""}})
 
     def write_mails() -> None:

@@ -33,7 +33,7 @@ blueprint = Blueprint("messages", __name__)
 @endpoint(operations.LIST, READ)
 def list_messages() -> Response:
     given = query()
-    wanted, after = parameters.history_filter(given), key_of(given, NEWEST_FIRST)
+    wanted, after = parameters.history_filter(given, context().mail_from), key_of(given, NEWEST_FIRST)
     page = context().history.page(wanted, limit_of(given), after)
     items = [answers.item(each) for each in page.items]
     return json_response({"items": items, "nextCursor": cursor_of(NEWEST_FIRST, page.last)})

@@ -6,21 +6,26 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from mailroom.errors import Invalid
-from mailroom.notifications.model import addresses
-from mailroom.notifications.model.messages import State
+from mailroom.notifications.model import addresses, senders
+from mailroom.notifications.model.messages import MailFrom, State
 from mailroom.notifications.outbox.history import HistoryFilter
 from mailroom.web import paging
 
 Query = Mapping[str, str]
 
 
-def history_filter(query: Query) -> HistoryFilter:
+def history_filter(query: Query, mail_from: MailFrom) -> HistoryFilter:
     """The messages that `status`, `emailTo`, `sender`, `tag`, `test`, `from` and `to` select. Raises `Invalid`."""
     since, until = times(query)
-    status = _state(query["status"]) if "status" in query else None
-    email_to = addresses.address(query["emailTo"], "emailTo").shown if "emailTo" in query else None
-    sender = addresses.address(query["sender"], "sender").shown if "sender" in query else None
-    return HistoryFilter(status, email_to, query.get("tag"), since, until, sender, _test(query))
+    return HistoryFilter(
+        status=_state(query["status"]) if "status" in query else None,
+        email_to=addresses.address(query["emailTo"], "emailTo").shown if "emailTo" in query else None,
+        sender=senders.address_of(query["sender"], "sender", mail_from) if "sender" in query else None,
+        tag=query.get("tag"),
+        test=_test(query),
+        since=since,
+        until=until,
+    )
 
 
 def times(query: Query) -> tuple[datetime | None, datetime | None]:

@@ -110,7 +110,7 @@ def _submission(body: bytes, key: str | None, budget: Budget | None = None) -> S
             if key is not None and (earlier := context().submissions.known(_idempotency(send, key))):
                 return earlier
         raise
-    return Submission(draft, None if key is None else _idempotency(send, key), sender=sender, test=is_test())
+    return Submission(draft, sender, None if key is None else _idempotency(send, key), is_test())
 
 
 def _idempotency(send: Send, key: str) -> Idempotency:

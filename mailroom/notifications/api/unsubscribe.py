@@ -26,7 +26,7 @@ _HEADERS = {
     "X-Robots-Tag": "noindex",
 }
 
-blueprint = Blueprint("unsubscribe", __name__, url_prefix="/unsubscribe", template_folder="templates")
+blueprint = Blueprint("unsubscribe", __name__, url_prefix="/unsubscribe", template_folder="pages")
 
 
 @blueprint.get("/<token>")

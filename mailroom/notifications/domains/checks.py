@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from mailroom.errors import MailroomError, Unavailable
 from mailroom.notifications.domains import dkim_record, dmarc, spf
 from mailroom.notifications.domains.finding import Finding, Grade
 from mailroom.notifications.domains.lookup import Lookup
-from mailroom.notifications.message.dkim import DkimSigner, SigningFailed
+from mailroom.notifications.message.dkim import DkimSigner
 from mailroom.notifications.message.dkim_keys import DkimKeys
 
 _MOST_SERVERS = 10  # of a domain that are looked up
@@ -21,14 +22,14 @@ def run(domain: str, envelope: str, keys: DkimKeys, selector: str | None, lookup
     """
     signer, unusable = _signer(domain, keys, selector)
     for name in dict.fromkeys((domain, envelope)):
-        yield _told("MX", lambda name=name: _mail_servers(name, lookup))  # type: ignore[misc]
-    yield _told("SPF", lambda: spf.check(envelope, lookup))
+        yield _told("MX", partial(_mail_servers, name, lookup))
+    yield _told("SPF", partial(spf.check, envelope, lookup))
     if signer is None:
         yield unusable
     else:
-        yield _told("DKIM", lambda: dkim_record.check(signer, lookup, compare=selector is None))
+        yield _told("DKIM", partial(dkim_record.check, signer, lookup, compare=selector is None))
     signs = signer.domain.lower() if signer else ""
-    yield _told("DMARC", lambda: dmarc.check(domain, lookup, signs=signs, envelope=envelope))
+    yield _told("DMARC", partial(dmarc.check, domain, lookup, signs=signs, envelope=envelope))
 
 
 def _signer(domain: str, keys: DkimKeys, selector: str | None) -> tuple[DkimSigner | None, Finding]:
@@ -36,7 +37,7 @@ def _signer(domain: str, keys: DkimKeys, selector: str | None) -> tuple[DkimSign
     detail = f"mail from {domain} is not signed: neither DKIM_SELECTOR nor the secret has a key for it"
     try:
         signer = keys.signer(domain) if selector is None else DkimSigner(domain, selector, str)
-    except (SigningFailed, MailroomError) as error:
+    except MailroomError as error:
         signer, detail = None, str(error)
     return signer, Finding("DKIM", Grade.FAILED, detail)
 
@@ -47,7 +48,7 @@ def _mail_servers(domain: str, lookup: Lookup) -> Finding:
         if lookup.has_address(domain):
             return Finding("MX", Grade.WARNING, f"{domain} has no MX record: mail to it goes to its address record")
         return Finding("MX", Grade.FAILED, f"{domain} takes no mail: bounces and replies are lost")
-    if servers == ["."] or servers == [""]:
+    if servers == ["."]:
         return Finding("MX", Grade.FAILED, f"{domain} says that it takes no mail: bounces and replies are lost")
     if not any(lookup.has_address(each) for each in servers):
         return Finding("MX", Grade.FAILED, f"no mail server of {domain} has an address: {', '.join(servers)}")

@@ -45,7 +45,7 @@ def _of_record(domain: str, place: str, record: dict[str, str], *, signs: str, e
 def _is_aligned(other: str, domain: str, place: str, *, strict: bool) -> bool:
     if strict or other == domain:
         return other == domain
-    return _is_below(other, domain) or _is_below(domain, other) or (other == place or _is_below(other, place))
+    return other == place or _is_below(other, place) or _is_below(domain, other)
 
 
 def _is_below(name: str, parent: str) -> bool:

@@ -46,7 +46,7 @@ class _Evaluation:
 
     def read(self, domain: str) -> str:
         """Returns the qualifier of the record's `all`, or nothing. Raises `_Unusable`."""
-        ends_with, redirect = "", ""
+        redirect = ""
         for term in self._record(domain).split()[1:]:
             if modifier := _MODIFIER.fullmatch(term):
                 redirect = modifier[2] if modifier[1].lower() == "redirect" else redirect
@@ -61,10 +61,10 @@ class _Evaluation:
                 self._count(domain)
             if mechanism == "include":
                 self._follow(value)
-        if redirect:
-            self._count(domain)
-            ends_with = self._follow(redirect)
-        return ends_with
+        if not redirect:
+            return ""
+        self._count(domain)
+        return self._follow(redirect)
 
     def _follow(self, domain: str) -> str:
         return "" if "%" in domain else self.read(domain)  # a macro depends on the mail

@@ -34,6 +34,11 @@ class Tracing:
         self._provider = provider
         self._local, self._domain = _parts(return_path) if return_path else ("", "")
 
+    @property
+    def return_domain(self) -> str:
+        """The domain of the return path; empty: it is that of the sender."""
+        return self._domain if self._tokens.available else ""
+
     def trace(self, message: ObjectId, since: datetime, sender: str) -> Trace:
         """The trace of a message from `sender` that was first due at `since`. It is the same for every attempt."""
         token = self._tokens.make(message, since)

@@ -42,7 +42,7 @@ class Attach(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=
     content_id: str | UnsetType | None = UNSET
 
 
-def check(attachments: list[Attach], pin: Pin, *, with_html: bool = True) -> tuple[Attachment, ...]:
+def check(attachments: list[Attach], pin: Pin, *, with_html: bool) -> tuple[Attachment, ...]:
     """Checks the attachments of a message. Only a message `with_html` can show images.
 
     Raises `Invalid` for the first field at fault, `TooLarge` for too many bytes in all, and what `pin` raises.
@@ -88,12 +88,13 @@ def _content_id(content_id: str, field: str) -> str:
 def _check_images(checked: list[Attachment], *, with_html: bool) -> None:
     seen: set[str] = set()
     for index, each in enumerate(checked):
-        if each.content_id:
-            fault = "" if with_html else "only HTML can show an image, and the message has none"
-            fault = "another attachment has this contentId" if each.content_id in seen else fault
-            if fault:
-                raise Invalid(f"attachments[{index}].contentId", "attachment.content_id", fault)
-            seen.add(each.content_id)
+        if not each.content_id:
+            continue
+        if not with_html or each.content_id in seen:
+            no_html = "only HTML can show an image, and the message has none"
+            detail = "another attachment has this contentId" if with_html else no_html
+            raise Invalid(f"attachments[{index}].contentId", "attachment.content_id", detail)
+        seen.add(each.content_id)
 
 
 def _name(attach: Attach, field: str) -> str:

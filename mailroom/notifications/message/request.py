@@ -16,7 +16,7 @@ from mailroom.notifications.message.attachments import Attach
 from mailroom.notifications.message.headers import AllowedHeaders
 from mailroom.notifications.message.html_to_text import CannotConvert, from_html
 from mailroom.notifications.message.stored_files import Pin
-from mailroom.notifications.message.unsubscribe import HEADER, POST_HEADER, UnsubscribeLinks
+from mailroom.notifications.message.unsubscribe import HEADER, POST_HEADER
 from mailroom.notifications.model import addresses, topics
 from mailroom.notifications.model.messages import (
     LONGEST_BODY,
@@ -96,16 +96,19 @@ class Draft(msgspec.Struct, frozen=True):
 
 
 def _unused(*_: object) -> Any:
-    raise AssertionError("this caller has neither templates nor stored attachments")
+    raise AssertionError("this caller has no templates, stored attachments or unsubscribe links")
 
 
 class Extras(msgspec.Struct, frozen=True):
-    """The custom headers, templates, stored attachments and unsubscribe links that are allowed; by default none."""
+    """The custom headers, templates, stored attachments and unsubscribe links that are allowed; by default none.
+
+    `require_links` raises `Invalid` if no unsubscribe links can be made.
+    """
 
     headers: AllowedHeaders = AllowedHeaders(frozenset(), ())
     render: Callable[[Use], Rendered] = _unused
     pin: Pin = _unused
-    links: UnsubscribeLinks | None = None
+    require_links: Callable[[], None] = _unused
 
 
 NO_EXTRAS = Extras()
@@ -172,9 +175,7 @@ def _topic(send: Send, recipients: tuple[Recipient, ...], extras: Extras) -> str
     for name in send.headers:
         if name.lower() in (HEADER.lower(), POST_HEADER.lower()):
             raise Invalid(f"headers.{name}", "header.twice", f"unsubscribe sets this header: leave {name} out")
-    if extras.links is None:
-        raise AssertionError("this caller has no unsubscribe links")
-    extras.links.require()
+    extras.require_links()
     return topic
 
 

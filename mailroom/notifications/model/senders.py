@@ -66,13 +66,21 @@ class AllowedSenders(msgspec.Struct, frozen=True):
         stripped = text.strip()
         named = _NAMED.fullmatch(stripped)
         name, address = _parts(named) if named else ("", stripped)
-        # MAIL_FROM may be an address that only its own network knows.
-        if addresses.key(address) == addresses.key(self.mail_from.address):
-            return MailFrom(name, self.mail_from.address)
-        wire = addresses.address(address, "from").wire
-        if not wire.isascii():
+        found = address_of(address, "from", self.mail_from)
+        if not found.isascii():
             raise _invalid("before the @, only characters of ASCII are possible")
-        return MailFrom(name, wire)
+        return MailFrom(name, found)
+
+
+def address_of(text: str, field: str, mail_from: MailFrom) -> str:
+    """The address of a sender, as SMTP transmits it. MAIL_FROM may be an address that only its own network knows.
+
+    Raises:
+        Invalid: names `field` and says what is wrong with the address.
+    """
+    if addresses.key(text) == addresses.key(mail_from.address):
+        return mail_from.address
+    return addresses.address(text, field).wire
 
 
 def pattern(text: str) -> str:

@@ -15,7 +15,7 @@ _TOPIC = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_TOPIC - 1}}}")
 def topic(text: str, field: str) -> str:
     """Checks a topic. Raises `Invalid`, which names `field`."""
     if not _TOPIC.fullmatch(text):
-        detail = f"{field} is a word of 1 to {LONGEST_TOPIC} letters and digits of ASCII, with . _ - between them"
+        detail = f"{field} has 1 to {LONGEST_TOPIC} letters and digits of ASCII, and after the first one also . _ -"
         raise Invalid(field, "topic.invalid", detail)
     return text
 

@@ -28,11 +28,11 @@ class Idempotency(msgspec.Struct, frozen=True):
 
 
 class Submission(msgspec.Struct, frozen=True):
-    """A message to accept. Without a `sender` it is from MAIL_FROM. A `test` is stored, shown, and handed to nobody."""
+    """A message to accept. A `test` is stored, shown, and handed to nobody."""
 
     draft: Draft
+    sender: MailFrom
     idempotency: Idempotency | None = None
-    sender: MailFrom | None = None
     test: bool = False
 
 
@@ -46,14 +46,11 @@ class Acceptance(msgspec.Struct, frozen=True):
 class Submissions:
     """Puts messages into the collection `notifications`. Blocks for MongoDB's answers; errors are the driver's."""
 
-    def __init__(
-        self, collection: Documents, clock: ServerClock, mail_from: MailFrom, links: UnsubscribeLinks | None = None
-    ) -> None:
-        """`links` makes the links of messages with a topic."""
-        self._links = links
+    def __init__(self, collection: Documents, clock: ServerClock, links: UnsubscribeLinks | None = None) -> None:
+        """`links` makes the links of messages with a topic. Without it, no message may have one."""
         self._collection = collection
         self._clock = clock
-        self._mail_from = mail_from
+        self._links = links
 
     def accept(self, submissions: list[Submission], caller: str, *, answered: bool) -> list[Acceptance | Invalid]:
         """Writes the messages with majority. `answered`: the caller does not wait for what becomes of them.
@@ -86,18 +83,21 @@ class Submissions:
         return self._clock.now() - created
 
     def _document(self, submission: Submission, caller: str, now: datetime, answered: bool) -> Document:
-        sender = submission.sender or self._mail_from
-        document = new_document(submission.draft, ObjectId(), sender, caller, now)
+        document = new_document(submission.draft, ObjectId(), submission.sender, caller, now)
         if submission.idempotency is not None:
             key, digest = submission.idempotency.key, submission.idempotency.digest
             document["idempotency"] = {"key": key, "digest": digest, "answered": answered}
-        if submission.draft.topic is not None and self._links is not None:
-            [recipient] = submission.draft.recipients
-            ended = Subscription(recipient.shown, submission.draft.topic, document["_id"])
-            document["unsubscribe"] = to_builtins(Unsubscription(ended.topic, self._links.make(ended)))
+        if submission.draft.topic is not None:
+            document["unsubscribe"] = to_builtins(self._unsubscription(submission.draft, document["_id"]))
         if submission.test:
             document["test"] = True
         return document
+
+    def _unsubscription(self, draft: Draft, message: ObjectId) -> Unsubscription:
+        assert self._links is not None
+        assert draft.topic is not None
+        [recipient] = draft.recipients
+        return Unsubscription(draft.topic, self._links.make(Subscription(recipient.shown, draft.topic, message)))
 
     def _insert(self, new: list[Document]) -> set[int]:
         """Inserts the documents. Returns the indexes of those whose key or id exists already."""

@@ -95,7 +95,10 @@ class History:
         return counts
 
     def _in_state(self, state: State, sending: Set[MessageRef]) -> tuple[Document, str | None]:
-        """The filter for the messages that callers see in `state`, and the index that serves it."""
+        """The filter for the messages that callers see in `state`, and the index that serves it.
+
+        The few that are being sent are found by their ids: the index is None.
+        """
         if state is State.QUEUED and sending:
             return {"state": state, "$and": [{"_id": {"$nin": self._queued(sending, {})}}]}, "state"
         if state is State.SENDING:
@@ -106,8 +109,8 @@ class History:
     def _from_sender(self, sender: str, filters: Document, index: str | None) -> tuple[Document, str | None]:
         """The filter for the messages of `sender` that also meet `filters`, and the index that serves it."""
         key = {"sender": addresses.key(sender)}
-        if "$and" in filters and "state" not in filters:  # a few messages by their ids
-            return filters | key, index
+        if index is None:
+            return filters | key, None
         return key | {"state": {"$in": list(State)}} | filters, "sender"
 
     def _queued(self, sending: Set[MessageRef], times: Document) -> list[ObjectId]:

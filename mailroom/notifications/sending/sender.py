@@ -13,10 +13,7 @@ from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from mailroom.errors import LeaseLost
-from mailroom.notifications.feedback.tracing import Tracing
-from mailroom.notifications.message.composer import Composer
 from mailroom.notifications.model.messages import Result, State
-from mailroom.notifications.model.reports import Report
 from mailroom.notifications.outbox.claims import Claim, ClaimedMessage
 from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.sending.background import Background
@@ -47,17 +44,11 @@ _CLAIMED_AHEAD, _MOST_CLAIMED_AHEAD = 4, 16
 class Sender:
     """Thread-safe. Deliveries run in the background and outlive the call that began them.
 
-    `report` takes the reports of the simulator. It may be called in any thread.
+    `pool` is that of `transmitter`. This class closes it.
     """
 
     def __init__(
-        self,
-        outbox: Outbox,
-        pool: Pool,
-        composer: Composer,
-        tracing: Tracing,
-        report: Callable[[Report], object],
-        settings: Settings,
+        self, outbox: Outbox, pool: Pool, transmitter: Transmitter, recorder: Recorder, settings: Settings
     ) -> None:
         self._outbox = outbox
         self._pool = pool
@@ -65,9 +56,8 @@ class Sender:
         self._background = Background()
         # Everything below is used in the background only.
         self._slots = Slots(settings.smtp_connections, SendRate(settings.smtp_messages_per_second))
-        self._recorder = Recorder(outbox, settings)
-        hold = settings.unknown_outcome == "hold"
-        self._transmitter = Transmitter(outbox, pool, composer, tracing, self._recorder, report, hold=hold)
+        self._recorder = recorder
+        self._transmitter = transmitter
         self._running: set[asyncio.Task[State | None]] = set()
         self._relay_down = False
         self._closing = False

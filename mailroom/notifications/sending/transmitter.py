@@ -32,7 +32,7 @@ _SUPPRESSED = "the address is on the suppression list"
 
 
 class Transmitter:
-    """With `hold`, a message in doubt is not sent again. `report` takes the reports of the simulator.
+    """With `hold`, a message in doubt is not sent again. `report` takes the reports of the simulator, in any thread.
 
     Used from one event loop only.
     """

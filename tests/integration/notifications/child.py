@@ -99,7 +99,7 @@ def main(function: str, point: str) -> None:
     calls = {
         "notifications": lambda: post(create_app(services), headers),
         "notification-sender": lambda: drain(create_worker(services)),
-        "feedback": lambda: apply(Components(services, "ours.example.com").feedback),
+        "feedback": lambda: apply(Components(services).feedback),
     }
     call = calls[function]()
     print("ready", flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from email import message_from_bytes
 from email.header import decode_header, make_header
 from email.utils import parseaddr
@@ -162,6 +163,13 @@ def test_the_list_is_filtered_by_the_sender(mail: Mail, relay: Relay) -> None:
         pages += [each["id"] for each in page["items"]]
         cursor = {"cursor": page["nextCursor"]} if page["nextCursor"] else None  # type: ignore[assignment]
     assert pages == [sent, failed]
+
+
+def test_the_list_finds_a_sender_that_only_its_own_network_knows(make_mail: Callable[..., Mail]) -> None:
+    mail = make_mail(mail_from="Mailroom <mailroom@localhost>")
+    sent = mail.client.post(HELLO).body["id"]
+
+    assert [each["id"] for each in mail.client.get(sender="Mailroom@localhost").body["items"]] == [sent]
 
 
 def test_a_repeat_with_another_sender_is_another_request(mail: Mail, relay: Relay) -> None:

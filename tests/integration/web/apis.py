@@ -23,7 +23,7 @@ def api(name: str, services: Services) -> Flask:
 
 def with_key(app: Flask) -> list[Route]:
     """The routes that need a key."""
-    return [route for route in routes(app) if route.scope is not None]
+    return [route for route in routes(app) if route.scopes]
 
 
 def path_of(route: Route) -> str:

@@ -28,9 +28,8 @@ def test_the_document_has_every_route_and_no_other(indexed: Services, name: str)
     for route in routes(served):
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route.path)
         operation = found["paths"][path][route.method.lower()]
-        scopes = [each for each in (route.scope, route.or_scope) if each]
-        assert operation["security"] == [{"key": [each]} for each in scopes]
-        assert ({"401", "403", "429", "503"} if route.scope else {"429", "503"}) < operation["responses"].keys()
+        assert operation["security"] == [{"key": [each]} for each in route.scopes]
+        assert ({"401", "403", "429", "503"} if route.scopes else {"429", "503"}) < operation["responses"].keys()
         in_path = {each["name"] for each in operation.get("parameters", []) if each["in"] == "path"}
         assert in_path == set(re.findall(r"{(\w+)}", path))
     ids = [each["operationId"] for methods in found["paths"].values() for each in methods.values()]

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from mailroom.errors import InvalidSetting
-from mailroom.platform.settings import Settings, load, table
+from mailroom.platform.environment import load
+from mailroom.platform.settings import Settings, table
 
 ROOT = Path(__file__).parents[3]
 

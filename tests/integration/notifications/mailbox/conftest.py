@@ -42,7 +42,7 @@ def make_returns(make_mail: Any, relay: Relay) -> Callable[..., Returns]:
         for name, value in SECRETS.items():
             (mail.services.settings.secrets_dir / name).write_text(value + "\n")
         account = ImapAccount(mail.services.settings, mail.services.secrets, answer_seconds)
-        return Returns(mail, relay, dovecot, Components(mail.services, "ours.example.com"), account)
+        return Returns(mail, relay, dovecot, Components(mail.services), account)
 
     return make
 

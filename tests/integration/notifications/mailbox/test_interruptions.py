@@ -73,7 +73,7 @@ def poll_in_a_process() -> None:
     from mailroom.services import Services
 
     services = Services.from_environment()
-    components = Components(services, "ours.example.com")
+    components = Components(services)
     account = ImapAccount(services.settings, services.secrets)
     Mailbox(account, components.tokens, components.feedback, components.collection, components.clock).poll(Budget(60))
 
