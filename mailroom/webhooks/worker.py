@@ -35,8 +35,8 @@ def create_worker(services: Services) -> Worker:
     expansion = Expansion(services.database, services.clock)
 
     def work(budget: Budget) -> int:
-        from mailroom.webhooks.courier import Courier  # loads the HTTP client, which the start does not wait for
-        from mailroom.webhooks.outgoing import Outgoing
+        from mailroom.platform.outgoing import Outgoing  # loads the HTTP client, which the start does not wait for
+        from mailroom.webhooks.courier import Courier
 
         outgoing = Outgoing(settings.webhook_timeout_seconds, allow_private=settings.webhook_allow_private == "yes")
         courier = Courier(deliveries, outgoing, services.clock)

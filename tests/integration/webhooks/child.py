@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from mailroom.platform.outgoing import Outgoing
 from mailroom.services import Services
 from mailroom.webhooks.deliveries import Deliveries
 from mailroom.webhooks.expansion import Expansion
-from mailroom.webhooks.outgoing import Outgoing
 from mailroom.webhooks.worker import create_worker
 
 
@@ -29,7 +29,7 @@ POINTS: dict[str, tuple[type, str]] = {
     "deliveries made": (Expansion, "_insert"),
     "announcement removed": (Expansion, "_step"),
     "claimed": (Deliveries, "claim"),
-    "sent": (Outgoing, "post"),
+    "sent": (Outgoing, "call"),
     "recorded": (Deliveries, "record"),
 }
 

@@ -8,11 +8,10 @@ from typing import Any, cast
 from bson import ObjectId
 
 from mailroom.platform.clock import Budget
+from mailroom.platform.outgoing import HttpAnswer, Outgoing
 from mailroom.platform.server_clock import ServerClock
 from mailroom.webhooks.courier import Courier
 from mailroom.webhooks.deliveries import Deliveries
-from mailroom.webhooks.model import Attempted
-from mailroom.webhooks.outgoing import Outgoing
 
 ENDPOINT = ObjectId()
 
@@ -36,8 +35,8 @@ class Slow:
         self.claimed += 1
         return {"_id": self.claimed, "endpointId": endpoint, "announcementId": "id", "payload": "{}"}
 
-    def post(self, *_: object) -> Attempted:
-        return Attempted(204, "", 1.0)
+    def call(self, *_: object) -> HttpAnswer:
+        return HttpAnswer(204, b"")
 
     def record(self, delivery: dict[str, Any], *_: object) -> None:
         self.recorded.append(delivery["_id"])

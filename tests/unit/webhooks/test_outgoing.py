@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from mailroom.platform.outgoing import Outgoing, is_public
+from mailroom.webhooks.courier import attempt
 from mailroom.webhooks.model import Attempted
-from mailroom.webhooks.outgoing import Outgoing, is_public
 
 PRIVATE = [
     *("127.0.0.1", "127.1.2.3", "0.0.0.0", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1"),
@@ -80,7 +81,7 @@ def answering(content: bytes, seen: list[bytes] | None = None) -> Callable[[sock
 
 
 def post(url: str, *, allow_private: bool = True) -> Attempted:
-    return Outgoing(SECONDS, allow_private=allow_private).post(url, {"webhook-id": "msg_1"}, b"the body")
+    return attempt(Outgoing(SECONDS, allow_private=allow_private), url, {"webhook-id": "msg_1"}, b"the body")
 
 
 def test_what_is_sent_arrives_with_its_headers(serve: Server) -> None:

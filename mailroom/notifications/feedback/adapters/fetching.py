@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-import time
+from http import HTTPStatus
 
 from mailroom.errors import Unavailable
 
 _SECONDS = 5.0
 _MOST_BYTES = 64 << 10
-_PIECE = 4096
 
 
-def fetch(url: str, ca_certs: str | None = None, seconds: float = _SECONDS) -> bytes:
-    """The body. Follows no redirect, and checks the server's certificate, by `ca_certs` or the system's.
+def fetch(url: str, authorities: str | None = None, seconds: float = _SECONDS, *, allow_private: bool = False) -> bytes:
+    """The body. Follows no redirect, and checks the server's certificate, by `authorities` or the system's.
 
     Raises:
-        Unavailable: no answer of 200 within `seconds` and 64 KiB.
+        Unavailable: no answer of 200 within `seconds` and 64 KiB, or the server is not on the internet.
     """
-    import urllib3
+    from mailroom.platform.outgoing import NoAnswer, Outgoing  # loads the HTTP client, which no start waits for
 
-    end = time.monotonic() + seconds
-    pool = urllib3.PoolManager(cert_reqs="CERT_REQUIRED", ca_certs=ca_certs)
+    outgoing = Outgoing(seconds, allow_private=allow_private, authorities=authorities)
     try:
-        answer = pool.request(
-            "GET", url, redirect=False, retries=False, preload_content=False, timeout=urllib3.Timeout(total=seconds)
-        )
-        try:
-            if answer.status != 200:
-                raise Unavailable(f"the answer is {answer.status}")
-            body = b""
-            while piece := answer.read1(_PIECE):
-                body += piece
-                if len(body) > _MOST_BYTES or time.monotonic() > end:
-                    raise Unavailable("the answer is too long, or too slow")
-            return body
-        finally:
-            answer.close()
-    except urllib3.exceptions.HTTPError as error:
-        raise Unavailable(f"no answer: {type(error).__name__}") from error
-    finally:
-        pool.clear()
+        answer = outgoing.call("GET", url, most_bytes=_MOST_BYTES)
+    except NoAnswer as error:
+        raise Unavailable(str(error)) from error
+    if answer.status != HTTPStatus.OK:
+        raise Unavailable(f"the answer is {answer.status}")
+    return answer.body

@@ -1,4 +1,4 @@
-"""Calls to addresses that callers of the API name: to the internet, and to nothing inside.
+"""Calls to servers of others: to the internet, and to nothing inside.
 
 A name is looked up once, and the address that was checked is the one that is called. So a name that changes its address
 between the two (DNS rebinding) reaches nothing else. Redirects are not followed, and no proxy is used.
@@ -10,54 +10,73 @@ import ipaddress
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from types import MappingProxyType
 from typing import Any
 
+import msgspec
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
-
-from mailroom.webhooks.model import Attempted
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052; the last 32 bits are an address of IPv4
 _UNICAST = ipaddress.IPv6Network("2000::/3")  # all that IANA gives to the internet
 # 6to4 and Teredo carry an address of IPv4, which their relays would call. The last ones are of documents.
 _NOT_INTERNET = tuple(map(ipaddress.ip_network, ("2002::/16", "2001::/32", "192.88.99.0/24", "3fff::/20")))
 _FAILURES = (OSError, HTTPException, LocationParseError, UnicodeError)
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _PORTS = {"http": 80, "https": 443}
+
+
+class HttpAnswer(msgspec.Struct, frozen=True):
+    """The status of an answer, and its body, if that was asked for."""
+
+    status: int
+    body: bytes
+
+
+class NoAnswer(Exception):
+    """The other side did not answer, or wrongly. The text says it in a few words, without addresses of the inside."""
 
 
 class NotPublic(OSError):
     """The address is not one of the internet."""
 
 
+class TooLong(OSError):
+    """The body of the answer is longer than was asked for."""
+
+
 class Outgoing:
     """Makes calls, each on a connection of its own. Thread-safe.
 
-    A call takes at most `seconds`, however slowly the resolver and the other side answer. The body of the answer is
-    not read. `allow_private` lets calls reach any address.
+    A call takes at most `seconds`, however slowly the resolver and the other side answer. `allow_private` lets calls
+    reach any address. Certificates are checked by the authorities in the file `authorities`, or by the system's.
     """
 
-    def __init__(self, seconds: float, *, allow_private: bool) -> None:
+    def __init__(self, seconds: float, *, allow_private: bool, authorities: str | None = None) -> None:
         self._seconds = seconds
         self._allow_private = allow_private
-        self._tls = ssl.create_default_context()
+        self._tls = ssl.create_default_context(cafile=authorities)
         self._tls.set_alpn_protocols(["http/1.1"])
 
-    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Attempted:
-        """Sends the body. What the other side does wrong is in the answer: nothing is raised for it."""
-        began = time.monotonic()
-        status, error = None, ""
-        try:
-            status = self._post(url, headers, body)
-        except _FAILURES as failure:
-            error = _words(failure)
-        return Attempted(status, error, round((time.monotonic() - began) * 1000, 1))
+    def call(
+        self, method: str, url: str, headers: Mapping[str, str] = NO_HEADERS, body: bytes = b"", most_bytes: int = 0
+    ) -> HttpAnswer:
+        """Makes a call. Reads up to `most_bytes` of the body of an answer 200, and of others nothing.
 
-    def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
+        Raises:
+            NoAnswer: there is none, or its body is longer.
+        """
+        try:
+            return self._call(method, url, headers, body, most_bytes)
+        except _FAILURES as failure:
+            raise NoAnswer(_words(failure)) from failure
+
+    def _call(self, method: str, url: str, headers: Mapping[str, str], body: bytes, most_bytes: int) -> HttpAnswer:
         place = parse_url(url)
         if place.scheme not in _PORTS or not place.host:
             raise NotPublic("the address is no http or https URL")
@@ -72,16 +91,19 @@ class Outgoing:
         try:
             opened = guard.open(host, port, self._seconds)
             connection.sock = self._tls.wrap_socket(opened, server_hostname=host) if secure else opened
-            connection.request("POST", place.request_uri, body, headers)
-            status = connection.getresponse().status
+            connection.request(method, place.request_uri, body, headers)
+            answer = connection.getresponse()
+            content = answer.read(most_bytes + 1) if most_bytes and answer.status == HTTPStatus.OK else b""
         except _FAILURES as error:
             if guard.is_cut:
                 raise self._too_late() from error
             raise
         else:
-            if guard.is_cut:  # in the middle of the headers, which looks like their end
+            if guard.is_cut:  # in the middle of the headers or the body, which looks like their end
                 raise self._too_late()
-            return status
+            if len(content) > most_bytes:
+                raise TooLong(f"the answer has more than {most_bytes} bytes")
+            return HttpAnswer(answer.status, content)
         finally:
             limit.cancel()
             connection.close()
@@ -182,7 +204,7 @@ def _words(error: Exception) -> str:
     match error:
         case TimeoutError():
             return str(error) or "no answer in time"
-        case NotPublic():
+        case NotPublic() | TooLong():
             return str(error)
         case socket.gaierror():
             return "the name is not known"
