@@ -30,7 +30,7 @@ FUNCTIONS = (
     *("notifications", "notification-sender", "webhook-sender"),
 )
 KILLED = (*FUNCTIONS, "router")
-KILLED_SERVERS = ("mongo", "minio", "mailpit", "schedule")
+KILLED_SERVERS = ("mongo", "minio", "mailpit", "schedule", "listener")
 # Capabilities that a service has nevertheless. docker-compose.yml says why.
 CAPABILITIES = {"router": {"NET_BIND_SERVICE"}, "owners": {"CHOWN", "DAC_OVERRIDE"}}
 PORTS = {**dict.fromkeys(FUNCTIONS, 8080), "router": 8080, "mongo": 27017, "minio": 9000, "mailpit": 1025}
@@ -49,6 +49,7 @@ REACHED = {
     "minio": {*FUNCTIONS} - {"webhook-sender"},
     "mailpit": {"notifications", "notification-sender"},
     "backups": {*FUNCTIONS, "mongo", "minio"},
+    "listener": {"invoice-events", "minio"},
 }
 # The networks that are not internal: a published port needs one; a relay, and a bucket for backups, may be outside.
 WAYS_OUT = {
@@ -81,6 +82,7 @@ def environment(docker: None) -> Mapping[str, str]:
     project = f"mailroom-test-{secrets.token_hex(3)}"
     ports = {name: str(free_port()) for name in ("GATEWAY_PORT", "S3_PORT", "INBOX_PORT")}
     names = {"COMPOSE_PROJECT_NAME": project, "REGISTRY": "mailroom", "TAG": "test", "PYTHON": sys.executable}
+    names["COMPOSE_PROFILES"] = "listener"
     return {**os.environ, **ports, **names}
 
 
