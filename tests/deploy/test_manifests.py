@@ -130,11 +130,9 @@ def test_the_listener_is_served_from_the_image_with_settings_it_accepts(way: str
         secrets = {each["target"]: each["source"] for each in service["secrets"]}
         command, image = service["command"], service["image"]
     else:
-        loaded = yaml.safe_load((ROOT / "k8s/components/listener/listener.yaml").read_text())["spec"]["template"][
-            "spec"
-        ]
-        [container] = loaded["containers"]
-        [volume] = (each for each in loaded["volumes"] if each["name"] == "secrets")
+        pod = PODS["Deployment listener"]
+        [container] = pod["containers"]
+        [volume] = (each for each in pod["volumes"] if each["name"] == "secrets")
         settings, folder = {each["name"]: each["value"] for each in container["env"]}, container["workingDir"]
         items = [each["secret"] for each in volume["projected"]["sources"]]
         secrets = {f"/var/openfaas/secrets/{each['items'][0]['path']}": each["name"] for each in items}

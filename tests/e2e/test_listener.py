@@ -24,6 +24,7 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.xdist_group("stack")  # one stack for all of them
 
 UPLOADS = 200
+KILLS_AN_UPLOAD = 0.2
 KILLED = (LISTENER, LISTENER, "minio", "invoice-events", "invoice-importer")
 
 
@@ -90,29 +91,26 @@ def test_200_uploads_under_random_kills_are_each_imported_once(stack: Stack, cli
     chance, name, over = random.Random(seed), secrets.token_hex(4), threading.Event()
     killed: Counter[str] = Counter()
 
-    def kill() -> None:
-        while not over.wait(chance.uniform(0.2, 1.5)):
-            victim = chance.choice(KILLED)
-            with contextlib.suppress(ProcessLookupError, KeyError):  # it has not started again yet
-                os.kill(stack.info["processes"][victim], signal.SIGKILL)
-                killed[victim] += 1
+    def kill(victim: str) -> None:
+        with contextlib.suppress(ProcessLookupError, KeyError):  # it has not started again yet
+            os.kill(stack.info["processes"][victim], signal.SIGKILL)
+            killed[victim] += 1
 
-    thread = threading.Thread(target=kill)
-    thread.start()
-    try:
-        for number in range(UPLOADS):
+    def accepted(number: int) -> bool:
+        try:
+            client.upload(f"{name}-{number}.csv", csv(line(f"{name}-{number}")))
+        except NotReadyError:
+            return False
+        return True
 
-            def accepted(number: int = number) -> bool:
-                try:
-                    client.upload(f"{name}-{number}.csv", csv(line(f"{name}-{number}")))
-                except NotReadyError:
-                    return False
-                return True
-
-            eventually(accepted, what="an answer of MinIO")
-    finally:
-        over.set()
-        thread.join()
+    timers = []
+    for number in range(UPLOADS):
+        if chance.random() < KILLS_AN_UPLOAD:
+            timers.append(threading.Timer(chance.uniform(0, 0.2), kill, [chance.choice(KILLED)]))
+            timers[-1].start()
+        eventually(lambda number=number: accepted(number), what="an answer of MinIO")
+    for timer in timers:
+        timer.join()
     stack.wait_ready()
     print(f"killed: {dict(killed)}")
 
@@ -126,10 +124,8 @@ def test_200_uploads_under_random_kills_are_each_imported_once(stack: Stack, cli
     versions = Counter((each["key"], each["versionId"]) for each in imports_of(stack, f"^{name}-"))
     assert max(versions.values()) == 1
     with MongoClient[dict[str, Any]](stack.info["mongoUri"]) as mongo:
-        numbers = [
-            each["invoiceNumber"]
-            for each in mongo["mailroom"]["invoices"].find({"invoiceNumber": {"$regex": f"^{name}-"}})
-        ]
+        found = mongo["mailroom"]["invoices"].find({"invoiceNumber": {"$regex": f"^{name}-"}})
+        numbers = [each["invoiceNumber"] for each in found]
     assert sorted(numbers) == sorted(f"{name}-{number}" for number in range(UPLOADS))
     assert killed[LISTENER] > 0
     assert killed["minio"] > 0
