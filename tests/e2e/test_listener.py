@@ -88,7 +88,7 @@ def test_it_is_not_ready_while_minio_is_down_and_listens_again_afterwards(stack:
 def test_200_uploads_under_random_kills_are_each_imported_once(stack: Stack, client: Client):
     seed = int(os.environ.get("MAILROOM_SEED", random.SystemRandom().randrange(10**6)))
     print(f"MAILROOM_SEED={seed}")
-    chance, name, over = random.Random(seed), secrets.token_hex(4), threading.Event()
+    chance, name = random.Random(seed), secrets.token_hex(4)
     killed: Counter[str] = Counter()
 
     def kill(victim: str) -> None:

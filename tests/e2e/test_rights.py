@@ -110,7 +110,8 @@ USERS = {  # bucket: what the user may do there
 @pytest.mark.parametrize("user", USERS)
 def test_each_s3_user_can_do_its_work_and_nothing_else(stack: Stack, user: str):
     def client(access: str, secret_key: str) -> Minio:
-        return Minio(urlsplit(stack.info["minio"]["endpoint"]).netloc, access, secret_key, secure=False)
+        place = urlsplit(stack.info["minio"]["endpoint"]).netloc
+        return Minio(place, access, secret_key, secure=False, region="us-east-1")
 
     root = client("root", stack.secrets["minio-root-password"])
     ours = client(user, stack.secrets[f"{user}-secret-key"])

@@ -172,12 +172,12 @@ def test_a_stream_that_the_server_ends_is_not_begun_anew_in_secret(make_keys: Ca
 
     def answer(request: Any) -> tuple[int, dict[str, str], bytes]:
         asked.append(request.path)
-        return 200, {"Content-Type": "text/event-stream"}, b'{"Records": [{"n": 1}]}\n'
+        return 200, {"Content-Type": "text/event-stream"}, b'  {"Records": [{"n": 1}]}\n {"Records": [{"n": 2}]}\n   '
 
     with serving(answer) as server:
         stream = EventStream(f"http://{server}", "us-east-1", make_keys, 2.0, "invoices")
         events = stream.listen(lambda: opened.append(True))
-        assert next(events) == {"n": 1}
+        assert [next(events), next(events)] == [{"n": 1}, {"n": 2}]
         with pytest.raises(Unavailable):
             next(events)
     assert (len(opened), len(asked)) == (1, 1)
