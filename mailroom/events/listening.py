@@ -20,7 +20,7 @@ import msgspec
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from mailroom.errors import InvalidSetting, MailroomError
+from mailroom.errors import InvalidSetting, MailroomError, MissingSecret
 from mailroom.events.event_stream import EventStream, Record
 from mailroom.platform import secrets
 from mailroom.platform.retries import Retries
@@ -38,6 +38,10 @@ _LAST_SECONDS = 2.5  # the runtime gives a function 3 s to close
 
 class NotHandedOn(MailroomError):
     """`invoice-events` did not take the records. The message says why."""
+
+
+class HandoverRefused(NotHandedOn):
+    """`invoice-events` refuses our call, and will refuse the next one: the token or the URL is wrong."""
 
 
 class Handover:
@@ -59,7 +63,8 @@ class Handover:
         except HTTPError as error:
             raise NotHandedOn(f"{self._url} does not answer: {type(error).__name__}") from error
         if answer.status != HTTPStatus.OK:
-            raise NotHandedOn(f"{self._url} answers {answer.status}")
+            refused = 400 <= answer.status < 500 and answer.status != HTTPStatus.TOO_MANY_REQUESTS
+            raise (HandoverRefused if refused else NotHandedOn)(f"{self._url} answers {answer.status}")
 
 
 def _with_quoted_key(record: Record) -> Record:
@@ -79,7 +84,7 @@ class Listener:
         self._waiting: deque[Record] = deque()
         self._changed = threading.Condition()
         self._closing = threading.Event()
-        self._listening = False
+        self._listening = self._refused = False
         self._handed_on = self._left = 0
         self._sender = threading.Thread(target=self._send_all, name="hand on", daemon=True)
 
@@ -88,8 +93,8 @@ class Listener:
         threading.Thread(target=self._listen_always, name="listen", daemon=True).start()
 
     def ready(self) -> bool:
-        """Whether events are heard now."""
-        return self._listening and not self._closing.is_set()
+        """Whether events are heard now, and `invoice-events` has not refused the last ones."""
+        return self._listening and not self._refused and not self._closing.is_set()
 
     def state(self, _event: Any = None, _context: Any = None) -> dict[str, Any]:
         """What a call of the listener answers. `left`: events that MinIO's queue alone brings."""
@@ -139,10 +144,12 @@ class Listener:
                 self._hand_on(records)
             except Exception as error:
                 self._left += len(records)
+                self._refused = isinstance(error, HandoverRefused | MissingSecret)
                 reason = str(error) if isinstance(error, MailroomError) else repr(error)
                 log.warning("events are left to the queue: %s", reason, extra={"events": len(records)})
             else:
                 self._handed_on += len(records)
+                self._refused = False
                 log.debug("events were handed on", extra={"events": len(records)})
 
     def _next(self) -> list[Record]:

@@ -15,7 +15,7 @@ import pytest
 
 from mailroom.errors import InvalidSetting, Unavailable
 from mailroom.events.event_stream import EventStream, NoEventStream, Record
-from mailroom.events.listening import Handover, Listener, NotHandedOn, create_listener
+from mailroom.events.listening import Handover, HandoverRefused, Listener, NotHandedOn, create_listener
 from mailroom.events.s3_event import decode
 from mailroom.platform.settings import Settings
 from mailroom.services import Services
@@ -145,13 +145,34 @@ def test_a_record_of_the_stream_is_understood_as_that_of_the_webhook_is(key: str
     assert version.modified_ms == expected.modified_ms  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("status", [401, 404, 429, 503])
-def test_a_refusal_of_invoice_events_is_told(status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "kind"), [(401, HandoverRefused), (404, HandoverRefused), (429, NotHandedOn), (503, NotHandedOn)]
+)
+def test_it_is_told_what_invoice_events_does_not_take_and_whether_that_will_last(
+    status: int, kind: type[NotHandedOn]
+) -> None:
     with (
         serving(lambda _: (status, {}, b"")) as server,
-        pytest.raises(NotHandedOn, match=f"answers {status}"),
+        pytest.raises(NotHandedOn, match=f"answers {status}") as raised,
     ):
         Handover(f"http://{server}/", lambda: "token")([record("may.csv")])
+    assert raised.type is kind
+
+
+def test_it_is_not_ready_while_its_calls_are_refused() -> None:
+    streams = Streams()
+    faults = iter([NotHandedOn("503"), HandoverRefused("401"), None])
+
+    def hand_on(_: list[Record]) -> None:
+        if fault := next(faults):
+            raise fault
+
+    with listening(streams, hand_on) as listener:
+        eventually(listener.ready)
+        for done, ready in enumerate((True, False, True), start=1):
+            streams.events.put({})
+            eventually(lambda done=done: sum(listener.state()["body"][name] for name in ("handedOn", "left")) == done)
+            eventually(lambda ready=ready: listener.ready() == ready)
 
 
 def test_a_server_without_such_a_stream_is_told_apart(make_keys: Callable[[], tuple[str, str]]) -> None:
