@@ -57,9 +57,8 @@ def _measure(stack: BenchStack, count: int) -> None:
                     took[listens].append(seconds)
             say(f"  load of the machine: {os.getloadavg()[0]:.1f}")
     for listens, name in ((True, "with the listener"), (False, "without it")):
-        print(
-            f"{name}, from the upload of {ROWS} rows until they are listed, {count} times: {spread(sorted(took[listens]))}"
-        )
+        figures = spread(sorted(took[listens]))
+        print(f"{name}, from the upload of {ROWS} rows until they are listed, {count} times: {figures}")
 
 
 def _listed(client: Client, key: str, body: bytes) -> float:
