@@ -70,10 +70,11 @@ def test_a_rolling_update_loses_nothing_and_no_call_fails(lane: Cluster) -> None
 def test_a_pod_that_ends_still_serves_callers_who_have_not_heard_of_it(lane: Cluster) -> None:
     [pod] = lane.pods("invoices")
     address = lane.kubectl("get", "pod", pod, "-o", "jsonpath={.status.podIP}")
+    call = f"wget -O- http://{address}:8080/ 2>&1 || true"
     lane.kubectl("delete", "pod", pod, "--wait=false")
     told = time.monotonic()
     while time.monotonic() - told < SECONDS_TO_HEAR:
-        answer = lane.kubectl("exec", "deploy/router", "--", "sh", "-c", f"wget -O- http://{address}:8080/ 2>&1 || true")
+        answer = lane.kubectl("exec", "deploy/router", "--", "sh", "-c", call)
         assert "401" in answer  # the call has no key
     lane.wait_until_ready()
 
