@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
@@ -146,6 +147,16 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str
     milliseconds: float
     recipient: str = ""
+
+
+def refusal_in(steps: Sequence[Step]) -> str:
+    """The last answer of the relay that is no consent, as a sentence without its full stop; empty if there is none."""
+    for step in reversed(steps):
+        if step.code is None:
+            return f"the relay did not answer ({step.name}): {step.text}"
+        if step.code >= 400:
+            return f"the relay said {step.code} {step.text} ({step.name})"
+    return ""
 
 
 class Verdict(NamedTuple):
