@@ -105,7 +105,5 @@ def _leased(job: DueImport, until: datetime) -> Waiting:
     if job.for_chunk:
         text = f"Another worker writes a part of its file, and has a lease until {shown(until)}."
     else:
-        text = (
-            f"A worker has it, with a lease until {shown(until)}: if that worker is lost, another one goes on then."
-        )
+        text = f"A worker has it, with a lease until {shown(until)}: if that worker is lost, another one goes on."
     return Waiting("lease", text, job.updated_at)
