@@ -76,7 +76,7 @@ def test_an_import_that_a_worker_has_tells_until_when(bucket: Bucket):
 
 
 def test_a_missing_secret_is_named(bucket: Bucket):
-    import_id = bucket.submit("may.csv", csv(line(1)))
+    import_id, behind = bucket.submit("may.csv", csv(line(1))), bucket.submit("june.csv", csv(line(2)))
     (bucket.services.settings.secrets_dir / "mailroom-s3-secret-key").write_text("")
     assert working.create_worker(Services(bucket.services.settings))()["statusCode"] == 503
     waiting = waiting_for(bucket, import_id)
@@ -84,7 +84,7 @@ def test_a_missing_secret_is_named(bucket: Bucket):
     assert "the secret mailroom-s3-secret-key is missing or empty;" in waiting["text"]
     assert str(bucket.services.settings.secrets_dir) not in waiting["text"]
 
-    also = waiting_for(bucket, bucket.submit("june.csv", csv(line(2))))
+    also = waiting_for(bucket, behind)
     assert (also["code"], "failed: the secret mailroom-s3-secret-key" in also["text"]) == ("secret", True)
 
 
@@ -160,7 +160,7 @@ def test_to_ask_costs_few_queries(bucket: Bucket):
     client, import_id = client_of(bucket), bucket.submit("june.csv", csv(line(2)))
     with RECORDER.of("invoices") as used:
         assert client.get(f"/imports/{import_id}").json()["waitingFor"]["code"] == "turn"
-    assert used == {("imports", "find"), ("workers", "find"), ("apiKeys", "find")}
+    assert used - {("apiKeys", "find")} == {("imports", "find"), ("workers", "find")}
     with RECORDER.of("invoices") as used:
         assert client.get(f"/imports/{ended}").json()["waitingFor"] is None
     assert ("workers", "find") not in used

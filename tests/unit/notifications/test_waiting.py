@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mailroom.notifications.model.messages import State, Step
+from mailroom.notifications.model.messages import State, Step, refusal_in
 from mailroom.notifications.outbox.claims import MessageLease
 from mailroom.notifications.outbox.waiting import DueMessage, LastAttempt, of_message
 from mailroom.platform.waiting import WorkerState
@@ -44,7 +44,7 @@ def message(due_at: datetime | None = BEFORE, state: State = State.QUEUED, **oth
             message(SOON, tried=True, last=LATER),
             WELL,
             "relay",
-            "The relay said 451 4.7.1 later (rcpt); the next attempt is due at 2026-01-31 12:00:20 UTC.",
+            "The relay said 451 (rcpt): 4.7.1 later; the next attempt is due at 2026-01-31 12:00:20 UTC.",
         ),
         (message(SOON, tried=True, last=NO_ANSWER), WELL, "relay", "The relay did not answer (connect): Connection"),
         (message(SOON, tried=True, error="a@x: the store is away"), WELL, "retry", "failed: a@x: the store is away;"),
@@ -66,3 +66,24 @@ def test_why_a_message_waits(waits: DueMessage, sender: WorkerState, code: str, 
 @pytest.mark.parametrize("state", [State.SENT, State.PARTIAL, State.FAILED, State.SUPPRESSED, State.CANCELLED])
 def test_a_message_that_has_ended_waits_for_nothing(state: State) -> None:
     assert of_message(message(None, state), IDLE, NOW) is None
+
+
+OK, LATER_STEP = Step("mail", 250, "ok", 1.0), Step("rcpt", 451, "later", 1.0)
+NO_MORE = Step("data", 503, "need RCPT", 1.0)
+LOST = Step("mail", None, "closed", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("steps", "text"),
+    [
+        ([], ""),
+        ([OK], ""),
+        ([OK, LATER_STEP, NO_MORE], "the relay said 451 (rcpt): later"),
+        ([OK, Step("rcpt", 550, "unknown", 1.0), LATER_STEP, NO_MORE], "the relay said 451 (rcpt): later"),
+        ([OK, Step("rcpt", 550, "unknown", 1.0), NO_MORE], "the relay said 550 (rcpt): unknown"),
+        ([LOST, Step("connect", 220, "hello", 1.0), OK, LATER_STEP], "the relay said 451 (rcpt): later"),
+        ([LOST, Step("connect", None, "refused", 1.0)], "the relay did not answer (connect): refused"),
+    ],
+)
+def test_what_the_relay_refused(steps: list[Step], text: str) -> None:
+    assert refusal_in(steps) == text
