@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from mailroom.invoices.api import imports, invoices, operations, presets, previews, uploads
+from mailroom.invoices.api import imports, invoices, operations, presets, previews, uploads, workers
 from mailroom.invoices.api.context import InvoicesContext
 from mailroom.invoices.imports.actions import ImportActions
 from mailroom.invoices.imports.ledger import Ledger
@@ -31,7 +31,14 @@ def create_app(services: Services, rate_limit: RateLimit | None = None) -> Flask
     """The application. Raises `InvalidSetting` for profiles that cannot be read."""
     app = create_web_app(operations.CONTRACT, services.keys.authenticate, services.settings, rate_limit=rate_limit)
     _context(services).attach(app)
-    for blueprint in (invoices.blueprint, imports.blueprint, presets.blueprint, previews.blueprint, uploads.blueprint):
+    for blueprint in (
+        invoices.blueprint,
+        imports.blueprint,
+        presets.blueprint,
+        previews.blueprint,
+        uploads.blueprint,
+        workers.blueprint,
+    ):
         app.register_blueprint(blueprint)
     return app
 
