@@ -6,6 +6,8 @@ from flask import Flask
 
 from mailroom.invoices.api import imports, invoices, operations, presets, previews, uploads
 from mailroom.invoices.api.context import InvoicesContext
+from mailroom.invoices.api.figures import views as figures
+from mailroom.invoices.api.rows import rejects, source
 from mailroom.invoices.imports.actions import ImportActions
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.model.edits import Edits
@@ -30,8 +32,8 @@ def create_app(services: Services, rate_limit: RateLimit | None = None) -> Flask
     """The application. Raises `InvalidSetting` for profiles that cannot be read."""
     app = create_web_app(operations.CONTRACT, services.keys.authenticate, services.settings, rate_limit=rate_limit)
     _context(services).attach(app)
-    for blueprint in (invoices.blueprint, imports.blueprint, presets.blueprint, previews.blueprint, uploads.blueprint):
-        app.register_blueprint(blueprint)
+    for each in (invoices, imports, rejects, source, presets, previews, uploads, figures):
+        app.register_blueprint(each.blueprint)
     return app
 
 

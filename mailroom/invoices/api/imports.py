@@ -16,6 +16,7 @@ from mailroom.platform.kick import IMPORTER
 from mailroom.platform.objects import ObjectGone, ObjectVersion
 from mailroom.web.endpoints import endpoint, json_body, query
 from mailroom.web.paging import cursor_of, key_of, limit_of
+from mailroom.web.problems import Problem
 from mailroom.web.representation import json_response
 
 _LONGEST_KEY_BYTES = 1024  # S3's
@@ -75,6 +76,12 @@ def undo(id: ObjectId) -> Response:
     undone = of.actions.undo(id, Budget(of.budget_seconds))
     schema = schemas.Undo(deleted=undone.deleted, left=undone.left, complete=undone.complete)
     return json_response(schema, 200 if undone.complete else 202)
+
+
+@blueprint.get("/<id:id>/undo")
+@endpoint(operations.FORESEE_UNDO, READ)
+def foresee_undo(id: ObjectId) -> Response:
+    raise Problem(501, "not.there", "not there yet")
 
 
 def version_of(of: InvoicesContext, bucket: str, key: str, version_id: str) -> ObjectVersion:

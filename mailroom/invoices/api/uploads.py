@@ -13,11 +13,13 @@ from mailroom.invoices.api import operations, schemas
 from mailroom.invoices.api.context import context
 from mailroom.invoices.api.invoices import READ, WRITE
 from mailroom.invoices.api.presets import check_preset_is_there
+from mailroom.invoices.api.rows.operations import PUT_FILE
 from mailroom.invoices.model.columns import COLUMNS
 from mailroom.invoices.presets.options import check_columns
 from mailroom.invoices.presets.selection import METADATA_COLUMNS, METADATA_PRESET
 from mailroom.platform.clock import rfc3339
 from mailroom.web.endpoints import endpoint, json_body
+from mailroom.web.problems import Problem
 from mailroom.web.representation import json_response
 
 _MOST_METADATA_BYTES = 1900  # S3 takes 2 KB of user metadata, their names included
@@ -57,6 +59,12 @@ def upload() -> Response:
         expires_at=rfc3339(expires),
     )
     return json_response(form, 201)
+
+
+@blueprint.post("/files")
+@endpoint(PUT_FILE, WRITE)
+def put_file() -> Response:
+    raise Problem(501, "not.there", "not there yet")
 
 
 def _metadata(body: operations.NewUpload) -> dict[str, str]:
