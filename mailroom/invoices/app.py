@@ -15,7 +15,11 @@ from mailroom.invoices.presets.profiles import Profiles
 from mailroom.invoices.presets.selection import Selection
 from mailroom.invoices.presets.store import Presets
 from mailroom.invoices.preview.runner import Previewer
+from mailroom.invoices.rejected.corrections import Corrections
+from mailroom.invoices.rejected.rejected_rows import RejectedRows
+from mailroom.invoices.views.figures import Figures
 from mailroom.invoices.views.lists import Queries
+from mailroom.invoices.views.source import Sources
 from mailroom.platform.concurrency import ConcurrencyLimit
 from mailroom.services import Services
 from mailroom.web.app import create_app as create_web_app
@@ -39,17 +43,25 @@ def create_app(services: Services, rate_limit: RateLimit | None = None) -> Flask
 
 def _context(services: Services) -> InvoicesContext:
     database, settings = services.database, services.settings
+    selection = Selection(Profiles.of(settings), Presets(database))
+    long_calls = ConcurrencyLimit(LONG_CALLS_AT_ONCE)
+    rejected = RejectedRows(database["rejects"])
     return InvoicesContext(
         queries=Queries(database["invoices"], database["imports"]),
         edits=Edits(database["invoices"]),
         ledger=Ledger.of(database, settings),
         actions=ImportActions(database["imports"], database["invoices"], settings.import_lease_seconds),
+        rejected=rejected,
+        corrections=Corrections(rejected, database["invoices"], services.uploads, selection),
+        figures=Figures(database, long_calls, settings.export_seconds),
+        sources=Sources(database["imports"], services.uploads, selection, settings.invoices_bucket),
         objects=services.uploads,
         kicker=services.kicker,
-        selection=Selection(Profiles.of(settings), Presets(database)),
+        selection=selection,
         previewer=Previewer(settings.preview_seconds, settings.preview_memory_mib, ConcurrencyLimit(PREVIEWS_AT_ONCE)),
-        concurrency=ConcurrencyLimit(LONG_CALLS_AT_ONCE),
+        concurrency=long_calls,
         bucket=settings.invoices_bucket,
+        rejects_bucket=settings.rejects_bucket,
         public_endpoint=settings.s3_public_endpoint or settings.s3_endpoint,
         export_seconds=settings.export_seconds,
         budget_seconds=settings.work_budget_seconds,

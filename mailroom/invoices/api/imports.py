@@ -13,10 +13,10 @@ from mailroom.invoices.api.parameters import import_filter
 from mailroom.invoices.api.presets import check_preset_is_there
 from mailroom.platform.clock import Budget
 from mailroom.platform.kick import IMPORTER
+from mailroom.platform.mongo import Document
 from mailroom.platform.objects import ObjectGone, ObjectVersion
 from mailroom.web.endpoints import endpoint, json_body, query
 from mailroom.web.paging import cursor_of, key_of, limit_of
-from mailroom.web.problems import Problem
 from mailroom.web.representation import json_response
 
 _LONGEST_KEY_BYTES = 1024  # S3's
@@ -37,10 +37,7 @@ def list_imports() -> Response:
 @blueprint.get("/<id:id>")
 @endpoint(operations.GET_IMPORT, READ)
 def get_import(id: ObjectId) -> Response:
-    document = context().queries.import_(id)
-    if document is None:
-        raise NotFound("import.not_found", "there is no import with this id")
-    return json_response(schemas.import_(document))
+    return json_response(schemas.import_(import_of(id)))
 
 
 @blueprint.post("")
@@ -81,15 +78,29 @@ def undo(id: ObjectId) -> Response:
 @blueprint.get("/<id:id>/undo")
 @endpoint(operations.FORESEE_UNDO, READ)
 def foresee_undo(id: ObjectId) -> Response:
-    raise Problem(501, "not.there", "not there yet")
+    deletes, leaves = context().actions.foresee_undo(id)
+    return json_response(schemas.UndoForecast(deletes=deletes, leaves=leaves))
+
+
+def import_of(id: ObjectId) -> Document:
+    """The import as MongoDB keeps it. Raises `NotFound`."""
+    document = context().queries.import_(id)
+    if document is None:
+        raise NotFound("import.not_found", "there is no import with this id")
+    return document
+
+
+def check_key(key: str) -> None:
+    """Raises `Invalid` for what cannot be the name of an object."""
+    if not key or len(key.encode()) > _LONGEST_KEY_BYTES or "\0" in key:
+        raise Invalid("key", "key.invalid", "key must be the name of an object")
 
 
 def version_of(of: InvoicesContext, bucket: str, key: str, version_id: str) -> ObjectVersion:
     """The version of an object that a call names, by default the newest. Raises `Invalid`."""
     if bucket != of.bucket:
         raise Invalid("bucket", "bucket.not_imported", f"only objects of {of.bucket} are imported")
-    if not key or len(key.encode()) > _LONGEST_KEY_BYTES or "\0" in key:
-        raise Invalid("key", "key.invalid", "key must be the name of an object")
+    check_key(key)
     try:
         return of.objects.find(bucket, key, version_id)
     except ObjectGone as error:

@@ -41,6 +41,7 @@ CONTRACT = Contract(
     "each list; other combinations are refused with 422, for no index would serve them.\n\n"
     "Every answer has an `X-Call-Id`, under which the logs have more, and an `X-Request-Id`: the caller's own, if it "
     "sent one. Reads have an `ETag` and understand `If-None-Match`. Answers are compressed where gzip is accepted.",
+    most_body_bytes=1 << 20,
 )
 
 

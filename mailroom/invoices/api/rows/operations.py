@@ -68,4 +68,5 @@ PUT_FILE = Operation(
     ),
     text="The body is the file, up to 16 MiB; larger ones go straight to the bucket, with a form of `POST /uploads`. "
     "It is imported as any upload is.",
+    streamed_body=True,
 )

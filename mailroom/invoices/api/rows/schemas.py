@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -62,14 +62,18 @@ class CorrectedRow(msgspec.Struct, rename="camel", forbid_unknown_fields=True, f
     """
 
     row: Annotated[int, Meta(ge=1)]
-    values: dict[str, str] = {}
+    values: dict[str, Annotated[Any, Meta(extra_json_schema={"type": "string"})]] = {}
     drop: bool = False
 
 
 class NewCorrections(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True):
-    """The body of `POST /imports/{id}/corrections`."""
+    """The body of `POST /imports/{id}/corrections`.
+
+    With `overNewer`, a corrected row may replace an invoice that has changed since the first file was uploaded.
+    """
 
     rows: Annotated[list[CorrectedRow], Meta(min_length=1, max_length=MOST_CORRECTED_ROWS)]
+    over_newer: bool = False
 
 
 class WrittenFile(ObjectName):
