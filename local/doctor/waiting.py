@@ -58,10 +58,8 @@ def oldest(url: str, key: str) -> Iterator[Finding]:
         if isinstance(answer, Finding):
             yield answer
             continue
-        if api == "invoices":
-            found, since = answer["oldest"], (answer["oldest"] or {}).get("createdAt")
-        else:
-            found, since = answer["oldestWaiting"], (answer["oldestWaiting"] or {}).get("since")
+        found = answer["oldest"] if api == "invoices" else answer["oldestWaiting"]
+        since = found and found["createdAt" if api == "invoices" else "since"]
         if not found or datetime.now(UTC) - datetime.fromisoformat(since) < LONG:
             yield Finding(f"no {what} waits for long")
             continue
@@ -78,9 +76,7 @@ def events(endpoint: str, user: str, password: str, bucket: str, url: str, key: 
         listed = list(islice(client.list_objects(bucket, recursive=True, include_version=True), LISTED))
     except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
         return Finding(f"the bucket {bucket} cannot be listed: {error}", "Correct S3_ENDPOINT or its keys")
-    settled = [
-        each for each in listed if not each.is_delete_marker and each.last_modified and each.last_modified < before
-    ]
+    settled = [each for each in listed if not each.is_delete_marker and (each.last_modified or before) < before]
     newest = sorted(settled, key=lambda each: each.last_modified or before)[-LOOKED_UP:]
     for each in reversed(newest):
         version = {"versionId": each.version_id} if each.version_id not in (None, "null") else {}
@@ -96,8 +92,8 @@ def events(endpoint: str, user: str, password: str, bucket: str, url: str, key: 
 
 
 _EVENT_FIX = (
-    "See the log of invoice-events, and .mailroom-events on MinIO's volume. The comparison of the bucket imports it, or "
-    "POST …/imports does at once"
+    "See the log of invoice-events, and .mailroom-events on MinIO's volume. The comparison of the bucket imports it "
+    "in the end, POST …/imports at once"
 )
 
 
