@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from bson import ObjectId
@@ -93,7 +94,7 @@ class History:
         """
         accepted = _accepted(since, until)
         which: Document = {"createdAt": accepted} if accepted else {}
-        hint = {}
+        hint: dict[str, Any] = {}
         if email_to is not None:
             which, hint = which | {"addresses": addresses.key(email_to)}, {"hint": "recipient"}
         handed_over = len(self._queued(self._claims.handed_over(), which))
