@@ -31,6 +31,7 @@ LAYERS = (
     ("mailroom.invoices.presets",),
     ("mailroom.invoices.preview",),
     ("mailroom.invoices.imports", "mailroom.invoices.indexes"),
+    ("mailroom.invoices.rejected",),
     ("mailroom.invoices.views",),
     ("mailroom.web",),
     ("mailroom.notifications.api", "mailroom.invoices.api", "mailroom.webhooks.api", "mailroom.events"),
