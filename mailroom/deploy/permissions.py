@@ -27,6 +27,7 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "invoices": {
         "apiKeys": _WRITE,
+        "keyGuards": _WRITE,
         "loginCodes": _CHANGE,
         "imports": _WRITE,
         "invoices": (*_CHANGE, "remove"),

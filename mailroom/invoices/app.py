@@ -16,9 +16,11 @@ from mailroom.invoices.presets.selection import Selection
 from mailroom.invoices.presets.store import Presets
 from mailroom.invoices.preview.runner import Previewer
 from mailroom.invoices.views.lists import Queries
-from mailroom.keys.api import sessions
+from mailroom.keys.api import keys, sessions
 from mailroom.keys.api.context import KeysContext
 from mailroom.keys.codes import LoginCodes
+from mailroom.keys.managed import ManagedKeys
+from mailroom.keys.managers import Managers
 from mailroom.keys.sessions import Sessions
 from mailroom.platform.concurrency import ConcurrencyLimit
 from mailroom.services import Services
@@ -37,16 +39,18 @@ def create_app(services: Services, rate_limit: RateLimit | None = None) -> Flask
     app = create_web_app(operations.CONTRACT, services.keys.authenticate, services.settings, rate_limit=rate_limit)
     _context(services).attach(app)
     _keys_context(services).attach(app)
-    for module in (invoices, imports, presets, previews, uploads, sessions):
+    for module in (invoices, imports, presets, previews, uploads, sessions, keys):
         app.register_blueprint(module.blueprint)
     return app
 
 
 def _keys_context(services: Services) -> KeysContext:
     database, settings = services.database, services.settings
-    idle = timedelta(minutes=settings.session_idle_minutes)
+    stored, idle = database["apiKeys"], timedelta(minutes=settings.session_idle_minutes)
+    managers = Managers(services.keys, stored, database["keyGuards"], services.clock)
     return KeysContext(
-        sessions=Sessions(services.keys, database["apiKeys"], services.clock, settings.session_hours, idle),
+        keys=ManagedKeys(services.keys, stored, managers, services.clock),
+        sessions=Sessions(services.keys, stored, services.clock, settings.session_hours, idle),
         codes=LoginCodes(database, services.clock),
     )
 

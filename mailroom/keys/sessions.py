@@ -15,7 +15,7 @@ from bson import ObjectId
 
 from mailroom.errors import Forbidden, NotFound
 from mailroom.keys.codes import LoginCodes
-from mailroom.keys.scopes import check_scopes
+from mailroom.keys.rights import check_scopes
 from mailroom.platform.api_keys import ApiKeys, Caller, NewKey, refusal
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.server_clock import ServerClock

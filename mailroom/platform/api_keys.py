@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 from bson import ObjectId
 from bson.errors import InvalidId
+from pymongo.errors import DuplicateKeyError
 
 from mailroom.errors import Refusal
 from mailroom.platform.mongo import Document, Documents, server_time
@@ -92,19 +93,23 @@ class ApiKeys:
     ) -> NewKey:
         """Stores a new key with further `members`. Errors are the driver's."""
         secret, key_id = new_secret(), ObjectId()
-        self._collection.insert_one(
-            {
-                "_id": key_id,
-                "name": name,
-                "hash": hash_of(secret),
-                "scopes": sorted(set(scopes)),
-                "senders": sorted(set(senders)),
-                "createdAt": now,
-                "expiresAt": expires_at,
-                "revokedAt": None,
-                **members,
-            }
-        )
+        document = {
+            "_id": key_id,
+            "name": name,
+            "hash": hash_of(secret),
+            "scopes": sorted(set(scopes)),
+            "senders": sorted(set(senders)),
+            "createdAt": now,
+            "expiresAt": expires_at,
+            "revokedAt": None,
+            **members,
+        }
+        try:
+            self._collection.insert_one(document)
+        except DuplicateKeyError:
+            # No id is used twice. If it exists, the insert arrived, its answer was lost, and the driver repeated it.
+            if self._collection.find_one({"_id": key_id}) is None:
+                raise
         return NewKey(str(key_id), f"mr_{key_id}_{secret}")
 
     def all(self) -> list[Document]:

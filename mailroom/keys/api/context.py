@@ -8,14 +8,16 @@ import msgspec
 from flask import Flask, current_app
 
 from mailroom.keys.codes import LoginCodes
+from mailroom.keys.managed import ManagedKeys
 from mailroom.keys.sessions import Sessions
 
 _NAME = "mailroom.keys"
 
 
 class KeysContext(msgspec.Struct, frozen=True):
-    """The sessions, and the codes that start some."""
+    """`codes` start sessions, as keys do."""
 
+    keys: ManagedKeys
     sessions: Sessions
     codes: LoginCodes
 

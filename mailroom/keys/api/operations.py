@@ -7,8 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from mailroom.keys.api.schemas import CurrentSession, StartedSession
-from mailroom.web.endpoints import Operation
+from mailroom.keys.api.schemas import CurrentSession, KeyList, MadeKey, StartedSession
+from mailroom.web.endpoints import PAGE, Operation, Parameter
 
 
 class StartSession(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -16,6 +16,15 @@ class StartSession(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
     scopes: list[str] | None = None
     code: Annotated[str, Meta(max_length=200)] | None = None
+
+
+class MakeKey(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The body of `POST /keys`. Without `senders` the key has those of the caller; without `expiresDays` it stays."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    scopes: Annotated[list[str], Meta(min_length=1, max_length=50)]
+    senders: Annotated[list[str], Meta(max_length=100)] | None = None
+    expires_days: Annotated[float, Meta(gt=0, le=36500)] | None = None
 
 
 START_SESSION = Operation(
@@ -41,4 +50,33 @@ END_SESSION = Operation(
     {204: None},
     problems=(404,),
     text="Both APIs refuse it from then on, other replicas within two seconds.",
+)
+LIST_KEYS = Operation(
+    "A page of the keys, newest first",
+    {200: KeyList},
+    parameters=(
+        Parameter(
+            "sessions",
+            "`true`: the sessions instead of the keys.",
+            Annotated[str, Meta(extra_json_schema={"enum": ["true", "false"], "default": "false"})],
+        ),
+        *PAGE,
+    ),
+)
+MAKE_KEY = Operation(
+    "Make a key",
+    {201: MadeKey},
+    body=MakeKey,
+    parameters=(Parameter("Idempotency-Key", "A repeat makes no second key: it is refused with 409.", where="header"),),
+    problems=(409,),
+    text="A key gives only scopes and senders that it has itself (403 `scopes.not_allowed`, `senders.not_allowed`). "
+    "The text of the key is shown only in this answer. So a repeat with the same `Idempotency-Key` cannot show it "
+    "again: it gets 409 `keys.made`, which names the id of the key.",
+)
+REVOKE_KEY = Operation(
+    "Revoke a key or a session",
+    {204: None},
+    problems=(404, 409),
+    text="It ends on every replica within two seconds, and so do the sessions that it started; keys that it made stay. "
+    "409 `keys.last` for the last valid key with `keys:manage`; the command `keys revoke` ends that one too.",
 )
