@@ -10,6 +10,7 @@ from mailroom.invoices.api import imports, invoices, operations, presets, previe
 from mailroom.invoices.api.context import InvoicesContext
 from mailroom.invoices.imports.actions import ImportActions
 from mailroom.invoices.imports.ledger import Ledger
+from mailroom.invoices.imports.waiting_facts import ImportWaiting
 from mailroom.invoices.model.edits import Edits
 from mailroom.invoices.presets.profiles import Profiles
 from mailroom.invoices.presets.selection import Selection
@@ -67,6 +68,13 @@ def _context(services: Services) -> InvoicesContext:
         selection=Selection(Profiles.of(settings), Presets(database)),
         previewer=Previewer(settings.preview_seconds, settings.preview_memory_mib, ConcurrencyLimit(PREVIEWS_AT_ONCE)),
         concurrency=ConcurrencyLimit(LONG_CALLS_AT_ONCE),
+        waiting=ImportWaiting(
+            database["imports"],
+            database["workers"],
+            services.clock,
+            events=settings.events != "poll",
+            reconcile_seconds=settings.reconcile_seconds,
+        ),
         bucket=settings.invoices_bucket,
         public_endpoint=settings.s3_public_endpoint or settings.s3_endpoint,
         export_seconds=settings.export_seconds,

@@ -9,6 +9,7 @@ from flask import Flask, current_app
 
 from mailroom.invoices.imports.actions import ImportActions
 from mailroom.invoices.imports.ledger import Ledger
+from mailroom.invoices.imports.waiting_facts import ImportWaiting
 from mailroom.invoices.model.edits import Edits
 from mailroom.invoices.model.statuses import Statuses
 from mailroom.invoices.presets.profiles import all_statuses
@@ -38,6 +39,7 @@ class InvoicesContext(msgspec.Struct, frozen=True):
     selection: Selection
     previewer: Previewer
     concurrency: ConcurrencyLimit
+    waiting: ImportWaiting
     bucket: str
     public_endpoint: str
     export_seconds: float
