@@ -19,7 +19,7 @@ SCOPES = (
 )
 COMMAND_SECONDS = 120.0
 CONSOLE = "console"
-CONSOLE_SCOPES = (*SCOPES, "keys:manage")
+CONSOLE_SCOPES = (*SCOPES, "keys:manage", "operations:read")
 API_KEY = "api-key"  # pragma: allowlist secret
 PREPARE = Path("compose/prepare.py")
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from flask import Flask
+from pymongo import IndexModel
 
 from mailroom.invoices.api import imports, invoices, operations, presets, previews, uploads
 from mailroom.invoices.api.context import InvoicesContext
+from mailroom.invoices.api.health import views as health
 from mailroom.invoices.imports.actions import ImportActions
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.waiting_facts import ImportWaiting
@@ -16,6 +18,7 @@ from mailroom.invoices.presets.profiles import Profiles
 from mailroom.invoices.presets.selection import Selection
 from mailroom.invoices.presets.store import Presets
 from mailroom.invoices.preview.runner import Previewer
+from mailroom.invoices.views.health import KEPT_SECONDS, HealthChecks
 from mailroom.invoices.views.lists import Queries
 from mailroom.keys.api import keys, sessions
 from mailroom.keys.api.context import KeysContext
@@ -23,6 +26,7 @@ from mailroom.keys.codes import LoginCodes
 from mailroom.keys.managed import ManagedKeys
 from mailroom.keys.managers import Managers
 from mailroom.keys.sessions import Sessions
+from mailroom.platform.cached import Cached
 from mailroom.platform.concurrency import ConcurrencyLimit
 from mailroom.services import Services
 from mailroom.web.app import create_app as create_web_app
@@ -40,7 +44,7 @@ def create_app(services: Services, rate_limit: RateLimit | None = None) -> Flask
     app = create_web_app(operations.CONTRACT, services.keys.authenticate, services.settings, rate_limit=rate_limit)
     _context(services).attach(app)
     _keys_context(services).attach(app)
-    for module in (invoices, imports, presets, previews, uploads, sessions, keys):
+    for module in (invoices, imports, presets, previews, uploads, health, sessions, keys):
         app.register_blueprint(module.blueprint)
     return app
 
@@ -58,6 +62,14 @@ def _keys_context(services: Services) -> KeysContext:
 
 def _context(services: Services) -> InvoicesContext:
     database, settings = services.database, services.settings
+    waiting = ImportWaiting(
+        database["imports"],
+        database["workers"],
+        services.clock,
+        events=settings.events != "poll",
+        reconcile_seconds=settings.reconcile_seconds,
+    )
+    checks = HealthChecks(waiting, services.uploads, settings.invoices_bucket, _all_indexes)
     return InvoicesContext(
         queries=Queries(database["invoices"], database["imports"]),
         edits=Edits(database["invoices"]),
@@ -68,15 +80,20 @@ def _context(services: Services) -> InvoicesContext:
         selection=Selection(Profiles.of(settings), Presets(database)),
         previewer=Previewer(settings.preview_seconds, settings.preview_memory_mib, ConcurrencyLimit(PREVIEWS_AT_ONCE)),
         concurrency=ConcurrencyLimit(LONG_CALLS_AT_ONCE),
-        waiting=ImportWaiting(
-            database["imports"],
-            database["workers"],
-            services.clock,
-            events=settings.events != "poll",
-            reconcile_seconds=settings.reconcile_seconds,
-        ),
+        waiting=waiting,
+        health=Cached(checks.look, KEPT_SECONDS),
         bucket=settings.invoices_bucket,
         public_endpoint=settings.s3_public_endpoint or settings.s3_endpoint,
         export_seconds=settings.export_seconds,
         budget_seconds=settings.work_budget_seconds,
     )
+
+
+def _all_indexes() -> dict[str, list[IndexModel]]:
+    """What set-up makes for all applications. Imported when it is asked for: a function that starts does without it."""
+    from mailroom.invoices.indexes import INDEXES as OF_INVOICES
+    from mailroom.keys.indexes import INDEXES as OF_KEYS
+    from mailroom.notifications.indexes import INDEXES as OF_NOTIFICATIONS
+    from mailroom.webhooks.indexes import INDEXES as OF_WEBHOOKS
+
+    return OF_INVOICES | OF_KEYS | OF_NOTIFICATIONS | OF_WEBHOOKS

@@ -110,7 +110,7 @@ def test_a_stack_with_the_console_has_a_link_that_opens_it(
     assert running.console_link() == f"{running.info['gateway']}/function/console/enter?code=the-key"
     [code] = calls.read_text().removeprefix(before).splitlines()
     assert code.startswith("keys code --name local --scope invoices:read")
-    assert code.endswith("--scope keys:manage")
+    assert code.endswith("--scope keys:manage --scope operations:read")
 
 
 def test_ports_credentials_and_data_are_kept(root: Path, tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ from mailroom.invoices.presets.profiles import all_statuses
 from mailroom.invoices.presets.selection import Selection
 from mailroom.invoices.presets.store import Presets
 from mailroom.invoices.preview.runner import Previewer
+from mailroom.invoices.views.health import Health
 from mailroom.invoices.views.lists import Queries
+from mailroom.platform.cached import Cached
 from mailroom.platform.concurrency import ConcurrencyLimit
 from mailroom.platform.kick import Kicker
 from mailroom.platform.objects import ObjectStore
@@ -40,6 +42,7 @@ class InvoicesContext(msgspec.Struct, frozen=True):
     previewer: Previewer
     concurrency: ConcurrencyLimit
     waiting: ImportWaiting
+    health: Cached[Health]
     bucket: str
     public_endpoint: str
     export_seconds: float

@@ -92,6 +92,14 @@ def test_invoices_may_do_its_work_and_nothing_else(bucket: Bucket):
     assert {("invoices", "remove"), ("invoices", "update"), ("imports", "insert"), ("apiKeys", "find")} <= used
 
 
+def test_invoices_may_look_at_the_health(bucket: Bucket):
+    key = bucket.services.keys.create("all", ["operations:read"])
+    bucket.submit("may.csv", csv(line(1)))
+    with RECORDER.of("invoices") as used:
+        assert Client(serving.create_app(bucket.services), key.text).get("/health").status == 200
+    assert {("workers", "find"), ("imports", "find")} <= used
+
+
 def test_invoices_may_make_list_and_revoke_keys(bucket: Bucket):
     services = bucket.services
     key = services.keys.create("all", ["invoices:read", "keys:manage"])
@@ -107,7 +115,9 @@ def test_invoices_may_make_list_and_revoke_keys(bucket: Bucket):
 
 
 def test_invoices_alone_may_write_keys():
-    writers = {name for name, rights in MONGODB.items() if {"insert", "update", "remove"} & {*rights.get("apiKeys", ())}}
+    writers = {
+        name for name, rights in MONGODB.items() if {"insert", "update", "remove"} & {*rights.get("apiKeys", ())}
+    }
     assert writers == {"invoices"}
     assert "remove" not in MONGODB["invoices"]["apiKeys"]
     others = [rights for name, rights in MONGODB.items() if name != "invoices"]
