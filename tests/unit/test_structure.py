@@ -33,6 +33,7 @@ LAYERS = (
     ("mailroom.invoices.imports", "mailroom.invoices.indexes"),
     ("mailroom.invoices.views",),
     ("mailroom.web",),
+    ("mailroom.console",),
     ("mailroom.notifications.api", "mailroom.invoices.api", "mailroom.webhooks.api", "mailroom.events"),
     # app, worker and what they are assembled from
     ("mailroom.notifications", "mailroom.invoices", "mailroom.webhooks.worker"),
