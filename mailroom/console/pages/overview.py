@@ -25,7 +25,7 @@ class Figure(msgspec.Struct, frozen=True):
     path: str
     query: dict[str, object]
     scope: str
-    is_wide: bool = False
+    width: str = ""  # a class of console.css: `half` or `wide`
 
 
 FIGURES = {
@@ -35,13 +35,14 @@ FIGURES = {
         Figure("month", later("Files of 30 days"), "invoices/figures/imports", {"days": 30}, "invoices:read"),
         Figure("waiting", later("Oldest file that waits"), "invoices/figures/waiting", {}, "invoices:read"),
         Figure("mail", later("Mail by status"), "notifications/figures/messages", {}, "notifications:read"),
-        Figure("invoices", later("Invoices by month"), "invoices/figures/invoices", {}, "invoices:read", True),
+        Figure("invoices", later("Invoices by month"), "invoices/figures/invoices", {}, "invoices:read", "wide"),
         Figure(
             "failures",
             later("Newest files that failed"),
             "invoices/imports",
             {"state": "failed", "limit": _NEWEST},
             "invoices:read",
+            "half",
         ),
         Figure(
             "mail_failures",
@@ -49,6 +50,7 @@ FIGURES = {
             "notifications",
             {"status": "failed", "limit": _NEWEST},
             "notifications:read",
+            "half",
         ),
     )
 }

@@ -14,6 +14,7 @@ from werkzeug.serving import make_server
 from local.stack import Stack
 from mailroom.console.app import create_app
 from mailroom.platform.settings import Settings
+from tests.e2e.console import sample
 from tests.support.browser import Watch, chromium
 from tests.support.fake_api import KEY, FakeApi, fake_api
 
@@ -29,7 +30,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def api() -> Iterator[FakeApi]:
+    """It answers with samples until a test sets another answer."""
     with fake_api() as served:
+        sample.fill(served)
         yield served
 
 

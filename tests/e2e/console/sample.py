@@ -11,7 +11,14 @@ COMPUTED = "2024-05-31T10:00:00.000Z"
 
 
 def an_import(number: int, key: str, state: str = "done", rejected: int = 0, error: str = "") -> dict[str, Any]:
-    counts = {"inserted": 1234 - rejected, "updated": 0, "unchanged": 0, "stale": 0, "rejected": rejected, "setApart": 0}
+    counts = {
+        "inserted": 1234 - rejected,
+        "updated": 0,
+        "unchanged": 0,
+        "stale": 0,
+        "rejected": rejected,
+        "setApart": 0,
+    }
     return {
         "id": f"{number:024x}",
         "state": state,
@@ -43,10 +50,20 @@ IMPORTS = [
 
 def fill(api: FakeApi) -> None:
     """Sets an answer for every call of the overview and the lists."""
-    rows = {"rows": 48231, "inserted": 48000, "updated": 100, "unchanged": 100, "stale": 0, "rejected": 31, "setApart": 0}
+    rows = {
+        "rows": 48231,
+        "inserted": 48000,
+        "updated": 100,
+        "unchanged": 100,
+        "stale": 0,
+        "rejected": 31,
+        "setApart": 0,
+    }
     figures = {"days": 30, "files": 128, "states": {"done": 127}, "rows": rows, "rejected": 31, "computedAt": COMPUTED}
     api.answer("GET invoices/figures/imports", figures)
-    waiting = IMPORTS[2] | {"waitingFor": {"code": "worker", "text": f"A worker must become free {HOSTILE}.", "since": None}}
+    waiting = IMPORTS[2] | {
+        "waitingFor": {"code": "worker", "text": f"A worker must become free {HOSTILE}.", "since": None}
+    }
     api.answer("GET invoices/figures/waiting", {"waiting": 2, "oldest": waiting, "computedAt": COMPUTED})
     months = [
         {"month": f"2024-{month:02}", "currency": currency, "count": 40 * month, "total": f"{total * month}.50"}
@@ -55,7 +72,11 @@ def fill(api: FakeApi) -> None:
     ]
     api.answer("GET invoices/figures/invoices", {"items": months, "computedAt": COMPUTED})
     counts = {"queued": 3, "sending": 0, "sent": 1204, "failed": 2, "unknown": 0}
-    oldest = {"id": "a" * 24, "since": COMPUTED, "waitingFor": {"code": "relay", "text": "The relay is down.", "since": None}}
+    oldest = {
+        "id": "a" * 24,
+        "since": COMPUTED,
+        "waitingFor": {"code": "relay", "text": "The relay is down.", "since": None},
+    }
     api.answer(
         "GET notifications/figures/messages", {"counts": counts, "oldestWaiting": oldest, "computedAt": COMPUTED}
     )
