@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from flask import Flask
 
 from mailroom.invoices.api import imports, invoices, operations, presets, previews, uploads
@@ -14,6 +16,12 @@ from mailroom.invoices.presets.selection import Selection
 from mailroom.invoices.presets.store import Presets
 from mailroom.invoices.preview.runner import Previewer
 from mailroom.invoices.views.lists import Queries
+from mailroom.keys.api import keys, sessions
+from mailroom.keys.api.context import KeysContext
+from mailroom.keys.codes import LoginCodes
+from mailroom.keys.managed import ManagedKeys
+from mailroom.keys.managers import Managers
+from mailroom.keys.sessions import Sessions
 from mailroom.platform.concurrency import ConcurrencyLimit
 from mailroom.services import Services
 from mailroom.web.app import create_app as create_web_app
@@ -30,9 +38,21 @@ def create_app(services: Services, rate_limit: RateLimit | None = None) -> Flask
     """The application. Raises `InvalidSetting` for profiles that cannot be read."""
     app = create_web_app(operations.CONTRACT, services.keys.authenticate, services.settings, rate_limit=rate_limit)
     _context(services).attach(app)
-    for blueprint in (invoices.blueprint, imports.blueprint, presets.blueprint, previews.blueprint, uploads.blueprint):
-        app.register_blueprint(blueprint)
+    _keys_context(services).attach(app)
+    for module in (invoices, imports, presets, previews, uploads, sessions, keys):
+        app.register_blueprint(module.blueprint)
     return app
+
+
+def _keys_context(services: Services) -> KeysContext:
+    database, settings = services.database, services.settings
+    stored, idle = database["apiKeys"], timedelta(minutes=settings.session_idle_minutes)
+    managers = Managers(services.keys, stored, database["keyGuards"], services.clock)
+    return KeysContext(
+        keys=ManagedKeys(services.keys, stored, managers, services.clock),
+        sessions=Sessions(services.keys, stored, services.clock, settings.session_hours, idle),
+        codes=LoginCodes(database, services.clock),
+    )
 
 
 def _context(services: Services) -> InvoicesContext:

@@ -47,6 +47,8 @@ class Settings:
     rate_limit_per_minute: int = _setting(
         0, "Most calls that one replica of an API answers for one key in a minute; 0: no limit", least=0
     )
+    session_hours: float = _setting(12.0, "Longest life of a session, in hours", least=0.01)
+    session_idle_minutes: float = _setting(60.0, "A session ends that was not used for so many minutes", least=0.1)
     work_budget_seconds: float = _setting(20.0, "A worker starts nothing new after this time", least=0.1)
 
     export_seconds: float = _setting(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from mailroom.deploy import setup
 from mailroom.invoices import app as serving
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.presets.preset import Preset
 from mailroom.invoices.presets.store import Presets
+from mailroom.keys.codes import LoginCodes
 from mailroom.services import Services
 from tests.integration.invoices.files import Bucket, counts, csv, line
 from tests.integration.invoices.test_events import event
@@ -87,6 +89,24 @@ def test_invoices_may_do_its_work_and_nothing_else(bucket: Bucket):
         assert client.call("DELETE", "/presets/acme").status == 200
     assert {("presets", "insert"), ("presets", "find")} <= used
     assert {("invoices", "remove"), ("invoices", "update"), ("imports", "insert"), ("apiKeys", "find")} <= used
+
+
+def test_invoices_may_start_move_and_end_sessions(bucket: Bucket):
+    services = bucket.services
+    key = services.keys.create("all", ["invoices:read"])
+    code = LoginCodes(services.database, services.clock).create("x", ["invoices:read"], timedelta(minutes=5))
+    with RECORDER.of("invoices") as used:
+        app = serving.create_app(services)
+        assert Client(app, "").call("POST", "/sessions", {"code": code}).status == 201
+        session = Client(app, Client(app, key.text).call("POST", "/sessions").json()["token"])
+        services.database["apiKeys"].update_many({}, {"$set": {"idleExpiresAt": soon()}})
+        assert session.get("/sessions/current").status == 200
+        assert session.call("DELETE", "/sessions/current").status == 204
+    assert {("apiKeys", "insert"), ("apiKeys", "update"), ("loginCodes", "update")} <= used
+
+
+def soon() -> datetime:
+    return datetime.now(UTC) + timedelta(minutes=1)
 
 
 def test_invoice_importer_may_announce_to_webhooks(make_services: Callable[..., Services]):
