@@ -33,6 +33,12 @@ class Stack(Servers):
         self.functions = {entry.name: entry for entry in read_stack(self.root / "stack.yml", self.variables)}
         self.port_names += [f"function {name}" for name in self.functions]
 
+    def console_link(self) -> str:
+        """A link that signs in to the console once, within five minutes. Raises StartError."""
+        scopes = [word for scope in (*SCOPES, "keys:manage") for word in ("--scope", scope)]
+        code = self._mailroom("keys", "code", "--name", "local", *scopes).strip().rpartition("=")[2]
+        return f"{self._url('router')}/function/console/enter?code={code}"
+
     def _start(self) -> None:
         self._protect_mongo()
         super()._start()

@@ -39,6 +39,8 @@ def compose(variables: Mapping[str, str]) -> Iterator[Finding]:
     url = addresses.gateway(variables)
     gateway = checks.gateway(url)
     yield gateway
+    if not gateway.fix:
+        yield checks.console(url)
     key = variables.get("API_KEY") or addresses.secret("api-key", variables)
     if key and not gateway.fix:
         yield checks.database(url, key)
@@ -57,7 +59,10 @@ def kubernetes(variables: Mapping[str, str]) -> Iterator[Finding]:
         yield checks.cluster_secrets(namespace)
         yield checks.setup_job(namespace)
     if url := variables.get("GATEWAY"):
-        yield checks.gateway(url)
+        gateway = checks.gateway(url)
+        yield gateway
+        if not gateway.fix:
+            yield checks.console(url)
         if key := variables.get("API_KEY"):
             yield checks.database(url, key)
 

@@ -60,7 +60,8 @@ class Watch:
         self.expected.append(text)
 
     def check(self) -> None:
-        assert [fault for fault in self.faults if not any(text in fault for text in self.expected)] == []
+        faults = [fault for fault in self.faults if not any(text in fault for text in self.expected)]
+        assert not faults, "\n".join(faults)
 
     def _console(self, message: Any) -> None:
         if message.type in ("error", "warning"):
