@@ -9,9 +9,10 @@ from bson import ObjectId
 from flask import Blueprint, Response
 
 from mailroom.errors import Conflict, Invalid
-from mailroom.notifications.api import answers, operations, parameters
+from mailroom.notifications.api import answers, operations, parameters, schemas
 from mailroom.notifications.api.context import context
 from mailroom.notifications.feedback.feedback import Applied
+from mailroom.notifications.feedback.source import source
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.reports import Report, is_gone
 from mailroom.notifications.model.senders import AllowedSenders
@@ -57,7 +58,19 @@ def erase() -> Response:
 @blueprint.get("/<id:id>")
 @endpoint(operations.GET, READ)
 def get_message(id: ObjectId) -> Response:
-    return json_response(answers.details(context().history.get(id)))
+    document = context().history.get(id)
+    return json_response(answers.details(document, context().waiting.of(document)))
+
+
+@blueprint.get("/<id:id>/content")
+@endpoint(operations.CONTENT, READ)
+def content(id: ObjectId) -> Response:
+    form = parameters.form(query())
+    document = context().history.get(id)
+    if document["erasedAt"] is not None:
+        raise Problem(410, "notification.erased", "its text was erased")
+    text = source(document, context().tracing) if form == "source" else document[form]
+    return json_response(schemas.MessageContent(**{form: text}))
 
 
 @blueprint.post("/<id:id>/cancel")

@@ -13,6 +13,8 @@ from mailroom.web import paging
 
 Query = Mapping[str, str]
 
+FORMS = ("html", "text", "source")
+
 
 def history_filter(query: Query, mail_from: MailFrom) -> HistoryFilter:
     """The messages that `status`, `emailTo`, `sender`, `tag`, `test`, `from` and `to` select. Raises `Invalid`."""
@@ -32,6 +34,13 @@ def times(query: Query) -> tuple[datetime | None, datetime | None]:
     """The times of `from` (inclusive) and `to` (exclusive). Raises `Invalid`."""
     since, until = (paging.time_parameter(query[name], name) if name in query else None for name in ("from", "to"))
     return since, until
+
+
+def form(query: Query) -> str:
+    """The form of a message that `form` names. Raises `Invalid`."""
+    if query.get("form") not in FORMS:
+        raise Invalid("form", "form.invalid", f"form must be one of {', '.join(FORMS)}")
+    return query["form"]
 
 
 def _test(query: Query) -> bool:
