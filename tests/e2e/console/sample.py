@@ -78,7 +78,8 @@ def fill(api: FakeApi) -> None:
         "waitingFor": {"code": "relay", "text": "The relay is down.", "since": None},
     }
     api.answer(
-        "GET notifications/figures/messages", {"counts": counts, "oldestWaiting": oldest, "computedAt": COMPUTED}
+        "GET notifications/figures/messages",
+        {"counts": counts, "mostCounted": 1204, "oldestWaiting": oldest, "computedAt": COMPUTED},
     )
     api.answer("GET invoices/imports", {"items": IMPORTS, "nextCursor": "next"})
     mail = {"id": "b" * 24, "subject": HOSTILE, "status": "failed", "createdAt": COMPUTED, "error": None}
