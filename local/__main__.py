@@ -17,8 +17,6 @@ from local.stack_file import StackError
 POLL_SECONDS = 0.5
 ROOT = Path(__file__).resolve().parent.parent
 TO_TRY = """
-Console   {console}
-          (signs in once, within five minutes; later, sign in with the API key)
 Gateway   {gateway}
 API key   {apiKey}
 Inbox     {inbox}      (SMTP on {smtp[host]}:{smtp[port]})
@@ -26,7 +24,7 @@ MinIO     {minio[endpoint]}      (access key {minio[accessKey]}, secret key {min
 MongoDB   {mongoUri}
 Data      {data}      (logs in {data}/log; all of this in {data}/local.json)
 
-Open the console in a browser, or try three things by hand:
+Three things to try:
 
 1. Upload a CSV file; it is imported within 4 s:
    curl --aws-sigv4 aws:amz:us-east-1:s3 --user '{minio[accessKey]}:{minio[secretKey]}' \\
@@ -77,10 +75,9 @@ def up(data: Path, parent: int | None) -> None:
         with stack:
             print(f"Ready after {time.monotonic() - started:.1f} s.")
             sample = min((ROOT / "samples").glob("*.csv"), default=Path("FILE.csv"))
-            print(
-                TO_TRY.format(**stack.info, console=stack.console_link(), data=stack.data.folder, sample=sample),
-                flush=True,
-            )
+            print(TO_TRY.format(**stack.info, data=stack.data.folder, sample=sample), flush=True)
+            if link := stack.console_link():
+                print(f"Look around in a browser; this link works once, within five minutes:\n\n  {link}\n", flush=True)
             while not parent or os.getppid() == parent:
                 time.sleep(POLL_SECONDS)
     finally:

@@ -18,6 +18,8 @@ SCOPES = (
     *("notifications:erase", "templates:read", "templates:write", "webhooks:read", "webhooks:write"),
 )
 COMMAND_SECONDS = 120.0
+CONSOLE = "console"
+CONSOLE_SCOPES = (*SCOPES, "keys:manage", "operations:read")
 API_KEY = "api-key"  # pragma: allowlist secret
 PREPARE = Path("compose/prepare.py")
 
@@ -32,12 +34,6 @@ class Stack(Servers):
         super().__init__(root, data, env, quiet=quiet)
         self.functions = {entry.name: entry for entry in read_stack(self.root / "stack.yml", self.variables)}
         self.port_names += [f"function {name}" for name in self.functions]
-
-    def console_link(self) -> str:
-        """A link that signs in to the console once, within five minutes. Raises StartError."""
-        scopes = [word for scope in (*SCOPES, "keys:manage") for word in ("--scope", scope)]
-        code = self._mailroom("keys", "code", "--name", "local", *scopes).strip().rpartition("=")[2]
-        return f"{self._url('router')}/function/console/enter?code={code}"
 
     def _start(self) -> None:
         self._protect_mongo()
@@ -96,10 +92,16 @@ class Stack(Servers):
         self._mailroom("setup")
 
         def make_key() -> str:
-            scopes = [word for scope in SCOPES for word in ("--scope", scope)]
-            return self._mailroom("keys", "create", "--name", "local", *scopes).strip()
+            return self._mailroom("keys", "create", "--name", "local", *_options(SCOPES)).strip()
 
         self.info["apiKey"] = self.data.kept_secret(API_KEY, make_key)
+
+    def console_link(self) -> str:
+        """A link that opens the console once, within five minutes; empty in a stack without the console."""
+        if CONSOLE not in self.functions:
+            return ""
+        code = self._mailroom("keys", "code", "--name", "local", *_options(CONSOLE_SCOPES)).strip()
+        return f"{self.info['gateway']}/function/{CONSOLE}/enter?code={code}"
 
     def _mailroom(self, *arguments: str) -> str:
         """Runs `python -m mailroom` as MinIO's administrator, who alone may make buckets and event rules."""
@@ -111,6 +113,7 @@ class Stack(Servers):
         environment = {
             **programs.base_environment(),
             **self._here("invoices").environment,
+            "PUBLIC_URL": "",  # `keys code` then prints the code alone, for a link to this machine
             "MONGODB_SECRET": "mailroom-mongodb-uri",  # pragma: allowlist secret
             "SECRETS_DIR": str(self.data.secret_files(owner, secrets)),
             "PYTHONPATH": str(self.root),
@@ -130,3 +133,7 @@ class Stack(Servers):
         except subprocess.TimeoutExpired as error:
             raise StartError(f"python {' '.join(command)} took more than {COMMAND_SECONDS:.0f} s") from error
         return done.stdout
+
+
+def _options(scopes: tuple[str, ...]) -> list[str]:
+    return [word for scope in scopes for word in ("--scope", scope)]

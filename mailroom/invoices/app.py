@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from flask import Flask
+from pymongo import IndexModel
 
 from mailroom.invoices.api import imports, invoices, operations, presets, previews, uploads, workers
 from mailroom.invoices.api.context import InvoicesContext
 from mailroom.invoices.api.figures import views as figures
+from mailroom.invoices.api.health import views as health
 from mailroom.invoices.api.rows import rejects, source
 from mailroom.invoices.imports.actions import ImportActions
 from mailroom.invoices.imports.ledger import Ledger
@@ -21,6 +23,7 @@ from mailroom.invoices.preview.runner import Previewer
 from mailroom.invoices.rejected.corrections import Corrections
 from mailroom.invoices.rejected.rejected_rows import RejectedRows
 from mailroom.invoices.views.figures import Figures
+from mailroom.invoices.views.health import KEPT_SECONDS, HealthChecks
 from mailroom.invoices.views.lists import Queries
 from mailroom.invoices.views.source import Sources
 from mailroom.keys.api import keys, sessions
@@ -29,6 +32,7 @@ from mailroom.keys.codes import LoginCodes
 from mailroom.keys.managed import ManagedKeys
 from mailroom.keys.managers import Managers
 from mailroom.keys.sessions import Sessions
+from mailroom.platform.cached import Cached
 from mailroom.platform.concurrency import ConcurrencyLimit
 from mailroom.services import Services
 from mailroom.web.app import create_app as create_web_app
@@ -46,7 +50,7 @@ def create_app(services: Services, rate_limit: RateLimit | None = None) -> Flask
     app = create_web_app(operations.CONTRACT, services.keys.authenticate, services.settings, rate_limit=rate_limit)
     _context(services).attach(app)
     _keys_context(services).attach(app)
-    views = (imports, rejects, source, presets, previews, uploads, figures, workers, sessions, keys)
+    views = (imports, rejects, source, presets, previews, uploads, figures, workers, health, sessions, keys)
     for each in (invoices, *views):
         app.register_blueprint(each.blueprint)
     return app
@@ -75,6 +79,7 @@ def _context(services: Services) -> InvoicesContext:
         events=settings.events != "poll",
         reconcile_seconds=settings.reconcile_seconds,
     )
+    checks = HealthChecks(waiting, services.uploads, settings.invoices_bucket, _all_indexes)
     return InvoicesContext(
         queries=Queries(database["invoices"], database["imports"]),
         edits=Edits(database["invoices"]),
@@ -90,9 +95,20 @@ def _context(services: Services) -> InvoicesContext:
         previewer=Previewer(settings.preview_seconds, settings.preview_memory_mib, ConcurrencyLimit(PREVIEWS_AT_ONCE)),
         concurrency=long_calls,
         waiting=waiting,
+        health=Cached(checks.look, KEPT_SECONDS),
         bucket=settings.invoices_bucket,
         rejects_bucket=settings.rejects_bucket,
         public_endpoint=settings.s3_public_endpoint or settings.s3_endpoint,
         export_seconds=settings.export_seconds,
         budget_seconds=settings.work_budget_seconds,
     )
+
+
+def _all_indexes() -> dict[str, list[IndexModel]]:
+    """What set-up makes for all applications. Imported when it is asked for: a function that starts does without it."""
+    from mailroom.invoices.indexes import INDEXES as OF_INVOICES
+    from mailroom.keys.indexes import INDEXES as OF_KEYS
+    from mailroom.notifications.indexes import INDEXES as OF_NOTIFICATIONS
+    from mailroom.webhooks.indexes import INDEXES as OF_WEBHOOKS
+
+    return OF_INVOICES | OF_KEYS | OF_NOTIFICATIONS | OF_WEBHOOKS

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from mailroom.errors import Forbidden, Invalid
-from mailroom.notifications.model.senders import pattern
 from mailroom.platform.api_keys import SCOPES, Caller
 
 
@@ -39,6 +38,8 @@ def check_senders(senders: Sequence[str] | None, caller: Caller) -> tuple[str, .
     """
     if senders is None:
         return caller.senders
+    from mailroom.notifications.model.senders import pattern  # a function that starts does without it
+
     try:
         patterns = tuple(pattern(each) for each in senders)
     except ValueError as error:

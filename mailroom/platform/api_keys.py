@@ -29,7 +29,7 @@ SCOPES = (
     *("notifications:read", "notifications:send", "notifications:test", "notifications:erase"),
     *("templates:read", "templates:write"),
     *("webhooks:read", "webhooks:write"),
-    "keys:manage",
+    *("keys:manage", "operations:read"),
 )
 
 # A replica trusts what it read of a key for this long: it is the delay of a revocation.

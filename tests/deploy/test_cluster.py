@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,9 @@ from tests.deploy.cluster import FUNCTIONS, SERVERS, Cluster
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deploy"), pytest.mark.timeout(600)]
+
+# How long the proxies of a busy node may need to hear that a pod ends.
+SECONDS_TO_HEAR = 8.0
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +62,21 @@ def test_a_rolling_update_loses_nothing_and_no_call_fails(lane: Cluster) -> None
             lane.kubectl("rollout", "status", f"deploy/{name}", "--timeout=120s")
         lane.wait_until_gone(before)  # the old ones drain under load too
     assert not set(before) & set(lane.pods(*replaced))
-    assert outcome["failures"] == []
+    assert outcome["failures"] == [], lane.kubectl("logs", "--selector=app=router", "--tail=50")
     assert outcome["messages"]
     nothing_is_lost(lane, outcome)
+
+
+def test_a_pod_that_ends_still_serves_callers_who_have_not_heard_of_it(lane: Cluster) -> None:
+    [pod] = lane.pods("invoices")
+    address = lane.kubectl("get", "pod", pod, "-o", "jsonpath={.status.podIP}")
+    call = f"wget -O- http://{address}:8080/ 2>&1 || true"
+    lane.kubectl("delete", "pod", pod, "--wait=false")
+    told = time.monotonic()
+    while time.monotonic() - told < SECONDS_TO_HEAR:
+        answer = lane.kubectl("exec", "deploy/router", "--", "sh", "-c", call)
+        assert "401" in answer  # the call has no key
+    lane.wait_until_ready()
 
 
 def test_a_kill_of_each_pod_loses_nothing(lane: Cluster) -> None:

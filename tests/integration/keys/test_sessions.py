@@ -243,6 +243,46 @@ def test_of_many_who_show_a_code_at_once_one_gets_a_session(indexed: Services, c
     assert indexed.database["apiKeys"].count_documents({"session": True}) == 1
 
 
+def test_a_code_whose_exchange_was_cut_off_is_spent(
+    indexed: Services, codes: LoginCodes, stranger: Client, monkeypatch: pytest.MonkeyPatch
+):
+    """The process dies after the code is spent and before the session is there. Nobody gets a session twice."""
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: Any, **__: Any) -> Any:
+        raise Killed
+
+    code = codes.create("console", ["invoices:read"], timedelta(minutes=5))
+    with monkeypatch.context() as patch:
+        patch.setattr(indexed.keys, "insert", killed)
+        with pytest.raises(Killed):
+            start(stranger, code=code)
+    assert start(stranger, code=code).json()["code"] == "auth.code"
+    assert indexed.database["apiKeys"].count_documents({}) == 0
+
+
+def test_sessions_that_start_while_their_key_is_revoked_open_nothing(
+    indexed: Services, make_services: Callable[..., Services], key: Client
+):
+    clients = [Client(create_invoices(make_services()), key.key) for _ in range(8)]
+    together = Barrier(len(clients) + 1)
+
+    def begin(client: Client) -> list[str]:
+        together.wait()
+        answers = [start(client) for _ in range(5)]
+        return [answer.json()["token"] for answer in answers if answer.status == 201]
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        begun = [pool.submit(begin, client) for client in clients]
+        together.wait()
+        indexed.keys.revoke(key.key_id)
+        tokens = [token for each in begun for token in each.result()]
+    anew = create_invoices(make_services())
+    assert {Client(anew, token).get("/").status for token in tokens} <= {401}
+
+
 def test_a_code_expires(codes: LoginCodes, stranger: Client):
     code = codes.create("console", ["invoices:read"], timedelta(seconds=-1))
     assert start(stranger, code=code).json()["code"] == "auth.code"
