@@ -49,10 +49,11 @@ def create_app(services: Services, rate_limit: RateLimit | None = None) -> Flask
     """The application. Raises `InvalidSetting` for profiles that cannot be read."""
     app = create_web_app(operations.CONTRACT, services.keys.authenticate, services.settings, rate_limit=rate_limit)
     _context(services).attach(app)
-    _keys_context(services).attach(app)
-    views = (imports, rejects, source, presets, previews, uploads, figures, workers, health, sessions, keys)
-    for each in (invoices, *views):
+    for each in (invoices, imports, rejects, source, presets, previews, uploads, figures, workers):
         app.register_blueprint(each.blueprint)
+    _keys_context(services).attach(app)
+    for module in (invoices, imports, presets, previews, uploads, health, sessions, keys):
+        app.register_blueprint(module.blueprint)
     return app
 
 

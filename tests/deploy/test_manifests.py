@@ -195,7 +195,7 @@ def test_a_pod_that_hangs_is_ended(name: str) -> None:
 @pytest.mark.parametrize("overlay", ["dev", "production", "openfaas"])
 @pytest.mark.usefixtures("cluster")
 def test_the_api_server_takes_each_overlay(overlay: str) -> None:
-    # In their own namespaces: a set-up job that ran already cannot be changed.
+    # In their own namespaces, apart from what the cluster runs already.
     manifests = subprocess.run(
         ["kubectl", "kustomize", str(ROOT / "k8s/overlays" / overlay)], capture_output=True, text=True, check=True
     ).stdout

@@ -161,6 +161,21 @@ def test_a_secret_that_the_cluster_lacks_is_named(kubectl: Path) -> None:
     assert "k8s/create-secrets mailroom" in finding.fix
 
 
+def test_the_newest_set_up_job_counts(kubectl: Path) -> None:
+    def job(name: str, minute: int, **status: int) -> dict[str, object]:
+        return {"metadata": {"name": name, "creationTimestamp": f"2026-01-01T00:{minute:02}:00Z"}, "status": status}
+
+    def answer(*jobs: dict[str, object]) -> None:
+        (kubectl / "answer").write_text(json.dumps({"items": jobs}))
+
+    answer()
+    assert "no set-up job" in checks.setup_job("mailroom").text
+    answer(job("setup-new", 2, succeeded=1), job("setup-old", 1, failed=1))
+    assert not checks.setup_job("mailroom").fix
+    answer(job("setup-old", 1, succeeded=1), job("setup-new", 2, active=1))
+    assert "has not succeeded" in checks.setup_job("mailroom").text
+
+
 def test_all_findings_are_told_and_the_exit_code_says_it(tmp_path: Path) -> None:
     environment = {"PATH": str(tmp_path), "GATEWAY": f"http://127.0.0.1:{free_port()}", "S3_PORT": str(free_port())}
     done = subprocess.run(
