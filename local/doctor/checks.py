@@ -80,6 +80,20 @@ def gateway(url: str) -> Finding:
     return Finding(f"the gateway {url} knows our functions")
 
 
+def console(url: str) -> Finding:
+    """The pages for people are served, and under the path that they name in their links."""
+    page = f"{url}/function/console/sign-in"
+    answer = _get(page, GATEWAY_FIX)
+    if isinstance(answer, Finding):
+        return answer
+    if answer.status != 200 or b'action="/function/console/sign-in"' not in answer.data:
+        return Finding(
+            f"{page} answers {answer.status}, and not the page of the console",
+            "Does the function console run? Is it in FUNCTIONS of the router, and CONSOLE_PREFIX its path?",
+        )
+    return Finding(f"the console: {url}/function/console")
+
+
 def database(url: str, key: str) -> Finding:
     """The functions reach MongoDB and accept the API key."""
     answer = _get(f"{url}/function/invoices?limit=1", GATEWAY_FIX, {"Authorization": f"Bearer {key}"}, seconds=30.0)

@@ -19,18 +19,22 @@ _WRITE = (*_APPEND, "update")
 MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "invoice-events": {"imports": _APPEND, "kicks": _WRITE},
     "invoice-importer": {
-        **dict.fromkeys(("imports", "invoices", "predictions", "rejects", "notifications", "kicks"), _WRITE),
+        **dict.fromkeys(("imports", "invoices", "predictions", "rejects", "notifications", "kicks", "workers"), _WRITE),
         "comparisons": (*_WRITE, "remove"),
         "cursors": _CHANGE,
         "presets": _FIND,
         "webhooks": _FIND,
     },
     "invoices": {
-        "apiKeys": _FIND,
+        "apiKeys": _WRITE,
+        "keyGuards": _WRITE,
+        "loginCodes": _CHANGE,
         "imports": _WRITE,
         "invoices": (*_CHANGE, "remove"),
         "presets": _APPEND,
+        "rejects": _FIND,
         "kicks": _WRITE,
+        "workers": _FIND,
     },
     "notifications": {
         "apiKeys": _FIND,
@@ -41,20 +45,21 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "webhooks": (*_WRITE, "remove"),
         "webhookDeliveries": (*_CHANGE, "remove"),
         "kicks": _WRITE,
+        "workers": _FIND,
     },
     "notification-sender": {
         "notifications": (*_CHANGE, "remove"),
         "claims": (*_APPEND, "remove"),
         **dict.fromkeys(("leases", "softBounces"), (*_WRITE, "remove")),
         "suppressions": _APPEND,
-        **dict.fromkeys(("cursors", "kicks"), _WRITE),
+        **dict.fromkeys(("cursors", "kicks", "workers"), _WRITE),
         "webhooks": _FIND,
         "webhookDeliveries": ("remove",),
     },
     "webhook-sender": {
         **dict.fromkeys(("notifications", "imports", "webhooks"), _CHANGE),
         "webhookDeliveries": (*_WRITE, "remove"),
-        **dict.fromkeys(("cursors", "kicks"), _WRITE),
+        **dict.fromkeys(("cursors", "kicks", "workers"), _WRITE),
     },
 }
 
@@ -76,7 +81,7 @@ def policies(invoices: str, rejects: str, attachments: str) -> dict[str, Documen
         # invoice-importer
         "mailroom-s3": [(_READ, invoices), ((*_READ, "s3:PutObject", "s3:AbortMultipartUpload"), rejects)],
         # invoices: the forms it signs give those who have them its own right to upload
-        "mailroom-uploads": [((*_READ, "s3:PutObject"), invoices)],
+        "mailroom-uploads": [((*_READ, "s3:PutObject", "s3:AbortMultipartUpload"), invoices), (_READ, rejects)],
         # notifications, notification-sender
         "mailroom-attachments": [(_READ, attachments)],
         # people: upload what is imported or mailed, read what was rejected

@@ -72,6 +72,13 @@ def test_another_server_is_no_gateway(addresses: Addresses) -> None:
     assert "no gateway of Mailroom" in finding.fix
 
 
+def test_a_console_that_is_not_served_is_named() -> None:
+    with serving({}) as url:
+        finding = checks.console(url)
+    assert "/function/console/sign-in answers 404" in finding.text
+    assert "FUNCTIONS" in finding.fix
+
+
 def test_functions_that_do_not_reach_mongodb_are_named() -> None:
     with serving({"/function/invoices": (503, {"code": "service.unavailable"})}) as url:
         finding = checks.database(url, "a-key")
