@@ -32,6 +32,7 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "imports": _WRITE,
         "invoices": (*_CHANGE, "remove"),
         "presets": _APPEND,
+        "rejects": _FIND,
         "kicks": _WRITE,
         "workers": _FIND,
     },
@@ -80,7 +81,7 @@ def policies(invoices: str, rejects: str, attachments: str) -> dict[str, Documen
         # invoice-importer
         "mailroom-s3": [(_READ, invoices), ((*_READ, "s3:PutObject", "s3:AbortMultipartUpload"), rejects)],
         # invoices: the forms it signs give those who have them its own right to upload
-        "mailroom-uploads": [((*_READ, "s3:PutObject"), invoices)],
+        "mailroom-uploads": [((*_READ, "s3:PutObject", "s3:AbortMultipartUpload"), invoices), (_READ, rejects)],
         # notifications, notification-sender
         "mailroom-attachments": [(_READ, attachments)],
         # people: upload what is imported or mailed, read what was rejected

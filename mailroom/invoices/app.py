@@ -7,9 +7,11 @@ from datetime import timedelta
 from flask import Flask
 from pymongo import IndexModel
 
-from mailroom.invoices.api import imports, invoices, operations, presets, previews, uploads
+from mailroom.invoices.api import imports, invoices, operations, presets, previews, uploads, workers
 from mailroom.invoices.api.context import InvoicesContext
+from mailroom.invoices.api.figures import views as figures
 from mailroom.invoices.api.health import views as health
+from mailroom.invoices.api.rows import rejects, source
 from mailroom.invoices.imports.actions import ImportActions
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.waiting_facts import ImportWaiting
@@ -18,8 +20,12 @@ from mailroom.invoices.presets.profiles import Profiles
 from mailroom.invoices.presets.selection import Selection
 from mailroom.invoices.presets.store import Presets
 from mailroom.invoices.preview.runner import Previewer
+from mailroom.invoices.rejected.corrections import Corrections
+from mailroom.invoices.rejected.rejected_rows import RejectedRows
+from mailroom.invoices.views.figures import Figures
 from mailroom.invoices.views.health import KEPT_SECONDS, HealthChecks
 from mailroom.invoices.views.lists import Queries
+from mailroom.invoices.views.source import Sources
 from mailroom.keys.api import keys, sessions
 from mailroom.keys.api.context import KeysContext
 from mailroom.keys.codes import LoginCodes
@@ -44,7 +50,8 @@ def create_app(services: Services, rate_limit: RateLimit | None = None) -> Flask
     app = create_web_app(operations.CONTRACT, services.keys.authenticate, services.settings, rate_limit=rate_limit)
     _context(services).attach(app)
     _keys_context(services).attach(app)
-    for module in (invoices, imports, presets, previews, uploads, health, sessions, keys):
+    of_invoices = (invoices, imports, rejects, source, presets, previews, uploads, figures)
+    for module in (*of_invoices, workers, health, sessions, keys):
         app.register_blueprint(module.blueprint)
     return app
 
@@ -62,6 +69,9 @@ def _keys_context(services: Services) -> KeysContext:
 
 def _context(services: Services) -> InvoicesContext:
     database, settings = services.database, services.settings
+    selection = Selection(Profiles.of(settings), Presets(database))
+    long_calls = ConcurrencyLimit(LONG_CALLS_AT_ONCE)
+    rejected = RejectedRows(database["rejects"])
     waiting = ImportWaiting(
         database["imports"],
         database["workers"],
@@ -75,14 +85,19 @@ def _context(services: Services) -> InvoicesContext:
         edits=Edits(database["invoices"]),
         ledger=Ledger.of(database, settings),
         actions=ImportActions(database["imports"], database["invoices"], settings.import_lease_seconds),
+        rejected=rejected,
+        corrections=Corrections(rejected, database["invoices"], services.uploads, selection),
+        figures=Figures(database, long_calls, settings.export_seconds, waiting),
+        sources=Sources(database["imports"], services.uploads, selection, settings.invoices_bucket),
         objects=services.uploads,
         kicker=services.kicker,
-        selection=Selection(Profiles.of(settings), Presets(database)),
+        selection=selection,
         previewer=Previewer(settings.preview_seconds, settings.preview_memory_mib, ConcurrencyLimit(PREVIEWS_AT_ONCE)),
-        concurrency=ConcurrencyLimit(LONG_CALLS_AT_ONCE),
+        concurrency=long_calls,
         waiting=waiting,
         health=Cached(checks.look, KEPT_SECONDS),
         bucket=settings.invoices_bucket,
+        rejects_bucket=settings.rejects_bucket,
         public_endpoint=settings.s3_public_endpoint or settings.s3_endpoint,
         export_seconds=settings.export_seconds,
         budget_seconds=settings.work_budget_seconds,

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 from pymongo import IndexModel
+from pymongo.errors import OperationFailure
 
 from mailroom.platform.mongo import Documents
 from mailroom.platform.setup_note import SETUP_ID, is_outdated, note_of
@@ -20,6 +21,9 @@ _NOT_CALLED = timedelta(minutes=2)
 
 # A failure is told for as long. Another replica may have done better since.
 _FAILURE_COUNTS = timedelta(minutes=2)
+
+
+_UNAUTHORIZED = 13  # the code of an error of MongoDB
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -34,17 +38,24 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 class WorkerState(msgspec.Struct, frozen=True):
-    """What is noted about a worker function. `setup_ran_at` is None if set-up made no note."""
+    """What is noted about a worker function. `setup_ran_at` is None if set-up made no note.
+
+    `readable`: this function may read the notes. After an upgrade it may not, until its user has the new rights.
+    """
 
     function: str
     called_at: datetime | None = None
     failure: Failure | None = None
     setup_ran_at: datetime | None = None
     setup_outdated: bool = False
+    readable: bool = True
 
 
 def of_worker(worker: WorkerState, now: datetime) -> Waiting | None:
     """Why this worker takes nothing; None if it seems well. The code is `worker`, `setup`, or that of a failure."""
+    if not worker.readable:
+        text = "The rights of the functions in MongoDB are older than the code: prepare must run again."
+        return Waiting("setup", text)
     if worker.called_at is None:
         return Waiting(
             "worker", f"The function {worker.function} was never called: it does not run, or has no schedule."
@@ -77,7 +88,12 @@ def shown(time: datetime) -> str:
 
 def worker_state(workers: Documents, function: str, wanted: Mapping[str, Iterable[IndexModel]]) -> WorkerState:
     """What is noted about a worker that wants these indexes. Blocks for one answer of MongoDB."""
-    found = {each["_id"]: each for each in workers.find({"_id": {"$in": [function, SETUP_ID]}})}
+    try:
+        found = {each["_id"]: each for each in workers.find({"_id": {"$in": [function, SETUP_ID]}})}
+    except OperationFailure as error:
+        if error.code != _UNAUTHORIZED:
+            raise
+        return WorkerState(function, readable=False)
     noted, setup = found.get(function, {}), note_of(found.get(SETUP_ID))
     return WorkerState(
         function,

@@ -53,6 +53,7 @@ def create_app(
     problem documents of this API have beside those of RFC 9457.
     """
     app = Flask(contract.function, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = contract.most_body_bytes
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters["id"] = ObjectIdConverter

@@ -29,6 +29,8 @@ from mailroom.errors import Invalid
 from mailroom.platform.api_keys import Caller
 from mailroom.web.problems import Problem
 
+_NO_LIMIT = 1 << 62
+
 View = Callable[..., Response]
 T = TypeVar("T")
 
@@ -49,6 +51,7 @@ class Operation(msgspec.Struct, frozen=True):
     `answers` gives for each status the type of the JSON that is sent, or types by media type, or None for no content.
     `body` is the type of the JSON that is taken, or types by media type.
     `problems` are the statuses, beside those that every route has, of which a problem document may come.
+    `streamed_body`: the body is never held in memory, so only the function runtime limits it.
     """
 
     summary: str
@@ -58,6 +61,7 @@ class Operation(msgspec.Struct, frozen=True):
     parameters: tuple[Parameter, ...] = ()
     problems: tuple[int, ...] = ()
     text: str = ""
+    streamed_body: bool = False
 
     def query_names(self) -> frozenset[str]:
         return frozenset(each.name for each in self.parameters if each.where == "query")
@@ -67,12 +71,14 @@ class Contract(msgspec.Struct, frozen=True):
     """An API as a whole. `function` is the function's name at the gateway.
 
     `problem_members` are the JSON schemas of what its problem documents hold beside the standard's members.
+    `most_body_bytes` is the limit of a body that is held in memory, where that of the function runtime is higher.
     """
 
     function: str
     title: str
     text: str
     problem_members: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    most_body_bytes: int | None = None
 
 
 PAGE = (
@@ -117,6 +123,8 @@ class Endpoint:
             raise Problem(403, "auth.scope", f"this key lacks the scope {self.scopes[0]}")
         for name in names - self.operation.query_names():
             raise Invalid(name, "query.unknown", f"unknown parameter {name}")
+        if self.operation.streamed_body:
+            request.max_content_length = _NO_LIMIT
         return self._view(**path)
 
 

@@ -32,6 +32,7 @@ LAYERS = (
     ("mailroom.invoices.presets",),
     ("mailroom.invoices.preview",),
     ("mailroom.invoices.imports", "mailroom.invoices.indexes"),
+    ("mailroom.invoices.rejected",),
     ("mailroom.invoices.views",),
     ("mailroom.web",),
     (

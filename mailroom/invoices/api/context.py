@@ -16,8 +16,12 @@ from mailroom.invoices.presets.profiles import all_statuses
 from mailroom.invoices.presets.selection import Selection
 from mailroom.invoices.presets.store import Presets
 from mailroom.invoices.preview.runner import Previewer
+from mailroom.invoices.rejected.corrections import Corrections
+from mailroom.invoices.rejected.rejected_rows import RejectedRows
+from mailroom.invoices.views.figures import Figures
 from mailroom.invoices.views.health import Health
 from mailroom.invoices.views.lists import Queries
+from mailroom.invoices.views.source import Sources
 from mailroom.platform.cached import Cached
 from mailroom.platform.concurrency import ConcurrencyLimit
 from mailroom.platform.kick import Kicker
@@ -27,7 +31,7 @@ _NAME = "mailroom.invoices"
 
 
 class InvoicesContext(msgspec.Struct, frozen=True):
-    """`bucket` is the one whose objects are imported.
+    """`bucket` is the one whose objects are imported, `rejects_bucket` that of the files of rejected rows.
 
     A long answer ends after `export_seconds`, an action on an import after `budget_seconds`.
     """
@@ -36,6 +40,10 @@ class InvoicesContext(msgspec.Struct, frozen=True):
     edits: Edits
     ledger: Ledger
     actions: ImportActions
+    rejected: RejectedRows
+    corrections: Corrections
+    figures: Figures
+    sources: Sources
     objects: ObjectStore
     kicker: Kicker
     selection: Selection
@@ -44,6 +52,7 @@ class InvoicesContext(msgspec.Struct, frozen=True):
     waiting: ImportWaiting
     health: Cached[Health]
     bucket: str
+    rejects_bucket: str
     public_endpoint: str
     export_seconds: float
     budget_seconds: float

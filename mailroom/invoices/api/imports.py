@@ -19,6 +19,7 @@ from mailroom.invoices.api.presets import check_preset_is_there
 from mailroom.invoices.views.filters import ImportFilter
 from mailroom.platform.clock import Budget
 from mailroom.platform.kick import IMPORTER
+from mailroom.platform.mongo import Document
 from mailroom.platform.objects import ObjectGone, ObjectVersion
 from mailroom.platform.waiting import Waiting
 from mailroom.web.endpoints import endpoint, json_body, query
@@ -48,9 +49,7 @@ def list_imports() -> Response:
 @blueprint.get("/<id:id>")
 @endpoint(operations.GET_IMPORT, READ)
 def get_import(id: ObjectId) -> Response:
-    document = context().queries.import_(id)
-    if document is None:
-        raise NotFound("import.not_found", "there is no import with this id")
+    document = import_of(id)
     return json_response(schemas.import_details(document, context().waiting.of(document)))
 
 
@@ -89,6 +88,27 @@ def undo(id: ObjectId) -> Response:
     return json_response(schema, 200 if undone.complete else 202)
 
 
+@blueprint.get("/<id:id>/undo")
+@endpoint(operations.FORESEE_UNDO, READ)
+def foresee_undo(id: ObjectId) -> Response:
+    deletes, leaves = context().actions.foresee_undo(id)
+    return json_response(schemas.UndoForecast(deletes=deletes, leaves=leaves))
+
+
+def import_of(id: ObjectId) -> Document:
+    """The import as MongoDB keeps it. Raises `NotFound`."""
+    document = context().queries.import_(id)
+    if document is None:
+        raise NotFound("import.not_found", "there is no import with this id")
+    return document
+
+
+def check_key(key: str) -> None:
+    """Raises `Invalid` for what cannot be the name of an object."""
+    if not key or len(key.encode()) > _LONGEST_KEY_BYTES or "\0" in key:
+        raise Invalid("key", "key.invalid", "key must be the name of an object")
+
+
 def _why_there_is_none(wanted: ImportFilter) -> Waiting | None:
     """Why the object that a list is asked for has no import. None if the list is asked for something else."""
     of = context()
@@ -108,8 +128,7 @@ def version_of(of: InvoicesContext, bucket: str, key: str, version_id: str) -> O
     """The version of an object that a call names, by default the newest. Raises `Invalid`."""
     if bucket != of.bucket:
         raise Invalid("bucket", "bucket.not_imported", f"only objects of {of.bucket} are imported")
-    if not key or len(key.encode()) > _LONGEST_KEY_BYTES or "\0" in key:
-        raise Invalid("key", "key.invalid", "key must be the name of an object")
+    check_key(key)
     try:
         return of.objects.find(bucket, key, version_id)
     except ObjectGone as error:

@@ -194,6 +194,13 @@ class Undo(Schema):
     complete: bool
 
 
+class UndoForecast(Schema):
+    """How many invoices an undo would delete, and how many would stay."""
+
+    deletes: int
+    leaves: int
+
+
 class FilePreview(ObjectName):
     """What an import that began now would make of a version of an object. With an `error` it would be refused.
 

@@ -43,7 +43,8 @@ def list_messages() -> Response:
 @blueprint.get("/counts")
 @endpoint(operations.COUNTS, READ)
 def counts() -> Response:
-    return json_response({"counts": context().history.counts(*parameters.times(query()))})
+    since, until = parameters.times(query())
+    return json_response({"counts": context().history.counts(since, until, parameters.email_to(query()))})
 
 
 @blueprint.delete("/")
@@ -71,6 +72,15 @@ def content(id: ObjectId) -> Response:
         raise Problem(410, "notification.erased", "its text was erased")
     text = source(document, context().tracing) if form == "source" else document[form]
     return json_response(schemas.MessageContent(**{form: text}))
+
+
+@blueprint.delete("/<id:id>")
+@endpoint(operations.ERASE_MESSAGE, ERASE)
+def erase_message(id: ObjectId) -> Response:
+    if not context().retention.erase_message(id):
+        state = context().history.get(id)["state"]
+        raise Conflict("notification.state", f"a notification that is {state} cannot be erased just now")
+    return json_response(schemas.Erased(erased=1, left=0))
 
 
 @blueprint.post("/<id:id>/cancel")

@@ -120,11 +120,21 @@ LIST = Operation(
         *PAGE,
     ),
 )
-COUNTS = Operation("How many notifications are in each state", {200: schemas.NotificationCounts}, parameters=_TIMES)
+COUNTS = Operation(
+    "How many notifications are in each state",
+    {200: schemas.NotificationCounts},
+    parameters=(Parameter("emailTo", "Only those with this recipient, `cc` and `bcc` included."), *_TIMES),
+)
 ERASE = Operation(
     "Erase one person's notifications",
     {200: schemas.Erased},
     parameters=(Parameter("emailTo", "Whose: every notification with this recipient.", required=True),),
+)
+ERASE_MESSAGE = Operation(
+    "Erase one notification",
+    {200: schemas.Erased},
+    problems=(404, 409),
+    text="409 while it is being sent: erase it again.",
 )
 GET = Operation(
     "One notification, with its attempts, and what it waits for", {200: schemas.Notification}, problems=(404,)

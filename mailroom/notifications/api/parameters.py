@@ -21,13 +21,18 @@ def history_filter(query: Query, mail_from: MailFrom) -> HistoryFilter:
     since, until = times(query)
     return HistoryFilter(
         status=_state(query["status"]) if "status" in query else None,
-        email_to=addresses.address(query["emailTo"], "emailTo").shown if "emailTo" in query else None,
+        email_to=email_to(query),
         sender=senders.address_of(query["sender"], "sender", mail_from) if "sender" in query else None,
         tag=query.get("tag"),
         test=_test(query),
         since=since,
         until=until,
     )
+
+
+def email_to(query: Query) -> str | None:
+    """The address that `emailTo` names. Raises `Invalid`."""
+    return addresses.address(query["emailTo"], "emailTo").shown if "emailTo" in query else None
 
 
 def times(query: Query) -> tuple[datetime | None, datetime | None]:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from pymongo import IndexModel
+from pymongo.errors import OperationFailure
 
 from mailroom.platform.setup_note import SetupNote, is_outdated
-from mailroom.platform.waiting import WorkerState, in_turn, of_worker
+from mailroom.platform.waiting import WorkerState, in_turn, of_worker, worker_state
 from mailroom.platform.worker_calls import Failure
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -48,6 +49,19 @@ def test_what_keeps_a_worker_from_its_work(state: dict[str, Any], code: str, tex
     assert (waiting.code, waiting.since) == (code, since)
     assert text in waiting.text
     assert waiting.text.endswith(".")
+
+
+def test_a_function_that_may_not_read_the_notes_says_so() -> None:
+    """After an upgrade, until its user has the new rights."""
+
+    class Refusing:
+        def find(self, which: Any) -> Any:
+            raise OperationFailure("not authorized", 13)
+
+    refusing: Any = Refusing()
+    waiting = of_worker(worker_state(refusing, "w", {}), NOW)
+    assert waiting is not None
+    assert (waiting.code, "prepare must run again" in waiting.text) == ("setup", True)
 
 
 @pytest.mark.parametrize("state", [{}, {"failure": failure(at=121)}], ids=["well", "failed long ago"])
