@@ -53,7 +53,8 @@ class Stack(Servers):
         """Makes MongoDB's administrator on the first start of a data folder; access control needs one."""
         password = self.secrets["mongodb-root-password"]
         without_access_control, uri = programs.mongo(self.data, self.ports["mongo"])
-        self.secrets |= users.connection_strings(self.data, uri, self.functions)
+        clients = [name for name, entry in self.functions.items() if "MONGODB_SECRET" in entry.environment]
+        self.secrets |= users.connection_strings(self.data, uri, clients)
         made = self.data.folder / "mongo-protected"
         if not made.exists():
             self.supervisor.start([without_access_control])
@@ -70,7 +71,9 @@ class Stack(Servers):
         """The function, with this machine's addresses in the settings that name or allow other servers."""
         entry = self.functions[name]
         addresses = {
+            "API_URL": self._url("router"),
             "S3_ENDPOINT": self._url("minio"),
+            "S3_PUBLIC_ENDPOINT": entry.environment.get("S3_PUBLIC_ENDPOINT") or self._url("minio"),
             "KICK_URL": f"{self._url('router')}/function/{{function}}",
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": str(self.ports["smtp"]),

@@ -35,6 +35,7 @@ LAYERS = (
     ("mailroom.invoices.rejected",),
     ("mailroom.invoices.views",),
     ("mailroom.web",),
+    ("mailroom.console",),
     (
         "mailroom.notifications.api",
         "mailroom.invoices.api",

@@ -67,12 +67,14 @@ def test_invoice_importer_may_read_presets(make_services: Callable[..., Services
 
 def test_invoices_may_do_its_work_and_nothing_else(bucket: Bucket):
     done = bucket.import_("may.csv", csv(line(1), line(2)))
+    bad = bucket.import_("bad.csv", csv(BAD))
     [id_, _] = [str(each["_id"]) for each in bucket.invoices()]
     key = bucket.services.keys.create("all", ["invoices:read", "invoices:write"])
     with RECORDER.of("invoices") as used:
         client = Client(serving.create_app(bucket.services), key.text)
         for path in ("/", "/totals", "/export", f"/{id_}", "/imports", f"/imports/{done['_id']}", "/template.csv"):
             assert client.get(path).status == 200, path
+        assert client.get(f"/{id_}/source").status == 200
         assert client.get("/", importId=str(done["_id"])).status == 200
         assert client.call("PATCH", f"/{id_}", {"status": "paid"}, headers={"If-Match": "*"}).status == 200
         assert client.call("POST", "/imports", {"bucket": bucket.name, "key": "may.csv", "force": True}).status == 202
@@ -88,6 +90,15 @@ def test_invoices_may_do_its_work_and_nothing_else(bucket: Bucket):
         assert client.call("POST", "/imports", start).status == 202
         assert client.call("POST", "/preview", {"bucket": bucket.name, "key": "may.csv"}).status == 200
         assert client.call("DELETE", "/presets/acme").status == 200
+        corrected = {"rows": [{"row": 1, "values": {"grossAmount": "119.00"}}]}
+        once = {"Idempotency-Key": "one"}
+        assert client.call("POST", f"/imports/{bad['_id']}/corrections", corrected, headers=once).status == 201
+        for path in ("rejects", "rejects.csv", "versions", "undo"):
+            assert client.get(f"/imports/{bad['_id']}/{path}").status == 200, path
+        for path in ("imports", "invoices", "waiting"):
+            assert client.get(f"/figures/{path}").status == 200, path
+        assert client.call("POST", "/files", csv(line(8)), {"key": "more.csv"}).status == 201
+    assert ("rejects", "find") in used
     assert {("presets", "insert"), ("presets", "find")} <= used
     assert {("invoices", "remove"), ("invoices", "update"), ("imports", "insert"), ("apiKeys", "find")} <= used
 
