@@ -19,19 +19,22 @@ _WRITE = (*_APPEND, "update")
 MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "invoice-events": {"imports": _APPEND, "kicks": _WRITE},
     "invoice-importer": {
-        **dict.fromkeys(("imports", "invoices", "predictions", "rejects", "notifications", "kicks"), _WRITE),
+        **dict.fromkeys(("imports", "invoices", "predictions", "rejects", "notifications", "kicks", "workers"), _WRITE),
         "comparisons": (*_WRITE, "remove"),
         "cursors": _CHANGE,
         "presets": _FIND,
         "webhooks": _FIND,
     },
     "invoices": {
-        "apiKeys": _FIND,
+        "apiKeys": _WRITE,
+        "keyGuards": _WRITE,
+        "loginCodes": _CHANGE,
         "imports": _WRITE,
         "invoices": (*_CHANGE, "remove"),
         "presets": _APPEND,
         "rejects": _FIND,
         "kicks": _WRITE,
+        "workers": _FIND,
     },
     "notifications": {
         "apiKeys": _FIND,
@@ -42,20 +45,21 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "webhooks": (*_WRITE, "remove"),
         "webhookDeliveries": (*_CHANGE, "remove"),
         "kicks": _WRITE,
+        "workers": _FIND,
     },
     "notification-sender": {
         "notifications": (*_CHANGE, "remove"),
         "claims": (*_APPEND, "remove"),
         **dict.fromkeys(("leases", "softBounces"), (*_WRITE, "remove")),
         "suppressions": _APPEND,
-        **dict.fromkeys(("cursors", "kicks"), _WRITE),
+        **dict.fromkeys(("cursors", "kicks", "workers"), _WRITE),
         "webhooks": _FIND,
         "webhookDeliveries": ("remove",),
     },
     "webhook-sender": {
         **dict.fromkeys(("notifications", "imports", "webhooks"), _CHANGE),
         "webhookDeliveries": (*_WRITE, "remove"),
-        **dict.fromkeys(("cursors", "kicks"), _WRITE),
+        **dict.fromkeys(("cursors", "kicks", "workers"), _WRITE),
     },
 }
 

@@ -14,6 +14,7 @@ from mailroom.invoices.api.schemas import (
     DeletedPreset,
     FilePreview,
     Import,
+    ImportDetails,
     ImportPage,
     Invoice,
     InvoicePage,
@@ -173,8 +174,10 @@ LIST_IMPORTS = Operation(
         Parameter("state", "Where the import stands.", State),
         *PAGE,
     ),
+    text="With `bucket` and `key`, and nothing found on the first page, `waitingFor` says why the object has no "
+    "import: its event has not come, no worker looks for it, or there is no such object.",
 )
-GET_IMPORT = Operation("One import, with its progress", {200: Import}, problems=(404,))
+GET_IMPORT = Operation("One import, with its progress, and what it waits for", {200: ImportDetails}, problems=(404,))
 START_IMPORT = Operation(
     "Import an object of the bucket now",
     {202: AcceptedImport},

@@ -11,11 +11,13 @@ from pymongo.database import Database
 
 from mailroom.invoices.imports.job import COUNTS
 from mailroom.invoices.imports.ledger import PENDING, RUNNING
+from mailroom.invoices.imports.waiting_facts import ImportWaiting
 from mailroom.invoices.views.filters import InvoiceFilter, plan_invoices
 from mailroom.invoices.views.totals import read_totals
 from mailroom.platform.cached import Cached
 from mailroom.platform.concurrency import ConcurrencyLimit
 from mailroom.platform.mongo import Document, server_time, time_limit
+from mailroom.platform.waiting import Waiting
 
 DAYS = (1, 30)
 """The spans of days that figures of imports are of."""
@@ -43,10 +45,11 @@ class MonthSums(msgspec.Struct, frozen=True):
 
 
 class WaitingImports(msgspec.Struct, frozen=True):
-    """How many imports wait for a worker, and the one that was made first."""
+    """How many imports wait for a worker, the one that was made first, and what it waits for."""
 
     waiting: int
     oldest: Document | None
+    waits_for: Waiting | None
     computed_at: datetime
 
 
@@ -56,8 +59,11 @@ class Figures:
     Raises `Busy` when no slot is free, and `Invalid` when there are more invoices than can be summed in this time.
     """
 
-    def __init__(self, database: Database[Document], limit: ConcurrencyLimit, seconds: float) -> None:
+    def __init__(
+        self, database: Database[Document], limit: ConcurrencyLimit, seconds: float, waiting: ImportWaiting
+    ) -> None:
         self._database = database
+        self._import_waiting = waiting
         self._limit = limit
         self._limited_to = seconds
         self._imports: Mapping[int, Cached[ImportSums]] = {
@@ -112,4 +118,5 @@ class Figures:
         with time_limit(self._database, self._limited_to):
             waiting = imports.count_documents(which)
             oldest = imports.find_one(which, {"partIds": 0}, sort=[("createdAt", 1)]) if waiting else None
-        return WaitingImports(waiting, oldest, now.astimezone(UTC))
+        waits_for = self._import_waiting.of(oldest) if oldest else None
+        return WaitingImports(waiting, oldest, waits_for, now.astimezone(UTC))

@@ -69,6 +69,7 @@ def test_the_import_that_has_waited_for_longest_is_named(bucket: Bucket, client:
     bucket.submit("june.csv", csv(line(2)))
     found = fresh(bucket.services).get("/figures/waiting").json()
     assert (found["waiting"], found["oldest"]["id"], found["oldest"]["state"]) == (2, first, "pending")
+    assert found["oldest"]["waitingFor"]["code"] == "worker"
 
 
 def test_what_an_undo_would_do_is_told_beforehand(bucket: Bucket, client: Client) -> None:

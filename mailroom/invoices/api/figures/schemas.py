@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailroom.invoices.api.schemas import Import, RowCounts
+from mailroom.invoices.api.schemas import ImportDetails, RowCounts
 from mailroom.web.schemas import Money, Schema, Time
 
 
@@ -37,5 +37,5 @@ class WaitingFigures(Schema):
     """How many imports wait for a worker, and the one that has waited for longest."""
 
     waiting: int
-    oldest: Import | None
+    oldest: ImportDetails | None
     computed_at: Time

@@ -53,5 +53,5 @@ def of_invoices() -> Response:
 @endpoint(operations.WAITING_FIGURES, READ)
 def of_waiting() -> Response:
     found = context().figures.waiting()
-    oldest = schemas.import_(found.oldest) if found.oldest else None
+    oldest = schemas.import_details(found.oldest, found.waits_for) if found.oldest else None
     return json_response(WaitingFigures(waiting=found.waiting, oldest=oldest, computed_at=rfc3339(found.computed_at)))
