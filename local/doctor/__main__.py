@@ -39,6 +39,8 @@ def compose(variables: Mapping[str, str]) -> Iterator[Finding]:
     url = addresses.gateway(variables)
     gateway = checks.gateway(url)
     yield gateway
+    if not gateway.fix:
+        yield checks.console(url)
     key = variables.get("API_KEY") or addresses.secret("api-key", variables)
     works = False
     if key and not gateway.fix:
@@ -65,7 +67,10 @@ def kubernetes(variables: Mapping[str, str]) -> Iterator[Finding]:
         yield checks.cluster_secrets(namespace)
         yield checks.setup_job(namespace)
     if url := variables.get("GATEWAY"):
-        yield checks.gateway(url)
+        gateway = checks.gateway(url)
+        yield gateway
+        if not gateway.fix:
+            yield checks.console(url)
         if key := variables.get("API_KEY"):
             database = checks.database(url, key)
             yield database

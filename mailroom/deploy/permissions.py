@@ -26,7 +26,9 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "webhooks": _FIND,
     },
     "invoices": {
-        "apiKeys": _FIND,
+        "apiKeys": _WRITE,
+        "keyGuards": _WRITE,
+        "loginCodes": _CHANGE,
         "imports": _WRITE,
         "invoices": (*_CHANGE, "remove"),
         "presets": _APPEND,

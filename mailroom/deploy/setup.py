@@ -17,6 +17,7 @@ from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure
 from mailroom.errors import MailroomError, Unavailable
 from mailroom.invoices import indexes as invoices
 from mailroom.invoices.imports import reconcile, restarts
+from mailroom.keys import indexes as keys
 from mailroom.notifications import indexes as notifications
 from mailroom.notifications.outbox.upgrade import note_senders, rewrite_address_keys
 from mailroom.platform.mongo import Documents, server_time, time_limit
@@ -26,7 +27,7 @@ from mailroom.platform.setup_note import write_note
 from mailroom.services import Services
 from mailroom.webhooks import indexes as webhooks
 
-INDEXES: dict[str, list[IndexModel]] = invoices.INDEXES | notifications.INDEXES | webhooks.INDEXES
+INDEXES: dict[str, list[IndexModel]] = invoices.INDEXES | keys.INDEXES | notifications.INDEXES | webhooks.INDEXES
 
 # Tags and retention are "created" events too, but bring no new bytes.
 EVENTS = [

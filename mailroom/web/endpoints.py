@@ -4,7 +4,9 @@
     @endpoint(GET_INVOICE, "invoices:read")
     def get_invoice(id: ObjectId) -> Response: ...
 
-A view with `@open_endpoint(UNSUBSCRIBE)` runs without an API key: it checks for itself who calls, by a signature.
+A view with `@key_endpoint(GET_SESSION)` runs for any key, whatever its scopes are. A view with
+`@open_endpoint(UNSUBSCRIBE)` runs without an API key: it checks for itself who calls, by a signature. With
+`@optional_key_endpoint(START_SESSION)`, either serves: a key that is sent must be valid.
 
 The OpenAPI document is made from these promises, and a call that breaks one is refused before the view runs.
 """
@@ -14,6 +16,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -95,14 +98,22 @@ class ObjectIdConverter(BaseConverter):
         return ObjectId(value)
 
 
+class KeyNeed(Enum):
+    """Whether a route needs a valid API key. `OPTIONAL`: a call without one is served too, or refused by the view."""
+
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+    NONE = "none"
+
+
 class Endpoint:
-    """A view with its promises. It runs for a caller whose key has one of the `scopes`; without any, for anybody.
+    """A view with its promises. It runs for a caller whose key has one of the `scopes`, if it has some.
 
     A parameter that is not named is refused.
     """
 
-    def __init__(self, view: View, operation: Operation, scopes: tuple[str, ...]) -> None:
-        self.operation, self.scopes = operation, scopes
+    def __init__(self, view: View, operation: Operation, scopes: tuple[str, ...], key: KeyNeed) -> None:
+        self.operation, self.scopes, self.key = operation, scopes, key
         self._view = view
         functools.update_wrapper(self, view)
 
@@ -119,30 +130,41 @@ class Endpoint:
 
 def endpoint(operation: Operation, scope: str, *others: str) -> Callable[[View], Endpoint]:
     """Declares what a view promises. The key needs one of the scopes."""
-    return lambda view: Endpoint(view, operation, (scope, *others))
+    return lambda view: Endpoint(view, operation, (scope, *others), KeyNeed.REQUIRED)
+
+
+def key_endpoint(operation: Operation) -> Callable[[View], Endpoint]:
+    """Declares what a view promises that any key opens."""
+    return lambda view: Endpoint(view, operation, (), KeyNeed.REQUIRED)
+
+
+def optional_key_endpoint(operation: Operation) -> Callable[[View], Endpoint]:
+    """Declares what a view promises that runs with any key, and also without one."""
+    return lambda view: Endpoint(view, operation, (), KeyNeed.OPTIONAL)
 
 
 def open_endpoint(operation: Operation) -> Callable[[View], Endpoint]:
     """Declares what a view promises that needs no API key."""
-    return lambda view: Endpoint(view, operation, ())
+    return lambda view: Endpoint(view, operation, (), KeyNeed.NONE)
 
 
 class Route(msgspec.Struct, frozen=True):
-    """A method and a path, such as `/imports/<id>`, that an application serves. Without `scopes` it needs no key."""
+    """A method and a path, such as `/imports/<id>`, that an application serves."""
 
     method: str
     path: str
     scopes: tuple[str, ...]
+    key: KeyNeed
     operation: Operation
 
 
 def routes(app: Flask) -> Iterator[Route]:
-    """Every route that the application declares with `endpoint` or `open_endpoint`."""
+    """Every route that the application declares with `endpoint` or one of its kin."""
     for rule in app.url_map.iter_rules():
         view: Any = app.view_functions[rule.endpoint]
         if isinstance(view, Endpoint):
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-                yield Route(method, path_of(rule), view.scopes, view.operation)
+                yield Route(method, path_of(rule), view.scopes, view.key, view.operation)
 
 
 def path_of(rule: Rule) -> str:
@@ -154,6 +176,11 @@ def caller() -> Caller:
     """The owner of the key of this call."""
     found: Caller = g.caller
     return found
+
+
+def has_caller() -> bool:
+    """Whether a valid key came with this call."""
+    return "caller" in g
 
 
 def query() -> dict[str, str]:

@@ -18,6 +18,7 @@ LAYERS = (
     ("mailroom.webhooks",),
     ("mailroom.services", "mailroom.function"),
     ("mailroom.notifications.model",),
+    ("mailroom.keys",),
     ("mailroom.notifications.templates",),
     ("mailroom.notifications.message",),
     ("mailroom.notifications.domains",),
@@ -34,7 +35,14 @@ LAYERS = (
     ("mailroom.invoices.rejected",),
     ("mailroom.invoices.views",),
     ("mailroom.web",),
-    ("mailroom.notifications.api", "mailroom.invoices.api", "mailroom.webhooks.api", "mailroom.events"),
+    ("mailroom.console",),
+    (
+        "mailroom.notifications.api",
+        "mailroom.invoices.api",
+        "mailroom.webhooks.api",
+        "mailroom.keys.api",
+        "mailroom.events",
+    ),
     # app, worker and what they are assembled from
     ("mailroom.notifications", "mailroom.invoices", "mailroom.webhooks.worker"),
     ("mailroom.deploy", "mailroom.backups"),

@@ -19,8 +19,10 @@ from mailroom.invoices.preview.runner import Previewer
 from mailroom.invoices.rejected.corrections import Corrections
 from mailroom.invoices.rejected.rejected_rows import RejectedRows
 from mailroom.invoices.views.figures import Figures
+from mailroom.invoices.views.health import Health
 from mailroom.invoices.views.lists import Queries
 from mailroom.invoices.views.source import Sources
+from mailroom.platform.cached import Cached
 from mailroom.platform.concurrency import ConcurrencyLimit
 from mailroom.platform.kick import Kicker
 from mailroom.platform.objects import ObjectStore
@@ -48,6 +50,7 @@ class InvoicesContext(msgspec.Struct, frozen=True):
     previewer: Previewer
     concurrency: ConcurrencyLimit
     waiting: ImportWaiting
+    health: Cached[Health]
     bucket: str
     rejects_bucket: str
     public_endpoint: str

@@ -58,7 +58,8 @@ def upload() -> Response:
     for name, value in metadata.items():
         policy.add_equals_condition(name, value)
     if body.redirect:
-        policy.add_equals_condition(_REDIRECT, _checked_redirect(body.redirect))
+        # The client takes no other condition for it. With a path in the URL, the host cannot be another one.
+        policy.add_starts_with_condition(_REDIRECT, _checked_redirect(body.redirect))
     signed = of.objects.client.presigned_post_policy(policy)
     form = schemas.Upload(
         url=f"{of.public_endpoint.rstrip('/')}/{quote(of.bucket)}",
@@ -100,8 +101,10 @@ def _redirect(body: operations.NewUpload) -> dict[str, str]:
 
 
 def _checked_redirect(url: str) -> str:
+    """Raises `Invalid` for what is no URL of a page."""
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc or not url.isascii() or not url.isprintable():
+    is_page = parts.scheme in ("http", "https") and parts.netloc and parts.path
+    if not (is_page and url.isascii() and url.isprintable()) or "@" in parts.netloc:
         raise Invalid("redirect", "redirect.invalid", "redirect must be a URL such as https://example.com/files")
     return url
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import tracemalloc
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import urllib3
-from werkzeug.test import Client as WsgiClient
+from werkzeug.test import create_environ, run_wsgi_app
 
 from mailroom.invoices.app import create_app
 from mailroom.invoices.presets.preset import Preset
@@ -64,35 +66,34 @@ def test_an_empty_body_is_no_file(client: Client) -> None:
 
 
 def test_a_large_file_is_never_whole_in_memory(bucket: Bucket, client: Client) -> None:
-    size = 16 * MEBIBYTE
+    size = 40 * MEBIBYTE
 
-    class Body:
+    class Body(io.RawIOBase):
         """As Waitress gives it: a file."""
 
         left = size
 
-        def read(self, count: int = -1) -> bytes:
-            some = min(self.left, count if count >= 0 else self.left)
-            self.left -= some
-            return b"x" * some
+        def readable(self) -> bool:
+            return True
 
-        def close(self) -> None:
-            pass
+        def readinto(self, buffer: Any) -> int:
+            count = min(self.left, len(buffer))
+            buffer[:count] = b"x" * count
+            self.left -= count
+            return count
 
     put(client, "first.csv", csv(line(1)))  # loads the client of the object store
     tracemalloc.start()
     try:
-        answer = WsgiClient(client.app).post(
-            "/files?key=may.csv",
-            input_stream=Body(),
-            headers={"Authorization": f"Bearer {client.key}", "Content-Length": str(size)},
-        )
+        environ = create_environ("/files?key=may.csv", method="POST", headers={"Authorization": f"Bearer {client.key}"})
+        environ |= {"wsgi.input": Body(), "CONTENT_LENGTH": str(size)}
+        body, status, _ = run_wsgi_app(client.app, environ, buffered=True)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert answer.status_code == 201, answer.get_data()
+    assert status.startswith("201"), list(body)
     assert bucket.services.objects.find(bucket.name, "may.csv").size == size
-    assert peak < 14 * MEBIBYTE  # a part of 5 MiB, and what the client makes of it
+    assert peak < 20 * MEBIBYTE  # a part of 5 MiB, and the client's copies of it
 
 
 @pytest.mark.parametrize("path", ["/imports", "/preview", "/uploads"])
@@ -116,14 +117,16 @@ def test_a_page_without_scripts_uploads_by_a_form(bucket: Bucket, client: Client
     answer = upload(form["fields"] | named)
 
     assert answer.status == 303
-    assert answer.headers["Location"].startswith(back)
+    assert answer.headers["Location"].startswith(back.partition("?")[0] + "?")
     given = parse_qs(urlsplit(answer.headers["Location"]).query)
-    assert (given["bucket"], given["key"]) == ([bucket.name], ["acme/may.csv"])
+    assert (given["uploaded"], given["bucket"], given["key"]) == (["1"], [bucket.name], ["acme/may.csv"])
     assert bucket.services.objects.find(bucket.name, "acme/may.csv").size == len(csv(line(1)))
     assert upload(form["fields"] | named | {"success_action_redirect": "https://evil.example"}).status == 403
 
 
-@pytest.mark.parametrize("url", ["javascript:alert(1)", "//x", "x", "https://", "https://a\r\nb", "https://ä"])
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "//x", "x", "https://", "https://a", "https://a/\r\nb", "https://ä/"]
+)
 def test_a_form_leads_to_a_page_only(client: Client, url: str) -> None:
     answer = client.call("POST", "/uploads", {"redirect": url})
     assert (answer.status, answer.json()["code"]) == (422, "redirect.invalid")

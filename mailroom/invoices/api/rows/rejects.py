@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import Annotated
 
 from bson import ObjectId
 from flask import Blueprint, Response, request
+from msgspec import Meta
 
 from mailroom.errors import Conflict, Invalid, NotFound
 from mailroom.invoices.api.context import context
@@ -38,6 +40,8 @@ from mailroom.web.representation import json_response
 
 _LONGEST_KEY = 255  # of an Idempotency-Key
 
+_Offset = Annotated[int, Meta(ge=0, le=2**62)]  # MongoDB has integers of 8 bytes
+
 blueprint = Blueprint("rejects", __name__, url_prefix="/imports")
 
 
@@ -45,7 +49,7 @@ blueprint = Blueprint("rejects", __name__, url_prefix="/imports")
 @endpoint(operations.LIST_REJECTS, READ)
 def list_rejects(id: ObjectId) -> Response:
     of, given = context(), query()
-    [after] = cursor_values(given, tuple[int]) or [None]
+    [after] = cursor_values(given, tuple[_Offset]) or [None]
     limit = limit_of(given)
     document = import_of(id)
     rejected: int = document["checkpoint"]["counts"]["rejected"]
