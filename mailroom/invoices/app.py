@@ -50,10 +50,8 @@ def create_app(services: Services, rate_limit: RateLimit | None = None) -> Flask
     app = create_web_app(operations.CONTRACT, services.keys.authenticate, services.settings, rate_limit=rate_limit)
     _context(services).attach(app)
     _keys_context(services).attach(app)
-    for module in (
-        *(invoices, imports, rejects, source, presets, previews, uploads, figures),
-        *(health, sessions, keys),
-    ):
+    of_invoices = (invoices, imports, rejects, source, presets, previews, uploads, figures)
+    for module in (*of_invoices, health, sessions, keys):
         app.register_blueprint(module.blueprint)
     return app
 
