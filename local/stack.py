@@ -47,7 +47,7 @@ class Stack(Servers):
         started = [
             programs.function(self.root, self.data, port, entry, self.secrets) for entry, port in entries.values()
         ]
-        if self.functions["invoices"].environment["EVENTS"] == "webhook":
+        if "invoice-events" in self.functions and self._here("invoices").environment["EVENTS"] == "webhook":
             started.append(self._listener())
         self.supervisor.start(started)
         # The router starts last and so ends first: nobody calls a function that is being stopped.
@@ -58,7 +58,7 @@ class Stack(Servers):
         """Makes MongoDB's administrator on the first start of a data folder; access control needs one."""
         password = self.secrets["mongodb-root-password"]
         without_access_control, uri = programs.mongo(self.data, self.ports["mongo"])
-        clients = [name for name, entry in self.functions.items() if "MONGODB_SECRET" in entry.environment]
+        clients = [name for name in self.functions if name != CONSOLE]  # it has no database
         self.secrets |= users.connection_strings(self.data, uri, clients)
         made = self.data.folder / "mongo-protected"
         if not made.exists():
