@@ -43,3 +43,45 @@ def mail_statuses() -> dict[str, str]:
 
 def mail_status(status: str) -> str:
     return gettext(MAIL_STATUSES.get(status, status))
+
+
+SCOPES = {
+    "invoices:read": later("see files, imports and invoices"),
+    "invoices:write": later("upload and import files, change invoices"),
+    "notifications:read": later("see mail"),
+    "notifications:send": later("send mail"),
+    "notifications:test": later("send test mail"),
+    "notifications:erase": later("erase the content of mail"),
+    "templates:read": later("see templates"),
+    "templates:write": later("change templates"),
+    "webhooks:read": later("see webhooks"),
+    "webhooks:write": later("change webhooks"),
+    "keys:manage": later("make and revoke keys"),
+    "operations:read": later("see the health of Mailroom"),
+}
+
+KEY_STATES = {"valid": later("valid"), "expired": later("expired"), "revoked": later("revoked")}
+KEY_KINDS = {"valid": "good", "revoked": "bad"}
+
+CHECKS = {
+    "setup": later("Set-up"),
+    "invoice-importer": later("Imports of files"),
+    "notification-sender": later("Sending of mail"),
+    "webhook-sender": later("Webhooks"),
+    "imports": later("Files that wait"),
+    "bucket": later("Bucket"),
+}
+
+
+def scopes() -> dict[str, str]:
+    """What each scope allows."""
+    return {scope: gettext(text) for scope, text in SCOPES.items()}
+
+
+def key_state(state: str) -> str:
+    return gettext(KEY_STATES.get(state, state))
+
+
+def check(name: str) -> str:
+    """What a check of the health looks at."""
+    return gettext(CHECKS.get(name, name))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from mailroom.console.pages import files, overview, sign_in
+from mailroom.console.pages import files, health, invoice, invoices, keys, overview, sign_in
 
-AREAS = (overview.AREA, files.AREA)
+AREAS = (overview.AREA, files.AREA, invoices.AREA, keys.AREA, health.AREA)
 # Pages for those who have not signed in.
 PUBLIC = (sign_in.PAGES,)
+
+# These modules add their views to the area of `invoices`.
+_VIEWS = (invoice,)
