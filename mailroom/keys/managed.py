@@ -17,7 +17,6 @@ from mailroom.platform.keyset import NEWEST_FIRST, Key, KeysetPage, Range
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.server_clock import ServerClock
 
-
 MOST_COUNTED = 1_000
 
 
