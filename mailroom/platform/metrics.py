@@ -1,0 +1,132 @@
+"""Metrics of a function's work, for Prometheus: read from the servers, so that each replica tells the same.
+
+The client library of Prometheus is imported when the metrics are first read, so that no start waits for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+import mailroom
+from mailroom.platform.secrets import Secrets
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+log = logging.getLogger(__name__)
+
+# How long a reading is shown. Prometheus asks each replica about as often.
+_GOOD_SECONDS = 15.0
+
+# How long the page waits for the servers. Prometheus gives a page ten seconds.
+_WAIT_SECONDS = 6.0
+
+
+class Gauge(msgspec.Struct, frozen=True):
+    """A metric and its values by the values of its labels. A `counter` counts from the start of the process."""
+
+    name: str
+    text: str
+    values: Mapping[tuple[str, ...], float]
+    labels: tuple[str, ...] = ()
+    counter: bool = False
+
+    def family(self) -> Metric:
+        """The metric in the form of the client library."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        kind = CounterMetricFamily if self.counter else GaugeMetricFamily
+        made: Any = kind(self.name, self.text, labels=self.labels)
+        for labels, value in self.values.items():
+            made.add_metric(labels, value)
+        return made  # type: ignore[no-any-return]
+
+
+def gauge(name: str, text: str, value: float) -> Gauge:
+    """A metric with one value."""
+    return Gauge(name, text, {(): value})
+
+
+class Part(msgspec.Struct, frozen=True):
+    """What one server tells. `read` may block, and raises what it likes: then the part is down."""
+
+    name: str
+    read: Callable[[], Iterable[Gauge]]
+
+
+class Metrics:
+    """Everything that a function tells. Thread-safe."""
+
+    def __init__(self, own: Callable[[], Iterable[Gauge]], parts: Sequence[Part] = ()) -> None:
+        """`own` reads no server."""
+        self._own = own
+        self._parts = [_Reading(part) for part in parts]
+
+    def collect(self) -> Iterator[Metric]:
+        """Blocks for at most `_WAIT_SECONDS`. What a server has not told by then is missing, and its part is down."""
+        for part in self._parts:
+            part.refresh()
+        end = time.monotonic() + _WAIT_SECONDS
+        found = {part.name: part.result(end) for part in self._parts}
+        up = {(name,): float(gauges is not None) for name, gauges in found.items()}
+        yield from (each.family() for each in self._own())
+        if up:
+            text = "Whether the metrics of this part could be read just now: 1 or 0."
+            yield Gauge("mailroom_metrics_up", text, up, ("part",)).family()
+        for gauges in found.values():
+            yield from (each.family() for each in gauges or ())
+
+
+class _Reading:
+    """A part, and what it told last. It is read in a thread of its own: a server that hangs holds up no page."""
+
+    def __init__(self, part: Part) -> None:
+        self.name = part.name
+        self._read = part.read
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._gauges: list[Gauge] | None = None
+        self._read_at = -_GOOD_SECONDS
+
+    def refresh(self) -> None:
+        """Begins to read the part anew, if that is due and has not begun."""
+        with self._lock:
+            if self._thread is None and time.monotonic() - self._read_at >= _GOOD_SECONDS:
+                self._thread = threading.Thread(target=self._run, name=f"metrics-{self.name}", daemon=True)
+                self._thread.start()
+
+    def result(self, end: float) -> list[Gauge] | None:
+        """What the part tells, waited for until `end`; None if it failed, or has not answered by then."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(max(0.0, end - time.monotonic()))
+        with self._lock:
+            return None if self._thread is not None else self._gauges
+
+    def _run(self) -> None:
+        gauges = None
+        try:
+            gauges = list(self._read())
+        except Exception as error:
+            # Once every 15 s while a server is down, so without its traceback.
+            log.warning("the metrics of %s cannot be read: %s: %s", self.name, type(error).__name__, error)
+        with self._lock:
+            self._gauges, self._read_at, self._thread = gauges, time.monotonic(), None
+
+
+def build_info(revision: str) -> Gauge:
+    """Which code runs."""
+    values = {(mailroom.__version__, revision): 1.0}
+    return Gauge("mailroom_build_info", "The version and the revision that run.", values, ("version", "revision"))
+
+
+def missing_secrets(secrets: Secrets, needed: Iterable[str]) -> Gauge:
+    """Which of the secrets that a function needs have no file, or an empty one."""
+    values = {(name,): float(not secrets.read_optional(name)) for name in needed}
+    return Gauge("mailroom_secret_missing", "Whether a secret that is needed is missing: 1 or 0.", values, ("name",))
