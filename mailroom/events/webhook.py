@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from mailroom.events.s3_event import Ignored, NotAnEvent, decode
-from mailroom.invoices.imports.ledger import Ledger
+from mailroom.invoices.imports.ledger import BY_EVENT, Ledger
 from mailroom.platform import secrets
 from mailroom.platform.kick import IMPORTER, Kicker
 from mailroom.platform.secrets import Secrets
@@ -57,7 +57,7 @@ class Webhook(msgspec.Struct, frozen=True):
                 log.warning("ignored: %s", each.reason)
                 ignored.append(each.reason)
             else:
-                import_id, new = self.ledger.submit(each)
+                import_id, new = self.ledger.submit(each, found_by=BY_EVENT)
                 imports.append({"id": str(import_id), "key": each.key, "new": new})
         if imports:
             self.kicker.kick(IMPORTER)

@@ -6,14 +6,17 @@ The client library of Prometheus is imported when the metrics are first read, so
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 import mailroom
+from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -54,7 +57,10 @@ def gauge(name: str, text: str, value: float) -> Gauge:
 
 
 class Part(msgspec.Struct, frozen=True):
-    """What one server tells. `read` may block, and raises what it likes: then the part is down."""
+    """What a server tells. `read` may block, and raises what it likes: then the part is down.
+
+    Parts of one name are shown as one, which is down if one of them is.
+    """
 
     name: str
     read: Callable[[], Iterable[Gauge]]
@@ -73,13 +79,15 @@ class Metrics:
         for part in self._parts:
             part.refresh()
         end = time.monotonic() + _WAIT_SECONDS
-        found = {part.name: part.result(end) for part in self._parts}
-        up = {(name,): float(gauges is not None) for name, gauges in found.items()}
+        found = [(part.name, part.result(end)) for part in self._parts]
+        up: dict[tuple[str, ...], float] = {}
+        for name, gauges in found:
+            up[name,] = min(up.get((name,), 1.0), float(gauges is not None))
         yield from (each.family() for each in self._own())
         if up:
             text = "Whether the metrics of this part could be read just now: 1 or 0."
             yield Gauge("mailroom_metrics_up", text, up, ("part",)).family()
-        for gauges in found.values():
+        for _, gauges in found:
             yield from (each.family() for each in gauges or ())
 
 
@@ -130,3 +138,26 @@ def missing_secrets(secrets: Secrets, needed: Iterable[str]) -> Gauge:
     """Which of the secrets that a function needs have no file, or an empty one."""
     values = {(name,): float(not secrets.read_optional(name)) for name in needed}
     return Gauge("mailroom_secret_missing", "Whether a secret that is needed is missing: 1 or 0.", values, ("name",))
+
+
+# Counts end here: more are not worth the time to count them.
+MOST_COUNTED = 100_000
+
+
+def counted(collection: Documents, which: Document, index: str) -> float:
+    """How many documents there are, up to `MOST_COUNTED`."""
+    return float(collection.count_documents(which, limit=MOST_COUNTED, hint=index))
+
+
+def seconds_since(time: datetime | None, now: datetime) -> float:
+    """0 without a time."""
+    return max(0.0, (now - time).total_seconds()) if time else 0.0
+
+
+def quantiles(values: Sequence[float]) -> dict[tuple[str, ...], float]:
+    """The quantiles 0.5, 0.95 and 1 by their names; none without values. A negative value counts as 0."""
+    ordered = sorted(values)
+    return {
+        (f"{share:g}",): max(0.0, ordered[math.ceil(share * len(ordered)) - 1])
+        for share in ((0.5, 0.95, 1.0) if ordered else ())
+    }
