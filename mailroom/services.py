@@ -16,6 +16,7 @@ from mailroom.platform.objects import ObjectStore
 from mailroom.platform.secrets import Secrets
 from mailroom.platform.server_clock import ServerClock
 from mailroom.platform.settings import Settings
+from mailroom.platform.worker_calls import WorkerCalls
 from mailroom.webhooks.announcements import Announcer
 
 # A store that hangs delays each call of the importer by this much at most.
@@ -107,7 +108,8 @@ class Services:
 
     def worker_marks(self, function: str) -> WorkerMarks:
         """The marks that the worker `function` sets."""
-        return WorkerMarks(self._kick_marks, function)
+        calls = WorkerCalls(self.database["workers"], self.clock, function)
+        return WorkerMarks(self._kick_marks, calls, function)
 
     def at_close(self, closer: Callable[[], None]) -> None:
         """Has `closer` called when the process ends, while everything else still works."""

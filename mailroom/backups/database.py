@@ -30,7 +30,7 @@ from mailroom.backups.manifest import Backup, Damaged, File, write_file
 from mailroom.platform.mongo import Document, documents_of, errors_without_documents
 
 _FIRST = ("cursors", "imports")
-_LEFT_OUT = ("comparisons", "kicks")
+_LEFT_OUT = ("comparisons", "kicks", "workers")
 """Made when they are needed. `comparisons` would be of another moment than the imports that name their contents."""
 _BATCH_DOCUMENTS = 1000
 _BATCH_BYTES = 4 << 20

@@ -19,7 +19,7 @@ _WRITE = (*_APPEND, "update")
 MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "invoice-events": {"imports": _APPEND, "kicks": _WRITE},
     "invoice-importer": {
-        **dict.fromkeys(("imports", "invoices", "predictions", "rejects", "notifications", "kicks"), _WRITE),
+        **dict.fromkeys(("imports", "invoices", "predictions", "rejects", "notifications", "kicks", "workers"), _WRITE),
         "comparisons": (*_WRITE, "remove"),
         "cursors": _CHANGE,
         "presets": _FIND,
@@ -31,6 +31,7 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "invoices": (*_CHANGE, "remove"),
         "presets": _APPEND,
         "kicks": _WRITE,
+        "workers": _FIND,
     },
     "notifications": {
         "apiKeys": _FIND,
@@ -41,20 +42,21 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "webhooks": (*_WRITE, "remove"),
         "webhookDeliveries": (*_CHANGE, "remove"),
         "kicks": _WRITE,
+        "workers": _FIND,
     },
     "notification-sender": {
         "notifications": (*_CHANGE, "remove"),
         "claims": (*_APPEND, "remove"),
         **dict.fromkeys(("leases", "softBounces"), (*_WRITE, "remove")),
         "suppressions": _APPEND,
-        **dict.fromkeys(("cursors", "kicks"), _WRITE),
+        **dict.fromkeys(("cursors", "kicks", "workers"), _WRITE),
         "webhooks": _FIND,
         "webhookDeliveries": ("remove",),
     },
     "webhook-sender": {
         **dict.fromkeys(("notifications", "imports", "webhooks"), _CHANGE),
         "webhookDeliveries": (*_WRITE, "remove"),
-        **dict.fromkeys(("cursors", "kicks"), _WRITE),
+        **dict.fromkeys(("cursors", "kicks", "workers"), _WRITE),
     },
 }
 
