@@ -104,7 +104,13 @@ def attempts_pipeline(since: datetime) -> list[Document]:
         {"$project": {"attempts": {"endedAt": 1, "outcome": 1, "steps": {"step": 1, "code": 1}}}},
         {"$unwind": "$attempts"},
         # Without steps the message was suppressed, or the attempt was cut off.
-        {"$match": {"attempts.endedAt": {"$gte": since}, "attempts.steps.step": {"$nin": [None, "simulator"]}}},
+        {
+            "$match": {
+                "attempts.endedAt": {"$gte": since},
+                "attempts.steps.0": {"$exists": True},
+                "attempts.steps.step": {"$ne": "simulator"},
+            }
+        },
         {"$project": {"outcome": "$attempts.outcome", "refused": refused}},
         {"$project": {"outcome": 1, "code": {"$arrayElemAt": ["$refused.code", 0]}}},
         {"$group": {"_id": {"outcome": "$outcome", "code": "$code"}, "count": {"$sum": 1}}},
