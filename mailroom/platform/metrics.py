@@ -14,10 +14,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from pymongo.database import Database
 
 import mailroom
+from mailroom.platform import setup_mark
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.secrets import Secrets
+from mailroom.platform.settings import Settings
+from mailroom.platform.setup_mark import Indexes
+from mailroom.platform.worker_calls import called_at
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -29,6 +34,12 @@ _GOOD_SECONDS = 15.0
 
 # How long the page waits for the servers. Prometheus gives a page ten seconds.
 _WAIT_SECONDS = 6.0
+
+# Counts end here: more are not worth the time to count them.
+MOST_COUNTED = 100_000
+
+MOST_READ = 5000
+"""Documents that figures of the last hour or day are made of: the newest ones."""
 
 
 class Gauge(msgspec.Struct, frozen=True):
@@ -56,6 +67,11 @@ def gauge(name: str, text: str, value: float) -> Gauge:
     return Gauge(name, text, {(): value})
 
 
+def gauges(name: str, text: str, label: str, values: Mapping[str, float]) -> Gauge:
+    """A metric with a value for each value of a label."""
+    return Gauge(name, text, {(key,): value for key, value in values.items()}, (label,))
+
+
 class Part(msgspec.Struct, frozen=True):
     """What a server tells. `read` may block, and raises what it likes: then the part is down.
 
@@ -80,15 +96,15 @@ class Metrics:
             part.refresh()
         end = time.monotonic() + _WAIT_SECONDS
         found = [(part.name, part.result(end)) for part in self._parts]
-        up: dict[tuple[str, ...], float] = {}
-        for name, gauges in found:
-            up[name,] = min(up.get((name,), 1.0), float(gauges is not None))
+        up: dict[str, float] = {}
+        for name, told in found:
+            up[name] = min(up.get(name, 1.0), float(told is not None))
         yield from (each.family() for each in self._own())
         if up:
             text = "Whether the metrics of this part could be read just now: 1 or 0."
-            yield Gauge("mailroom_metrics_up", text, up, ("part",)).family()
-        for _, gauges in found:
-            yield from (each.family() for each in gauges or ())
+            yield gauges("mailroom_metrics_up", text, "part", up).family()
+        for _, told in found:
+            yield from (each.family() for each in told or ())
 
 
 class _Reading:
@@ -99,7 +115,7 @@ class _Reading:
         self._read = part.read
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._gauges: list[Gauge] | None = None
+        self._told: list[Gauge] | None = None
         self._read_at = -_GOOD_SECONDS
 
     def refresh(self) -> None:
@@ -115,33 +131,37 @@ class _Reading:
         if thread is not None:
             thread.join(max(0.0, end - time.monotonic()))
         with self._lock:
-            return None if self._thread is not None else self._gauges
+            return None if self._thread is not None else self._told
 
     def _run(self) -> None:
-        gauges = None
+        told = None
         try:
-            gauges = list(self._read())
+            told = list(self._read())
         except Exception as error:
             # Once every 15 s while a server is down, so without its traceback.
             log.warning("the metrics of %s cannot be read: %s: %s", self.name, type(error).__name__, error)
         with self._lock:
-            self._gauges, self._read_at, self._thread = gauges, time.monotonic(), None
+            self._told, self._read_at, self._thread = told, time.monotonic(), None
 
 
-def build_info(revision: str) -> Gauge:
-    """Which code runs."""
-    values = {(mailroom.__version__, revision): 1.0}
-    return Gauge("mailroom_build_info", "The version and the revision that run.", values, ("version", "revision"))
+def general(settings: Settings, secrets: Secrets, needed: Iterable[str]) -> list[Gauge]:
+    """What every function tells: which code runs, and which of the secrets it needs have no file or an empty one."""
+    missing = {name: float(not secrets.read_optional(name)) for name in {settings.mongodb_secret, *needed}}
+    labels, text = ("version", "revision"), "The version and the revision that run."
+    return [
+        Gauge("mailroom_build_info", text, {(mailroom.__version__, settings.revision): 1.0}, labels),
+        gauges("mailroom_secret_missing", "Whether a secret that is needed is missing: 1 or 0.", "name", missing),
+    ]
 
 
-def missing_secrets(secrets: Secrets, needed: Iterable[str]) -> Gauge:
-    """Which of the secrets that a function needs have no file, or an empty one."""
-    values = {(name,): float(not secrets.read_optional(name)) for name in needed}
-    return Gauge("mailroom_secret_missing", "Whether a secret that is needed is missing: 1 or 0.", values, ("name",))
-
-
-# Counts end here: more are not worth the time to count them.
-MOST_COUNTED = 100_000
+def worker(database: Database[Document], function: str, wanted: Indexes) -> Iterator[Gauge]:
+    """What every worker tells. `wanted` are the indexes that its queries need. Errors are the driver's."""
+    called = called_at(database["workers"], function)
+    if called is not None:
+        text = "When a worker of this function last began a call."
+        yield gauge("mailroom_worker_last_called_timestamp_seconds", text, called.timestamp())
+    text = "Whether set-up was last run by an older version: 1 or 0."
+    yield gauge("mailroom_setup_outdated", text, setup_mark.is_outdated(database["cursors"], wanted))
 
 
 def counted(collection: Documents, which: Document, index: str) -> float:
@@ -149,15 +169,15 @@ def counted(collection: Documents, which: Document, index: str) -> float:
     return float(collection.count_documents(which, limit=MOST_COUNTED, hint=index))
 
 
-def seconds_since(time: datetime | None, now: datetime) -> float:
-    """0 without a time."""
-    return max(0.0, (now - time).total_seconds()) if time else 0.0
+def seconds_since(document: Document | None, field: str, now: datetime) -> float:
+    """0 without a document."""
+    return max(0.0, (now - document[field]).total_seconds()) if document else 0.0
 
 
-def quantiles(values: Sequence[float]) -> dict[tuple[str, ...], float]:
+def quantiles(values: Sequence[float]) -> dict[str, float]:
     """The quantiles 0.5, 0.95 and 1 by their names; none without values. A negative value counts as 0."""
     ordered = sorted(values)
     return {
-        (f"{share:g}",): max(0.0, ordered[math.ceil(share * len(ordered)) - 1])
+        f"{share:g}": max(0.0, ordered[math.ceil(share * len(ordered)) - 1])
         for share in ((0.5, 0.95, 1.0) if ordered else ())
     }

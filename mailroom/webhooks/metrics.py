@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from pymongo.database import Database
 
-from mailroom.platform.metrics import Gauge, counted, gauge, seconds_since
+from mailroom.platform.metrics import Gauge, counted, gauge, gauges, seconds_since
 from mailroom.platform.mongo import Document
 from mailroom.webhooks.model import DeliveryState
 
@@ -16,11 +16,12 @@ _MONTH = timedelta(days=30)
 
 def webhooks(database: Database[Document], now: datetime) -> Iterator[Gauge]:
     """Where deliveries and endpoints stand. Errors are the driver's."""
-    endpoints, deliveries = list(database["webhooks"].find({}, {"enabled": 1, "disabledReason": 1})), "webhookDeliveries"
+    deliveries = database["webhookDeliveries"]
+    endpoints = list(database["webhooks"].find({}, {"enabled": 1, "disabledReason": 1}))
     ids = [each["_id"] for each in endpoints]
     states = {
-        (state.value,): counted(
-            database[deliveries],
+        state.value: counted(
+            deliveries,
             {
                 "endpointId": {"$in": ids},
                 "state": state,
@@ -31,15 +32,15 @@ def webhooks(database: Database[Document], now: datetime) -> Iterator[Gauge]:
         for state in DeliveryState
     }
     text = "Deliveries of webhooks by state: pending, or of the last 30 days."
-    yield Gauge("mailroom_webhook_deliveries", text, states, ("state",))
+    yield gauges("mailroom_webhook_deliveries", text, "state", states)
     enabled = [each["_id"] for each in endpoints if each["enabled"]]
-    due = database[deliveries].find_one(
+    due = deliveries.find_one(
         {"endpointId": {"$in": enabled}, "dueAt": {"$exists": True, "$lte": now}},
         {"dueAt": 1},
         sort=[("dueAt", 1)],
         hint="endpointDue",
     )
     text = "How long the delivery that is due for longest has waited."
-    yield gauge("mailroom_webhook_oldest_due_seconds", text, seconds_since(due and due["dueAt"], now))
+    yield gauge("mailroom_webhook_oldest_due_seconds", text, seconds_since(due, "dueAt", now))
     disabled = sum(not each["enabled"] and bool(each["disabledReason"]) for each in endpoints)
     yield gauge("mailroom_webhooks_disabled", "Endpoints that Mailroom disabled because they fail.", disabled)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -10,7 +11,7 @@ from pymongo.database import Database
 
 from mailroom.invoices.imports import ledger
 from mailroom.invoices.imports.ledger import BY_EVENT, BY_LISTING
-from mailroom.platform.metrics import Gauge, counted, gauge, quantiles, seconds_since
+from mailroom.platform.metrics import MOST_READ, Gauge, counted, gauge, gauges, quantiles, seconds_since
 from mailroom.platform.mongo import Document
 
 OUTCOMES = ("inserted", "updated", "unchanged", "stale", "rejected")
@@ -18,25 +19,22 @@ OUTCOMES = ("inserted", "updated", "unchanged", "stale", "rejected")
 _HOUR, _MONTH = timedelta(hours=1), timedelta(days=30)
 _UNFINISHED = (ledger.PENDING, ledger.RUNNING)
 
-# Imports of the last hour that are looked at.
-MOST_READ = 5000
-
 
 def imports(database: Database[Document], now: datetime) -> Iterator[Gauge]:
     """Where imports stand, and how those of the last hour went. Errors are the driver's."""
     collection = database["imports"]
     states = {
-        (state,): counted(
+        state: counted(
             collection,
             {"state": state, **({} if state in _UNFINISHED else {"createdAt": {"$gte": now - _MONTH}})},
             "state",
         )
         for state in ledger.STATES
     }
-    yield Gauge("mailroom_imports", "Imports by state: unfinished, or of the last 30 days.", states, ("state",))
+    yield gauges("mailroom_imports", "Imports by state: unfinished, or of the last 30 days.", "state", states)
     due = collection.find_one({"dueAt": {"$lte": now}}, {"dueAt": 1}, sort=[("dueAt", 1)], hint="due")
     text = "How long the import that is due for longest has waited."
-    yield gauge("mailroom_imports_oldest_waiting_seconds", text, seconds_since(due and due["dueAt"], now))
+    yield gauge("mailroom_imports_oldest_waiting_seconds", text, seconds_since(due, "dueAt", now))
     yield from _ended(list(collection.aggregate(ended_pipeline(now - _HOUR), hint="finished")))
 
 
@@ -79,20 +77,17 @@ def ended_pipeline(since: datetime) -> list[Document]:
 
 
 def _ended(found: list[Document]) -> Iterator[Gauge]:
-    rows = {(outcome,): float(sum(each["counts"][outcome] for each in found)) for outcome in OUTCOMES}
-    yield Gauge("mailroom_import_rows_last_hour", "Rows of imports that ended, by outcome.", rows, ("outcome",))
+    rows = {outcome: float(sum(each["counts"][outcome] for each in found)) for outcome in OUTCOMES}
+    yield gauges("mailroom_import_rows_last_hour", "Rows of imports that ended, by outcome.", "outcome", rows)
     # The time of the upload or, if a person had the file imported once more, of that.
     seconds = [
         each["finishedAt"].timestamp() - each["orderTime"] / 1000 for each in found if each["state"] == ledger.DONE
     ]
     text = "Time from the upload to the end of an import, in seconds."
-    yield Gauge("mailroom_import_seconds_last_hour", text, quantiles(seconds), ("quantile",))
-    failed: dict[tuple[str, ...], float] = {}
-    for each in found:
-        if each["state"] == ledger.FAILED:
-            code = (str(each.get("code") or "unknown"),)
-            failed[code] = failed.get(code, 0) + 1
+    yield gauges("mailroom_import_seconds_last_hour", text, "quantile", quantiles(seconds))
+    failed = Counter(each["code"] for each in found if each["state"] == ledger.FAILED)
     text = "Imports that failed, by the code of the error."
-    yield Gauge("mailroom_imports_failed_last_hour", text, failed, ("code",))
-    nothing = sum(each["state"] == ledger.DONE and 0 < each["counts"]["rows"] == each["counts"]["rejected"] for each in found)
+    yield gauges("mailroom_imports_failed_last_hour", text, "code", failed)
+    done = [each["counts"] for each in found if each["state"] == ledger.DONE]
+    nothing = sum(0 < counts["rows"] == counts["rejected"] for counts in done)
     yield gauge("mailroom_imports_nothing_accepted_last_hour", "Imports with every row rejected.", nothing)

@@ -11,14 +11,11 @@ from pymongo.database import Database
 from mailroom.notifications.model.messages import Priority, State
 from mailroom.notifications.model.reports import Delivery
 from mailroom.notifications.outbox.claims import Claims
-from mailroom.platform.metrics import Gauge, counted, gauge, quantiles, seconds_since
+from mailroom.platform.metrics import MOST_READ, Gauge, counted, gauge, gauges, quantiles, seconds_since
 from mailroom.platform.mongo import Document
 
 _HOUR, _DAY, _MONTH = timedelta(hours=1), timedelta(days=1), timedelta(days=30)
 _UNFINISHED = (State.QUEUED, State.SENDING)
-
-# Messages that were tried or reported on that are looked at.
-MOST_READ = 5000
 
 # Steps of an attempt whose answers say nothing of the message.
 _BESIDE = ["rset", "simulator"]
@@ -39,8 +36,7 @@ def messages(database: Database[Document], claims: Claims, now: datetime) -> Ite
     handed_over = min(counts[State.QUEUED], len(claims.handed_over()))
     counts[State.QUEUED] -= handed_over
     counts[State.SENDING] += handed_over
-    values = {(state,): count for state, count in counts.items()}
-    yield Gauge("mailroom_messages", "Messages by status: unfinished, or of the last 30 days.", values, ("status",))
+    yield gauges("mailroom_messages", "Messages by status: unfinished, or of the last 30 days.", "status", counts)
     first = [
         collection.find_one(
             {"priority": priority, "dueAt": {"$exists": True, "$lte": now}},
@@ -50,9 +46,8 @@ def messages(database: Database[Document], claims: Claims, now: datetime) -> Ite
         )
         for priority in Priority
     ]
-    oldest = min((each["dueAt"] for each in first if each), default=None)
     text = "How long the message that is due for longest has waited."
-    yield gauge("mailroom_messages_oldest_due_seconds", text, seconds_since(oldest, now))
+    yield gauge("mailroom_messages_oldest_due_seconds", text, max(seconds_since(each, "dueAt", now) for each in first))
 
 
 def attempts(database: Database[Document], now: datetime) -> Iterator[Gauge]:
@@ -61,12 +56,11 @@ def attempts(database: Database[Document], now: datetime) -> Iterator[Gauge]:
     classes: Counter[str] = Counter({"2xx": 0, "4xx": 0, "5xx": 0, "none": 0})
     for each in collection.aggregate(attempts_pipeline(now - _HOUR), hint="tried"):
         classes[answer_class(each["_id"]["outcome"], each["_id"].get("code"))] += each["count"]
-    values = {(name,): float(count) for name, count in classes.items()}
-    yield Gauge("mailroom_attempts_last_hour", "Attempts by the class of the relay's answer.", values, ("class",))
-    found = next(iter(collection.aggregate(sent_pipeline(now - _HOUR), hint="tried")), {"milliseconds": []})
+    yield gauges("mailroom_attempts_last_hour", "Attempts by the class of the relay's answer.", "class", classes)
+    sent = collection.aggregate(sent_pipeline(now - _HOUR), hint="tried")
+    seconds = [each / 1000 for group in sent for each in group["milliseconds"]]
     text = "Time from the acceptance of a message to its hand-over, in seconds."
-    seconds = quantiles([each / 1000 for each in found["milliseconds"]])
-    yield Gauge("mailroom_message_seconds_last_hour", text, seconds, ("quantile",))
+    yield gauges("mailroom_message_seconds_last_hour", text, "quantile", quantiles(seconds))
 
 
 def reports(database: Database[Document], now: datetime) -> Iterator[Gauge]:
@@ -74,8 +68,7 @@ def reports(database: Database[Document], now: datetime) -> Iterator[Gauge]:
     counts = dict.fromkeys((each.value for each in Delivery), 0)
     for each in database["notifications"].aggregate(reports_pipeline(now - _DAY), hint="reported"):
         counts[each["_id"]] = each["count"]
-    values = {(delivery,): float(count) for delivery, count in counts.items()}
-    yield Gauge("mailroom_deliveries_last_day", "Reports on mail, by what they say.", values, ("delivery",))
+    yield gauges("mailroom_deliveries_last_day", "Reports on mail, by what they say.", "delivery", counts)
     suppressed = database["suppressions"].estimated_document_count()
     yield gauge("mailroom_suppressions", "Entries of the suppression list.", suppressed)
 

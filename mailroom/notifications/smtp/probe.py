@@ -17,6 +17,9 @@ from mailroom.platform.mongo import Document, Documents
 # How long an attempt, or a probe, tells of the relay.
 _TELLS = timedelta(minutes=1)
 
+# A relay that is slower than this is not up.
+_PROBE_SECONDS = 5.0
+
 # The last messages that were tried: some were for the simulator alone, or suppressed.
 _LOOKED_AT = 20
 
@@ -58,10 +61,11 @@ class RelayProbe:
 
     async def _connect(self) -> bool:
         try:
-            connection = await self._make_pool().fresh([])
-        except RelayDown:
+            async with asyncio.timeout(_PROBE_SECONDS):
+                connection = await self._make_pool().fresh([])
+                await connection.quit()
+        except (RelayDown, TimeoutError):
             return False
-        await connection.quit()
         return True
 
 
