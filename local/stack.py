@@ -31,7 +31,7 @@ class Stack(Servers):
     def __init__(self, root: Path, data: Path, env: Mapping[str, str] | None = None, *, quiet: bool = True) -> None:
         super().__init__(root, data, env, quiet=quiet)
         self.functions = {entry.name: entry for entry in read_stack(self.root / "stack.yml", self.variables)}
-        self.port_names += [f"{kind} {name}" for kind in ("function", "metrics") for name in self.functions]
+        self.port_names += [f"function {name}" for name in self.functions]
 
     def _start(self) -> None:
         self._protect_mongo()
@@ -46,7 +46,6 @@ class Stack(Servers):
         # The router starts last and so ends first: nobody calls a function that is being stopped.
         self.supervisor.start([programs.router(self.root, self.data, self.ports["router"], entries)])
         self.supervisor.wait_ready([*entries, "router"])
-        self.info["metrics"] = {name: f"{self._url(f'metrics {name}')}/metrics" for name in self.functions}
 
     def _protect_mongo(self) -> None:
         """Makes MongoDB's administrator on the first start of a data folder; access control needs one."""
@@ -68,8 +67,6 @@ class Stack(Servers):
     def _here(self, name: str) -> Function:
         """The function, with this machine's addresses in the settings that name or allow other servers."""
         entry = self.functions[name]
-        # Each function has a port for Prometheus, on this machine alone.
-        metrics = {"METRICS_HOST": "127.0.0.1", "METRICS_PORT": str(self.ports[f"metrics {name}"])}
         addresses = {
             "S3_ENDPOINT": self._url("minio"),
             "KICK_URL": f"{self._url('router')}/function/{{function}}",
@@ -78,8 +75,7 @@ class Stack(Servers):
             "SMTP_TLS": "off",
             "WEBHOOK_ALLOW_PRIVATE": "yes",  # endpoints on this machine
         }
-        environment = {key: addresses.get(key, value) for key, value in entry.environment.items()}
-        return replace(entry, environment={**environment, **metrics})
+        return replace(entry, environment={key: addresses.get(key, value) for key, value in entry.environment.items()})
 
     def _set_up(self) -> None:
         """Makes the users, buckets and indexes, and an API key on the first start of a data folder."""
