@@ -33,12 +33,12 @@ log = logging.getLogger(__name__)
 _GOOD_SECONDS = 15.0
 
 # How long the page waits for the servers. Prometheus gives a page ten seconds.
-_WAIT_SECONDS = 6.0
+_WAIT_SECONDS = 8.0
 
 # Counts end here: more are not worth the time to count them.
 MOST_COUNTED = 100_000
 
-MOST_READ = 5000
+MOST_READ = 2000
 """Documents that figures of the last hour or day are made of: the newest ones."""
 
 
