@@ -39,7 +39,7 @@ from function_runtime.drain import Drain
 from function_runtime.function import Function
 from function_runtime.metrics import Calls, Series
 
-ROUNDS, CALLS, PAGES = 20, 200, 5
+ROUNDS, CALLS, PAGES = 100, 30, 5
 STORED = 2000
 SCRAPE_SECONDS = 15.0
 AIM = 0.02
