@@ -152,8 +152,15 @@ class ObjectStore:
                 if not item.is_delete_marker and not item.is_dir:
                     yield listed_version(bucket, item)
 
-    def write(self, bucket: str, key: str, chunks: Iterable[bytes], content_type: str) -> None:
-        """Writes an object while its chunks are made: it is there whole or not at all.
+    def write(
+        self,
+        bucket: str,
+        key: str,
+        chunks: Iterable[bytes],
+        content_type: str,
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
+        """Writes an object while its chunks are made: it is there whole or not at all. The id of its version.
 
         Holds one part of 5 MiB. What `chunks` raises ends the upload, and comes out of here.
 
@@ -163,11 +170,19 @@ class ObjectStore:
         body = io.BufferedReader(PieceReader(chunks))
         try:
             with translated_errors():
-                self.client.put_object(
-                    bucket, key, body, -1, content_type, part_size=_PART_BYTES, num_parallel_uploads=1
+                written = self.client.put_object(
+                    bucket,
+                    key,
+                    body,
+                    -1,
+                    content_type,
+                    dict(metadata or {}),
+                    part_size=_PART_BYTES,
+                    num_parallel_uploads=1,
                 )
         except ObjectGone as error:
             raise Unavailable(f"the object store does not take {error}") from error
+        return written.version_id or ""
 
     def _headers(self, bucket: str, key: str, version_id: str | None) -> dict[str, str]:
         from minio.error import S3Error

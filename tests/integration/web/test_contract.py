@@ -12,7 +12,7 @@ from mailroom.invoices.api import operations as contract
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.platform.objects import ObjectVersion
 from mailroom.services import Services
-from mailroom.web.endpoints import Route, routes
+from mailroom.web.endpoints import KeyNeed, Route, routes
 from tests.integration.conftest import document
 from tests.integration.web.apis import NAMES, api, path_of
 from tests.support.client import Client
@@ -28,8 +28,17 @@ def test_the_document_has_every_route_and_no_other(indexed: Services, name: str)
     for route in routes(served):
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route.path)
         operation = found["paths"][path][route.method.lower()]
-        assert operation["security"] == [{"key": [each]} for each in route.scopes]
-        assert ({"401", "403", "429", "503"} if route.scopes else {"429", "503"}) < operation["responses"].keys()
+        by_scope = [{"key": [each]} for each in route.scopes] or [{"key": []}]
+        assert (
+            operation["security"]
+            == {
+                KeyNeed.REQUIRED: by_scope,
+                KeyNeed.OPTIONAL: [*by_scope, {}],
+                KeyNeed.NONE: [],
+            }[route.key]
+        )
+        refusals = ({"401"} if route.key is not KeyNeed.NONE else set()) | ({"403"} if route.scopes else set())
+        assert refusals | {"429", "503"} < operation["responses"].keys()
         in_path = {each["name"] for each in operation.get("parameters", []) if each["in"] == "path"}
         assert in_path == set(re.findall(r"{(\w+)}", path))
     ids = [each["operationId"] for methods in found["paths"].values() for each in methods.values()]
