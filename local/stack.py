@@ -56,7 +56,7 @@ class Stack(Servers):
         """Makes MongoDB's administrator on the first start of a data folder; access control needs one."""
         password = self.secrets["mongodb-root-password"]
         without_access_control, uri = programs.mongo(self.data, self.ports["mongo"])
-        clients = [name for name, entry in self.functions.items() if "MONGODB_SECRET" in entry.environment]
+        clients = [name for name in self.functions if name != CONSOLE]  # it has no database
         self.secrets |= users.connection_strings(self.data, uri, clients)
         made = self.data.folder / "mongo-protected"
         if not made.exists():

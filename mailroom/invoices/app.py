@@ -53,10 +53,9 @@ def create_app(services: Services, rate_limit: RateLimit | None = None) -> Flask
     """The application. Raises `InvalidSetting` for profiles that cannot be read."""
     app = create_web_app(operations.CONTRACT, services.keys.authenticate, services.settings, rate_limit=rate_limit)
     _context(services).attach(app)
-    for each in (invoices, imports, rejects, source, presets, previews, uploads, figures, workers):
-        app.register_blueprint(each.blueprint)
     _keys_context(services).attach(app)
-    for module in (invoices, imports, presets, previews, uploads, health, sessions, keys):
+    of_invoices = (invoices, imports, rejects, source, presets, previews, uploads, figures)
+    for module in (*of_invoices, workers, health, sessions, keys):
         app.register_blueprint(module.blueprint)
     return app
 

@@ -105,9 +105,9 @@ class ObjectStore:
         with translated_errors():
             wanted = version_id or self._headers(bucket, key, None).get("x-amz-version-id", "")
         for version in self.versions(bucket, prefix=key):
-            if version.key != key:
-                break  # a listing is in the order of keys
-            if version.version_id == wanted:
+            if version.key > key:
+                break  # a listing is in the order of keys; SeaweedFS lists `may.csv` for the prefix `may.csv.` too
+            if version.key == key and version.version_id == wanted:
                 return version
         raise ObjectGone(
             f"there is no object {bucket}/{key}" + (f" with the version {version_id}" if version_id else "")

@@ -21,6 +21,7 @@ from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = ("invoice-events", "invoice-importer", "invoices", "notifications", "notification-sender", "webhook-sender")
+BUILT = (*FUNCTIONS, "console")  # of each, there is an image and a Deployment
 SERVERS = ("mongo", "minio", "mailpit")
 IMAGES = {
     "mongo": "MONGO_IMAGE",
@@ -89,7 +90,7 @@ class Cluster:
 
     def wait_until_ready(self) -> None:
         self.wait_until_set_up()
-        for name in (*SERVERS, *FUNCTIONS, "router"):
+        for name in (*SERVERS, *BUILT, "router"):
             self.kubectl("rollout", "status", f"deploy/{name}", "--timeout=120s")
 
     def wait_until_gone(self, pods: Iterable[str]) -> None:
@@ -235,7 +236,7 @@ def build_images() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     servers = [os.environ[variable] for variable in IMAGES.values() if variable in os.environ]
-    run(*os.environ["CLUSTER_LOAD"].split(), *(f"{REGISTRY}/{name}:{TAG}" for name in FUNCTIONS), *servers)
+    run(*os.environ["CLUSTER_LOAD"].split(), *(f"{REGISTRY}/{name}:{TAG}" for name in BUILT), *servers)
 
 
 def load_next_image() -> None:
@@ -256,7 +257,7 @@ def overlay(folder: Path, namespace: str, tag: str) -> Path:
             "newName": f"{REGISTRY}/{name}",
             "newTag": tag if name == "invoices" else TAG,
         }
-        for name in FUNCTIONS
+        for name in BUILT
     ]
     others = [
         {"name": name, **dict(zip(("newName", "newTag"), os.environ[variable].rsplit(":", 1), strict=True))}

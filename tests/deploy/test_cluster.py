@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.cluster import FUNCTIONS, NEXT_TAG, REGISTRY, SERVERS, TAG, Cluster, load_next_image
+from tests.deploy.cluster import BUILT, FUNCTIONS, NEXT_TAG, REGISTRY, SERVERS, TAG, Cluster, load_next_image
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deploy"), pytest.mark.timeout(600)]
@@ -53,7 +53,7 @@ def test_a_file_and_a_notification_come_through(lane: Cluster) -> None:
 
 
 def test_a_rolling_update_loses_nothing_and_no_call_fails(lane: Cluster) -> None:
-    replaced = [*FUNCTIONS, "router"]
+    replaced = [*BUILT, "router"]
     before = lane.pods(*replaced)
     with lane.load() as outcome:
         for name in replaced:
@@ -100,7 +100,7 @@ def test_a_pod_that_ends_still_serves_callers_who_have_not_heard_of_it(lane: Clu
 
 def test_a_kill_of_each_pod_loses_nothing(lane: Cluster) -> None:
     with lane.load() as outcome:
-        for name in (*FUNCTIONS, "router", *SERVERS):
+        for name in (*BUILT, "router", *SERVERS):
             lane.kill(name)
     assert outcome["messages"]
     nothing_is_lost(lane, outcome)

@@ -28,6 +28,7 @@ from mailroom.web.representation import json_response
 _MOST_METADATA_BYTES = 1900  # S3 takes 2 KB of user metadata, their names included
 
 _REDIRECT = "success_action_redirect"
+_LONGEST_NAME_BYTES = 255  # MinIO's, which keeps objects as files
 _CHUNK_BYTES = 1 << 16
 _CONTENT_TYPE = "application/octet-stream"
 
@@ -76,17 +77,14 @@ def upload() -> Response:
 def put_file() -> Response:
     of, given = context(), query()
     key, preset = given.get("key", ""), given.get("preset", "")
-    check_key(key)
+    _check_new_key(key)
     if preset:
         check_preset_is_there(preset)
     if not request.content_length:
         raise Invalid(None, "file.empty", "the body is empty: it must be the file")
     chunks = iter(partial(request.stream.read, _CHUNK_BYTES), b"")
     metadata = {METADATA_PRESET: preset} if preset else {}
-    try:
-        version_id = of.objects.write(of.bucket, key, chunks, _CONTENT_TYPE, metadata)
-    except ValueError as error:  # of the client, for names that it knows to be refused
-        raise Invalid("key", "key.invalid", "key must be the name of an object") from error
+    version_id = of.objects.write(of.bucket, key, chunks, _CONTENT_TYPE, metadata)
     version = of.objects.find(of.bucket, key, version_id)
     import_id, _ = of.ledger.submit(version)
     of.kicker.kick(IMPORTER)
@@ -94,6 +92,17 @@ def put_file() -> Response:
         bucket=version.bucket, key=version.key, version_id=version.version_id, import_id=str(import_id)
     )
     return json_response(written, 201)
+
+
+def _check_new_key(key: str) -> None:
+    """Raises `Invalid` for a name that some S3 server does not take, or that no listing can show."""
+    check_key(key)
+    parts = key.split("/")
+    if {"", ".", ".."} & set(parts) or not key.strip() or not key.isprintable() or "\\" in key:
+        raise Invalid("key", "key.invalid", "key must be a name such as acme/may.csv, and printable")
+    if any(len(part.encode()) > _LONGEST_NAME_BYTES for part in parts):
+        message = f"each part of the key has at most {_LONGEST_NAME_BYTES} bytes"
+        raise Invalid("key", "key.invalid", message)
 
 
 def _redirect(body: operations.NewUpload) -> dict[str, str]:

@@ -99,6 +99,8 @@ class Corrections(msgspec.Struct, frozen=True):
         """What the same call has written: of several versions the first. Raises `Invalid` `idempotency.reused`."""
         first: ObjectVersion | None = None
         for version in self.objects.versions(bucket, prefix=key):
+            if version.key > key:
+                break  # a listing is in the order of keys
             if version.key == key:
                 first = version
         if first is None:

@@ -85,9 +85,10 @@ class Sources(msgspec.Struct, frozen=True):
 
     def _present(self, bucket: str, key: str) -> Iterator[ObjectVersion]:
         for version in self.objects.versions(bucket, prefix=key):
-            if version.key != key:
+            if version.key > key:
                 return  # a listing is in the order of keys
-            yield version
+            if version.key == key:
+                yield version
 
     def _text(self, version: ObjectVersion, dialect: Dialect, offset: int, row: int, budget: Budget) -> str:
         start = offset if dialect.compression == "none" else 0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any
 
+import openpyxl
 import pytest
 
 from mailroom.invoices.app import create_app
@@ -99,6 +101,19 @@ def test_values_are_read_as_in_the_first_file(bucket: Bucket, client: Client) ->
         2,
         {"Kostenstelle": "8"},
     )
+
+
+def test_a_row_of_a_workbook_is_corrected(bucket: Bucket, client: Client) -> None:
+    book = openpyxl.Workbook()
+    for row in (HEADER, line(1).replace("119.00", "119.5").replace("19.00", "19.5"), BAD):
+        cells = row.strip().split(",")
+        book.active.append([float(cell) if cell.replace(".", "").isdigit() else cell for cell in cells])
+    held = io.BytesIO()
+    book.save(held)
+    job = bucket.import_("may.xlsx", held.getvalue())
+    assert counts(job)[-1] == 1
+    done = imported(bucket, correct(client, job, {"row": 2, "values": {"grossAmount": "119"}}))
+    assert (counts(done), amounts(bucket)) == ((1, 1, 0, 0, 0, 0), {"1": "119.50", "2": "119.00"})
 
 
 def test_a_file_without_a_header_is_corrected_by_our_columns(bucket: Bucket, client: Client) -> None:

@@ -9,7 +9,10 @@ import msgspec
 import pytest
 
 from mailroom.invoices.api import operations as contract
+from mailroom.invoices.api.figures import operations as figures
+from mailroom.invoices.api.rows import operations as rows
 from mailroom.invoices.imports.ledger import Ledger
+from mailroom.platform.api_keys import SCOPES
 from mailroom.platform.objects import ObjectVersion
 from mailroom.services import Services
 from mailroom.web.endpoints import KeyNeed, Route, routes
@@ -63,6 +66,10 @@ def test_answers_match_their_schema(client: Client, put, indexed: Services):
         (contract.TOTALS, "/totals"),
         (contract.LIST_IMPORTS, "/imports"),
         (contract.GET_IMPORT, f"/imports/{import_id}"),
+        (rows.LIST_REJECTS, f"/imports/{import_id}/rejects"),
+        (figures.IMPORT_FIGURES, "/figures/imports"),
+        (figures.INVOICE_FIGURES, "/figures/invoices"),
+        (figures.WAITING_FIGURES, "/figures/waiting"),
     ):
         shape = msgspec.json.decode(client.get(path).body, type=operation.answers[200])
         assert shape  # decoding checks names, types and patterns; what is unknown is refused
@@ -83,7 +90,8 @@ def described(client: Client) -> list[Route]:
     return [route for route in client.routes if route.method == "GET"]
 
 
-def test_every_documented_parameter_is_accepted_and_no_other(client: Client):
+def test_every_documented_parameter_is_accepted_and_no_other(indexed: Services):
+    client = Client(api("invoices", indexed), indexed.keys.create("all", list(SCOPES)).text)
     for route in described(client):
         for name in route.operation.query_names():
             answer = client.get(path_of(route), **{name: "x"})
