@@ -105,7 +105,8 @@ class Stack(Servers):
             annotations={},
         )
         own = {f"mailroom-s3-{part}": self.secrets[f"listener-s3-{part}"] for part in ("access-key", "secret-key")}
-        return programs.function(self.root, self.data, self.ports[LISTENER], entry, {**self.secrets, **own})
+        # It has no metrics: what it hands on is seen in those of `invoice-events`.
+        return programs.function(self.root, self.data, (self.ports[LISTENER], 0), entry, {**self.secrets, **own})
 
     def _set_up(self) -> None:
         """Makes the users, buckets and indexes, and an API key on the first start of a data folder."""
