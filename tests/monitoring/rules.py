@@ -28,17 +28,17 @@ def series(name: str, function: str = "", /, **labels: str) -> str:
 
 
 def healthy() -> Mapping[str, str]:
-    """Every series that a rule reads, each with its values every 15 s, as promtool writes them without their count."""
+    """Every series that a rule reads, each with its values every minute, as promtool writes them without their count."""
     everywhere = {
         **{series("up", name): "1+0" for name in FUNCTIONS},
         **{series("process_start_time_seconds", name): "1+0" for name in FUNCTIONS},
         **{series("mailroom_secret_missing", name, name="mailroom-any"): "0+0" for name in FUNCTIONS},
         **{series("mailroom_metrics_up", name, part="mongodb"): "1+0" for name in ("invoice-events", *WORKERS)},
-        **{series("function_call_duration_seconds_count", name, status="200"): "0+60" for name in FUNCTIONS},
+        **{series("function_call_duration_seconds_count", name, status="200"): "0+240" for name in FUNCTIONS},
         **{series("function_call_duration_seconds_count", name, status="503"): "0+0" for name in FUNCTIONS},
-        **{series("mailroom_worker_last_called_timestamp_seconds", name): "0+15" for name in WORKERS},
+        **{series("mailroom_worker_last_called_timestamp_seconds", name): "0+60" for name in WORKERS},
         **{series("mailroom_setup_outdated", name): "0+0" for name in WORKERS},
-        series("mailroom_events_last_seen_timestamp_seconds", "invoice-events"): "0+15",
+        series("mailroom_events_last_seen_timestamp_seconds", "invoice-events"): "0+60",
     }
     importer = {
         series("mailroom_metrics_up", "invoice-importer", part="s3"): "1+0",
