@@ -28,7 +28,7 @@ def series(name: str, function: str = "", /, **labels: str) -> str:
 
 
 def healthy() -> Mapping[str, str]:
-    """Every series that a rule reads, each with its values every minute, as promtool writes them without their count."""
+    """Every series that a rule reads, with a value for each minute, in promtool's form without the count."""
     everywhere = {
         **{series("up", name): "1+0" for name in FUNCTIONS},
         **{series("process_start_time_seconds", name): "1+0" for name in FUNCTIONS},
