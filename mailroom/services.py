@@ -7,7 +7,7 @@ from functools import cached_property, partial
 
 from pymongo.database import Database
 
-from mailroom.platform import environment, minio_start, mongo, objects, secrets
+from mailroom.platform import environment, minio_metrics, mongo, objects, secrets
 from mailroom.platform.api_keys import ApiKeys
 from mailroom.platform.kick import WEBHOOK_SENDER, Kicker
 from mailroom.platform.kick_marks import KickMarks, WorkerMarks
@@ -16,10 +16,11 @@ from mailroom.platform.objects import ObjectStore
 from mailroom.platform.secrets import Secrets
 from mailroom.platform.server_clock import ServerClock
 from mailroom.platform.settings import Settings
+from mailroom.platform.worker_calls import WorkerCalls
 from mailroom.webhooks.announcements import Announcer
 
 # A store that hangs delays each call of the importer by this much at most.
-_MINIO_START_SECONDS = 2.0
+_MINIO_METRICS_SECONDS = 2.0
 
 
 class Services:
@@ -79,11 +80,15 @@ class Services:
 
     def minio_started_at(self) -> float | None:
         """When the object store was started, in Unix seconds; None if it does not tell."""
-        return minio_start.minio_started_at(
+        return minio_metrics.started_at(self.minio_metrics())
+
+    def minio_metrics(self) -> str:
+        """The metrics of the object store; empty if it tells none."""
+        return minio_metrics.read(
             self.settings.s3_endpoint,
             self.secrets.read(secrets.S3_ACCESS_KEY),
             self.secrets.read(secrets.S3_SECRET_KEY),
-            min(self.settings.s3_timeout_seconds, _MINIO_START_SECONDS),
+            min(self.settings.s3_timeout_seconds, _MINIO_METRICS_SECONDS),
         )
 
     def _own_store(self, access_key: str, secret_key: str) -> ObjectStore:
@@ -107,7 +112,8 @@ class Services:
 
     def worker_marks(self, function: str) -> WorkerMarks:
         """The marks that the worker `function` sets."""
-        return WorkerMarks(self._kick_marks, function)
+        calls = WorkerCalls(self.database["workers"], self.clock, function)
+        return WorkerMarks(self._kick_marks, calls, function)
 
     def at_close(self, closer: Callable[[], None]) -> None:
         """Has `closer` called when the process ends, while everything else still works."""

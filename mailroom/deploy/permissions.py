@@ -19,9 +19,10 @@ _WRITE = (*_APPEND, "update")
 MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "invoice-events": {"imports": _APPEND, "kicks": _WRITE},
     "invoice-importer": {
-        **dict.fromkeys(("imports", "invoices", "predictions", "rejects", "notifications", "kicks"), _WRITE),
+        **dict.fromkeys(("imports", "invoices", "predictions", "rejects", "notifications", "kicks", "workers"), _WRITE),
         "comparisons": (*_WRITE, "remove"),
         "cursors": _CHANGE,
+        "backups": _FIND,
         "presets": _FIND,
         "webhooks": _FIND,
     },
@@ -31,6 +32,7 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "invoices": (*_CHANGE, "remove"),
         "presets": _APPEND,
         "kicks": _WRITE,
+        "workers": _FIND,
     },
     "notifications": {
         "apiKeys": _FIND,
@@ -41,32 +43,35 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "webhooks": (*_WRITE, "remove"),
         "webhookDeliveries": (*_CHANGE, "remove"),
         "kicks": _WRITE,
+        "workers": _FIND,
     },
     "notification-sender": {
         "notifications": (*_CHANGE, "remove"),
         "claims": (*_APPEND, "remove"),
         **dict.fromkeys(("leases", "softBounces"), (*_WRITE, "remove")),
         "suppressions": _APPEND,
-        **dict.fromkeys(("cursors", "kicks"), _WRITE),
+        **dict.fromkeys(("cursors", "kicks", "workers"), _WRITE),
         "webhooks": _FIND,
         "webhookDeliveries": ("remove",),
     },
     "webhook-sender": {
         **dict.fromkeys(("notifications", "imports", "webhooks"), _CHANGE),
         "webhookDeliveries": (*_WRITE, "remove"),
-        **dict.fromkeys(("cursors", "kicks"), _WRITE),
+        **dict.fromkeys(("cursors", "kicks", "workers"), _WRITE),
     },
 }
+
+# `backups create` and `backups check` note here when they ended.
+BACKUPS: Mapping[str, tuple[str, ...]] = {"backups": _WRITE}
 
 _READ = ("s3:GetObject", "s3:GetObjectVersion", "s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketVersions")
 _LIST = ("s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketVersions")
 
 
-def privileges(function: str, database: str) -> list[Document]:
-    """The privileges of the function's role, for `createRole`."""
+def privileges(rights: Mapping[str, tuple[str, ...]], database: str) -> list[Document]:
+    """The privileges of a role with these actions by collection, for `createRole`."""
     return [
-        {"resource": {"db": database, "collection": name}, "actions": list(actions)}
-        for name, actions in MONGODB[function].items()
+        {"resource": {"db": database, "collection": name}, "actions": list(actions)} for name, actions in rights.items()
     ]
 
 
@@ -74,7 +79,10 @@ def policies(invoices: str, rejects: str, attachments: str) -> dict[str, Documen
     """The policy of each user of the object store with these buckets, by how the names of its two secrets begin."""
     rights: dict[str, list[tuple[tuple[str, ...], str]]] = {
         # invoice-importer
-        "mailroom-s3": [(_READ, invoices), ((*_READ, "s3:PutObject", "s3:AbortMultipartUpload"), rejects)],
+        "mailroom-s3": [
+            ((*_READ, "s3:GetBucketNotification"), invoices),
+            ((*_READ, "s3:PutObject", "s3:AbortMultipartUpload"), rejects),
+        ],
         # invoices: the forms it signs give those who have them its own right to upload
         "mailroom-uploads": [((*_READ, "s3:PutObject"), invoices)],
         # notifications, notification-sender
@@ -85,7 +93,7 @@ def policies(invoices: str, rejects: str, attachments: str) -> dict[str, Documen
         "backup-s3": [(_READ, bucket) for bucket in (invoices, rejects, attachments)],
     }
     found = {prefix: _policy(statements) for prefix, statements in rights.items()}
-    # The metrics of MinIO tell when it was started.
+    # The metrics of MinIO tell when it was started, and how many events wait.
     found["mailroom-s3"]["Statement"].append({"Effect": "Allow", "Action": ["admin:Prometheus"]})
     return found
 

@@ -19,6 +19,7 @@ from mailroom.invoices import indexes as invoices
 from mailroom.invoices.imports import reconcile, restarts
 from mailroom.notifications import indexes as notifications
 from mailroom.notifications.outbox.upgrade import note_senders, rewrite_address_keys
+from mailroom.platform import setup_mark
 from mailroom.platform.mongo import Documents, time_limit
 from mailroom.platform.objects import translated_errors
 from mailroom.platform.secrets import S3_ACCESS_KEY, S3_SECRET_KEY
@@ -100,6 +101,7 @@ def _database(services: Services) -> Iterator[str]:
     services.database["cursors"].update_one(
         {"_id": restarts.CURSOR_ID}, {"$setOnInsert": {"startAfter": None, "startedAt": 0.0}}, upsert=True
     )
+    setup_mark.note(services.database["cursors"], INDEXES)
     messages, suppressions = rewrite_address_keys(services.database)
     if messages or suppressions:
         yield f"keys of addresses: rewritten in {messages} notifications and {suppressions} suppressions"

@@ -17,6 +17,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.server_clock import ServerClock
+from mailroom.platform.worker_calls import WorkerCalls
 
 log = logging.getLogger(__name__)
 
@@ -65,14 +66,16 @@ class WorkerMarks:
     If MongoDB refuses a mark, kicks are sent that are not needed, or the schedule finds the work.
     """
 
-    def __init__(self, marks: KickMarks, function: str) -> None:
+    def __init__(self, marks: KickMarks, calls: WorkerCalls, function: str) -> None:
         self._marks = marks
+        self._calls = calls
         self._function = function
         self._marked = False
         self._marked_at = 0.0
 
     def call_begins(self) -> None:
-        """A kick that is on its way has come."""
+        """A kick that is on its way has come. Also notes the call."""
+        self._calls.begins()
         self._set({"kickedUntil": {"$gt": _NEVER}}, "kickedUntil")
 
     def will_look_again(self) -> bool:

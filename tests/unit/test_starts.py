@@ -8,7 +8,16 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-LATER = ("aiosmtplib", "dkim", "minio", "openpyxl", "pyarrow", "urllib3")
+LATER = (
+    "aiosmtplib",
+    "dkim",
+    "mailroom.platform.metrics",
+    "minio",
+    "openpyxl",
+    "prometheus_client",
+    "pyarrow",
+    "urllib3",
+)
 IMPORTER = ("mailroom.invoices.imports.importer", "mailroom.invoices.columnar")
 MAILBOX = ("imaplib", "mailroom.notifications.feedback.mailbox", "mailroom.notifications.feedback.parsing")
 API = ("flask", "mailroom.web.app", "mailroom.web.endpoints")
@@ -20,7 +29,8 @@ def loaded_by(function: str) -> set[str]:
     program = (
         "import sys; from types import SimpleNamespace;"
         "import function_runtime.calls, function_runtime.server, mailroom.function;"
-        "mailroom.function.Function = lambda *_: SimpleNamespace(close=None);"  # not wired: there are no secrets here
+        # Not wired: there are no secrets here.
+        "mailroom.function.Function = lambda *_: SimpleNamespace(close=None, metrics=None);"
         "import handler; print(*sys.modules)"
     )
     path = f"{ROOT}:{ROOT / 'template/python3-http'}:{ROOT / 'functions' / function}"

@@ -60,7 +60,7 @@ class World:
         return {
             name: [each.raw for each in database.get_collection(name, codec_options=raw).find().sort("_id", 1)]
             for name in database.list_collection_names()
-            if name not in ("cursors", "kicks")
+            if name not in ("cursors", "kicks", "workers")
         }
 
     def objects(self) -> dict[ObjectVersion, tuple[bytes, dict[str, str]]]:

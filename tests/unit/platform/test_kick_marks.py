@@ -5,6 +5,7 @@ from typing import Any
 from pymongo.errors import AutoReconnect
 
 from mailroom.platform.kick_marks import KickMarks, WorkerMarks
+from mailroom.platform.worker_calls import WorkerCalls
 
 
 class Away:
@@ -19,7 +20,7 @@ class Away:
 
 def test_a_worker_that_cannot_set_its_marks_goes_on_with_what_it_has_claimed() -> None:
     away: Any = Away()
-    marks = WorkerMarks(KickMarks(away, away), "worker")
+    marks = WorkerMarks(KickMarks(away, away), WorkerCalls(away, away, "worker"), "worker")
 
     marks.call_begins()
     assert not marks.will_look_again()

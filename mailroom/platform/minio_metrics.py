@@ -1,4 +1,4 @@
-"""When MinIO was started, from its metrics. The user needs the right `admin:Prometheus`."""
+"""What MinIO tells of itself, from its metrics. The user needs the right `admin:Prometheus`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ log = logging.getLogger(__name__)
 
 _PATH = "/minio/v2/metrics/node"
 _STARTED = re.compile(r"^minio_process_start_time_seconds(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
+_QUEUED = re.compile(r"^minio_notify_target_queue_length\{([^}]*)\} (\S+)$", re.MULTILINE)
 _VALID_SECONDS = 300
 
 
-def minio_started_at(endpoint: str, access_key: str, secret_key: str, timeout: float) -> float | None:
-    """Unix seconds on the clock of MinIO; None if the server does not tell, or is not MinIO."""
+def read(endpoint: str, access_key: str, secret_key: str, timeout: float) -> str:
+    """The metrics of the server; empty if it does not tell, or is not MinIO."""
     import urllib3
 
     token = _token(access_key, secret_key)
@@ -31,13 +32,24 @@ def minio_started_at(endpoint: str, access_key: str, secret_key: str, timeout: f
             retries=False,
         )
     except urllib3.exceptions.HTTPError as error:
-        log.info("the object store does not tell when it was started: %s", type(error).__name__)
-        return None
-    found = _STARTED.search(answer.data.decode(errors="replace")) if answer.status == 200 else None
-    if found is None:
-        log.info("the object store does not tell when it was started: status %d", answer.status)
-        return None
-    return float(found[1])
+        log.info("the object store does not tell its metrics: %s", type(error).__name__)
+        return ""
+    if answer.status != 200:
+        log.info("the object store does not tell its metrics: status %d", answer.status)
+        return ""
+    return answer.data.decode(errors="replace")
+
+
+def started_at(metrics: str) -> float | None:
+    """Unix seconds on the clock of MinIO; None if the metrics do not tell."""
+    found = _STARTED.search(metrics)
+    return float(found[1]) if found else None
+
+
+def events_waiting(metrics: str, arn: str) -> float | None:
+    """The events in the queue of this target, such as `arn:minio:sqs::MAILROOM:webhook`; None without a queue."""
+    target = f'target_id="{arn.split(":")[-2]}"' if arn.count(":") > 1 else None
+    return next((float(value) for labels, value in _QUEUED.findall(metrics) if target in labels.split(",")), None)
 
 
 def _token(access_key: str, secret_key: str) -> str:

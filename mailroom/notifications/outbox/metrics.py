@@ -1,0 +1,142 @@
+"""Metrics of the messages, from MongoDB. Each query has an index, and a bound on what it looks at."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from pymongo.database import Database
+
+from mailroom.notifications.model.messages import Priority, State
+from mailroom.notifications.model.reports import Delivery
+from mailroom.notifications.outbox.claims import Claims
+from mailroom.platform.metrics import MOST_READ, Gauge, counted, gauge, gauges, quantiles, seconds_since
+from mailroom.platform.mongo import Document
+
+_HOUR, _DAY, _MONTH = timedelta(hours=1), timedelta(days=1), timedelta(days=30)
+_UNFINISHED = (State.QUEUED, State.SENDING)
+
+# Steps of an attempt whose answers say nothing of the message.
+_BESIDE = ["rset", "simulator"]
+
+
+def messages(database: Database[Document], claims: Claims, now: datetime) -> Iterator[Gauge]:
+    """Where messages stand. Errors are the driver's."""
+    collection = database["notifications"]
+    counts = {
+        state.value: counted(
+            collection,
+            {"state": state, **({} if state in _UNFINISHED else {"createdAt": {"$gte": now - _MONTH}})},
+            "state",
+        )
+        for state in State
+    }
+    # Messages that are handed over just now say `queued` in their documents.
+    handed_over = min(counts[State.QUEUED], len(claims.handed_over()))
+    counts[State.QUEUED] -= handed_over
+    counts[State.SENDING] += handed_over
+    yield gauges("mailroom_messages", "Messages by status: unfinished, or of the last 30 days.", "status", counts)
+    first = [
+        collection.find_one(
+            {"priority": priority, "dueAt": {"$exists": True, "$lte": now}},
+            {"dueAt": 1},
+            sort=[("dueAt", 1)],
+            hint="waiting",
+        )
+        for priority in Priority
+    ]
+    text = "How long the message that is due for longest has waited."
+    yield gauge("mailroom_messages_oldest_due_seconds", text, max(seconds_since(each, "dueAt", now) for each in first))
+
+
+def attempts(database: Database[Document], now: datetime) -> Iterator[Gauge]:
+    """How the relay answered, and how long messages took."""
+    collection = database["notifications"]
+    classes: Counter[str] = Counter({"2xx": 0, "4xx": 0, "5xx": 0, "none": 0})
+    for each in collection.aggregate(attempts_pipeline(now - _HOUR), hint="tried"):
+        classes[answer_class(each["_id"]["outcome"], each["_id"].get("code"))] += each["count"]
+    yield gauges("mailroom_attempts_last_hour", "Attempts by the class of the relay's answer.", "class", classes)
+    sent = collection.aggregate(sent_pipeline(now - _HOUR), hint="tried")
+    seconds = [each / 1000 for group in sent for each in group["milliseconds"]]
+    text = "Time from the acceptance of a message to its hand-over, in seconds."
+    yield gauges("mailroom_message_seconds_last_hour", text, "quantile", quantiles(seconds))
+
+
+def reports(database: Database[Document], now: datetime) -> Iterator[Gauge]:
+    """What came back, and which addresses get no mail."""
+    counts = dict.fromkeys((each.value for each in Delivery), 0)
+    for each in database["notifications"].aggregate(reports_pipeline(now - _DAY), hint="reported"):
+        counts[each["_id"]] = each["count"]
+    yield gauges("mailroom_deliveries_last_day", "Reports on mail, by what they say.", "delivery", counts)
+    suppressed = database["suppressions"].estimated_document_count()
+    yield gauge("mailroom_suppressions", "Entries of the suppression list.", suppressed)
+
+
+def answer_class(outcome: str, code: int | None) -> str:
+    """The class of an attempt that ended so. `code` is the first answer that refused something."""
+    if outcome in (State.SENT, State.PARTIAL):
+        return "2xx"
+    if code is None:
+        return "none"
+    return "4xx" if code < 500 else "5xx"
+
+
+def attempts_pipeline(since: datetime) -> list[Document]:
+    """The attempts that ended since then, by outcome and the first answer that refused something."""
+    refused = {
+        "$filter": {
+            "input": "$attempts.steps",
+            "as": "step",
+            "cond": {"$and": [{"$gte": ["$$step.code", 400]}, {"$not": [{"$in": ["$$step.step", _BESIDE]}]}]},
+        }
+    }
+    return [
+        *_tried(since),
+        {"$match": {"test": {"$ne": True}}},
+        {"$project": {"attempts": {"endedAt": 1, "outcome": 1, "steps": {"step": 1, "code": 1}}}},
+        {"$unwind": "$attempts"},
+        # Without steps the message was suppressed, or the attempt was cut off.
+        {
+            "$match": {
+                "attempts.endedAt": {"$gte": since},
+                "attempts.steps.0": {"$exists": True},
+                "attempts.steps.step": {"$ne": "simulator"},
+            }
+        },
+        {"$project": {"outcome": "$attempts.outcome", "refused": refused}},
+        {"$project": {"outcome": 1, "code": {"$arrayElemAt": ["$refused.code", 0]}}},
+        {"$group": {"_id": {"outcome": "$outcome", "code": "$code"}, "count": {"$sum": 1}}},
+    ]
+
+
+def sent_pipeline(since: datetime) -> list[Document]:
+    """The milliseconds that messages handed over since then took."""
+    return [
+        *_tried(since),
+        {"$match": {"sentAt": {"$gte": since}}},
+        {"$project": {"milliseconds": {"$subtract": ["$sentAt", "$dueSince"]}}},
+        {"$group": {"_id": None, "milliseconds": {"$push": "$milliseconds"}}},
+    ]
+
+
+def reports_pipeline(since: datetime) -> list[Document]:
+    """The reports that came since then, by what they say."""
+    return [
+        {"$match": {"reports.receivedAt": {"$gte": since}}},
+        {"$sort": {"reports.receivedAt": -1}},
+        {"$limit": MOST_READ},
+        {"$project": {"reports": {"delivery": 1, "receivedAt": 1}}},
+        {"$unwind": "$reports"},
+        {"$match": {"reports.receivedAt": {"$gte": since}}},
+        {"$group": {"_id": "$reports.delivery", "count": {"$sum": 1}}},
+    ]
+
+
+def _tried(since: datetime) -> list[Document]:
+    """The messages that were tried since then, the newest first."""
+    return [
+        {"$match": {"updatedAt": {"$gte": since}, "settledBy": {"$exists": True}}},
+        {"$sort": {"updatedAt": -1}},
+        {"$limit": MOST_READ},
+    ]
