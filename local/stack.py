@@ -31,7 +31,7 @@ class Stack(Servers):
     def __init__(self, root: Path, data: Path, env: Mapping[str, str] | None = None, *, quiet: bool = True) -> None:
         super().__init__(root, data, env, quiet=quiet)
         self.functions = {entry.name: entry for entry in read_stack(self.root / "stack.yml", self.variables)}
-        self.port_names += [f"function {name}" for name in self.functions]
+        self.port_names += [f"{kind} {name}" for name in self.functions for kind in ("function", "metrics")]
 
     def _start(self) -> None:
         self._protect_mongo()
@@ -40,8 +40,11 @@ class Stack(Servers):
         self._set_up()
         self._say(f"Starting the functions {', '.join(self.functions)}, and the router")
         entries = {name: (self._here(name), self.ports[f"function {name}"]) for name in self.functions}
+        metrics = {name: self.ports[f"metrics {name}"] for name in self.functions}
+        self.info["metrics"] = {name: f"http://127.0.0.1:{port}/metrics" for name, port in metrics.items()}
         self.supervisor.start(
-            programs.function(self.root, self.data, port, entry, self.secrets) for entry, port in entries.values()
+            programs.function(self.root, self.data, (port, metrics[name]), entry, self.secrets)
+            for name, (entry, port) in entries.items()
         )
         # The router starts last and so ends first: nobody calls a function that is being stopped.
         self.supervisor.start([programs.router(self.root, self.data, self.ports["router"], entries)])

@@ -25,6 +25,7 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "backups": _FIND,
         "presets": _FIND,
         "webhooks": _FIND,
+        "": ("dbStats",),  # of the whole database: its disk
     },
     "invoices": {
         "apiKeys": _FIND,

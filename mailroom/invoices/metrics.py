@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from mailroom.invoices.imports import metrics as imports
 from mailroom.invoices.imports.event_rule import event_rule_present
 from mailroom.invoices.indexes import INDEXES
-from mailroom.platform import backup_record, minio_metrics
+from mailroom.platform import backup_record, disks, minio_metrics
 from mailroom.platform.kick import IMPORTER
 from mailroom.platform.metrics import Gauge, Metrics, Part, gauge, general, worker
 from mailroom.platform.objects import ObjectGone, translated_errors
@@ -37,6 +37,7 @@ def create_importer_metrics(services: Services) -> Metrics:
             Part("mongodb", lambda: worker(database, IMPORTER, INDEXES)),
             Part("mongodb", lambda: backup_record.read(database)),
             Part("mongodb", read_imports),
+            Part("mongodb", lambda: disks.disk("mongodb", disks.of_mongodb(database))),
             Part("s3", lambda: _of_the_store(services)),
         ),
     )
@@ -53,6 +54,8 @@ def _of_the_store(services: Services) -> Iterator[Gauge]:
     present = event_rule_present(services.objects.client, settings.invoices_bucket, settings.webhook_arn)
     if present is not None:
         yield gauge("mailroom_event_rule_present", "Whether the bucket sends its events: 1 or 0.", present)
-    waiting = minio_metrics.events_waiting(services.minio_metrics(), settings.webhook_arn)
+    told = services.minio_metrics()
+    yield from disks.disk("s3", minio_metrics.disk(told))
+    waiting = minio_metrics.events_waiting(told, settings.webhook_arn)
     if waiting is not None:
         yield gauge("mailroom_events_waiting", "Events in the queue of the S3 server.", waiting)

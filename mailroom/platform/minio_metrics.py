@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 _PATH = "/minio/v2/metrics/node"
 _STARTED = re.compile(r"^minio_process_start_time_seconds(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
 _QUEUED = re.compile(r"^minio_notify_target_queue_length\{([^}]*)\} (\S+)$", re.MULTILINE)
+_DRIVES = re.compile(r"^minio_node_d(?:isk|rive)_(free|total)_bytes(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
 _VALID_SECONDS = 300
 
 
@@ -50,6 +51,13 @@ def events_waiting(metrics: str, arn: str) -> float | None:
     """The events in the queue of this target, such as `arn:minio:sqs::MAILROOM:webhook`; None without a queue."""
     target = f'target_id="{arn.split(":")[-2]}"' if arn.count(":") > 1 else None
     return next((float(value) for labels, value in _QUEUED.findall(metrics) if target in labels.split(",")), None)
+
+
+def disk(metrics: str) -> tuple[float, float] | None:
+    """The free and all bytes of the disks; None if the metrics do not tell."""
+    found = _DRIVES.findall(metrics)
+    free, total = (sum(float(value) for kind, value in found if kind == wanted) for wanted in ("free", "total"))
+    return (free, total) if total else None
 
 
 def _token(access_key: str, secret_key: str) -> str:
