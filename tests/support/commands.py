@@ -50,7 +50,7 @@ class Recorder(monitoring.CommandListener):
 def _actions(name: str, command: Mapping[str, Any]) -> set[str] | None:
     """The rights of a command; None for an unknown command."""
     match name:
-        case "find" | "distinct":
+        case "find" | "distinct" | "count":
             return {"find"}
         case "aggregate":
             elsewhere = {"$merge", "$out", "$lookup", "$unionWith"}

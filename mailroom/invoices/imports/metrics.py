@@ -88,6 +88,5 @@ def _ended(found: list[Document]) -> Iterator[Gauge]:
     failed = Counter(each["code"] for each in found if each["state"] == ledger.FAILED)
     text = "Imports that failed, by the code of the error."
     yield gauges("mailroom_imports_failed_last_hour", text, "code", failed)
-    done = [each["counts"] for each in found if each["state"] == ledger.DONE]
-    nothing = sum(0 < counts["rows"] == counts["rejected"] for counts in done)
+    nothing = sum(0 < each["counts"]["rows"] == each["counts"]["rejected"] for each in found)
     yield gauge("mailroom_imports_nothing_accepted_last_hour", "Imports with every row rejected.", nothing)
