@@ -209,7 +209,11 @@ FAULTS = {
         {series("mailroom_imports_oldest_waiting_seconds", IMPORTER): "0+60"}, ("MailroomImportsLate",)
     ),
     "no row is accepted": Fault(
-        {series("mailroom_imports_nothing_accepted_last_hour", IMPORTER): "1+0"}, ("MailroomNothingAccepted",)
+        {
+            series("mailroom_imports_nothing_accepted_last_hour", IMPORTER): "1+0",
+            series("mailroom_imports_failed_last_hour", IMPORTER, code="rejects.all"): "1+0",
+        },
+        ("MailroomNothingAccepted",),
     ),
     "the relay defers": Fault(
         {
