@@ -62,7 +62,7 @@ def test_what_a_setting_says_comes_through_as_it_is(name: str, text: str) -> Non
 
 
 def test_every_setting_can_be_given_from_outside() -> None:
-    elsewhere = {"SECRETS_DIR", "KICK_URL", "MONGODB_SECRET", "BACKUP_TO", "BACKUP_KEEP"}
+    elsewhere = {"SECRETS_DIR", "KICK_URL", "MONGODB_SECRET", "BACKUP_TO", "BACKUP_KEEP", "REVISION"}
     names = {field.name.upper() for field in dataclasses.fields(settings.Settings)} - elsewhere
     text = (ROOT / "stack.yml").read_text()
     assert {name for name in names if f"${{{name}:-" not in text} == set()

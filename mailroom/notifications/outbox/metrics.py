@@ -17,9 +17,6 @@ from mailroom.platform.mongo import Document
 _HOUR, _DAY, _MONTH = timedelta(hours=1), timedelta(days=1), timedelta(days=30)
 _UNFINISHED = (State.QUEUED, State.SENDING)
 
-# Steps of an attempt whose answers say nothing of the message.
-_BESIDE = ["rset", "simulator"]
-
 
 def messages(database: Database[Document], claims: Claims, now: datetime) -> Iterator[Gauge]:
     """Where messages stand. Errors are the driver's."""
@@ -55,7 +52,7 @@ def attempts(database: Database[Document], now: datetime) -> Iterator[Gauge]:
     collection = database["notifications"]
     classes: Counter[str] = Counter({"2xx": 0, "4xx": 0, "5xx": 0, "none": 0})
     for each in collection.aggregate(attempts_pipeline(now - _HOUR), hint="tried"):
-        classes[answer_class(each["_id"]["outcome"], each["_id"].get("code"))] += each["count"]
+        classes[answer_class(**each["_id"])] += each["count"]
     yield gauges("mailroom_attempts_last_hour", "Attempts by the class of the relay's answer.", "class", classes)
     sent = collection.aggregate(sent_pipeline(now - _HOUR), hint="tried")
     seconds = [each / 1000 for group in sent for each in group["milliseconds"]]
@@ -73,28 +70,21 @@ def reports(database: Database[Document], now: datetime) -> Iterator[Gauge]:
     yield gauge("mailroom_suppressions", "Entries of the suppression list.", suppressed)
 
 
-def answer_class(outcome: str, code: int | None) -> str:
-    """The class of an attempt that ended so. `code` is the first answer that refused something."""
+def answer_class(outcome: str, steps: list[Document]) -> str:
+    """The class of an attempt: that of the first answer that refused something, if it did not succeed."""
     if outcome in (State.SENT, State.PARTIAL):
         return "2xx"
-    if code is None:
-        return "none"
-    return "4xx" if code < 500 else "5xx"
+    codes = [each["code"] for each in steps if each["step"] != "rset"]
+    refused = next((code for code in codes if code is None or code >= 400), None)
+    return "none" if refused is None else f"{refused // 100}xx"
 
 
 def attempts_pipeline(since: datetime) -> list[Document]:
-    """The attempts that ended since then, by outcome and the first answer that refused something."""
-    refused = {
-        "$filter": {
-            "input": "$attempts.steps",
-            "as": "step",
-            "cond": {"$and": [{"$gte": ["$$step.code", 400]}, {"$not": [{"$in": ["$$step.step", _BESIDE]}]}]},
-        }
-    }
+    """The attempts that ended since then, by outcome and the codes of the answers."""
     return [
         *_tried(since),
         {"$match": {"test": {"$ne": True}}},
-        {"$project": {"attempts": {"endedAt": 1, "outcome": 1, "steps": {"step": 1, "code": 1}}}},
+        {"$project": {f"attempts.{name}": 1 for name in ("endedAt", "outcome", "steps.step", "steps.code")}},
         {"$unwind": "$attempts"},
         # Without steps the message was suppressed, or the attempt was cut off.
         {
@@ -104,9 +94,7 @@ def attempts_pipeline(since: datetime) -> list[Document]:
                 "attempts.steps.step": {"$ne": "simulator"},
             }
         },
-        {"$project": {"outcome": "$attempts.outcome", "refused": refused}},
-        {"$project": {"outcome": 1, "code": {"$arrayElemAt": ["$refused.code", 0]}}},
-        {"$group": {"_id": {"outcome": "$outcome", "code": "$code"}, "count": {"$sum": 1}}},
+        {"$group": {"_id": {"outcome": "$attempts.outcome", "steps": "$attempts.steps"}, "count": {"$sum": 1}}},
     ]
 
 
@@ -126,7 +114,7 @@ def reports_pipeline(since: datetime) -> list[Document]:
         {"$match": {"reports.receivedAt": {"$gte": since}}},
         {"$sort": {"reports.receivedAt": -1}},
         {"$limit": MOST_READ},
-        {"$project": {"reports": {"delivery": 1, "receivedAt": 1}}},
+        {"$project": {"reports.delivery": 1, "reports.receivedAt": 1}},
         {"$unwind": "$reports"},
         {"$match": {"reports.receivedAt": {"$gte": since}}},
         {"$group": {"_id": "$reports.delivery", "count": {"$sum": 1}}},

@@ -46,7 +46,7 @@ class RelayProbe:
     def _last_attempt(self, since: datetime) -> bool | None:
         """Whether the relay served the last attempt since then; None if there was none."""
         which = {"updatedAt": {"$gte": since}, "settledBy": {"$exists": True}}
-        fields = {"attempts": {"$slice": -1}, "test": 1, "attempts.endedAt": 1, "attempts.steps": 1}
+        fields = {"attempts": {"$slice": -1}, "test": 1}
         found = self._messages.find(which, fields, sort=[("updatedAt", DESCENDING)], hint="tried", limit=_LOOKED_AT)
         last = [attempt for each in found if not each.get("test") for attempt in each["attempts"]]
         answers = [(each["endedAt"], served) for each in last if (served := _served(each)) is not None]
