@@ -25,10 +25,12 @@ def prometheus_installed() -> None:
 
 
 @pytest.fixture(scope="module")
-def stack(prometheus_installed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A local stack with a backup, an import and a mail. MongoDB and the S3 server are given up soon."""
-    settings = {"MONGODB_TIMEOUT_SECONDS": "2", "S3_TIMEOUT_SECONDS": "2", "BOUNCE_IMAP_HOST": "127.0.0.1"}
-    with Stack(ROOT, tmp_path_factory.mktemp("stack"), settings) as stack:
+def stack(
+    request: pytest.FixtureRequest, prometheus_installed: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    """A local stack with a backup, and with the `SETTINGS` of the module. MongoDB and MinIO are given up soon."""
+    settings = {"MONGODB_TIMEOUT_SECONDS": "2", "S3_TIMEOUT_SECONDS": "2"}
+    with Stack(ROOT, tmp_path_factory.mktemp("stack"), settings | request.module.SETTINGS) as stack:
         archive = tmp_path_factory.mktemp("backup") / "archive"
         archive.mkdir()
         done = backups(stack, archive, "create")
