@@ -94,6 +94,39 @@ def test_events_come_in_by_the_router_only_if_the_s3_server_is_outside() -> None
     assert set(variable["value"].split("|")) == {*called}
 
 
+def test_prometheus_finds_the_metrics_of_each_function_and_nobody_comes_to_them_by_a_service() -> None:
+    manifests = [*yaml.safe_load_all((ROOT / "k8s/components/functions/functions.yaml").read_text())]
+    pods = {each["metadata"]["name"]: each["spec"]["template"] for each in manifests if each["kind"] == "Deployment"}
+    assert pods.keys() == FUNCTIONS.keys()
+    for pod in pods.values():
+        [container] = pod["spec"]["containers"]
+        [port] = (each["containerPort"] for each in container["ports"] if each["name"] == "metrics")
+        assert {each["name"]: each["value"] for each in container["env"]}["METRICS_PORT"] == str(port)
+        assert pod["metadata"]["annotations"] == {
+            "prometheus.io/scrape": "true", "prometheus.io/port": str(port), "prometheus.io/path": "/metrics",
+        }  # fmt: skip
+    services = [each for each in manifests if each["kind"] == "Service"]
+    assert {port["targetPort"] for each in services for port in each["spec"]["ports"]} == {"http"}
+    for entry in FUNCTIONS.values():
+        assert entry["annotations"]["prometheus.io.port"] == str(entry["environment"]["METRICS_PORT"])
+
+
+@pytest.mark.parametrize("file", ["base/network.yaml", "overlays/openfaas/functions.yaml"])
+def test_the_metrics_are_open_to_prometheus_alone(file: str) -> None:
+    port = int(FUNCTIONS["invoices"]["environment"]["METRICS_PORT"])
+    rules = [
+        (peer, {each["port"] for each in rule["ports"]})
+        for policy in yaml.safe_load_all((ROOT / "k8s" / file).read_text())
+        for rule in policy["spec"].get("ingress", ())
+        for peer in rule["from"]
+    ]
+    for peer, ports in rules:
+        if port in ports:
+            assert ports == {port}
+            assert "prometheus" in str(peer) or "mailroom-monitoring" in str(peer)
+    assert any(port in ports for _, ports in rules)
+
+
 def test_compose_calls_every_function_with_a_schedule() -> None:
     scheduled = {name for name, entry in FUNCTIONS.items() if "schedule" in entry.get("annotations", {})}
     assert set(document("docker-compose.yml")["services"]["schedule"]["command"][2:]) == scheduled

@@ -45,6 +45,8 @@ def test_any_prometheus_gets_rules_dashboards_and_a_job(tmp_path: Path, promethe
     assert resources["ConfigMap mailroom-dashboards"]["metadata"]["labels"] == {"grafana_dashboard": "1"}
     assert len(resources["ConfigMap mailroom-dashboards"]["data"]) == 4
     scrape = yaml.safe_load(resources["ConfigMap mailroom-scrape"]["data"]["scrape.yml"])
+    [job] = scrape["scrape_configs"]
+    assert job.pop("kubernetes_sd_configs")  # Debian builds Prometheus without it
     check("config --syntax-only", tmp_path / "prometheus.yml", scrape)
 
 
