@@ -169,22 +169,27 @@ def call(stack: Stack, function: str) -> None:
 
 
 Fault = Callable[[Stack], AbstractContextManager[None]]
-# The last one stays for an hour.
-FAULTS: dict[str, Fault] = {
-    "MailroomRelayDown": relay_down,
-    "MailroomEventRuleMissing": event_rule_deleted,
-    "MailroomSecretMissing": secret_missing,
-    "MailroomBackupOld": failing_backup,
-    "MailroomEventsStuck": event_queue_stuck,
-    "MailroomS3Down": s3_down,
-    "MailroomMongoDBDown": mongodb_down,
-    "MailroomImportFailed": poison_file,
-}
+# One after the other; those of a step have nothing to do with each other, and come together to save time. The last one
+# stays for an hour.
+STEPS: tuple[dict[str, Fault], ...] = (
+    {
+        "MailroomRelayDown": relay_down,
+        "MailroomEventRuleMissing": event_rule_deleted,
+        "MailroomBackupOld": failing_backup,
+    },
+    {"MailroomSecretMissing": secret_missing},
+    {"MailroomEventsStuck": event_queue_stuck},
+    {"MailroomS3Down": s3_down},
+    {"MailroomMongoDBDown": mongodb_down},
+    {"MailroomImportFailed": poison_file},
+)
 
 
 def test_each_fault_fires_exactly_its_alert(stack: Stack, prometheus: Prometheus) -> None:
     before: set[str] = set()
-    for alert, fault in FAULTS.items():
-        with fault(stack):
-            assert_fires(prometheus, {alert}, before)
-        before = {alert}
+    for faults in STEPS:
+        with contextlib.ExitStack() as injected:
+            for fault in faults.values():
+                injected.enter_context(fault(stack))
+            assert_fires(prometheus, set(faults), before)
+        before = set(faults)
