@@ -39,8 +39,8 @@ from function_runtime.drain import Drain
 from function_runtime.function import Function
 from function_runtime.metrics import Calls, Series
 
-ROUNDS, CALLS, PAGES = 20, 200, 5
-STORED = 5000
+ROUNDS, CALLS, PAGES = 100, 30, 5
+STORED = 2000
 SCRAPE_SECONDS = 15.0
 AIM = 0.02
 PAGES_OF: dict[str, Callable[[Services], Metrics]] = {

@@ -76,6 +76,8 @@ def up(data: Path, parent: int | None) -> None:
             print(f"Ready after {time.monotonic() - started:.1f} s.")
             sample = min((ROOT / "samples").glob("*.csv"), default=Path("FILE.csv"))
             print(TO_TRY.format(**stack.info, data=stack.data.folder, sample=sample), flush=True)
+            if link := stack.console_link():
+                print(f"Look around in a browser; this link works once, within five minutes:\n\n  {link}\n", flush=True)
             while not parent or os.getppid() == parent:
                 time.sleep(POLL_SECONDS)
     finally:

@@ -18,6 +18,8 @@ SCOPES = (
     *("notifications:erase", "templates:read", "templates:write", "webhooks:read", "webhooks:write"),
 )
 COMMAND_SECONDS = 120.0
+CONSOLE = "console"
+CONSOLE_SCOPES = (*SCOPES, "keys:manage", "operations:read")
 API_KEY = "api-key"  # pragma: allowlist secret
 PREPARE = Path("compose/prepare.py")
 
@@ -54,7 +56,8 @@ class Stack(Servers):
         """Makes MongoDB's administrator on the first start of a data folder; access control needs one."""
         password = self.secrets["mongodb-root-password"]
         without_access_control, uri = programs.mongo(self.data, self.ports["mongo"])
-        self.secrets |= users.connection_strings(self.data, uri, self.functions)
+        clients = [name for name in self.functions if name != CONSOLE]  # it has no database
+        self.secrets |= users.connection_strings(self.data, uri, clients)
         made = self.data.folder / "mongo-protected"
         if not made.exists():
             self.supervisor.start([without_access_control])
@@ -71,7 +74,9 @@ class Stack(Servers):
         """The function, with this machine's addresses in the settings that name or allow other servers."""
         entry = self.functions[name]
         addresses = {
+            "API_URL": self._url("router"),
             "S3_ENDPOINT": self._url("minio"),
+            "S3_PUBLIC_ENDPOINT": entry.environment.get("S3_PUBLIC_ENDPOINT") or self._url("minio"),
             "KICK_URL": f"{self._url('router')}/function/{{function}}",
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": str(self.ports["smtp"]),
@@ -90,10 +95,16 @@ class Stack(Servers):
         self._mailroom("setup")
 
         def make_key() -> str:
-            scopes = [word for scope in SCOPES for word in ("--scope", scope)]
-            return self._mailroom("keys", "create", "--name", "local", *scopes).strip()
+            return self._mailroom("keys", "create", "--name", "local", *_options(SCOPES)).strip()
 
         self.info["apiKey"] = self.data.kept_secret(API_KEY, make_key)
+
+    def console_link(self) -> str:
+        """A link that opens the console once, within five minutes; empty in a stack without the console."""
+        if CONSOLE not in self.functions:
+            return ""
+        code = self._mailroom("keys", "code", "--name", "local", *_options(CONSOLE_SCOPES)).strip()
+        return f"{self.info['gateway']}/function/{CONSOLE}/enter?code={code}"
 
     def _mailroom(self, *arguments: str) -> str:
         """Runs `python -m mailroom` as MinIO's administrator, who alone may make buckets and event rules."""
@@ -105,6 +116,7 @@ class Stack(Servers):
         environment = {
             **programs.base_environment(),
             **self._here("invoices").environment,
+            "PUBLIC_URL": "",  # `keys code` then prints the code alone, for a link to this machine
             "MONGODB_SECRET": "mailroom-mongodb-uri",  # pragma: allowlist secret
             "SECRETS_DIR": str(self.data.secret_files(owner, secrets)),
             "PYTHONPATH": str(self.root),
@@ -124,3 +136,7 @@ class Stack(Servers):
         except subprocess.TimeoutExpired as error:
             raise StartError(f"python {' '.join(command)} took more than {COMMAND_SECONDS:.0f} s") from error
         return done.stdout
+
+
+def _options(scopes: tuple[str, ...]) -> list[str]:
+    return [word for scope in scopes for word in ("--scope", scope)]

@@ -61,7 +61,9 @@ def main(console: Console) -> int:
         console.print(f"\n[bold red]The demo failed:[/] {error}", soft_wrap=True)
         return 1
     console.print(f"\n[bold green]Everything came out as it should[/], in {time.monotonic() - begin:.0f} s.")
-    console.print("`make local` runs the same and leaves it running, for you to try.")
+    console.print(
+        "`make local` runs the same and leaves it running, with a link to the console: its pages show all of this."
+    )
     return 0
 
 

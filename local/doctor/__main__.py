@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from local import addresses
-from local.doctor import checks
+from local.doctor import checks, waiting
 from local.doctor.checks import Finding
 
 
@@ -39,13 +39,23 @@ def compose(variables: Mapping[str, str]) -> Iterator[Finding]:
     url = addresses.gateway(variables)
     gateway = checks.gateway(url)
     yield gateway
+    if not gateway.fix:
+        yield checks.console(url)
     key = variables.get("API_KEY") or addresses.secret("api-key", variables)
+    works = False
     if key and not gateway.fix:
-        yield checks.database(url, key)
+        database = checks.database(url, key)
+        yield database
+        works = not database.fix
+    if works:
+        yield from _work(url, key)
     if not secrets.fix:
-        endpoint = addresses.s3(variables)
+        endpoint, bucket = addresses.s3(variables), variables.get("INVOICES_BUCKET") or "invoices"
         user, password = (addresses.secret(f"minio-root-{each}", variables) for each in ("user", "password"))
-        yield checks.event_rule(endpoint, user, password, variables.get("INVOICES_BUCKET", "invoices"))
+        if variables.get("EVENTS") != "poll":
+            yield checks.event_rule(endpoint, user, password, bucket)
+        if works:
+            yield waiting.events(endpoint, user, password, bucket, url, key)
 
 
 def kubernetes(variables: Mapping[str, str]) -> Iterator[Finding]:
@@ -57,9 +67,21 @@ def kubernetes(variables: Mapping[str, str]) -> Iterator[Finding]:
         yield checks.cluster_secrets(namespace)
         yield checks.setup_job(namespace)
     if url := variables.get("GATEWAY"):
-        yield checks.gateway(url)
+        gateway = checks.gateway(url)
+        yield gateway
+        if not gateway.fix:
+            yield checks.console(url)
         if key := variables.get("API_KEY"):
-            yield checks.database(url, key)
+            database = checks.database(url, key)
+            yield database
+            if not database.fix:
+                yield from _work(url, key)
+
+
+def _work(url: str, key: str) -> Iterator[Finding]:
+    """What the workers do, and what waits for them."""
+    yield from waiting.workers(url, key)
+    yield from waiting.oldest(url, key)
 
 
 def openfaas(variables: Mapping[str, str]) -> Iterator[Finding]:

@@ -80,6 +80,20 @@ def gateway(url: str) -> Finding:
     return Finding(f"the gateway {url} knows our functions")
 
 
+def console(url: str) -> Finding:
+    """The pages for people are served, and under the path that they name in their links."""
+    page = f"{url}/function/console/sign-in"
+    answer = _get(page, GATEWAY_FIX)
+    if isinstance(answer, Finding):
+        return answer
+    if answer.status != 200 or b'action="/function/console/sign-in"' not in answer.data:
+        return Finding(
+            f"{page} answers {answer.status}, and not the page of the console",
+            "Does the function console run? Is it in FUNCTIONS of the router, and CONSOLE_PREFIX its path?",
+        )
+    return Finding(f"the console: {url}/function/console")
+
+
 def database(url: str, key: str) -> Finding:
     """The functions reach MongoDB and accept the API key."""
     answer = _get(f"{url}/function/invoices?limit=1", GATEWAY_FIX, {"Authorization": f"Bearer {key}"}, seconds=30.0)
@@ -182,15 +196,19 @@ def cluster_secrets(namespace: str) -> Finding:
 
 
 def setup_job(namespace: str) -> Finding:
-    """The set-up job succeeded. Kubernetes removes it an hour later."""
-    done = _run("kubectl", "--namespace", namespace, "get", "job", "setup", "--output", "json")
-    if "NotFound" in done.stderr:
+    """The newest set-up job succeeded. Kubernetes removes it an hour later."""
+    done = _run("kubectl", "--namespace", namespace, "get", "jobs", "--selector", "app=setup", "--output", "json")
+    if done.returncode:
+        return Finding("the set-up jobs cannot be listed", done.stderr.strip())
+    jobs = json.loads(done.stdout)["items"]
+    if not jobs:
         return Finding("there is no set-up job: it is removed an hour after it ran")
-    status = json.loads(done.stdout)["status"] if not done.returncode else {}
-    if status.get("succeeded"):
+    newest = max(jobs, key=lambda job: str(job["metadata"]["creationTimestamp"]))
+    if newest["status"].get("succeeded"):
         return Finding("the set-up job succeeded")
-    log = _run("kubectl", "--namespace", namespace, "logs", "job/setup", "--all-containers", "--tail=1")
-    said = log.stdout.strip() or log.stderr.strip() or done.stderr.strip()
+    name = newest["metadata"]["name"]
+    log = _run("kubectl", "--namespace", namespace, "logs", f"job/{name}", "--all-containers", "--tail=1")
+    said = log.stdout.strip() or log.stderr.strip()
     return Finding(f"the set-up job has not succeeded: {said}", "Fix this; the job then tries again by itself")
 
 

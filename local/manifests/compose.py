@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from local.data_folder import write
-from local.manifests.kubernetes import KICK_URL
+from local.manifests.kubernetes import HERE
 from local.stack_file import ROOT, StackError, read_stack
 
 SERVERS = {"S3_ENDPOINT": "http://minio:9000", "SMTP_HOST": "mailpit", "SMTP_PORT": "1025", "SMTP_TLS": "off"}
@@ -36,7 +36,7 @@ def environments(variables: Mapping[str, str]) -> dict[str, dict[str, str]]:
         given = {"S3_PUBLIC_ENDPOINT": f"http://127.0.0.1:{given.get('S3_PORT', 9000)}", **given}
     given = {**SERVERS, **given}
     functions = read_stack(ROOT / "stack.yml", given)
-    return {entry.name: {**entry.environment, "KICK_URL": KICK_URL} for entry in functions}
+    return {entry.name: {key: HERE.get(key, value) for key, value in entry.environment.items()} for entry in functions}
 
 
 if __name__ == "__main__":

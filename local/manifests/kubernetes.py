@@ -4,7 +4,9 @@ The output is kept as k8s/components/functions/functions.yaml. A test fails when
 """
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 from jinja2 import StrictUndefined, Template
@@ -14,7 +16,8 @@ from local.stack_file import ROOT, load
 TEMPLATE = Path(__file__).with_name("function.yaml.jinja")
 HEADER = "# Made from stack.yml by `python -m local.manifests.kubernetes`. Change it there.\n"
 # There is no gateway with an asynchronous route, so a kick calls the function itself.
-KICK_URL = "http://{function}:8080/"
+# The console calls the APIs through the router.
+HERE = {"KICK_URL": "http://{function}:8080/", "API_URL": "http://router:8080"}
 
 
 def main() -> None:
@@ -22,11 +25,25 @@ def main() -> None:
     manifests = []
     # Only the defaults: overlays change them, and the output must not depend on who runs this.
     for name, entry in load(ROOT / "stack.yml", {})["functions"].items():
-        role = "worker" if "schedule" in entry.get("annotations", {}) else "api"
-        environment = {**entry["environment"], "KICK_URL": KICK_URL}
-        text = template.render({**entry, "name": name, "role": role, "environment": environment})
+        environment = {key: HERE.get(key, value) for key, value in entry["environment"].items()}
+        text = template.render(
+            {
+                **entry,
+                "name": name,
+                "role": _role(entry),
+                "environment": environment,
+                "secrets": entry.get("secrets", []),
+            }
+        )
         manifests += yaml.safe_load_all(text)
     sys.stdout.write(HEADER + yaml.safe_dump_all(manifests, sort_keys=False, width=120))
+
+
+def _role(entry: Mapping[str, Any]) -> str:
+    """What the network policies select by."""
+    if "API_URL" in entry["environment"]:
+        return "console"
+    return "worker" if "schedule" in entry.get("annotations", {}) else "api"
 
 
 if __name__ == "__main__":

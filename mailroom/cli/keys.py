@@ -7,6 +7,7 @@ from datetime import timedelta
 import click
 
 from mailroom.cli.support import CommandFailed, say, with_services
+from mailroom.keys.codes import MINUTES, LoginCodes
 from mailroom.platform.api_keys import SCOPES
 from mailroom.platform.clock import rfc3339
 from mailroom.services import Services
@@ -46,6 +47,19 @@ def create_key(
     key = services.keys.create(name, list(scopes), expires, senders)
     say(f"made the key {key.id}; it is shown only now:")
     click.echo(key.text)
+
+
+@keys.command("code")
+@click.option("--name", default="console", show_default=True, help="Name of the session, for people.")
+@click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="May be repeated.")
+@click.option("--minutes", type=click.FloatRange(0, 60, min_open=True), default=MINUTES, show_default=True)
+@with_services
+def create_code(services: Services, name: str, scopes: tuple[str, ...], minutes: float) -> None:
+    """Print a code that starts one session of the console: its link if PUBLIC_URL is set, else the code alone."""
+    code = LoginCodes(services.database, services.clock).create(name, scopes, timedelta(minutes=minutes))
+    say(f"valid once, within {minutes:g} minutes; it is shown only now:")
+    base = services.settings.public_url.rstrip("/")
+    click.echo(f"{base}/function/console/enter?code={code}" if base else code)
 
 
 @keys.command("list")

@@ -28,10 +28,13 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "": ("dbStats",),  # of the whole database: its disk
     },
     "invoices": {
-        "apiKeys": _FIND,
+        "apiKeys": _WRITE,
+        "keyGuards": _WRITE,
+        "loginCodes": _CHANGE,
         "imports": _WRITE,
         "invoices": (*_CHANGE, "remove"),
         "presets": _APPEND,
+        "rejects": _FIND,
         "kicks": _WRITE,
         "workers": _FIND,
     },
@@ -85,7 +88,7 @@ def policies(invoices: str, rejects: str, attachments: str) -> dict[str, Documen
             ((*_READ, "s3:PutObject", "s3:AbortMultipartUpload"), rejects),
         ],
         # invoices: the forms it signs give those who have them its own right to upload
-        "mailroom-uploads": [((*_READ, "s3:PutObject"), invoices)],
+        "mailroom-uploads": [((*_READ, "s3:PutObject", "s3:AbortMultipartUpload"), invoices), (_READ, rejects)],
         # notifications, notification-sender
         "mailroom-attachments": [(_READ, attachments)],
         # people: upload what is imported or mailed, read what was rejected

@@ -17,16 +17,17 @@ from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure
 from mailroom.errors import MailroomError, Unavailable
 from mailroom.invoices import indexes as invoices
 from mailroom.invoices.imports import reconcile, restarts
+from mailroom.keys import indexes as keys
 from mailroom.notifications import indexes as notifications
 from mailroom.notifications.outbox.upgrade import note_senders, rewrite_address_keys
-from mailroom.platform import setup_mark
-from mailroom.platform.mongo import Documents, time_limit
+from mailroom.platform.mongo import Documents, server_time, time_limit
 from mailroom.platform.objects import translated_errors
 from mailroom.platform.secrets import S3_ACCESS_KEY, S3_SECRET_KEY
+from mailroom.platform.setup_note import write_note
 from mailroom.services import Services
 from mailroom.webhooks import indexes as webhooks
 
-INDEXES: dict[str, list[IndexModel]] = invoices.INDEXES | notifications.INDEXES | webhooks.INDEXES
+INDEXES: dict[str, list[IndexModel]] = invoices.INDEXES | keys.INDEXES | notifications.INDEXES | webhooks.INDEXES
 
 # Tags and retention are "created" events too, but bring no new bytes.
 EVENTS = [
@@ -59,6 +60,8 @@ def run(services: Services, say: Callable[[str], None]) -> None:
     with _told_of_s3(services.settings.s3_endpoint):
         for line in _buckets(services):
             say(line)
+    with _told_of_mongodb(services.settings.mongodb_secret):
+        _note(services)
 
 
 @contextmanager
@@ -101,12 +104,20 @@ def _database(services: Services) -> Iterator[str]:
     services.database["cursors"].update_one(
         {"_id": restarts.CURSOR_ID}, {"$setOnInsert": {"startAfter": None, "startedAt": 0.0}}, upsert=True
     )
-    setup_mark.note(services.database["cursors"], INDEXES)
     messages, suppressions = rewrite_address_keys(services.database)
     if messages or suppressions:
         yield f"keys of addresses: rewritten in {messages} notifications and {suppressions} suppressions"
     if noted := note_senders(services.database):
         yield f"senders of notifications: noted in {noted}"
+
+
+def _note(services: Services) -> None:
+    """Notes what is made, so that each function sees whether set-up is as new as its code."""
+    made = {
+        name: [*(model.document["name"] for model in wanted), *notifications.REPLACED.get(name, ())]
+        for name, wanted in INDEXES.items()
+    }
+    write_note(services.database["workers"], made, server_time(services.database))
 
 
 def _indexes(collection: Documents, wanted: list[IndexModel]) -> Iterator[str]:

@@ -11,12 +11,14 @@ from flask import Flask
 from mailroom.notifications.api import (
     answers,
     events,
+    figures,
     messages,
     operations,
     sending,
     suppressions,
     templates,
     unsubscribe,
+    workers,
 )
 from mailroom.notifications.api.context import NotificationsContext
 from mailroom.notifications.components import Components
@@ -27,7 +29,9 @@ from mailroom.notifications.feedback.adapters.used_tokens import UsedTokens
 from mailroom.notifications.message.headers import AllowedHeaders
 from mailroom.notifications.message.request import Extras
 from mailroom.notifications.outbox.accept import Submissions
+from mailroom.notifications.outbox.figures import MessageFigures
 from mailroom.notifications.outbox.history import History
+from mailroom.notifications.outbox.waiting_facts import MessageWaiting
 from mailroom.notifications.templates import rendering
 from mailroom.notifications.templates.store import Templates
 from mailroom.platform.kick import SENDER, WEBHOOK_SENDER
@@ -56,7 +60,7 @@ def create_app(services: Services, fetch: Callable[[str], bytes] = fetch_by_http
         problem_members=answers.problem_members,
     )
     context.attach(app)
-    for module in (sending, messages, templates, suppressions, events, unsubscribe, webhooks):
+    for module in (sending, messages, figures, workers, templates, suppressions, events, unsubscribe, webhooks):
         app.register_blueprint(module.blueprint)
     WebhooksContext(
         WebhookEndpoints(services.database, services.clock, insecure=services.settings.webhook_allow_private == "yes"),
@@ -72,9 +76,13 @@ def _context(services: Services, fetch: Callable[[str], bytes]) -> Notifications
     used_tokens = UsedTokens(services.database["eventTokens"], components.clock)
     stored_templates = Templates(services.database, components.clock)
     render = partial(rendering.render, stored_templates)
+    waiting = MessageWaiting(services.database, components.clock, components.claims)
     return NotificationsContext(
         submissions=Submissions(components.collection, components.clock, components.links),
         history=History(components.collection, components.claims),
+        waiting=waiting,
+        figures=MessageFigures(components.collection, components.claims, waiting, components.clock),
+        tracing=components.tracing,
         actions=components.actions,
         retention=components.retention,
         suppressions=components.suppressions,

@@ -53,12 +53,13 @@ class Components:
         signer = Signer(services.secrets)
         self.tokens = MessageTokens(signer)
         self.links = UnsubscribeLinks(signer, settings.public_url)
+        self.tracing = Tracing(self.tokens, settings.mail_return_path, settings.mail_provider)
         pool, recorder = Pool(settings, self.mail_from.domain, services.secrets), Recorder(outbox, settings)
         transmitter = Transmitter(
             outbox,
             pool,
             Composer(self.files, dkim_keys(services)),
-            Tracing(self.tokens, settings.mail_return_path, settings.mail_provider),
+            self.tracing,
             recorder,
             self.feedback.apply,
             hold=settings.unknown_outcome == "hold",

@@ -31,6 +31,7 @@ def create_worker(services: Services) -> Worker:
         tried = components.sender.drain(budget, marks.will_look_again)
         if components.sender.relay_is_down:
             marks.looks_for_the_last_time()  # the schedule tries again
+            marks.calls.fails("relay", components.sender.relay_refusal)
         components.retention.sweep(budget)
         return tried
 

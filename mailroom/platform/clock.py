@@ -33,6 +33,11 @@ def to_milliseconds(time_: datetime) -> int:
     return int(time_.timestamp() * 1000 + 0.0005)
 
 
+def from_milliseconds(time_: int) -> datetime:
+    """The time that `to_milliseconds` gives."""
+    return datetime.fromtimestamp(time_ / 1000, UTC)
+
+
 def parse_time(text: str) -> datetime:
     """The time that a text such as `2024-01-31T12:00:00Z` gives, in UTC.
 

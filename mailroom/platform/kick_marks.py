@@ -67,15 +67,15 @@ class WorkerMarks:
     """
 
     def __init__(self, marks: KickMarks, calls: WorkerCalls, function: str) -> None:
+        self.calls = calls
         self._marks = marks
-        self._calls = calls
         self._function = function
         self._marked = False
         self._marked_at = 0.0
 
     def call_begins(self) -> None:
         """A kick that is on its way has come. Also notes the call."""
-        self._calls.begins()
+        self.calls.begins()
         self._set({"kickedUntil": {"$gt": _NEVER}}, "kickedUntil")
 
     def will_look_again(self) -> bool:

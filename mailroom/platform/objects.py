@@ -105,9 +105,9 @@ class ObjectStore:
         with translated_errors():
             wanted = version_id or self._headers(bucket, key, None).get("x-amz-version-id", "")
         for version in self.versions(bucket, prefix=key):
-            if version.key != key:
-                break  # a listing is in the order of keys
-            if version.version_id == wanted:
+            if version.key > key:
+                break  # a listing is in the order of keys; SeaweedFS lists `may.csv` for the prefix `may.csv.` too
+            if version.key == key and version.version_id == wanted:
                 return version
         raise ObjectGone(
             f"there is no object {bucket}/{key}" + (f" with the version {version_id}" if version_id else "")
@@ -152,8 +152,15 @@ class ObjectStore:
                 if not item.is_delete_marker and not item.is_dir:
                     yield listed_version(bucket, item)
 
-    def write(self, bucket: str, key: str, chunks: Iterable[bytes], content_type: str) -> None:
-        """Writes an object while its chunks are made: it is there whole or not at all.
+    def write(
+        self,
+        bucket: str,
+        key: str,
+        chunks: Iterable[bytes],
+        content_type: str,
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
+        """Writes an object while its chunks are made: it is there whole or not at all. The id of its version.
 
         Holds one part of 5 MiB. What `chunks` raises ends the upload, and comes out of here.
 
@@ -163,11 +170,19 @@ class ObjectStore:
         body = io.BufferedReader(PieceReader(chunks))
         try:
             with translated_errors():
-                self.client.put_object(
-                    bucket, key, body, -1, content_type, part_size=_PART_BYTES, num_parallel_uploads=1
+                written = self.client.put_object(
+                    bucket,
+                    key,
+                    body,
+                    -1,
+                    content_type,
+                    dict(metadata or {}),
+                    part_size=_PART_BYTES,
+                    num_parallel_uploads=1,
                 )
         except ObjectGone as error:
             raise Unavailable(f"the object store does not take {error}") from error
+        return written.version_id or ""
 
     def _headers(self, bucket: str, key: str, version_id: str | None) -> dict[str, str]:
         from minio.error import S3Error

@@ -25,6 +25,8 @@ _PUBLIC_URL = re.compile(
     rf"(?=.{{1,{_LONGEST_PUBLIC_URL}}}\Z)https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d+)?(/[A-Za-z0-9._~-]+)*/?"
 )
 
+_CONSOLE_PREFIX = re.compile(r"/|(/[A-Za-z0-9._~-]+)+")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -45,6 +47,8 @@ class Settings:
     rate_limit_per_minute: int = _setting(
         0, "Most calls that one replica of an API answers for one key in a minute; 0: no limit", least=0
     )
+    session_hours: float = _setting(12.0, "Longest life of a session, in hours", least=0.01)
+    session_idle_minutes: float = _setting(60.0, "A session ends that was not used for so many minutes", least=0.1)
     work_budget_seconds: float = _setting(20.0, "A worker starts nothing new after this time", least=0.1)
 
     export_seconds: float = _setting(
@@ -226,6 +230,14 @@ class Settings:
         choices=("no", "yes"),
     )
 
+    api_url: str = _setting(
+        "http://127.0.0.1:8080", "URL of the gateway or router through which the console calls the APIs"
+    )
+    console_prefix: str = _setting(
+        "/function/console",
+        "Path under which people see the console; the gateway strips it. `/`: the root of a host of its own",
+    )
+
     backup_to: str = _setting("", "Where `python -m mailroom backups` keeps backups: a folder, or the URL of a bucket")
     backup_keep: int = _setting(
         14, "Number of backups to keep, of the database and of the buckets each; older ones are removed", least=2
@@ -241,6 +253,10 @@ class Settings:
             raise InvalidSetting(
                 f"PUBLIC_URL is {self.public_url!r}: must be a URL such as https://mail.shop.example, of at most "
                 f"{_LONGEST_PUBLIC_URL} characters and without a query"
+            )
+        if not _CONSOLE_PREFIX.fullmatch(self.console_prefix):
+            raise InvalidSetting(
+                f"CONSOLE_PREFIX is {self.console_prefix!r}: must be a path such as /function/console, or /"
             )
         if self.attachments_bucket in (self.invoices_bucket, self.rejects_bucket):
             raise InvalidSetting(

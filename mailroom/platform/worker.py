@@ -48,16 +48,19 @@ class Worker:
         try:
             return _answer(200, {"done": self._run()})
         except (Unavailable, MissingSecret, PyMongoError) as error:
-            self._stop()
+            self._stop(error)
             if isinstance(error, PyMongoError) and not mongo.is_transient(error):
                 raise
             log.warning("a server does not answer, or a secret is missing: the work waits", exc_info=error)
             return _answer(503, {"done": 0}, {"Retry-After": "5"})
-        except BaseException:
-            self._stop()
+        except BaseException as error:
+            self._stop(error)
             raise
+        finally:
+            self._marks.calls.ends()
 
-    def _stop(self) -> None:
+    def _stop(self, error: BaseException) -> None:
+        self._marks.calls.fails(*_cause(error))
         self._marks.looks_for_the_last_time()
         self._running = False
 
@@ -76,6 +79,21 @@ class Worker:
             if budget.spent():
                 self._more()
             return done
+
+
+def _cause(error: BaseException) -> tuple[str, str]:
+    """The code and the text of a failure, as people read it. It has no path of a file and no words of a server."""
+    match error:
+        case MissingSecret():
+            return "secret", str(error).partition(":")[0]
+        case Unavailable():
+            return "server", str(error)
+        case PyMongoError() if mongo.is_transient(error):
+            return "server", "MongoDB does not answer"
+        case PyMongoError() if mongo.lacks_index(error):
+            return "setup", "an index is missing, so set-up must run again"
+        case _:
+            return "broken", "an unexpected error, which its log has"
 
 
 def _answer(status: int, body: dict[str, int], headers: dict[str, str] | None = None) -> dict[str, Any]:

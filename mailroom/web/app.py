@@ -4,8 +4,8 @@ A request passes these steps:
 
     cross-origin preflight -> key -> rate limit -> route -> scope, query names -> view -> tags, gzip, ids, audit line
 
-The key comes before the route: a stranger does not learn which paths exist. A route of `open_endpoint` needs no key;
-its refused calls are counted for the caller's network address.
+The key comes before the route: a stranger does not learn which paths exist. A call that needs no key is counted for
+the caller's network address when it is refused. The calls of a session are counted for the key it was started with.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mailroom.platform.api_keys import Caller
 from mailroom.platform.settings import Settings
 from mailroom.web import documentation, representation
 from mailroom.web.client_address import client_address
-from mailroom.web.endpoints import Contract, Endpoint, ObjectIdConverter, path_of
+from mailroom.web.endpoints import Contract, Endpoint, KeyNeed, ObjectIdConverter, has_caller, path_of
 from mailroom.web.problems import Problem, problem_of
 from mailroom.web.rate_limit import RateLimit
 
@@ -53,6 +53,7 @@ def create_app(
     problem documents of this API have beside those of RFC 9457.
     """
     app = Flask(contract.function, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = contract.most_body_bytes
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters["id"] = ObjectIdConverter
@@ -132,7 +133,10 @@ def _endpoint() -> Endpoint | None:
 def _is_open() -> bool:
     """Whether this call needs no key."""
     endpoint = _endpoint()
-    return endpoint is not None and not endpoint.scopes
+    if endpoint is None:
+        return False
+    without = request.method != "OPTIONS" and "Authorization" not in request.headers
+    return endpoint.key is KeyNeed.NONE or (endpoint.key is KeyNeed.OPTIONAL and without)
 
 
 def _methods() -> Response:
@@ -151,11 +155,12 @@ def _audit(response: Response) -> None:
     endpoint = _endpoint()
     if request.method in _SAFE or endpoint is None or request.url_rule is None:
         return
-    if "caller" not in g and endpoint.scopes:
+    if not has_caller() and not _is_open():
         return  # no valid key
     written = (request.view_args or {}).get("id") or g.get("written_id")
     line = {
-        "keyId": g.caller.id if "caller" in g else None,
+        "keyId": g.caller.id if has_caller() else None,
+        **({"sessionId": g.caller.session} if has_caller() and g.caller.session else {}),
         "action": f"{request.method} {path_of(request.url_rule)}",
         "objectId": None if written is None else str(written),
         "status": response.status_code,

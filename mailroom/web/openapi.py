@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from mailroom import __version__
-from mailroom.web.endpoints import Contract, Parameter, Route
+from mailroom.web.endpoints import Contract, KeyNeed, Parameter, Route
 from mailroom.web.schemas import Id
 
 JSON, PROBLEM = "application/json", "application/problem+json"
@@ -42,9 +42,7 @@ def document(contract: Contract, routes: Sequence[Route]) -> dict[str, Any]:
 
 def _operation(route: Route) -> dict[str, Any]:
     operation = route.operation
-    scopes = " or ".join(f"`{each}`" for each in route.scopes)
-    access = f"Scope: {scopes}" if scopes else "No key is needed."
-    described = f"{operation.text}\n\n{access}".strip()
+    described = f"{operation.text}\n\n{_access(route)}".strip()
     in_path = [
         Parameter(name, "", where="path", required=True, kind=Id if name == "id" else str)
         for name in re.findall(r"<(\w+)>", route.path)
@@ -54,12 +52,12 @@ def _operation(route: Route) -> dict[str, Any]:
         "operationId": "_".join([route.method.lower(), *re.findall(r"\w+", route.path)]),
         "summary": operation.summary,
         "description": described,
-        "security": [{"key": [each]} for each in route.scopes],
+        "security": _security(route),
         "responses": {str(status): _answer(status, kind) for status, kind in operation.answers.items()},
     }
     refusals = {
         *_ALWAYS,
-        *(_WITH_KEY if route.scopes else ()),
+        *(_WITH_KEY if route.scopes else () if route.key is KeyNeed.NONE else (401,)),
         *operation.problems,
         *((422,) if operation.parameters or in_path else ()),
     }
@@ -75,6 +73,20 @@ def _operation(route: Route) -> dict[str, Any]:
         content = {media: {"schema": _schema(each)} for media, each in _by_media_type(operation.body).items()}
         result["requestBody"] = {"required": operation.body_required, "content": content}
     return result
+
+
+def _access(route: Route) -> str:
+    if route.scopes:
+        return f"Scope: {' or '.join(f'`{each}`' for each in route.scopes)}"
+    return "No key is needed." if route.key is KeyNeed.NONE else "Any key serves; no scope is needed."
+
+
+def _security(route: Route) -> list[dict[str, list[str]]]:
+    """Any one of these opens the route; an empty one stands for a call without a key."""
+    if route.key is KeyNeed.NONE:
+        return []
+    keys: list[dict[str, list[str]]] = [{"key": [each]} for each in route.scopes] or [{"key": []}]
+    return [*keys, {}] if route.key is KeyNeed.OPTIONAL else keys
 
 
 def _answer(status: int, kind: Any) -> dict[str, Any]:

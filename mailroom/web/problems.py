@@ -96,6 +96,8 @@ def _of_framework(error: HTTPException) -> Problem:
             return Problem(405, "method.not_allowed", f"allowed here: {allowed}", headers={"Allow": allowed})
         case _ if error.code == HTTPStatus.NOT_FOUND:
             return Problem(404, "path.unknown", "there is nothing at this path")
+        case _ if error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return Problem(413, "body.too_large", "the body is longer than this call takes")
         case _ if error.code == HTTPStatus.INTERNAL_SERVER_ERROR:
             return Problem(500, "internal", "The function failed. Its log has more under this call id.")
         case _:

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.mongo import Document
+from mailroom.platform.waiting import Waiting
 
 # Types of JSON values that say more than "string".
 Id = Annotated[str, Meta(pattern="^[0-9a-f]{24}$", examples=["65b9d7f0c2a4e81f3b6d9a10"])]
@@ -35,6 +36,19 @@ class Fault(Schema):
 
     code: str
     message: str
+
+
+class WaitingFor(Schema):
+    """Why something waits: `code` is stable and for programs, `text` is for people. `since` is null if not known."""
+
+    code: str
+    text: str
+    since: Time | None
+
+
+def waiting_for(waiting: Waiting | None) -> WaitingFor | None:
+    """The reason as an API shows it."""
+    return None if waiting is None else WaitingFor(code=waiting.code, text=waiting.text, since=_text(waiting.since))
 
 
 def _text(value: Any) -> Any:

@@ -5,30 +5,31 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import urllib3
-import yaml
 
 from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = ("invoice-events", "invoice-importer", "invoices", "notifications", "notification-sender", "webhook-sender")
+BUILT = (*FUNCTIONS, "console")  # of each, there is an image and a Deployment
 SERVERS = ("mongo", "minio", "mailpit")
 IMAGES = {
     "mongo": "MONGO_IMAGE",
-    "minio": "MINIO_IMAGE",
-    "mailpit": "MAILPIT_IMAGE",
+    "ghcr.io/mailroom/minio": "MINIO_IMAGE",
+    "axllent/mailpit": "MAILPIT_IMAGE",
     "caddy": "CADDY_IMAGE",
 }
-REGISTRY, TAG = "mailroom", "test"
+REGISTRY, TAG, NEXT_TAG = "mailroom", "test", "next"
 # Leases and waits short enough for a test. They stay within the limits that the functions check.
 SETTINGS = {
     "exec_timeout": "20s",
@@ -72,14 +73,24 @@ class Cluster:
         made = run("k8s/mailroom", self.namespace, str(self.secrets), "keys", "create", "--name", "test", *scopes)
         self.key = made.splitlines()[-1]
 
-    def apply(self) -> None:
-        """Applies the overlay and runs set-up again, as every deployment does."""
-        self.kubectl("delete", "job", "setup", "--ignore-not-found")
-        self.kubectl("apply", "-f", "-", given=manifests(self.namespace))
+    def apply(self, tag: str = TAG) -> None:
+        """Applies the overlay as GitOps tools do: nothing is deleted first. `tag` is of the image of `invoices`."""
+        run("kubectl", "apply", "-k", str(overlay(self.secrets.parent / "manifests", self.namespace, tag)))
+
+    def setups(self) -> dict[str, str]:
+        """The image of each set-up job, by the job's uid."""
+        jobs = json.loads(self.kubectl("get", "jobs", "--selector", "app=setup", "-o", "json"))["items"]
+        return {job["metadata"]["uid"]: job["spec"]["template"]["spec"]["containers"][0]["image"] for job in jobs}
+
+    def image(self, function: str) -> str:
+        return self.kubectl("get", f"deploy/{function}", "-o", "jsonpath={.spec.template.spec.containers[0].image}")
+
+    def wait_until_set_up(self) -> None:
+        self.kubectl("wait", "--for=condition=complete", "job", "--selector", "app=setup", "--timeout=240s")
 
     def wait_until_ready(self) -> None:
-        self.kubectl("wait", "--for=condition=complete", "job/setup", "--timeout=240s")
-        for name in (*SERVERS, *FUNCTIONS, "router"):
+        self.wait_until_set_up()
+        for name in (*SERVERS, *BUILT, "router"):
             self.kubectl("rollout", "status", f"deploy/{name}", "--timeout=120s")
 
     def wait_until_gone(self, pods: Iterable[str]) -> None:
@@ -213,6 +224,7 @@ class Cluster:
         for name in ("mongo", "minio"):
             self.kubectl("delete", "deployment", name)
             self.kubectl("delete", "pvc", name)
+        self.kubectl("delete", "job", "--selector", "app=setup")  # nothing of the job has changed, so it would not run
         self.apply()
 
 
@@ -224,40 +236,53 @@ def build_images() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     servers = [os.environ[variable] for variable in IMAGES.values() if variable in os.environ]
-    run(*os.environ["CLUSTER_LOAD"].split(), *(f"{REGISTRY}/{name}:{TAG}" for name in FUNCTIONS), *servers)
+    run(*os.environ["CLUSTER_LOAD"].split(), *(f"{REGISTRY}/{name}:{TAG}" for name in BUILT), *servers)
 
 
-def manifests(namespace: str) -> str:
-    """The overlay for that namespace, with this machine's images and short waits."""
-    made = _here(run("kubectl", "kustomize", str(ROOT / "k8s/overlays/dev")), namespace)
-    documents = [each for each in yaml.safe_load_all(made) if each["kind"] != "Namespace"]
-    for container in (each for document in documents for each in _containers(document)):
-        container["image"] = _image(container["image"])
-        if container["name"] == "function":
-            settings = {each["name"]: each["value"] for each in container["env"]} | SETTINGS
-            container["env"] = [{"name": name, "value": value} for name, value in settings.items()]
-    return yaml.safe_dump_all(documents)
+def load_next_image() -> None:
+    """Loads the image of `invoices` and the set-up under another tag, as a release would bring it."""
+    run("docker", "tag", f"{REGISTRY}/invoices:{TAG}", f"{REGISTRY}/invoices:{NEXT_TAG}")
+    run(*os.environ["CLUSTER_LOAD"].split(), f"{REGISTRY}/invoices:{NEXT_TAG}")
+
+
+def overlay(folder: Path, namespace: str, tag: str) -> Path:
+    """Writes an overlay over `dev` as an operator does: namespace, this machine's images, short waits."""
+    for name in ("k8s", "compose"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("secrets"), dirs_exist_ok=True)
+    for file in folder.glob("k8s/**/*.yaml"):
+        file.write_text(_here(file.read_text(), namespace))
+    ours = [
+        {
+            "name": f"ghcr.io/mailroom/{name}",
+            "newName": f"{REGISTRY}/{name}",
+            "newTag": tag if name == "invoices" else TAG,
+        }
+        for name in BUILT
+    ]
+    others = [
+        {"name": name, **dict(zip(("newName", "newTag"), os.environ[variable].rsplit(":", 1), strict=True))}
+        for name, variable in IMAGES.items()
+        if variable in os.environ
+    ]
+    env = [{"name": name, "value": value} for name, value in SETTINGS.items()]
+    waits = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "any"},
+        "spec": {"template": {"spec": {"containers": [{"name": "function", "env": env}]}}},
+    }
+    functions = {"kind": "Deployment", "labelSelector": "role in (api, worker)"}
+    kustomization = {
+        "resources": ["../dev"],
+        "images": ours + others,
+        "patches": [{"target": functions, "patch": json.dumps(waits)}],
+    }
+    made = folder / "k8s/overlays/test"
+    made.mkdir(exist_ok=True)
+    (made / "kustomization.yaml").write_text(json.dumps(kustomization))
+    return made
 
 
 def _here(text: str, namespace: str) -> str:
     named = re.sub(r"\b(name|namespace): mailroom$", rf"\1: {namespace}", text, flags=re.MULTILINE)
     return re.sub(r"\b(minio|smtp|mongo)\.mailroom\b", rf"\1.{namespace}", named)
-
-
-def _containers(found: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(found, Mapping):
-        for key, value in found.items():
-            if key in ("containers", "initContainers"):
-                yield from value
-            else:
-                yield from _containers(value)
-    elif isinstance(found, list):
-        for each in found:
-            yield from _containers(each)
-
-
-def _image(name: str) -> str:
-    short = name.rpartition("/")[2].partition(":")[0]
-    if short in FUNCTIONS:
-        return f"{REGISTRY}/{short}:{TAG}"
-    return os.environ.get(IMAGES[short], name)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.deploy.cluster import FUNCTIONS, SERVERS, Cluster
+from tests.deploy.cluster import BUILT, FUNCTIONS, NEXT_TAG, REGISTRY, SERVERS, TAG, Cluster, load_next_image
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deploy"), pytest.mark.timeout(600)]
+
+# How long the proxies of a busy node may need to hear that a pod ends.
+SECONDS_TO_HEAR = 8.0
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +53,7 @@ def test_a_file_and_a_notification_come_through(lane: Cluster) -> None:
 
 
 def test_a_rolling_update_loses_nothing_and_no_call_fails(lane: Cluster) -> None:
-    replaced = [*FUNCTIONS, "router"]
+    replaced = [*BUILT, "router"]
     before = lane.pods(*replaced)
     with lane.load() as outcome:
         for name in replaced:
@@ -58,14 +62,45 @@ def test_a_rolling_update_loses_nothing_and_no_call_fails(lane: Cluster) -> None
             lane.kubectl("rollout", "status", f"deploy/{name}", "--timeout=120s")
         lane.wait_until_gone(before)  # the old ones drain under load too
     assert not set(before) & set(lane.pods(*replaced))
-    assert outcome["failures"] == []
+    assert outcome["failures"] == [], lane.kubectl("logs", "--selector=app=router", "--tail=50")
     assert outcome["messages"]
     nothing_is_lost(lane, outcome)
 
 
+def test_an_apply_is_repeated_changed_and_taken_back_and_no_call_fails(lane: Cluster) -> None:
+    first = lane.setups()
+    lane.apply()
+    assert lane.setups() == first  # nothing has changed, so nothing runs again
+
+    load_next_image()
+    with lane.load() as outcome:
+        for tag in (NEXT_TAG, TAG):
+            before = lane.pods("invoices")
+            lane.apply(tag)
+            lane.wait_until_ready()
+            lane.wait_until_gone(before)
+            assert lane.image("invoices") == f"{REGISTRY}/invoices:{tag}"
+    [new] = lane.setups().keys() - first
+    assert lane.setups()[new] == f"{REGISTRY}/invoices:{NEXT_TAG}"
+    assert outcome["failures"] == [], outcome["failures"]
+    nothing_is_lost(lane, outcome)
+
+
+def test_a_pod_that_ends_still_serves_callers_who_have_not_heard_of_it(lane: Cluster) -> None:
+    [pod] = lane.pods("invoices")
+    address = lane.kubectl("get", "pod", pod, "-o", "jsonpath={.status.podIP}")
+    call = f"wget -O- http://{address}:8080/ 2>&1 || true"
+    lane.kubectl("delete", "pod", pod, "--wait=false")
+    told = time.monotonic()
+    while time.monotonic() - told < SECONDS_TO_HEAR:
+        answer = lane.kubectl("exec", "deploy/router", "--", "sh", "-c", call)
+        assert "401" in answer  # the call has no key
+    lane.wait_until_ready()
+
+
 def test_a_kill_of_each_pod_loses_nothing(lane: Cluster) -> None:
     with lane.load() as outcome:
-        for name in (*FUNCTIONS, "router", *SERVERS):
+        for name in (*BUILT, "router", *SERVERS):
             lane.kill(name)
     assert outcome["messages"]
     nothing_is_lost(lane, outcome)
@@ -78,7 +113,7 @@ def test_all_is_as_it_was_after_a_restore_on_new_servers(lane: Cluster) -> None:
     lane.kubectl("scale", "deploy", *FUNCTIONS, "--replicas=0")
     lane.lose_servers()
     lane.kubectl("scale", "deploy", *FUNCTIONS, "--replicas=0")
-    lane.kubectl("wait", "--for=condition=complete", "job/setup", "--timeout=240s")
+    lane.wait_until_set_up()
     lane.run_job("restore")
     lane.kubectl("scale", "deploy", *FUNCTIONS, "--replicas=1")
     lane.wait_until_ready()

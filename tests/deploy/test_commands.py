@@ -62,9 +62,9 @@ def test_an_overlay_is_set_up_anew_each_time(folder: Path) -> None:
     run(folder, "k8s/apply", "dev")
     kustomize, delete, servers, wait, everything = (folder / "calls").read_text().splitlines()
     assert kustomize == "kustomize k8s/overlays/dev"
-    assert "delete job setup" in delete
+    assert "delete job --selector app=setup" in delete
     assert servers == "apply --selector role notin (api, worker) --filename -"
-    assert "job/setup" in wait
+    assert "job --selector app=setup" in wait
     assert everything == "apply --filename -"  # new functions only after the set-up
 
 

@@ -29,15 +29,17 @@ FUNCTIONS = (
     *("invoice-events", "invoice-importer", "invoices"),
     *("notifications", "notification-sender", "webhook-sender"),
 )
-KILLED = (*FUNCTIONS, "router")
+CONSOLE = "console"  # it reaches the router only
+KILLED = (*FUNCTIONS, CONSOLE, "router")
 KILLED_SERVERS = ("mongo", "minio", "mailpit", "schedule")
 # Capabilities that a service has nevertheless. docker-compose.yml says why.
 CAPABILITIES = {"router": {"NET_BIND_SERVICE"}, "owners": {"CHOWN", "DAC_OVERRIDE"}}
-PORTS = {**dict.fromkeys(FUNCTIONS, 8080), "router": 8080, "mongo": 27017, "minio": 9000, "mailpit": 1025}
+PORTS = {**dict.fromkeys((*FUNCTIONS, CONSOLE), 8080), "router": 8080, "mongo": 27017, "minio": 9000, "mailpit": 1025}
 INBOX_PAGE = 8025
 # Whom each service reaches, and no other. A function reaches all others, for kicks have a network of their own.
 REACHED = {
-    "router": {"invoices", "notifications"},
+    "router": {"invoices", "notifications", CONSOLE},
+    CONSOLE: {"router"},
     "invoice-events": {*FUNCTIONS, "mongo", "minio"},
     "invoice-importer": {*FUNCTIONS, "mongo", "minio"},
     "invoices": {*FUNCTIONS, "mongo", "minio", "router"},

@@ -20,6 +20,7 @@ USES_S3 = ("invoice-importer", "invoices", "notifications", "notification-sender
 SENDS_MAIL = ("notifications", "notification-sender")
 ROLES = {
     **{name: "worker" if name in WORKERS else "api" for name in FUNCTIONS},
+    "console": "console",
     **dict.fromkeys(SERVERS, "server"),
     "router": "router",
     "setup": "setup",
@@ -31,7 +32,7 @@ STRANGER: dict[str, tuple[str, Labels]] = {"stranger": ("elsewhere", {})}
 PROMETHEUS: dict[str, tuple[str, Labels]] = {"prometheus": ("mailroom", {"app": "prometheus"})}
 OPENFAAS: dict[str, tuple[str, Labels]] = {
     **{name: pod for name, pod in OURS.items() if name in (*SERVERS, "setup", "backup")},
-    **{name: ("openfaas-fn", {"faas_function": name}) for name in FUNCTIONS},
+    **{name: ("openfaas-fn", {"faas_function": name}) for name in (*FUNCTIONS, "console")},
     "another-function": ("openfaas-fn", {"faas_function": "another"}),
     **{name: ("openfaas", {"app": name}) for name in ("gateway", "nats", "prometheus", "queue-worker")},
     **STRANGER,
@@ -78,8 +79,9 @@ def test_in_one_namespace_each_pod_reaches_what_it_uses(network: Network) -> Non
         {
             *TO_SERVERS,
             *((source, name, 8080) for name in apis for source in ("router", "minio")),
+            ("router", "console", 8080),
             *((source, name, 8080) for name in WORKERS for source in (*FUNCTIONS, "schedule") if source != name),
-            *(("prometheus", name, 9464) for name in FUNCTIONS),
+            *(("prometheus", name, 9464) for name in (*FUNCTIONS, "console")),
             # The way in.
             *((source, "router", 8080) for source in (*OURS, "prometheus", "stranger") if source != "router"),
         },
@@ -95,9 +97,9 @@ def test_with_openfaas_each_pod_reaches_what_it_uses(network: Network) -> None:
         network,
         {
             *TO_SERVERS,
-            *(("gateway", name, 8080) for name in FUNCTIONS),
-            *(("prometheus", name, 9464) for name in FUNCTIONS),
-            *((name, "gateway", 8080) for name in (*FUNCTIONS, "another-function", "minio")),
+            *(("gateway", name, 8080) for name in (*FUNCTIONS, "console")),
+            *((name, "gateway", 8080) for name in (*FUNCTIONS, "console", "another-function", "minio")),
+            *(("prometheus", name, 9464) for name in (*FUNCTIONS, "console")),
             *((source, to, port) for source in system for to in system if source != to for port in PORTS),
             *((source, to, port) for source in (*others, *system) for to in others if source != to for port in PORTS),
             *((source, to, port) for source in SENDS_MAIL for to in others for port in (25, 587)),  # a relay elsewhere

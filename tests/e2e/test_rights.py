@@ -116,7 +116,7 @@ def test_mongodb_refuses_calls_without_a_user(stack: Stack):
 
 USERS = {  # bucket: what the user may do there
     "mailroom-s3": {"invoices": "read list", "invoices-rejected": "read list write"},
-    "mailroom-uploads": {"invoices": "read list write"},
+    "mailroom-uploads": {"invoices": "read list write", "invoices-rejected": "read list"},
     "mailroom-attachments": {"attachments": "read list"},
     "people-s3": {"invoices": "list write", "attachments": "list write", "invoices-rejected": "read list"},
 }

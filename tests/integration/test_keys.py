@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -87,3 +88,31 @@ def test_a_key_of_an_earlier_version_has_no_senders(services: Services):
     key = services.keys.create("ci", ["notifications:send"])
     services.database["apiKeys"].update_one({}, {"$unset": {"senders": ""}})
     assert services.keys.authenticate(f"Bearer {key.text}").senders == ()
+
+
+def test_what_was_read_before_a_revocation_is_not_trusted_after_it(services: Services, monkeypatch: pytest.MonkeyPatch):
+    """Another thread reads the key, the key is revoked, and only then the thread keeps what it has read."""
+    key = services.keys.create("ci", ["invoices:read"])
+    collection = services.database["apiKeys"]
+    keys = ApiKeys(collection)
+    find = collection.find_one
+
+    def slow(query: Any) -> Any:
+        found = find(query)
+        monkeypatch.undo()
+        keys.revoke(key.id)
+        return found
+
+    monkeypatch.setattr(collection, "find_one", slow)
+    keys.authenticate(f"Bearer {key.text}")
+    with pytest.raises(InvalidKey):
+        keys.authenticate(f"Bearer {key.text}")
+
+
+def test_the_command_lists_no_sessions(services: Services, monkeypatch: pytest.MonkeyPatch):
+    services.keys.create("ci", ["invoices:read"])
+    services.keys.insert("a session", ["invoices:read"], (), services.clock.now(), None, session=True)
+    monkeypatch.setattr(Services, "from_environment", lambda: services)
+    monkeypatch.setattr(services, "close", lambda: None)
+    [line] = CliRunner().invoke(main, ["keys", "list"]).stdout.splitlines()
+    assert line.split("\t")[1] == "ci"

@@ -16,7 +16,7 @@ from tests.support import seaweedfs
 KEY = "a secret of the tests"  # pragma: allowlist secret
 USERS = {
     "mailroom-s3": ["Read:invoices", "List:invoices", "Read:rejects", "List:rejects", "Write:rejects"],
-    "mailroom-uploads": ["Read:invoices", "List:invoices", "Write:invoices"],
+    "mailroom-uploads": ["Read:invoices", "List:invoices", "Write:invoices", "Read:rejects", "List:rejects"],
     "mailroom-attachments": ["Read:attachments", "List:attachments"],
 }
 
@@ -67,7 +67,7 @@ def allowed(client: Minio, bucket: str) -> str:
     ("name", "expected"),
     [
         ("mailroom-s3", {"invoices": "rl", "rejects": "rlw", "attachments": ""}),
-        ("mailroom-uploads", {"invoices": "rlw", "rejects": "", "attachments": ""}),
+        ("mailroom-uploads", {"invoices": "rlw", "rejects": "rl", "attachments": ""}),
         ("mailroom-attachments", {"invoices": "", "rejects": "", "attachments": "rl"}),
     ],
 )

@@ -72,6 +72,13 @@ def test_another_server_is_no_gateway(addresses: Addresses) -> None:
     assert "no gateway of Mailroom" in finding.fix
 
 
+def test_a_console_that_is_not_served_is_named() -> None:
+    with serving({}) as url:
+        finding = checks.console(url)
+    assert "/function/console/sign-in answers 404" in finding.text
+    assert "FUNCTIONS" in finding.fix
+
+
 def test_functions_that_do_not_reach_mongodb_are_named() -> None:
     with serving({"/function/invoices": (503, {"code": "service.unavailable"})}) as url:
         finding = checks.database(url, "a-key")
@@ -152,6 +159,21 @@ def test_a_secret_that_the_cluster_lacks_is_named(kubectl: Path) -> None:
     finding = checks.cluster_secrets("mailroom")
     assert finding.text.endswith(": mailroom-webhook-token")
     assert "k8s/create-secrets mailroom" in finding.fix
+
+
+def test_the_newest_set_up_job_counts(kubectl: Path) -> None:
+    def job(name: str, minute: int, **status: int) -> dict[str, object]:
+        return {"metadata": {"name": name, "creationTimestamp": f"2026-01-01T00:{minute:02}:00Z"}, "status": status}
+
+    def answer(*jobs: dict[str, object]) -> None:
+        (kubectl / "answer").write_text(json.dumps({"items": jobs}))
+
+    answer()
+    assert "no set-up job" in checks.setup_job("mailroom").text
+    answer(job("setup-new", 2, succeeded=1), job("setup-old", 1, failed=1))
+    assert not checks.setup_job("mailroom").fix
+    answer(job("setup-old", 1, succeeded=1), job("setup-new", 2, active=1))
+    assert "has not succeeded" in checks.setup_job("mailroom").text
 
 
 def test_all_findings_are_told_and_the_exit_code_says_it(tmp_path: Path) -> None:

@@ -110,6 +110,19 @@ def test_a_stack_serves_its_functions_and_ends_without_a_trace(running: Stack, r
     assert "already" in second.stderr.read()  # type: ignore[union-attr]
 
 
+def test_a_stack_with_the_console_has_a_link_that_opens_it(
+    running: Stack, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = root / "mailroom" / "calls"
+    before = calls.read_text()
+    assert (running.console_link(), calls.read_text()) == ("", before)
+    monkeypatch.setitem(running.functions, "console", running.functions["other"])
+    assert running.console_link() == f"{running.info['gateway']}/function/console/enter?code=the-key"
+    [code] = calls.read_text().removeprefix(before).splitlines()
+    assert code.startswith("keys code --name local --scope invoices:read")
+    assert code.endswith("--scope keys:manage --scope operations:read")
+
+
 def test_ports_credentials_and_data_are_kept(root: Path, tmp_path: Path) -> None:
     with Servers(root, tmp_path / "data") as servers:
         first = {**servers.info, "processes": {}}

@@ -304,6 +304,26 @@ def test_temporary_files_are_bounded(functions):
         assert files() == []
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's /proc")
+def test_a_long_body_is_in_a_file(functions):
+    """However high the limit is, as many bodies as there are connections fit into memory."""
+    function = functions.start(HANDLER, MAX_BODY_BYTES=str(16 << 20))
+    size = 3 << 20
+    head = f"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {size}\r\n\r\n"
+
+    def in_files() -> int:
+        found = 0
+        for link in Path(f"/proc/{function.process.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                found += link.stat().st_size if "deleted" in str(link.readlink()) else 0
+        return found
+
+    with sent(function.port, head.encode() + b"x" * (size - 1)) as client:
+        eventually(lambda: in_files() >= size - 1)
+        client.sendall(b"x")
+        assert client.recv(12).endswith(b"200")
+
+
 def test_a_chunked_body_arrives_whole(function):
     answer = function.call("/echo", "POST", iter([b"ab", b"c" * 998]), encode_chunked=True)
     assert answer.json()["body"] == "ab" + "c" * 998

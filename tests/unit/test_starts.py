@@ -16,13 +16,17 @@ API = ("flask", "mailroom.web.app", "mailroom.web.endpoints")
 INVOICES_API = ("mailroom.invoices.api.invoices", "mailroom.invoices.views.lists", "mailroom.invoices.api.operations")
 
 
-def loaded_by(function: str) -> set[str]:
+# Without it, a function would look for its secrets.
+NOT_WIRED = (
+    "import mailroom.function; mailroom.function.Function = lambda *_: SimpleNamespace(close=None, metrics=None);"
+)
+
+
+def loaded_by(function: str, before: str = NOT_WIRED) -> set[str]:
     """The modules of a new process after it loaded that function's handler."""
     program = (
         "import sys; from types import SimpleNamespace;"
-        "import function_runtime.calls, function_runtime.server, mailroom.function;"
-        # Not wired: there are no secrets here.
-        "mailroom.function.Function = lambda *_: SimpleNamespace(close=None, metrics=None);"
+        f"import function_runtime.calls, function_runtime.server; {before}"
         "import handler; print(*sys.modules)"
     )
     path = f"{ROOT}:{ROOT / 'template/python3-http'}:{ROOT / 'functions' / function}"
@@ -48,3 +52,16 @@ def test_a_function_loads_at_its_start_only_what_it_answers_with(function: str, 
     modules = loaded_by(function)
     assert "mailroom.services" in modules
     assert not modules & {*LATER, *METRICS, *others}
+
+
+def test_the_console_knows_neither_the_database_nor_the_domains() -> None:
+    modules = loaded_by("console", before="")
+    assert "mailroom.console.app" in modules
+    assert not modules & {
+        "bson",
+        "pymongo",
+        "minio",
+        "mailroom.services",
+        "mailroom.invoices",
+        "mailroom.notifications",
+    }

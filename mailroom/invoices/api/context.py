@@ -9,13 +9,20 @@ from flask import Flask, current_app
 
 from mailroom.invoices.imports.actions import ImportActions
 from mailroom.invoices.imports.ledger import Ledger
+from mailroom.invoices.imports.waiting_facts import ImportWaiting
 from mailroom.invoices.model.edits import Edits
 from mailroom.invoices.model.statuses import Statuses
 from mailroom.invoices.presets.profiles import all_statuses
 from mailroom.invoices.presets.selection import Selection
 from mailroom.invoices.presets.store import Presets
 from mailroom.invoices.preview.runner import Previewer
+from mailroom.invoices.rejected.corrections import Corrections
+from mailroom.invoices.rejected.rejected_rows import RejectedRows
+from mailroom.invoices.views.figures import Figures
+from mailroom.invoices.views.health import Health
 from mailroom.invoices.views.lists import Queries
+from mailroom.invoices.views.source import Sources
+from mailroom.platform.cached import Cached
 from mailroom.platform.concurrency import ConcurrencyLimit
 from mailroom.platform.kick import Kicker
 from mailroom.platform.objects import ObjectStore
@@ -24,7 +31,7 @@ _NAME = "mailroom.invoices"
 
 
 class InvoicesContext(msgspec.Struct, frozen=True):
-    """`bucket` is the one whose objects are imported.
+    """`bucket` is the one whose objects are imported, `rejects_bucket` that of the files of rejected rows.
 
     A long answer ends after `export_seconds`, an action on an import after `budget_seconds`.
     """
@@ -33,12 +40,19 @@ class InvoicesContext(msgspec.Struct, frozen=True):
     edits: Edits
     ledger: Ledger
     actions: ImportActions
+    rejected: RejectedRows
+    corrections: Corrections
+    figures: Figures
+    sources: Sources
     objects: ObjectStore
     kicker: Kicker
     selection: Selection
     previewer: Previewer
     concurrency: ConcurrencyLimit
+    waiting: ImportWaiting
+    health: Cached[Health]
     bucket: str
+    rejects_bucket: str
     public_endpoint: str
     export_seconds: float
     budget_seconds: float

@@ -14,6 +14,7 @@ from mailroom.invoices.api.schemas import (
     DeletedPreset,
     FilePreview,
     Import,
+    ImportDetails,
     ImportPage,
     Invoice,
     InvoicePage,
@@ -23,6 +24,7 @@ from mailroom.invoices.api.schemas import (
     StoredPreset,
     TotalPage,
     Undo,
+    UndoForecast,
     Upload,
 )
 from mailroom.invoices.presets.preset import Preset
@@ -40,6 +42,7 @@ CONTRACT = Contract(
     "each list; other combinations are refused with 422, for no index would serve them.\n\n"
     "Every answer has an `X-Call-Id`, under which the logs have more, and an `X-Request-Id`: the caller's own, if it "
     "sent one. Reads have an `ETag` and understand `If-None-Match`. Answers are compressed where gzip is accepted.",
+    most_body_bytes=1 << 20,
 )
 
 
@@ -70,6 +73,7 @@ class NewUpload(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """The body of `POST /uploads`. `keyPrefix` may be a folder, or the whole name of the object.
 
     What is uploaded with the form is read with `preset`, and its columns as `columns` maps them: header name to column.
+    After the upload, the browser goes to `redirect`, a URL, which gets `bucket`, `key` and `etag` as parameters.
     """
 
     key_prefix: Annotated[str, Meta(max_length=500)] = ""
@@ -77,6 +81,7 @@ class NewUpload(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     expires_seconds: Annotated[int, Meta(ge=1, le=604_800)] = 900
     preset: str = ""
     columns: dict[str, str | None] = {}
+    redirect: Annotated[str, Meta(max_length=2000)] = ""
 
 
 class ChangeInvoice(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -169,8 +174,10 @@ LIST_IMPORTS = Operation(
         Parameter("state", "Where the import stands.", State),
         *PAGE,
     ),
+    text="With `bucket` and `key`, and nothing found on the first page, `waitingFor` says why the object has no "
+    "import: its event has not come, no worker looks for it, or there is no such object.",
 )
-GET_IMPORT = Operation("One import, with its progress", {200: Import}, problems=(404,))
+GET_IMPORT = Operation("One import, with its progress, and what it waits for", {200: ImportDetails}, problems=(404,))
 START_IMPORT = Operation(
     "Import an object of the bucket now",
     {202: AcceptedImport},
@@ -194,7 +201,15 @@ UNDO = Operation(
     "Undo an import", {200: Undo, 202: Undo}, problems=(404, 409),
     text="Deletes the invoices that it inserted and nobody changed since. 202: call again for the rest.",
 )  # fmt: skip
-UPLOAD = Operation("A form for an upload without credentials", {201: Upload}, body=NewUpload, body_required=False)
+FORESEE_UNDO = Operation(
+    "What an undo of an import would do now", {200: UndoForecast}, problems=(404, 409),
+    text="How many invoices it would delete, and how many it would leave as they are. Nothing is changed.",
+)  # fmt: skip
+UPLOAD = Operation(
+    "A form for an upload without credentials", {201: Upload}, body=NewUpload, body_required=False,
+    text="In `key`, `${filename}` stands for the name of the file that is chosen: so a page without scripts can have "
+    "the form.",
+)  # fmt: skip
 PREVIEW = Operation(
     "What an import would make of a file",
     {200: FilePreview},

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import asdict
 
 from mailroom.invoices.imports.job import COUNTS, bytes_read
 from mailroom.invoices.imports.ledger import DONE, STATES
@@ -21,7 +22,8 @@ from mailroom.invoices.preview.examination import (
 )
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.mongo import Document
-from mailroom.web.schemas import Cursor, Date, Fault, Id, Money, Schema, Time
+from mailroom.platform.waiting import Waiting
+from mailroom.web.schemas import Cursor, Date, Fault, Id, Money, Schema, Time, WaitingFor, waiting_for
 
 State = Annotated[str, Meta(extra_json_schema={"enum": list(STATES)})]
 
@@ -164,9 +166,18 @@ class Import(Schema):
     updated_at: Time
 
 
+class ImportDetails(Import):
+    """One import. `waitingFor` says why it is not done yet, and is null once it has ended."""
+
+    waiting_for: WaitingFor | None
+
+
 class ImportPage(Schema):
+    """`waitingFor` is there if `key` is given and nothing is found: why the object has no import."""
+
     items: list[Import]
     next_cursor: Cursor | None
+    waiting_for: WaitingFor | msgspec.UnsetType = msgspec.UNSET
 
 
 class AcceptedImport(Schema):
@@ -181,6 +192,13 @@ class Undo(Schema):
     deleted: int
     left: int
     complete: bool
+
+
+class UndoForecast(Schema):
+    """How many invoices an undo would delete, and how many would stay."""
+
+    deletes: int
+    leaves: int
 
 
 class FilePreview(ObjectName):
@@ -319,6 +337,11 @@ def import_(document: Document) -> Import:
         finished_at=_optional_time(document, "finishedAt"),
         updated_at=rfc3339(document["updatedAt"]),
     )
+
+
+def import_details(document: Document, waiting: Waiting | None) -> ImportDetails:
+    """An import as MongoDB keeps it, and why it waits."""
+    return ImportDetails(**asdict(import_(document)), waiting_for=waiting_for(waiting))
 
 
 def _optional_time(document: Document, name: str) -> str | None:

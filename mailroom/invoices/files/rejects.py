@@ -8,6 +8,7 @@ proved more than the bad rows do (the order of slashed dates, the decimal mark):
 
 import csv
 import io
+from collections.abc import Sequence
 
 import msgspec
 
@@ -44,8 +45,23 @@ class Rejected(msgspec.Struct, frozen=True):
 
 def rejects_header(dialect: Dialect) -> str:
     """The header line with its line end."""
-    names = (*ADDED, *_hints(dialect), *dialect.names[_own(dialect.names) :])
+    names = (*ADDED, *_hints(dialect), *dialect.names[added_columns(dialect.names) :])
     return guarded_line(names, dialect.delimiter, dialect.line_end)
+
+
+def corrections_header(dialect: Dialect) -> str:
+    """The header line of a file of corrected rows: it says everything that is known of how the first file is written.
+
+    So a corrected value is read as it would have been there, whatever the other rows of the new file prove.
+    """
+    names = (*ADDED, *_all_hints(dialect), *dialect.names[added_columns(dialect.names) :])
+    return guarded_line(names, dialect.delimiter, dialect.line_end)
+
+
+def corrections_line(dialect: Dialect, row: int, cells: Sequence[str]) -> str:
+    """A corrected row with its line end. `row` is its number in the first file."""
+    added = (str(row), *[""] * (len(ADDED) - 1 + len(_all_hints(dialect))))
+    return guarded_line((*added, *cells), dialect.delimiter, dialect.line_end)
 
 
 def rejects_line(dialect: Dialect, rejected: Rejected) -> str:
@@ -68,6 +84,18 @@ def rejects_line(dialect: Dialect, rejected: Rejected) -> str:
     return "".join(guarded_line(line, dialect.delimiter, dialect.line_end) for line in lines)
 
 
+def _all_hints(dialect: Dialect) -> tuple[str, ...]:
+    known = {
+        DATE_ORDER_NAME: dialect.date_order,
+        YEAR_PIVOT_NAME: str(dialect.year_pivot),
+        FIRST_DAY_NAME: str(dialect.first_day or ""),
+        CURRENCY_NAME: dialect.constants.get("currency", "") if dialect.first_day else "",
+        DECIMAL_MARK_NAME: dialect.decimal_mark,
+        MINOR_UNITS_NAME: "yes" if dialect.minor_units else "",
+    }
+    return (GUARD_NAME, *(name + value for name, value in known.items() if value))
+
+
 def _hints(dialect: Dialect) -> tuple[str, ...]:
     formats = dialect.date_formats
     known = {
@@ -81,8 +109,8 @@ def _hints(dialect: Dialect) -> tuple[str, ...]:
     return (GUARD_NAME, *(name + value for name, value in known.items() if value))
 
 
-def _own(names: tuple[str, ...]) -> int:
-    """How many columns at the front an earlier rejects file added."""
+def added_columns(names: tuple[str, ...]) -> int:
+    """How many columns in front an earlier rejects file has added."""
     count = 0
     while count < len(names) and names[count].startswith("_"):
         count += 1
@@ -97,7 +125,7 @@ def _rows(rejected: Rejected, dialect: Dialect) -> list[list[str]]:
         rows = list(fields_of(io.StringIO(rejected.raw, newline=""), dialect))
     except csv.Error:
         return [[rejected.raw]]
-    own = _own(dialect.names)
+    own = added_columns(dialect.names)
     return [_fitted(cells, dialect)[own:] for cells in rows] or [[rejected.raw]]
 
 

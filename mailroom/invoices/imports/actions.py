@@ -17,6 +17,8 @@ _DELETED_AT_ONCE = 1000
 
 _ASK_AGAIN_SECONDS = 5
 
+_CAN_UNDO = (DONE, FAILED, CANCELLED, SUPERSEDED, UNDONE)
+
 
 class Undone(msgspec.Struct, frozen=True):
     """The result of an undo. `complete`: nothing is left to delete. Otherwise call again."""
@@ -93,8 +95,7 @@ class ImportActions(msgspec.Struct, frozen=True):
             message = "a worker may still write the last batch of this import"
             raise Conflict("import.stopping", message, retry_after=_ASK_AGAIN_SECONDS)
         marked = {"state": UNDONE, "updatedAt": now}
-        ended = (DONE, FAILED, CANCELLED, SUPERSEDED, UNDONE)
-        job = self._change(id_, ended, {"$set": marked, "$inc": {"epoch": 1}}, {"dryRun": False})
+        job = self._change(id_, _CAN_UNDO, {"$set": marked, "$inc": {"epoch": 1}}, {"dryRun": False})
         undo = job.get("undo") or {"deleted": 0, "piece": [], "endedBy": found["state"] if found else DONE}
         written = {"changedBy": job["_id"], "updatedAt": _during(job, undo["endedBy"])}
         own = written | {"insertedBy": job["_id"]}
@@ -107,6 +108,26 @@ class ImportActions(msgspec.Struct, frozen=True):
         left += max(0, job["checkpoint"]["counts"]["inserted"] - undo["deleted"])
         self._save(job, undo | {"left": left})
         return Undone(undo["deleted"], left, complete=True)
+
+    def foresee_undo(self, id_: ObjectId) -> tuple[int, int]:
+        """How many invoices an undo would delete now, and how many would stay.
+
+        Raises:
+            NotFound, Conflict: as `undo`.
+        """
+        job = self.imports.find_one({"_id": id_})
+        if job is None:
+            raise NotFound("import.not_found", "there is no import with this id")
+        if job["dryRun"]:
+            raise Conflict("import.state", "a dry run has written nothing")
+        if job["state"] not in _CAN_UNDO:
+            raise Conflict("import.state", f"the import is {job['state']}, and must be {' or '.join(_CAN_UNDO)}")
+        undo = job.get("undo") or {"deleted": 0, "endedBy": job["state"]}
+        written = {"changedBy": id_, "updatedAt": _during(job, undo["endedBy"])}
+        deletes = self.invoices.count_documents(written | {"insertedBy": id_})
+        changed = self.invoices.count_documents(written | {"insertedBy": {"$ne": id_}})
+        inserted = job["checkpoint"]["counts"]["inserted"] - undo["deleted"]
+        return deletes, changed + max(0, inserted - deletes)
 
     def _delete_noted(self, job: Document, undo: Document) -> Document:
         """Deletes the invoices noted beforehand, so that a crash between deleting and counting loses no count."""

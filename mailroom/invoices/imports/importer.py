@@ -125,8 +125,8 @@ class Importer(msgspec.Struct, frozen=True):
         except Unavailable as error:
             self._put_aside(job, str(error))
             raise
-        except MissingSecret:
-            self._put_aside(job, "a secret is missing: the log of invoice-importer names it")
+        except MissingSecret as error:
+            self._put_aside(job, str(error).partition(":")[0])  # without the path of its file
             raise
 
     def _import_batch(self, job: ImportJob, slice_: _Slice) -> ImportJob | None:

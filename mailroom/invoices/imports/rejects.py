@@ -23,6 +23,9 @@ from mailroom.platform.objects import ObjectStore, ObjectVersion
 
 CONTENT_TYPE = "text/csv; charset=utf-8"
 
+ALL_REJECTED = "rejects.all"
+"""The error of an import that has read its whole file, and rejected every row."""
+
 # The file may take longer to write than a lease lasts: the lease is renewed this often.
 _RENEW_SECONDS = 1.0
 
@@ -51,7 +54,7 @@ class RejectLimit(msgspec.Struct, frozen=True):
             message = f"{counts['rejected']} of {counts['rows']} rows are rejected, more than {self.percent:g} percent"
             raise FileRejected("rejects.too_many", f"{message} (IMPORT_MAX_REJECTS_PERCENT).")
         if 0 < counts["rows"] == counts["rejected"]:
-            raise FileRejected("rejects.all", f"Nothing is imported: all rows are rejected ({counts['rows']}).")
+            raise FileRejected(ALL_REJECTED, f"Nothing is imported: all rows are rejected ({counts['rows']}).")
 
 
 class Rejects(msgspec.Struct, frozen=True):
@@ -103,13 +106,9 @@ class Rejects(msgspec.Struct, frozen=True):
 
     def _rows(self, job: ImportJob) -> Iterator[Rejected]:
         """The rows that are kept and counted, in the order of the file."""
-        # A worker that was cancelled or lost its lease may have kept rows of a batch that does not count.
-        counted: Document = {"importId": job.id, "offset": {"$lt": job.checkpoint.offset}}
-        if job.chunks:
-            counted["$nor"] = [{"offset": {"$gte": chunk.offset, "$lt": chunk.end}} for chunk in job.chunks]
         average = job.checkpoint.rejected_bytes // max(1, job.checkpoint.rejected)
-        rows = self.collection.find(counted).sort([("importId", 1), ("offset", 1)])
-        return map(_rejected, rows.batch_size(max(2, _READ_BYTES // (average + 1))))
+        rows = self.collection.find(counted_rows(job)).sort([("importId", 1), ("offset", 1)])
+        return map(rejected_of, rows.batch_size(max(2, _READ_BYTES // (average + 1))))
 
 
 class _Lines:
@@ -133,13 +132,17 @@ class _Lines:
 
 
 def _name(version: ObjectVersion) -> str:
-    """Where the file goes. A name longer than the store takes is cut, and ends with a hash."""
-    ending = f".{version.version_id or f'{version.modified_ms:x}'}.rejects.csv"
-    folder, slash, name = version.key.rpartition("/")
+    """Where the file goes."""
+    return name_beside(version.key, f".{version.version_id or f'{version.modified_ms:x}'}.rejects.csv")
+
+
+def name_beside(key: str, ending: str) -> str:
+    """The name of an object for another one. A name longer than the store takes is cut, and ends with a hash."""
+    folder, slash, name = key.rpartition("/")
     limit = min(_LONGEST_NAME, _LONGEST_KEY - len(f"{folder}{slash}".encode())) - len(ending)
     if len(name.encode()) <= limit:
-        return version.key + ending
-    mark = "~" + hashlib.sha256(version.key.encode()).hexdigest()[:16]
+        return key + ending
+    mark = "~" + hashlib.sha256(key.encode()).hexdigest()[:16]
     if limit < len(mark):  # the folder is too long
         folder, slash, limit = "", "", _LONGEST_NAME - len(ending)
     return folder + slash + name.encode()[: limit - len(mark)].decode(errors="ignore") + mark + ending
@@ -157,6 +160,18 @@ def _document(import_id: ObjectId, rejected: Rejected, now: datetime) -> Documen
     }
 
 
-def _rejected(document: Document) -> Rejected:
+def counted_rows(job: ImportJob) -> Document:
+    """Selects the rows of an import that are kept and counted.
+
+    A worker that was cancelled or lost its lease may have kept rows of a batch that does not count.
+    """
+    counted: Document = {"importId": job.id, "offset": {"$lt": job.checkpoint.offset}}
+    if job.chunks:
+        counted["$nor"] = [{"offset": {"$gte": chunk.offset, "$lt": chunk.end}} for chunk in job.chunks]
+    return counted
+
+
+def rejected_of(document: Document) -> Rejected:
+    """A rejected row as MongoDB keeps it."""
     errors = msgspec.convert(document["problems"], tuple[RowError, ...])
     return Rejected(document["row"], document["offset"], document["raw"], errors)

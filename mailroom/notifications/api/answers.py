@@ -14,8 +14,10 @@ from mailroom.notifications.model.messages import Priority, State
 from mailroom.notifications.outbox.accept import Acceptance
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.mongo import Document
+from mailroom.platform.waiting import Waiting
 from mailroom.web.problems import Problem
 from mailroom.web.representation import json_response
+from mailroom.web.schemas import waiting_for
 
 _WAITING = (State.QUEUED, State.SENDING)
 _REFUSED = (State.FAILED, State.SUPPRESSED)
@@ -73,8 +75,8 @@ def item(document: Document) -> schemas.Item:
     return schemas.Item.of(document, **_named_otherwise(document))
 
 
-def details(document: Document) -> schemas.Notification:
-    """One message, with its recipients, bodies and attempts."""
+def details(document: Document, waiting: Waiting | None) -> schemas.Notification:
+    """One message, with its recipients, bodies and attempts, and what it waits for."""
     return schemas.Notification.of(
         document,
         **_named_otherwise(document),
@@ -85,6 +87,7 @@ def details(document: Document) -> schemas.Notification:
         unsubscribe=schemas.Subscribed(topic=topic) if (topic := topics.of(document)) else None,
         attachments=[_attached(each) for each in document["attachments"]],
         attempts=[schemas.Attempt.of(each) for each in document["attempts"]],
+        waiting_for=waiting_for(waiting),
     )
 
 

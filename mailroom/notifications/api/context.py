@@ -11,14 +11,17 @@ from flask import Flask, current_app
 
 from mailroom.notifications.feedback.adapters.receiver import Receiver
 from mailroom.notifications.feedback.feedback import Feedback
+from mailroom.notifications.feedback.tracing import Tracing
 from mailroom.notifications.message.request import Extras
 from mailroom.notifications.message.unsubscribe import UnsubscribeLinks
 from mailroom.notifications.model.messages import MailFrom, State
 from mailroom.notifications.outbox.accept import Submissions
 from mailroom.notifications.outbox.actions import MessageActions
+from mailroom.notifications.outbox.figures import MessageFigures
 from mailroom.notifications.outbox.history import History
 from mailroom.notifications.outbox.retention import Retention
 from mailroom.notifications.outbox.suppressions import Suppressions
+from mailroom.notifications.outbox.waiting_facts import MessageWaiting
 from mailroom.notifications.templates.store import Templates
 
 _NAME = "mailroom.notifications"
@@ -32,6 +35,9 @@ class NotificationsContext(msgspec.Struct, frozen=True):
 
     submissions: Submissions
     history: History
+    waiting: MessageWaiting
+    figures: MessageFigures
+    tracing: Tracing
     actions: MessageActions
     retention: Retention
     suppressions: Suppressions

@@ -9,9 +9,10 @@ from bson import ObjectId
 from flask import Blueprint, Response
 
 from mailroom.errors import Conflict, Invalid
-from mailroom.notifications.api import answers, operations, parameters
+from mailroom.notifications.api import answers, operations, parameters, schemas
 from mailroom.notifications.api.context import context
 from mailroom.notifications.feedback.feedback import Applied
+from mailroom.notifications.feedback.source import source
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.reports import Report, is_gone
 from mailroom.notifications.model.senders import AllowedSenders
@@ -42,7 +43,8 @@ def list_messages() -> Response:
 @blueprint.get("/counts")
 @endpoint(operations.COUNTS, READ)
 def counts() -> Response:
-    return json_response({"counts": context().history.counts(*parameters.times(query()))})
+    since, until = parameters.times(query())
+    return json_response({"counts": context().history.counts(since, until, parameters.email_to(query()))})
 
 
 @blueprint.delete("/")
@@ -57,7 +59,28 @@ def erase() -> Response:
 @blueprint.get("/<id:id>")
 @endpoint(operations.GET, READ)
 def get_message(id: ObjectId) -> Response:
-    return json_response(answers.details(context().history.get(id)))
+    document = context().history.get(id)
+    return json_response(answers.details(document, context().waiting.of(document)))
+
+
+@blueprint.get("/<id:id>/content")
+@endpoint(operations.CONTENT, READ)
+def content(id: ObjectId) -> Response:
+    form = parameters.form(query())
+    document = context().history.get(id)
+    if document["erasedAt"] is not None:
+        raise Problem(410, "notification.erased", "its text was erased")
+    text = source(document, context().tracing) if form == "source" else document[form]
+    return json_response(schemas.MessageContent(**{form: text}))
+
+
+@blueprint.delete("/<id:id>")
+@endpoint(operations.ERASE_MESSAGE, ERASE)
+def erase_message(id: ObjectId) -> Response:
+    if not context().retention.erase_message(id):
+        state = context().history.get(id)["state"]
+        raise Conflict("notification.state", f"a notification that is {state} cannot be erased just now")
+    return json_response(schemas.Erased(erased=1, left=0))
 
 
 @blueprint.post("/<id:id>/cancel")

@@ -61,10 +61,14 @@ class PutTemplate(msgspec.Struct, rename="camel", forbid_unknown_fields=True, fr
 
 
 class PreviewTemplate(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True):
-    """The body of `POST /templates/{name}/preview`. Without `version` it is the newest."""
+    """The body of `POST /templates/{name}/preview`. Without `version` it is the newest.
+
+    With `content` it is a version that is not stored: the template may not even exist.
+    """
 
     parameters: dict[str, Any] = {}
     version: Version | None = None
+    content: PutTemplate | None = None
 
 
 class BatchRequest(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True):
@@ -80,6 +84,8 @@ class BatchOfMessages(msgspec.Struct, rename="camel", forbid_unknown_fields=True
 
 
 _KEY = Parameter("Idempotency-Key", "A repeat within 24 hours gets the first answer.", where="header")
+Form = Literal["html", "text", "source"]
+
 _TIMES = (
     Parameter("from", "Accepted at this time or later; give the offset (`Z`).", Time),
     Parameter("to", "Accepted before this time.", Time),
@@ -114,13 +120,38 @@ LIST = Operation(
         *PAGE,
     ),
 )
-COUNTS = Operation("How many notifications are in each state", {200: schemas.NotificationCounts}, parameters=_TIMES)
+COUNTS = Operation(
+    "How many notifications are in each state",
+    {200: schemas.NotificationCounts},
+    parameters=(Parameter("emailTo", "Only those with this recipient, `cc` and `bcc` included."), *_TIMES),
+)
 ERASE = Operation(
     "Erase one person's notifications",
     {200: schemas.Erased},
     parameters=(Parameter("emailTo", "Whose: every notification with this recipient.", required=True),),
 )
-GET = Operation("One notification, with its attempts", {200: schemas.Notification}, problems=(404,))
+ERASE_MESSAGE = Operation(
+    "Erase one notification",
+    {200: schemas.Erased},
+    problems=(404, 409),
+    text="409 while it is being sent: erase it again.",
+)
+GET = Operation(
+    "One notification, with its attempts, and what it waits for", {200: schemas.Notification}, problems=(404,)
+)
+CONTENT = Operation(
+    "What a notification says",
+    {200: schemas.MessageContent},
+    parameters=(Parameter("form", "Its HTML, its text, or its source as mail.", Form, required=True),),
+    problems=(404, 410),
+    text="The source has the headers and the parts as they are handed to the relay, without the contents of the "
+    "attachments and without a DKIM signature. 410 `notification.erased` when the text was erased.",
+)
+FIGURES = Operation(
+    "Figures of mail",
+    {200: schemas.MailFigures},
+    text="Computed at most once a minute by each replica; `computedAt` says when.",
+)
 CANCEL = Operation("Cancel a notification that waits", {200: schemas.Item}, problems=(404, 409))
 RESEND = Operation(
     "Send a notification that has ended again",

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from mailroom.notifications.model.messages import Kind, RecipientStatus, State
 from mailroom.notifications.model.reports import Delivery
-from mailroom.web.schemas import Cursor, Fault, Id, Schema, Time
+from mailroom.web.schemas import Cursor, Fault, Id, Schema, Time, WaitingFor
 
 Status = Annotated[str, Meta(extra_json_schema={"enum": [state.value for state in State]})]
 
@@ -152,7 +152,7 @@ class Subscribed(Schema):
 
 
 class Notification(Item):
-    """One notification, with what it says and what became of it."""
+    """One notification, with what it says and what became of it. `waitingFor` is null once it has ended."""
 
     from_name: str
     reply_to: list[str]
@@ -164,6 +164,35 @@ class Notification(Item):
     text: str
     attachments: list[Attached]
     attempts: list[Attempt]
+    waiting_for: WaitingFor | None
+
+
+class MessageContent(Schema):
+    """What a notification says, in the form that was asked for."""
+
+    html: str | UnsetType = UNSET
+    text: str | UnsetType = UNSET
+    source: str | UnsetType = UNSET
+
+
+class OldestWaiting(Schema):
+    """The notification that has been due for longest, since when, and what it waits for."""
+
+    id: Id
+    since: Time
+    waiting_for: WaitingFor | None
+
+
+class MailFigures(Schema):
+    """`counts` has all that wait, and those that were accepted in the last 30 days and have ended.
+
+    A number of `mostCounted` means at least as many.
+    """
+
+    counts: dict[str, int]
+    most_counted: int
+    oldest_waiting: OldestWaiting | None
+    computed_at: Time
 
 
 class NotificationCounts(Schema):

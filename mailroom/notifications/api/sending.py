@@ -24,6 +24,7 @@ from mailroom.notifications.outbox.accept import Acceptance, Idempotency, Submis
 from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document
 from mailroom.web.endpoints import caller, endpoint, json_body
+from mailroom.web.idempotency import idempotency_key
 from mailroom.web.problems import Problem
 from mailroom.web.representation import json_response
 
@@ -32,8 +33,6 @@ log = logging.getLogger(__name__)
 MOST_MESSAGES = 100  # in a batch
 # Of processor time, to check the messages of a batch. A hundred newsletters of 100 kB take a quarter of it.
 BATCH_SECONDS = 20.0
-
-_LONGEST_KEY = 255
 
 # A first call that has not answered this long after its wait never will: its process is gone.
 _ANSWER_SECONDS = 10.0
@@ -45,7 +44,7 @@ blueprint = Blueprint("sending", __name__)
 @endpoint(operations.SEND, SEND, TEST)
 def send_one() -> Response:
     started = time.monotonic()
-    submission = _submission(request.get_data(), _idempotency_key())
+    submission = _submission(request.get_data(), idempotency_key())
     if isinstance(submission, Acceptance):
         return _repeat(submission)
     at_once = submission.draft.send_at is not None or "respond-async" in parse_set_header(request.headers.get("Prefer"))
@@ -67,7 +66,7 @@ def send_batch() -> Response:
     messages = json_body(operations.BatchRequest).messages
     if not 1 <= len(messages) <= MOST_MESSAGES:
         raise Invalid("messages", "batch.size", f"a batch has 1 to {MOST_MESSAGES} messages")
-    key = _idempotency_key()
+    key = idempotency_key()
     submissions: dict[int, Submission] = {}
     items: list[Any] = [None] * len(messages)
     budget = Budget(BATCH_SECONDS, time.thread_time)
@@ -147,14 +146,6 @@ def _repeat(accepted: Acceptance) -> Response:
 
 def _overdue(document: Document) -> bool:
     return context().submissions.age(document) > timedelta(seconds=context().wait_seconds + _ANSWER_SECONDS)
-
-
-def _idempotency_key() -> str | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not (1 <= len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()):
-        detail = f"Idempotency-Key must have 1 to {_LONGEST_KEY} printable ASCII characters"
-        raise Invalid("Idempotency-Key", "idempotency.invalid", detail)
-    return key
 
 
 def _with(response: Response, name: str, value: str) -> Response:

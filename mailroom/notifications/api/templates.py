@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 from msgspec.structs import asdict
 
+from mailroom.errors import Invalid
 from mailroom.notifications.api import operations
 from mailroom.notifications.api.context import context
 from mailroom.notifications.api.schemas import StoredTemplate, TemplateHead, TemplateVersion
@@ -48,8 +49,7 @@ def get_template(name: str) -> Response:
 @endpoint(operations.PUT_TEMPLATE, WRITE)
 def put_template(name: str) -> Response:
     body = json_body(operations.PutTemplate)
-    content = Content(body.subject, body.html or None, body.text or None)
-    rendering.check(name, content)
+    content = _checked(name, body)
     document, first = context().templates.put(name, asdict(content), caller().id)
     return json_response(_stored(document), 201 if first else 200)
 
@@ -65,7 +65,22 @@ def delete_template(name: str) -> Response:
 def preview(name: str) -> Response:
     """Nothing is stored or sent."""
     body = json_body(operations.PreviewTemplate)
-    return json_response(rendering.fill(context().templates.find(name, body.version), body.parameters, "parameters"))
+    if body.content is None:
+        template = context().templates.find(name, body.version)
+    else:
+        template = {"name": name, "version": 0, "content": asdict(_checked(name, body.content, "content."))}
+    return json_response(rendering.fill(template, body.parameters, "parameters"))
+
+
+def _checked(name: str, body: operations.PutTemplate, within: str = "") -> Content:
+    """The content that a call gives. Raises `Invalid` for the first field at fault, which is `within` another one."""
+    content = Content(body.subject, body.html or None, body.text or None)
+    try:
+        rendering.check(name, content)
+    except Invalid as error:
+        field = error.field if error.field == "name" else f"{within}{error.field}"
+        raise Invalid(field, error.code, error.message) from None
+    return content
 
 
 def _cursor(last: str | int | None) -> str | None:

@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bson import ObjectId
+from msgspec.structs import replace
 
 from mailroom.errors import Invalid, InvalidSetting
 from mailroom.notifications.feedback.tokens import HEADER, LONGEST_TOKEN, PROVIDER_FIELD, MessageTokens
 from mailroom.notifications.model import addresses
-from mailroom.notifications.model.messages import HeaderField
+from mailroom.notifications.model.messages import HeaderField, Message
 
 _LONGEST_LOCAL = 64  # RFC 5321
 
@@ -20,6 +21,12 @@ class Trace(NamedTuple):
 
     return_path: str
     headers: tuple[HeaderField, ...]
+
+    def added_to(self, message: Message) -> Message:
+        """The message with these headers, but for those that its request has given."""
+        own = {each.name.lower() for each in message.headers}
+        added = [each for each in self.headers if each.name.lower() not in own]
+        return replace(message, headers=(*message.headers, *added)) if added else message
 
 
 class Tracing:

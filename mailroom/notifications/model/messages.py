@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
@@ -146,6 +147,21 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str
     milliseconds: float
     recipient: str = ""
+
+
+def refusal_in(steps: Sequence[Step]) -> str:
+    """What the relay refused, as a sentence without its full stop; empty if it refused nothing.
+
+    Of several refusals it is the first that may end: to pipelined commands after it, the relay answers by the way. On
+    a new connection, what the old one ended with does not count.
+    """
+    connected = max((at for at, step in enumerate(steps) if step.name == "connect"), default=0)
+    refused = [step for step in steps[connected:] if step.code is None or step.code >= 400]
+    step = next((each for each in refused if each.code is None or each.code < 500), next(iter(refused), None))
+    if step is None:
+        return ""
+    answer = "did not answer" if step.code is None else f"said {step.code}"
+    return f"the relay {answer} ({step.name}): {step.text}"
 
 
 class Verdict(NamedTuple):

@@ -61,6 +61,13 @@ class MessageActions:
         Returns how many it deleted.
         """
         found = self._collection.find({"addresses": address, "state": State.QUEUED}, _EPOCH).hint("recipient")
+        return self._erase(found)
+
+    def erase_waiting_message(self, message: ObjectId) -> bool:
+        """Deletes a message that waits. Returns False if there is none, it does not wait, or it is handed over."""
+        return self._erase(self._collection.find({"_id": message, "state": State.QUEUED}, _EPOCH)) > 0
+
+    def _erase(self, found: Iterable[Document]) -> int:
         with self._seized(found) as seized:
             ids = [each.id for each in seized]
             return self._collection.delete_many({"_id": {"$in": ids}, "state": State.QUEUED}).deleted_count

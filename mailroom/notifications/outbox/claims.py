@@ -61,6 +61,13 @@ class Claim(msgspec.Struct, eq=False):
         return self.unfinished == 0 and not self.failed
 
 
+class MessageLease(msgspec.Struct, frozen=True):
+    """The lease of the sender that has claimed a message: since when, and until when."""
+
+    at: datetime
+    until: datetime
+
+
 class ClaimedMessage(msgspec.Struct, eq=False):
     """A message that this process may send until the lease expires, without the contents of its attachments.
 
@@ -177,6 +184,12 @@ class Claims:
         live = [each["_id"] for each in self._leases.find({"until": {"$gt": now}}, {"_id": 1})]
         claims = self._claims.find({"_id": {"$in": live}}, {"messages": 1}) if live else ()
         return {message for each in claims for message in each["messages"]}
+
+    def lease_of(self, message: ObjectId) -> MessageLease | None:
+        """The lease of the claim that has the message; None if nobody has claimed it. It may have expired."""
+        claim = self._claims.find_one({"messages": message}, {"_id": 1})
+        found = claim and self._leases.find_one({"_id": claim["_id"]}, {"at": 1, "until": 1})
+        return MessageLease(found["at"], found["until"]) if found else None
 
     def close_expired(self, now: datetime) -> list[LostClaim]:
         """Closes the leases that have expired, and returns their claims. Nothing more of them is handed over."""

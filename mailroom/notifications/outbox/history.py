@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from bson import ObjectId
@@ -84,12 +85,20 @@ class History:
         found = listed.page(self._collection, limit, after, _LISTED)
         return KeysetPage([as_shown(each, sending) for each in found.items], found.last)
 
-    def counts(self, since: datetime | None = None, until: datetime | None = None) -> dict[str, int]:
-        """The number of messages in each state, accepted since `since` and before `until`. Scans an index."""
+    def counts(
+        self, since: datetime | None = None, until: datetime | None = None, email_to: str | None = None
+    ) -> dict[str, int]:
+        """The number of messages in each state, accepted since `since` and before `until`. Scans an index.
+
+        With `email_to`, those to this recipient alone: one person has few.
+        """
         accepted = _accepted(since, until)
-        times: Document = {"createdAt": accepted} if accepted else {}
-        handed_over = len(self._queued(self._claims.handed_over(), times))
-        counts = {state.value: self._collection.count_documents({"state": state, **times}) for state in State}
+        which: Document = {"createdAt": accepted} if accepted else {}
+        hint: dict[str, Any] = {}
+        if email_to is not None:
+            which, hint = which | {"addresses": addresses.key(email_to)}, {"hint": "recipient"}
+        handed_over = len(self._queued(self._claims.handed_over(), which))
+        counts = {state.value: self._collection.count_documents({"state": state, **which}, **hint) for state in State}
         counts[State.QUEUED] = max(0, counts[State.QUEUED] - handed_over)  # some may have been sent meanwhile
         counts[State.SENDING] += handed_over
         return counts
@@ -113,9 +122,9 @@ class History:
             return filters | key, None
         return key | {"state": {"$in": list(State)}} | filters, "sender"
 
-    def _queued(self, sending: Set[MessageRef], times: Document) -> list[ObjectId]:
-        """The messages of `sending` that have no result yet: their documents still say `queued`."""
-        which = {"_id": {"$in": [each.id for each in sending]}, "state": State.QUEUED, **times}
+    def _queued(self, sending: Set[MessageRef], others: Document) -> list[ObjectId]:
+        """The messages of `sending` that meet `others` and have no result yet: their documents still say `queued`."""
+        which = {"_id": {"$in": [each.id for each in sending]}, "state": State.QUEUED, **others}
         found = self._collection.find(which, {"epoch": 1}) if sending else ()
         return [each["_id"] for each in found if MessageRef(each["_id"], each["epoch"]) in sending]
 

@@ -55,7 +55,7 @@ def attempts(database: Database[Document], now: datetime) -> Iterator[Gauge]:
         classes[answer_class(**each["_id"])] += each["count"]
     yield gauges("mailroom_attempts_last_hour", "Attempts by the class of the relay's answer.", "class", classes)
     sent = collection.aggregate(sent_pipeline(now - _HOUR), hint="tried")
-    seconds = [each / 1000 for group in sent for each in group["milliseconds"]]
+    seconds = [(each["sentAt"] - each["dueSince"]).total_seconds() for each in sent]
     text = "Time from the acceptance of a message to its hand-over, in seconds."
     yield gauges("mailroom_message_seconds_last_hour", text, "quantile", quantiles(seconds))
 
@@ -99,12 +99,11 @@ def attempts_pipeline(since: datetime) -> list[Document]:
 
 
 def sent_pipeline(since: datetime) -> list[Document]:
-    """The milliseconds that messages handed over since then took."""
+    """The messages that were handed over since then: when they were due at first, and when they were handed over."""
     return [
         *_tried(since),
         {"$match": {"sentAt": {"$gte": since}}},
-        {"$project": {"milliseconds": {"$subtract": ["$sentAt", "$dueSince"]}}},
-        {"$group": {"_id": None, "milliseconds": {"$push": "$milliseconds"}}},
+        {"$project": {"_id": 0, "dueSince": 1, "sentAt": 1}},
     ]
 
 

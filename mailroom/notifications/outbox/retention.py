@@ -79,6 +79,14 @@ class Retention:
         self._deliveries.forget(ids)  # those that were made meanwhile
         return waiting + ended, self._messages.count_documents(which)
 
+    def erase_message(self, message: ObjectId) -> bool:
+        """Deletes one message, and what webhooks tell of it. Returns False if there is none, or it is being sent."""
+        self._deliveries.forget([message])  # before the message, so that a call after an interruption finds it
+        ended = {"_id": message, "state": {"$in": _ENDED}}
+        erased = self._actions.erase_waiting_message(message) or self._messages.delete_one(ended).deleted_count > 0
+        self._deliveries.forget([message])  # those that were made meanwhile
+        return erased
+
     def _is_due(self, now: datetime) -> bool:
         """Whether this process is to sweep now. Of several processes that ask, one gets True, once an hour."""
         which = {"_id": SWEEP_ID, "dueAt": {"$lte": now}}

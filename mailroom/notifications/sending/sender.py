@@ -13,7 +13,7 @@ from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from mailroom.errors import LeaseLost
-from mailroom.notifications.model.messages import Result, State
+from mailroom.notifications.model.messages import Result, State, refusal_in
 from mailroom.notifications.outbox.claims import Claim, ClaimedMessage
 from mailroom.notifications.outbox.outbox import Outbox
 from mailroom.notifications.sending.background import Background
@@ -60,6 +60,7 @@ class Sender:
         self._transmitter = transmitter
         self._running: set[asyncio.Task[State | None]] = set()
         self._relay_down = False
+        self._relay_refusal = ""
         self._closing = False
 
     def send_new(self, message: ObjectId, seconds: float) -> State | None:
@@ -86,6 +87,11 @@ class Sender:
     def relay_is_down(self) -> bool:
         """Whether that ended the last drain. Another one now would only use up attempts."""
         return self._relay_down
+
+    @property
+    def relay_refusal(self) -> str:
+        """The relay's answer, or that there was none, if that ended the last drain. Otherwise empty."""
+        return self._relay_refusal if self._relay_down else ""
 
     def close(self) -> None:
         """Waits a little for the deliveries, then closes the connections."""
@@ -172,7 +178,8 @@ class Sender:
         """Frees the slot when the attempt is over: the next message is sent while this result is written."""
         try:
             result = await self._transmitter.attempt(message)
-            self._relay_down |= result.relay_down
+            if result.relay_down:
+                self._relay_down, self._relay_refusal = True, refusal_in(result.steps)
             await self._recorder.unrecorded.acquire()
             return result
         finally:

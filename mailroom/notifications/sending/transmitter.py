@@ -123,7 +123,4 @@ class Transmitter:
     async def _compose(self, document: Document, recipients: tuple[str, ...]) -> Envelope:
         message = convert(document, Message)
         trace = self._tracing.trace(document["_id"], document["dueSince"], message.sender.address)
-        own = {each.name.lower() for each in message.headers}
-        if added := [each for each in trace.headers if each.name.lower() not in own]:
-            message = replace(message, headers=(*message.headers, *added))
-        return Envelope(trace.return_path, recipients, await self._composer.compose(message))
+        return Envelope(trace.return_path, recipients, await self._composer.compose(trace.added_to(message)))

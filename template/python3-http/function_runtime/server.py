@@ -16,6 +16,8 @@ from function_runtime.settings import Settings
 log = logging.getLogger("function")
 
 CONNECTIONS = 1000
+# A longer body is in a file.
+BODY_BYTES_IN_MEMORY = 1 << 20
 # Longer than any client of ours keeps an idle connection (of-watchdog: 0.5 s), so that it is the client who closes.
 IDLE_SECONDS = 120
 
@@ -23,9 +25,9 @@ IDLE_SECONDS = 120
 def serve(app: WSGIApplication, listener: socket.socket, settings: Settings, drain: Drain) -> None:
     """Serve calls until SIGTERM or SIGINT came and the drain is over. For the main thread.
 
-    A body of up to MAX_BODY_BYTES is in memory. A longer one goes to a file without a name in the folder for temporary
-    files until it is answered 413. Beyond twice MAX_BODY_BYTES Waitress answers 413 itself and ends the connection. So
-    that folder holds at most 1000 (connections) times twice MAX_BODY_BYTES.
+    A body of up to MAX_BODY_BYTES, and of up to 1 MiB, is in memory. A longer one is in a file without a name in the
+    folder for temporary files; above MAX_BODY_BYTES it is answered 413. Beyond twice MAX_BODY_BYTES Waitress answers
+    413 itself and ends the connection. So that folder holds at most 1000 (connections) times twice MAX_BODY_BYTES.
     """
     server = waitress.create_server(
         app,
@@ -35,7 +37,7 @@ def serve(app: WSGIApplication, listener: socket.socket, settings: Settings, dra
         connection_limit=CONNECTIONS,
         channel_timeout=IDLE_SECONDS,
         asyncore_use_poll=True,
-        inbuf_overflow=settings.max_body_bytes + 1,
+        inbuf_overflow=min(settings.max_body_bytes, BODY_BYTES_IN_MEMORY) + 1,
         max_request_body_size=2 * settings.max_body_bytes + 1,
         outbuf_high_watermark=PIECE_BYTES,
     )

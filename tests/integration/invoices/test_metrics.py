@@ -17,7 +17,7 @@ from pymongo import monitoring
 from mailroom.cli.main import main as command
 from mailroom.events import metrics as events
 from mailroom.invoices.metrics import create_api_metrics, create_importer_metrics
-from mailroom.platform import setup_mark
+from mailroom.platform.setup_note import SETUP_ID
 from mailroom.services import Services
 from tests.integration.invoices.files import HEADER, Bucket, bucket_with, csv, line
 from tests.support.commands import RECORDER
@@ -82,13 +82,13 @@ def test_a_worker_that_is_not_called_leaves_its_mark_behind(bucket: Bucket) -> N
 
 def test_a_setup_of_an_older_version_is_told(bucket: Bucket) -> None:
     assert shown(bucket)["mailroom_setup_outdated"] == 0.0
-    mark = {"_id": setup_mark.SETUP_ID}
-    bucket.services.database["cursors"].update_one(mark, {"$pull": {"indexes.imports": "finished"}})
+    mark = {"_id": SETUP_ID}
+    bucket.services.database["workers"].update_one(mark, {"$pull": {"indexes.imports": "finished"}})
     bucket.services.database["imports"].drop_index("finished")
     after = shown(bucket)
     assert after["mailroom_setup_outdated"] == 1.0
     assert after["mailroom_metrics_up{mongodb}"] == 0.0  # the query needs the index
-    bucket.services.database["cursors"].delete_one(mark)  # a version that noted nothing
+    bucket.services.database["workers"].delete_one(mark)  # a version that noted nothing
     assert shown(bucket)["mailroom_setup_outdated"] == 1.0
 
 

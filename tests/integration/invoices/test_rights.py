@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from mailroom.deploy import setup
+from mailroom.deploy.permissions import MONGODB
 from mailroom.invoices import app as serving
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.presets.preset import Preset
 from mailroom.invoices.presets.store import Presets
+from mailroom.keys.codes import LoginCodes
 from mailroom.services import Services
 from tests.integration.invoices.files import Bucket, counts, csv, line
 from tests.integration.invoices.test_events import event
@@ -64,12 +67,14 @@ def test_invoice_importer_may_read_presets(make_services: Callable[..., Services
 
 def test_invoices_may_do_its_work_and_nothing_else(bucket: Bucket):
     done = bucket.import_("may.csv", csv(line(1), line(2)))
+    bad = bucket.import_("bad.csv", csv(BAD))
     [id_, _] = [str(each["_id"]) for each in bucket.invoices()]
     key = bucket.services.keys.create("all", ["invoices:read", "invoices:write"])
     with RECORDER.of("invoices") as used:
         client = Client(serving.create_app(bucket.services), key.text)
         for path in ("/", "/totals", "/export", f"/{id_}", "/imports", f"/imports/{done['_id']}", "/template.csv"):
             assert client.get(path).status == 200, path
+        assert client.get(f"/{id_}/source").status == 200
         assert client.get("/", importId=str(done["_id"])).status == 200
         assert client.call("PATCH", f"/{id_}", {"status": "paid"}, headers={"If-Match": "*"}).status == 200
         assert client.call("POST", "/imports", {"bucket": bucket.name, "key": "may.csv", "force": True}).status == 202
@@ -85,8 +90,68 @@ def test_invoices_may_do_its_work_and_nothing_else(bucket: Bucket):
         assert client.call("POST", "/imports", start).status == 202
         assert client.call("POST", "/preview", {"bucket": bucket.name, "key": "may.csv"}).status == 200
         assert client.call("DELETE", "/presets/acme").status == 200
+        corrected = {"rows": [{"row": 1, "values": {"grossAmount": "119.00"}}]}
+        once = {"Idempotency-Key": "one"}
+        assert client.call("POST", f"/imports/{bad['_id']}/corrections", corrected, headers=once).status == 201
+        for path in ("rejects", "rejects.csv", "versions", "undo"):
+            assert client.get(f"/imports/{bad['_id']}/{path}").status == 200, path
+        for path in ("imports", "invoices", "waiting"):
+            assert client.get(f"/figures/{path}").status == 200, path
+        assert client.call("POST", "/files", csv(line(8)), {"key": "more.csv"}).status == 201
+    assert ("rejects", "find") in used
     assert {("presets", "insert"), ("presets", "find")} <= used
     assert {("invoices", "remove"), ("invoices", "update"), ("imports", "insert"), ("apiKeys", "find")} <= used
+
+
+def test_invoices_may_look_at_the_health(bucket: Bucket):
+    key = bucket.services.keys.create("all", ["operations:read"])
+    bucket.submit("may.csv", csv(line(1)))
+    with RECORDER.of("invoices") as used:
+        assert Client(serving.create_app(bucket.services), key.text).get("/health").status == 200
+    assert {("workers", "find"), ("imports", "find")} <= used
+
+
+def test_invoices_may_make_list_and_revoke_keys(bucket: Bucket):
+    services = bucket.services
+    key = services.keys.create("all", ["invoices:read", "keys:manage"])
+    with RECORDER.of("invoices") as used:
+        client = Client(serving.create_app(services), key.text)
+        body = {"name": "other", "scopes": ["keys:manage"]}
+        made = [client.call("POST", "/keys", body, headers={"Idempotency-Key": each}) for each in ("a", "b", "b")]
+        assert [each.status for each in made] == [201, 201, 409]
+        assert client.get("/keys").status == client.get("/keys", sessions="true").status == 200
+        for each in made[:2]:
+            assert client.call("DELETE", f"/keys/{each.json()['id']}").status == 204
+    assert {("apiKeys", "insert"), ("apiKeys", "update"), ("keyGuards", "insert"), ("keyGuards", "update")} <= used
+
+
+def test_invoices_alone_may_write_keys():
+    writers = {
+        name for name, rights in MONGODB.items() if {"insert", "update", "remove"} & {*rights.get("apiKeys", ())}
+    }
+    assert writers == {"invoices"}
+    assert "remove" not in MONGODB["invoices"]["apiKeys"]
+    others = [rights for name, rights in MONGODB.items() if name != "invoices"]
+    assert not any({"loginCodes", "keyGuards"} & rights.keys() for rights in others)
+    assert "insert" not in MONGODB["invoices"]["loginCodes"]  # a command makes the codes
+
+
+def test_invoices_may_start_move_and_end_sessions(bucket: Bucket):
+    services = bucket.services
+    key = services.keys.create("all", ["invoices:read"])
+    code = LoginCodes(services.database, services.clock).create("x", ["invoices:read"], timedelta(minutes=5))
+    with RECORDER.of("invoices") as used:
+        app = serving.create_app(services)
+        assert Client(app, "").call("POST", "/sessions", {"code": code}).status == 201
+        session = Client(app, Client(app, key.text).call("POST", "/sessions").json()["token"])
+        services.database["apiKeys"].update_many({}, {"$set": {"idleExpiresAt": soon()}})
+        assert session.get("/sessions/current").status == 200
+        assert session.call("DELETE", "/sessions/current").status == 204
+    assert {("apiKeys", "insert"), ("apiKeys", "update"), ("loginCodes", "update")} <= used
+
+
+def soon() -> datetime:
+    return datetime.now(UTC) + timedelta(minutes=1)
 
 
 def test_invoice_importer_may_announce_to_webhooks(make_services: Callable[..., Services]):

@@ -76,6 +76,10 @@ def test_answers_match_their_schema(mail: Mail, relay: Relay) -> None:
     call("POST", "/<id>/delivery", 200, bounce, path=f"/{message}/delivery")
     call("GET", "/<id>", 200, path=f"/{message}")
     call("DELETE", "/suppressions/<address>", 200, path="/suppressions/a@example.com")
+    for form in ("html", "text", "source"):
+        call("GET", "/<id>/content", 200, path=f"/{message}/content?form={form}")
+    call("GET", "/figures/messages", 200)
+    call("GET", "/workers", 200)
     call("GET", "/counts", 200)
     call("POST", "/<id>/cancel", 200, path=f"/{waiting}/cancel")
     call("POST", "/<id>/resend", 202, path=f"/{waiting}/resend")
@@ -90,10 +94,18 @@ def test_answers_match_their_schema(mail: Mail, relay: Relay) -> None:
     call("GET", "/templates", 200)
     call("GET", "/templates/<name>", 200, path="/templates/hi?version=1")
     call("POST", "/templates/<name>/preview", 200, {"parameters": {"name": "A"}}, path="/templates/hi/preview")
+    call(
+        "POST",
+        "/templates/<name>/preview",
+        200,
+        {"content": {"subject": "x", "text": "x"}},
+        path="/templates/hi/preview",
+    )
     made = call("POST", "/", 200, {"emailTo": "a@example.com", "template": {"name": "hi", "parameters": {"name": "A"}}})
     call("GET", "/<id>", 200, path=f"/{made['id']}")
     call("DELETE", "/templates/<name>", 200, path="/templates/hi")
     call("GET", "/templates/<name>/versions", 200, path="/templates/hi/versions")
+    call("DELETE", "/<id>", 200, path=f"/{made['id']}")
     call("DELETE", "/", 200, path="/?emailTo=a@example.com")
     Path(mail.services.settings.secrets_dir, "mailroom-events-postmark").write_text("word")
     call("POST", "/events/<adapter>", 200, {}, headers={"X-Mailroom-Token": "word"}, path="/events/postmark")

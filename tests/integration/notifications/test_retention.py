@@ -126,3 +126,28 @@ def test_the_command_counts_what_it_erased(mail: Mail) -> None:
     assert len(counts) == 8
     assert set(mail.client.get("/counts", to="2000-01-01T00:00:00Z").body["counts"].values()) == {0}
     assert mail.client.get("/counts", status="sent").status == 422
+
+
+def test_one_message_is_erased(mail: Mail, relay: Relay) -> None:
+    ended = mail.client.post(HELLO).body["id"]
+    waits = mail.client.post(HELLO, Prefer="respond-async").body["id"]
+    kept = mail.client.post(HELLO).body["id"]
+    counts = mail.client.get("/counts", emailTo="a@example.com").body["counts"]
+    assert (counts["sent"], counts["queued"]) == (2, 1)
+    assert not any(mail.client.get("/counts", emailTo="b@example.com").body["counts"].values())
+
+    for message in (ended, waits):
+        assert mail.client.call("DELETE", f"/{message}").body == {"erased": 1, "left": 0}
+        assert mail.client.call("DELETE", f"/{message}").status == 404
+    mail.drain()
+    assert len(relay.taken) == 2
+    assert [each["id"] for each in mail.client.get().body["items"]] == [kept]
+
+
+def test_a_message_that_is_being_sent_is_not_erased(mail: Mail) -> None:
+    message = mail.client.post(HELLO, Prefer="respond-async").body["id"]
+    outbox = mail.outbox()
+    outbox.hand_over(outbox.claim(outbox.due(10)))
+    answer = mail.client.call("DELETE", f"/{message}")
+    assert (answer.status, answer.body["code"]) == (409, "notification.state")
+    assert mail.client.get(f"/{message}").body["status"] == "sending"

@@ -9,7 +9,7 @@ from flask import Flask
 from mailroom.invoices.app import create_app as create_invoices
 from mailroom.notifications.app import create_app as create_notifications
 from mailroom.services import Services
-from mailroom.web.endpoints import Route, routes
+from mailroom.web.endpoints import KeyNeed, Route, routes
 
 NAMES = ("invoices", "notifications")
 
@@ -22,8 +22,8 @@ def api(name: str, services: Services) -> Flask:
 
 
 def with_key(app: Flask) -> list[Route]:
-    """The routes that need a key."""
-    return [route for route in routes(app) if route.scopes]
+    """The routes that need a key. Where it is optional, a call with nothing else is refused all the same."""
+    return [route for route in routes(app) if route.key is not KeyNeed.NONE]
 
 
 def path_of(route: Route) -> str:

@@ -9,10 +9,13 @@ import msgspec
 import pytest
 
 from mailroom.invoices.api import operations as contract
+from mailroom.invoices.api.figures import operations as figures
+from mailroom.invoices.api.rows import operations as rows
 from mailroom.invoices.imports.ledger import Ledger
+from mailroom.platform.api_keys import SCOPES
 from mailroom.platform.objects import ObjectVersion
 from mailroom.services import Services
-from mailroom.web.endpoints import Route, routes
+from mailroom.web.endpoints import KeyNeed, Route, routes
 from tests.integration.conftest import document
 from tests.integration.web.apis import NAMES, api, path_of
 from tests.support.client import Client
@@ -28,8 +31,17 @@ def test_the_document_has_every_route_and_no_other(indexed: Services, name: str)
     for route in routes(served):
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route.path)
         operation = found["paths"][path][route.method.lower()]
-        assert operation["security"] == [{"key": [each]} for each in route.scopes]
-        assert ({"401", "403", "429", "503"} if route.scopes else {"429", "503"}) < operation["responses"].keys()
+        by_scope = [{"key": [each]} for each in route.scopes] or [{"key": []}]
+        assert (
+            operation["security"]
+            == {
+                KeyNeed.REQUIRED: by_scope,
+                KeyNeed.OPTIONAL: [*by_scope, {}],
+                KeyNeed.NONE: [],
+            }[route.key]
+        )
+        refusals = ({"401"} if route.key is not KeyNeed.NONE else set()) | ({"403"} if route.scopes else set())
+        assert refusals | {"429", "503"} < operation["responses"].keys()
         in_path = {each["name"] for each in operation.get("parameters", []) if each["in"] == "path"}
         assert in_path == set(re.findall(r"{(\w+)}", path))
     ids = [each["operationId"] for methods in found["paths"].values() for each in methods.values()]
@@ -54,6 +66,10 @@ def test_answers_match_their_schema(client: Client, put, indexed: Services):
         (contract.TOTALS, "/totals"),
         (contract.LIST_IMPORTS, "/imports"),
         (contract.GET_IMPORT, f"/imports/{import_id}"),
+        (rows.LIST_REJECTS, f"/imports/{import_id}/rejects"),
+        (figures.IMPORT_FIGURES, "/figures/imports"),
+        (figures.INVOICE_FIGURES, "/figures/invoices"),
+        (figures.WAITING_FIGURES, "/figures/waiting"),
     ):
         shape = msgspec.json.decode(client.get(path).body, type=operation.answers[200])
         assert shape  # decoding checks names, types and patterns; what is unknown is refused
@@ -74,7 +90,8 @@ def described(client: Client) -> list[Route]:
     return [route for route in client.routes if route.method == "GET"]
 
 
-def test_every_documented_parameter_is_accepted_and_no_other(client: Client):
+def test_every_documented_parameter_is_accepted_and_no_other(indexed: Services):
+    client = Client(api("invoices", indexed), indexed.keys.create("all", list(SCOPES)).text)
     for route in described(client):
         for name in route.operation.query_names():
             answer = client.get(path_of(route), **{name: "x"})

@@ -8,11 +8,25 @@ from mailroom.errors import Unavailable
 from mailroom.platform.worker import Worker
 
 
+class Calls:
+    """What a worker notes about its calls, without MongoDB."""
+
+    def __init__(self):
+        self.noted = []
+
+    def fails(self, code, text):
+        self.noted.append((code, text))
+
+    def ends(self):
+        self.noted.append("end")
+
+
 class Marks:
     """Those of a worker, without MongoDB: what became of them, in order."""
 
     def __init__(self):
         self.marked, self.log = False, []
+        self.calls = Calls()
 
     def call_begins(self):
         self.log.append("call")

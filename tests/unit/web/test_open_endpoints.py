@@ -9,10 +9,20 @@ import pytest
 from flask import Blueprint, Flask, Response
 
 from mailroom.errors import Invalid
-from mailroom.platform.api_keys import InvalidKey
+from mailroom.platform.api_keys import Caller, InvalidKey
 from mailroom.platform.settings import Settings
 from mailroom.web.app import create_app
-from mailroom.web.endpoints import Contract, Operation, endpoint, open_endpoint, query, routes
+from mailroom.web.endpoints import (
+    Contract,
+    Operation,
+    endpoint,
+    has_caller,
+    key_endpoint,
+    open_endpoint,
+    optional_key_endpoint,
+    query,
+    routes,
+)
 from mailroom.web.openapi import document
 from mailroom.web.rate_limit import RateLimit
 from mailroom.web.representation import json_response
@@ -115,3 +125,56 @@ def test_the_document_says_that_no_key_is_needed():
     assert operation["security"] == []
     assert operation["description"] == "No key is needed."
     assert set(operation["responses"]) == {"200", "422", "429", "503"}
+
+
+def optional(limit: RateLimit | None = None) -> Flask:
+    """A route that any key opens, and one that needs none. The key is `right`."""
+    blueprint = Blueprint("sessions", __name__)
+
+    def authenticate(header: str) -> Caller:
+        if header == "Bearer right":
+            return Caller("1", "one", frozenset())
+        raise InvalidKey("auth.invalid" if header else "auth.missing", "no key")
+
+    @blueprint.post("/sessions")
+    @optional_key_endpoint(OPERATION)
+    def start() -> Response:
+        if not has_caller():
+            raise InvalidKey("auth.code", "a wrong code")
+        return json_response({})
+
+    @blueprint.get("/sessions")
+    @key_endpoint(OPERATION)
+    def current() -> Response:
+        return json_response({})
+
+    app = create_app(Contract("sessions", "Sessions", ""), authenticate, Settings(), rate_limit=limit)
+    app.register_blueprint(blueprint)
+    return app
+
+
+def test_any_key_opens_a_route_without_scopes_and_nothing_else_does():
+    app = optional()
+    assert [Client(app, key).get("/sessions").status for key in ("right", "wrong", "")] == [200, 401, 401]
+
+
+def test_where_a_key_is_optional_a_wrong_one_is_refused_before_the_view():
+    app = optional()
+    codes = [Client(app, key).call("POST", "/sessions").json().get("code") for key in ("right", "wrong", "")]
+    assert codes == [None, "auth.invalid", "auth.code"]
+    assert Client(app, "").call("OPTIONS", "/sessions").json()["code"] == "auth.missing"
+
+
+def test_where_a_key_is_optional_calls_without_one_are_counted_for_the_address():
+    app = optional(RateLimit(2, lambda: 0.0))
+    headers = {"X-Forwarded-For": "192.0.2.1"}
+    assert [Client(app, "").call("POST", "/sessions", headers=headers).status for _ in range(3)] == [401, 401, 429]
+    assert [Client(app, "right").call("POST", "/sessions", headers=headers).status for _ in range(3)] == [200, 200, 429]
+
+
+def test_the_document_says_which_key_is_needed():
+    app = optional()
+    paths = document(Contract("sessions", "", ""), list(routes(app)))["paths"]["/sessions"]
+    assert (paths["get"]["security"], paths["post"]["security"]) == ([{"key": []}], [{"key": []}, {}])
+    assert paths["get"]["description"] == "Any key serves; no scope is needed."
+    assert "401" in paths["get"]["responses"].keys() & paths["post"]["responses"].keys()

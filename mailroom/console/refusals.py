@@ -1,0 +1,90 @@
+"""What is shown when something is refused, missing or out of order: what happened, and what can be done now."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, make_response, redirect, render_template, request, url_for
+from werkzeug.exceptions import HTTPException
+
+from mailroom.console import session
+from mailroom.console.api import FORBIDDEN, NOT_FOUND, TOO_MANY, UNAUTHORIZED, ApiError
+from mailroom.console.areas import is_partial
+
+log = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 5
+
+
+def handle(app: Flask) -> None:
+    """Shows every error of the application as a page, or within the page as the part that htmx asked for."""
+
+    @app.errorhandler(ApiError)
+    def refused(error: ApiError) -> Response:
+        match error.status:
+            case status if status == UNAUTHORIZED:
+                return _to_sign_in()
+            case status if status == FORBIDDEN:
+                return _page("errors/forbidden.html", FORBIDDEN, error=error, scope=_scope(error.detail))
+            case status if status == NOT_FOUND:
+                return _page("errors/not_found.html", NOT_FOUND)
+            case status if status == TOO_MANY:
+                return _page("errors/too_many.html", TOO_MANY, retry_after=error.retry_after or _RETRY_SECONDS)
+        if error.is_outage:
+            log.warning("an API does not answer: %s %s", error.status, error.code)
+            return _outage(error.retry_after or _RETRY_SECONDS)
+        return _page("errors/refused.html", error.status, error=error)
+
+    @app.errorhandler(HTTPException)
+    def unknown(error: HTTPException) -> Response:
+        if isinstance(error, HTTPException) and error.code == NOT_FOUND:
+            return _page("errors/not_found.html", NOT_FOUND)
+        response = _page("errors/refused.html", error.code or 500, error=_as_api_error(error))
+        for name, value in error.get_headers():
+            if name == "Allow":
+                response.headers[name] = value
+        return response
+
+    @app.errorhandler(Exception)
+    def failed(error: Exception) -> Response:
+        log.error("the page failed", exc_info=error)
+        return _page("errors/failed.html", HTTPStatus.INTERNAL_SERVER_ERROR, call_id=_call_id())
+
+
+def _page(template: str, status: int, **values: Any) -> Response:
+    name = template.replace("errors/", "errors/parts/") if is_partial() else template
+    response = make_response(render_template(name, **values), status)
+    if (seconds := values.get("retry_after")) is not None:
+        response.headers["Retry-After"] = str(seconds)
+    return response
+
+
+def _outage(seconds: int) -> Response:
+    return _page("errors/outage.html", HTTPStatus.SERVICE_UNAVAILABLE, retry_after=seconds)
+
+
+def _to_sign_in() -> Response:
+    """The session has ended. Afterwards, a page that was only read is shown again."""
+    wanted = request.full_path.rstrip("?") if request.method == "GET" and not is_partial() else ""
+    target = url_for("sign_in.show", next=wanted or None)
+    if is_partial():
+        response = Response(headers={"HX-Redirect": target})
+    else:
+        response = make_response(redirect(target, HTTPStatus.SEE_OTHER))
+    session.forget(response)
+    return response
+
+
+def _scope(detail: str) -> str:
+    """The scope that the API names: `this key lacks the scope invoices:read`."""
+    return next((word for word in detail.split() if ":" in word), "")
+
+
+def _as_api_error(error: HTTPException) -> ApiError:
+    return ApiError(error.code or 500, "page.refused", error.description or error.name)
+
+
+def _call_id() -> str:
+    return request.headers.get("X-Call-Id", "")

@@ -1,0 +1,1 @@
+"""The figures of an overview in the API, each computed at most once a minute."""

@@ -1,0 +1,1 @@
+"""The health of the whole of Mailroom in the API."""

@@ -1,0 +1,1 @@
+"""Rejected rows after their import: read cell by cell, and corrected."""

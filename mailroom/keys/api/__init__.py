@@ -1,0 +1,1 @@
+"""The HTTP API of sessions and keys."""

@@ -1,0 +1,39 @@
+"""Writes an object unless there is one of its name.
+
+The client has no public method that sends `If-None-Match` with an object, hence `_execute`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mailroom.errors import Unavailable
+from mailroom.platform.objects import ObjectGone, ObjectStore, translated_errors
+
+_EXISTS = {"PreconditionFailed", "ConditionalRequestConflict"}
+
+
+def write_once(
+    store: ObjectStore, bucket: str, key: str, content: bytes, content_type: str, metadata: Mapping[str, str]
+) -> bool:
+    """Writes the object; False if the server says that there is one of this name, or that one is being written.
+
+    `metadata` has the names of headers: `x-amz-meta-…`.
+
+    Raises:
+        Unavailable: the store does not answer, or has no such bucket, which an operator can mend.
+    """
+    from minio.error import S3Error
+
+    headers = {"If-None-Match": "*", "Content-Type": content_type, **metadata}
+    try:
+        with translated_errors():
+            try:
+                store.client._execute("PUT", bucket, key, body=content, headers=dict(headers))
+            except S3Error as error:
+                if error.code in _EXISTS:
+                    return False
+                raise
+    except ObjectGone as error:
+        raise Unavailable(f"the object store does not take {error}") from error
+    return True

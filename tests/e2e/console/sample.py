@@ -1,0 +1,86 @@
+"""Answers of the APIs for pages to show, with names that try to be scripts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.support.fake_api import FakeApi
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
+COMPUTED = "2024-05-31T10:00:00.000Z"
+
+
+def an_import(number: int, key: str, state: str = "done", rejected: int = 0, error: str = "") -> dict[str, Any]:
+    counts = {
+        "inserted": 1234 - rejected,
+        "updated": 0,
+        "unchanged": 0,
+        "stale": 0,
+        "rejected": rejected,
+        "setApart": 0,
+    }
+    return {
+        "id": f"{number:024x}",
+        "state": state,
+        "bucket": "invoices",
+        "key": key,
+        "versionId": "v1",
+        "counts": {"rows": 1234, **counts},
+        "progress": {"bytesRead": 10, "bytesTotal": 10},
+        "error": {"code": "file.unreadable", "message": error} if error else None,
+        "rejects": None,
+        "dryRun": number == 3,
+        "dialect": None,
+        "preset": None,
+        "createdAt": f"2024-05-{number:02}T08:30:00.000Z",
+        "startedAt": None,
+        "finishedAt": None,
+        "updatedAt": COMPUTED,
+    }
+
+
+IMPORTS = [
+    an_import(1, "acme/rechnungen-mai.csv"),
+    an_import(2, "acme/rechnungen-april.xlsx", rejected=17),
+    an_import(3, "globex/2024/05/export_with_a_long_name_that_does_not_want_to_break_anywhere_at_all.csv", "running"),
+    an_import(4, f"evil/{HOSTILE}.csv", "failed", error=f"the file is not a table: {HOSTILE}"),
+    an_import(5, "acme/cancelled.csv", "cancelled"),
+]
+
+
+def fill(api: FakeApi) -> None:
+    """Sets an answer for every call of the overview and the lists."""
+    rows = {
+        "rows": 48231,
+        "inserted": 48000,
+        "updated": 100,
+        "unchanged": 100,
+        "stale": 0,
+        "rejected": 31,
+        "setApart": 0,
+    }
+    figures = {"days": 30, "files": 128, "states": {"done": 127}, "rows": rows, "rejected": 31, "computedAt": COMPUTED}
+    api.answer("GET invoices/figures/imports", figures)
+    waiting = IMPORTS[2] | {
+        "waitingFor": {"code": "worker", "text": f"A worker must become free {HOSTILE}.", "since": None}
+    }
+    api.answer("GET invoices/figures/waiting", {"waiting": 2, "oldest": waiting, "computedAt": COMPUTED})
+    months = [
+        {"month": f"2024-{month:02}", "currency": currency, "count": 40 * month, "total": f"{total * month}.50"}
+        for month in range(1, 13)
+        for currency, total in (("EUR", 8123), ("USD", 911))
+    ]
+    api.answer("GET invoices/figures/invoices", {"items": months, "computedAt": COMPUTED})
+    counts = {"queued": 3, "sending": 0, "sent": 1204, "failed": 2, "unknown": 0}
+    oldest = {
+        "id": "a" * 24,
+        "since": COMPUTED,
+        "waitingFor": {"code": "relay", "text": "The relay is down.", "since": None},
+    }
+    api.answer(
+        "GET notifications/figures/messages",
+        {"counts": counts, "mostCounted": 1204, "oldestWaiting": oldest, "computedAt": COMPUTED},
+    )
+    api.answer("GET invoices/imports", {"items": IMPORTS, "nextCursor": "next"})
+    mail = {"id": "b" * 24, "subject": HOSTILE, "status": "failed", "createdAt": COMPUTED, "error": None}
+    api.answer("GET notifications", {"items": [mail], "nextCursor": None})

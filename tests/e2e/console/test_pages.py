@@ -1,0 +1,100 @@
+"""Every page in a browser: readable by all, at each width, in light and dark, and nothing on it runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.e2e.console.sample import HOSTILE
+from tests.support.browser import Watch, overflows, violations
+from tests.support.fake_api import FakeApi
+
+PATHS = ("/", "/files", "/files?state=failed", "/nowhere", "/figures/invoices")
+WIDTHS = (360, 1600)
+SCHEMES = ("light", "dark")
+
+
+def settle(page: Page) -> None:
+    """Waits until every part of the page is there."""
+    page.wait_for_load_state("networkidle")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_nothing_serious_hinders_anybody(signed_in: Page, watch: Watch, console: str, scheme: Any, width: int) -> None:
+    watch.expect("404")
+    signed_in.set_viewport_size({"width": width, "height": 900})
+    signed_in.emulate_media(color_scheme=scheme)
+    for path in PATHS:
+        signed_in.goto(f"{console}{path}")
+        settle(signed_in)
+        assert violations(signed_in) == [], path
+        assert not overflows(signed_in), path
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/enter?code=x"])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_way_in_hinders_nobody(page: Page, console: str, path: str, scheme: Any) -> None:
+    page.set_viewport_size({"width": 360, "height": 700})
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"{console}{path}")
+    assert violations(page) == []
+    assert not overflows(page)
+
+
+def test_hostile_names_are_shown_as_they_are(signed_in: Page, console: str) -> None:
+    for path in ("/", "/files"):
+        signed_in.goto(f"{console}{path}")
+        settle(signed_in)
+        assert HOSTILE in signed_in.inner_text("main")
+
+
+def test_each_figure_comes_after_the_page_and_says_when_it_was_computed(signed_in: Page, console: str) -> None:
+    signed_in.goto(f"{console}/")
+    settle(signed_in)
+    assert signed_in.locator(".card").count() == 7
+    assert signed_in.locator(".card", has_text="Computed at").count() == 5
+    assert signed_in.locator(".uplot").count() == 2
+
+
+def test_times_are_those_of_the_reader(signed_in: Page, console: str) -> None:
+    signed_in.goto(f"{console}/files")
+    time = signed_in.locator("time").first
+    assert time.get_attribute("title") == "2024-05-01 08:30:00 UTC"
+    assert "UTC" not in time.inner_text()
+
+
+def test_the_keyboard_reaches_the_content_first(signed_in: Page, console: str) -> None:
+    signed_in.goto(f"{console}/files")
+    signed_in.keyboard.press("Tab")
+    assert signed_in.evaluate("document.activeElement.textContent") == "Skip to the content"
+    signed_in.keyboard.press("Enter")
+    assert signed_in.evaluate("document.activeElement.id") == "main"
+
+
+def test_a_figure_that_fails_says_so_in_its_place(signed_in: Page, watch: Watch, console: str, api: FakeApi) -> None:
+    watch.expect("503")
+    api.refuse("GET invoices/figures/waiting", 503, "service.unavailable", "MongoDB does not answer")
+    signed_in.goto(f"{console}/")
+    settle(signed_in)
+    assert "Nothing was lost" in signed_in.inner_text("main")
+    assert "48" in signed_in.inner_text("main")
+
+
+class TestWithoutScripts:
+    @pytest.fixture
+    def options(self) -> dict[str, Any]:
+        return {"java_script_enabled": False}
+
+    def test_everything_can_be_read(self, signed_in: Page, console: str, api: FakeApi) -> None:
+        signed_in.goto(f"{console}/")
+        signed_in.get_by_role("link", name="Show: Invoices by month").click()
+        assert signed_in.get_by_role("heading", level=1).inner_text() == "Invoices by month"
+        signed_in.goto(f"{console}/files")
+        signed_in.get_by_label("State").select_option("failed")
+        signed_in.get_by_role("button", name="Filter").click()
+        assert api.calls("GET invoices/imports")[-1].query["state"] == "failed"
+        signed_in.get_by_role("button", name="Sign out").click()
+        assert signed_in.get_by_text("You have signed out.").is_visible()
