@@ -186,7 +186,7 @@ def test_the_importer_and_the_events_need_no_other_rights_for_their_metrics(
 ) -> None:
     with RECORDER.of("invoice-importer") as used:
         assert values(create_importer_metrics(make_services()))["mailroom_metrics_up{mongodb}"] == 1.0
-    assert {("imports", "find"), ("backups", "find"), ("workers", "find"), ("cursors", "find")} <= used
+    assert {("imports", "find"), ("backups", "find"), ("workers", "find")} <= used
     with RECORDER.of("invoice-events") as used:
         assert values(events.create_metrics(make_services()))["mailroom_metrics_up{mongodb}"] == 1.0
     assert ("imports", "find") in used
@@ -230,7 +230,7 @@ def test_the_age_of_the_newest_backup_and_of_its_check(
     assert abs(after["mailroom_backup_last_check_timestamp_seconds"] - now) < 60
     assert after["mailroom_backup_last_check_damaged"] == 0.0
     objects = [path for path in (tmp_path / "archive" / "objects").rglob("*") if path.is_file()]
-    dumps = list((tmp_path / "archive").rglob("imports.bson.gz"))
+    dumps = sorted((tmp_path / "archive").rglob("imports.bson.gz"))  # that of the newest backup comes last
     for path in (objects[0], dumps[-1]):
         path.write_bytes(b"damaged")
     assert run_command("check") == 1

@@ -43,4 +43,4 @@ def test_it_needs_no_other_rights_for_its_metrics(hooks: Hooks) -> None:
     hooks.endpoint("http://127.0.0.1:9/a")
     with RECORDER.of("webhook-sender") as used:
         assert shown(hooks)["mailroom_metrics_up{mongodb}"] == 1.0
-    assert {("webhooks", "find"), ("webhookDeliveries", "find"), ("workers", "find"), ("cursors", "find")} <= used
+    assert {("webhooks", "find"), ("webhookDeliveries", "find"), ("workers", "find")} <= used
