@@ -204,7 +204,10 @@ FAULTS = {
         },
         (),
     ),
-    "events wait a moment in a busy queue": Fault({series("mailroom_events_waiting", IMPORTER): "5+0"}, ()),
+    "events wait a moment in a busy queue": Fault({series("mailroom_events_waiting", IMPORTER): "5+0x8 0+0x2 5+0"}, ()),
+    "the queue is stuck, and a listener brings the events": Fault(
+        {series("mailroom_events_waiting", IMPORTER): "5+0"}, ("MailroomEventsStuck",), 30
+    ),
     "the importer is too slow": Fault(
         {series("mailroom_imports_oldest_waiting_seconds", IMPORTER): "0+60"}, ("MailroomImportsLate",)
     ),
