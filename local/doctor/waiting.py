@@ -29,6 +29,7 @@ FIXES = {
     "relay": "See whether the relay runs, and whether SMTP_HOST, SMTP_PORT, SMTP_TLS and the secrets mailroom-smtp-* "
     "are right: what waits is sent by itself then",
     "server": "See whether that server runs: the work goes on by itself then",
+    "backup": "See the log of the service backups / the CronJob backup: docs/operations.md, A backup failed",
     "person": "POST …/resend sends it again",
     "turn": "Add a replica if that is often so (docs/scaling.md)",
 }

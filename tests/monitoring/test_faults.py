@@ -19,7 +19,7 @@ from minio.notificationconfig import NotificationConfig
 from pymongo import MongoClient
 
 from local.client import Client, s3_client
-from local.doctor import checks
+from local.doctor import checks, waiting
 from local.stack import Stack
 from tests.e2e.test_first_path import MAIL, done
 from tests.e2e.test_restore import backups
@@ -45,7 +45,7 @@ def faster(rules: str) -> str:
         return f"for: {seconds // FASTER if seconds < 300 else LATER}s"
 
     made = re.sub(r"\bfor: (\d+)([mh])$", shorter, rules, flags=re.MULTILINE)
-    return made.replace("[2m]", "[20s]").replace("_seconds) < 120", "_seconds) < 5")
+    return made.replace("[2m]", "[20s]").replace("[1m]", "[24s]").replace("_seconds) < 120", "_seconds) < 5")
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +116,8 @@ def secret_changed(stack: Stack, function: str, name: str, text: str) -> Iterato
 def secret_missing(stack: Stack) -> Iterator[None]:
     with secret_changed(stack, "invoice-importer", "mailroom-s3-secret-key", ""):
         yield
+        call(stack, "invoice-importer")
+        assert_doctor_says(stack, "mailroom-s3-secret-key")
 
 
 @contextlib.contextmanager
@@ -151,6 +153,7 @@ def failing_backup(stack: Stack) -> Iterator[None]:
     nowhere.parent.mkdir()
     assert backups(stack, nowhere, "create").returncode != 0
     yield
+    assert_doctor_says(stack, "backup of the buckets")
     nowhere.mkdir()
     assert backups(stack, nowhere, "create").returncode == 0
 
@@ -166,6 +169,16 @@ def poison_file(stack: Stack) -> Iterator[None]:
 def call(stack: Stack, function: str) -> None:
     """As the schedule does every minute."""
     urllib3.request("POST", f"{stack.info['gateway']}/function/{function}", timeout=60)
+
+
+def assert_doctor_says(stack: Stack, text: str) -> None:
+    """What `make doctor` says of a running deployment, for a key that may ask."""
+    key = stack._mailroom("keys", "create", "--name", "doctor", "--scope", "operations:read").strip()
+
+    def says() -> bool:
+        return any(text in found.text for found in waiting.health(stack.info["gateway"], key) if found.fix)
+
+    eventually(says, what=f"a doctor who says {text}")
 
 
 Fault = Callable[[Stack], AbstractContextManager[None]]
