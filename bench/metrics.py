@@ -1,7 +1,8 @@
 """`python -m bench.metrics`: what the metrics cost, as shares of processor time.
 
-Calls of the API of invoices take turns: some are counted, some are not. Then each function's page is made, as at a
-reading by Prometheus, of a database with some thousand imports and messages. A page is made once in 15 s at most.
+The cost of counting a call is compared with that of a call of the API of invoices: a look-up that finds nothing. Then
+each function's page is made, as at a reading by Prometheus, of a database with some thousand imports and messages. A
+page is made once in 15 s at most.
 """
 
 from __future__ import annotations
@@ -52,16 +53,6 @@ PAGES_OF: dict[str, Callable[[Services], Metrics]] = {
 }
 
 
-class Uncounted(Calls):
-    """Counts nothing."""
-
-    def began(self) -> None:
-        pass
-
-    def ended(self, series: Series, seconds: float) -> None:
-        pass
-
-
 def main() -> int:
     """Returns 1 if a share is above the aim."""
     parser = argparse.ArgumentParser(prog="python -m bench.metrics", description=__doc__)
@@ -75,15 +66,13 @@ def main() -> int:
         ):
             services = servers.services("metrics")
             fill(services)
-            counted, uncounted = of_calls(services, rounds)
+            call, count = of_calls(services, rounds)
             pages = {name: median(page(make(services)) for _ in range(PAGES)) for name, make in PAGES_OF.items()}
     except StartError as error:
         print(error, file=sys.stderr)
         return 1
-    print(
-        f"a call of invoices: {uncounted * 1000:.3f} ms of processor time, {counted / uncounted:.4f} times if counted"
-    )
-    shares = {"counting": counted / uncounted - 1}
+    shares = {"counting": count / call}
+    print(f"a call of invoices: {call * 1000:.3f} ms of processor time, {count / call:.2%} of it to count the call")
     for name, seconds in pages.items():
         shares[name] = seconds / SCRAPE_SECONDS
         print(f"the page of {name}: {seconds * 1000:.1f} ms once in 15 s, {shares[name]:.2%} of a processor")
@@ -113,24 +102,32 @@ def fill(services: Services) -> None:
 
 
 def of_calls(services: Services, rounds: int) -> tuple[float, float]:
-    """The seconds of a call that is counted, and of one that is not: medians of rounds that take turns."""
+    """The processor seconds of a call, and those of them that count it: medians of rounds that take turns."""
     key = services.keys.create("bench", ["invoices:read"])
-    app = invoices.create_app(services)
-    function = Function(app, lambda: True, lambda: None, tuple)
-    kinds = [calls.application(function, 1 << 20, Drain(0.0, 0.0), counted) for counted in (Calls(), Uncounted())]
+    function = Function(invoices.create_app(services), lambda: True, lambda: None, tuple)
+    counted = Calls()
+    served = calls.application(function, 1 << 20, Drain(0.0, 0.0), counted)
     path, headers = "/imports/" + "0" * 24, {"Authorization": f"Bearer {key.text}"}
-    took: tuple[list[float], list[float]] = ([], [])
-    for count in range(rounds + 1):
-        for served, seconds in zip(kinds, took, strict=True):
+
+    def call() -> None:
+        body, _status, _headers = run_wsgi_app(served, EnvironBuilder(path, headers=headers).get_environ())
+        b"".join(body)
+        if close := getattr(body, "close", None):
+            close()
+
+    def count() -> None:
+        counted.began()
+        counted.ended(Series("GET", "/imports/<id>", 404), 0.003)
+
+    took: dict[Callable[[], None], list[float]] = {call: [], count: []}
+    for number in range(rounds + 1):
+        for act, seconds in took.items():
             began = time.process_time()
             for _ in range(CALLS):
-                body, _status, _headers = run_wsgi_app(served, EnvironBuilder(path, headers=headers).get_environ())
-                b"".join(body)
-                if close := getattr(body, "close", None):
-                    close()
-            if count:  # the first round warms up
+                act()
+            if number:  # the first round warms up
                 seconds.append((time.process_time() - began) / CALLS)
-    return median(took[0]), median(took[1])
+    return median(took[call]), median(took[count])
 
 
 def page(metrics: Metrics) -> float:

@@ -75,7 +75,7 @@ def function(
 ) -> Program:
     """One function, started by the template's own index.py. It gets its own settings and secrets and no others.
 
-    `ports` are that of its calls and that of its metrics.
+    `ports` are that of its calls, and that of its metrics or 0.
     Raises StackError when its handler or a secret is missing.
     """
     if not (entry.handler / "handler.py").exists():

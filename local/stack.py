@@ -35,10 +35,8 @@ class Stack(Servers):
     def __init__(self, root: Path, data: Path, env: Mapping[str, str] | None = None, *, quiet: bool = True) -> None:
         super().__init__(root, data, env, quiet=quiet)
         self.functions = {entry.name: entry for entry in read_stack(self.root / "stack.yml", self.variables)}
-        self.port_names += [
-            *(f"{kind} {name}" for name in self.functions for kind in ("function", "metrics")),
-            LISTENER,
-        ]
+        kinds = ("function", "metrics")
+        self.port_names += [*(f"{kind} {name}" for name in self.functions for kind in kinds), LISTENER]
 
     def _start(self) -> None:
         self._protect_mongo()
@@ -107,7 +105,7 @@ class Stack(Servers):
             annotations={},
         )
         own = {f"mailroom-s3-{part}": self.secrets[f"listener-s3-{part}"] for part in ("access-key", "secret-key")}
-        return programs.function(self.root, self.data, self.ports[LISTENER], entry, {**self.secrets, **own})
+        return programs.function(self.root, self.data, (self.ports[LISTENER], 0), entry, {**self.secrets, **own})
 
     def _set_up(self) -> None:
         """Makes the users, buckets and indexes, and an API key on the first start of a data folder."""
