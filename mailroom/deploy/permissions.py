@@ -36,6 +36,7 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "presets": _APPEND,
         "rejects": _FIND,
         "kicks": _WRITE,
+        "backups": _FIND,
         "workers": _FIND,
     },
     "notifications": {

@@ -28,11 +28,16 @@ def note_check(database: Database[Document], damaged: int, at: datetime) -> None
     database[COLLECTION].update_one({"_id": _CHECK}, {"$set": {"checkedAt": at, "damaged": damaged}}, upsert=True)
 
 
+def successes(database: Database[Document]) -> dict[str, datetime]:
+    """The end of the newest backup of each part. Errors are the driver's."""
+    found = database[COLLECTION].find({"_id": {"$ne": _CHECK}})
+    return {each["_id"]: each["succeededAt"] for each in found}
+
+
 def read(database: Database[Document]) -> Iterator[Gauge]:
     """What was noted. Errors are the driver's."""
-    found = {each["_id"]: each for each in database[COLLECTION].find()}
-    check = found.pop(_CHECK, None)
-    ended = {part: each["succeededAt"].timestamp() for part, each in found.items()}
+    check = database[COLLECTION].find_one({"_id": _CHECK})
+    ended = {part: at.timestamp() for part, at in successes(database).items()}
     text = "End of the newest backup."
     yield gauges("mailroom_backup_last_success_timestamp_seconds", text, "part", ended)
     if check:

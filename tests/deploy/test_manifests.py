@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from local.images import assemble, read_builds
+from local.manifests import monitoring
 from local.manifests.compose import environments
 from local.stack_file import substitute
 from mailroom.platform import environment, settings
@@ -62,7 +63,7 @@ def test_what_a_setting_says_comes_through_as_it_is(name: str, text: str) -> Non
 
 
 def test_every_setting_can_be_given_from_outside() -> None:
-    elsewhere = {"SECRETS_DIR", "KICK_URL", "MONGODB_SECRET", "BACKUP_TO", "BACKUP_KEEP", "EVENTS_URL", "REVISION"}
+    elsewhere = {"SECRETS_DIR", "KICK_URL", "MONGODB_SECRET", "BACKUP_TO", "BACKUP_KEEP", "REVISION", "EVENTS_URL"}
     names = {field.name.upper() for field in dataclasses.fields(settings.Settings)} - elsewhere
     text = (ROOT / "stack.yml").read_text()
     assert {name for name in names if f"${{{name}:-" not in text} == set()
@@ -77,7 +78,7 @@ def test_who_takes_the_urls_of_webhooks_knows_as_well_as_who_calls_them_which_ar
 def test_compose_publishes_nothing_beyond_this_machine() -> None:
     services = document("docker-compose.yml")["services"]
     published = {name: port for name, service in services.items() for port in service.get("ports", [])}
-    assert set(published) == {"router", "minio", "mailpit"}
+    assert set(published) == {"router", "minio", "mailpit", "prometheus", "grafana"}
     assert all(port.startswith("127.0.0.1:") for port in published.values())
 
 
@@ -142,6 +143,11 @@ def test_the_manifests_are_those_of_stack_yml() -> None:
     assert (ROOT / "k8s/components/functions/functions.yaml").read_text() == made, (
         "make it anew: local.manifests.kubernetes"
     )
+
+
+def test_grafana_and_the_operator_get_what_rules_and_dashboards_say() -> None:
+    for path, text in monitoring.files(ROOT).items():
+        assert (ROOT / path).read_text() == text, f"make {path} anew: python -m local.manifests.monitoring"
 
 
 @pytest.mark.parametrize("name", ["base/setup", "components/backups/backup", "components/backups/restore"])
