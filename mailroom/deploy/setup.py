@@ -104,10 +104,12 @@ def _database(services: Services) -> Iterator[str]:
 
 
 def _note(services: Services) -> None:
-    """Notes what is made, so that each function sees whether set-up is as new as its code."""
+    """Notes which indexes there are, so that each function sees whether set-up is as new as its code.
+
+    Those of a later version count too: an update that was taken back and made again has them already.
+    """
     made = {
-        name: [*(model.document["name"] for model in wanted), *notifications.REPLACED.get(name, ())]
-        for name, wanted in INDEXES.items()
+        name: [*services.database[name].index_information(), *notifications.REPLACED.get(name, ())] for name in INDEXES
     }
     write_note(services.database["workers"], made, server_time(services.database))
 
