@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from mailroom.console.pages import files, overview, sign_in
+from mailroom.console.pages import (
+    files,
+    files_actions,
+    files_check,
+    files_corrections,
+    files_import,
+    files_upload,
+    overview,
+    sign_in,
+)
 
 AREAS = (overview.AREA, files.AREA)
 # Pages for those who have not signed in.
-PUBLIC = (sign_in.PAGES,)
+PUBLIC = (sign_in.PAGES, files_upload.LANDING)
+
+# These modules add their views to the area of `files`.
+_VIEWS = (files_actions, files_check, files_corrections, files_import, files_upload)
