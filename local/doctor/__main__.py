@@ -80,8 +80,8 @@ def kubernetes(variables: Mapping[str, str]) -> Iterator[Finding]:
 
 def _work(url: str, key: str) -> Iterator[Finding]:
     """What the workers do, and what waits for them."""
-    yield from waiting.workers(url, key)
-    yield from waiting.oldest(url, key)
+    yield from waiting.health(url, key)
+    yield waiting.oldest_message(url, key)
 
 
 def openfaas(variables: Mapping[str, str]) -> Iterator[Finding]:

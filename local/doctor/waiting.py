@@ -12,8 +12,6 @@ from minio.error import MinioException
 from local.client import s3_client
 from local.doctor.checks import CALL_SECONDS, Finding
 
-APIS = ("invoices", "notifications")
-
 # What has waited for less long is at work.
 LONG = timedelta(minutes=5)
 
@@ -37,35 +35,27 @@ FIXES = {
 _SEE_LOG = "See the log of the function (make logs)"
 
 
-def workers(url: str, key: str) -> Iterator[Finding]:
-    """Every worker was called lately, can do its work, and has a set-up as new as its code."""
-    for api in APIS:
-        answer = _ask(f"{url}/function/{api}/workers", key)
-        if isinstance(answer, Finding):
-            yield answer
-            continue
-        for worker in answer["items"]:
-            if problem := worker["problem"]:
-                yield Finding(problem["text"], FIXES.get(problem["code"], _SEE_LOG))
-            else:
-                yield Finding(f"{worker['name']} was called last at {worker['calledAt']}")
+def health(url: str, key: str) -> Iterator[Finding]:
+    """Set-up is as new as the code, every worker was called lately and can work, no import waits for long."""
+    answer = _ask(f"{url}/function/invoices/health", key)
+    if isinstance(answer, Finding):
+        yield answer
+        return
+    for check in answer["checks"]:
+        yield Finding(check["text"], "" if check["healthy"] else FIXES.get(check["code"], _SEE_LOG))
 
 
-def oldest(url: str, key: str) -> Iterator[Finding]:
-    """No import and no message waits for long."""
-    for api, path, what in (("invoices", "waiting", "import"), ("notifications", "messages", "message")):
-        answer = _ask(f"{url}/function/{api}/figures/{path}", key)
-        if isinstance(answer, Finding):
-            yield answer
-            continue
-        found = answer["oldest"] if api == "invoices" else answer["oldestWaiting"]
-        since = found and found["createdAt" if api == "invoices" else "since"]
-        if not found or datetime.now(UTC) - datetime.fromisoformat(since) < LONG:
-            yield Finding(f"no {what} waits for long")
-            continue
-        waiting = found["waitingFor"] or {"code": "", "text": ""}
-        text = f"the {what} {found['id']} waits since {since}: {waiting['text']}"
-        yield Finding(text, FIXES.get(waiting["code"], _SEE_LOG))
+def oldest_message(url: str, key: str) -> Finding:
+    """No message waits for long."""
+    answer = _ask(f"{url}/function/notifications/figures/messages", key)
+    if isinstance(answer, Finding):
+        return answer
+    found = answer["oldestWaiting"]
+    if not found or datetime.now(UTC) - datetime.fromisoformat(found["since"]) < LONG:
+        return Finding("No message waits for long")
+    waiting = found["waitingFor"] or {"code": "", "text": ""}
+    text = f"The message {found['id']} waits since {found['since']}. {waiting['text']}".strip()
+    return Finding(text, FIXES.get(waiting["code"], _SEE_LOG))
 
 
 def events(endpoint: str, user: str, password: str, bucket: str, url: str, key: str) -> Finding:
@@ -106,7 +96,7 @@ def _ask(url: str, key: str) -> Any:
     except urllib3.exceptions.HTTPError as error:
         return Finding(f"{url} does not answer: {error}", _SEE_LOG)
     if answer.status == 403:
-        return Finding(f"the API key may not read {url}: its answer is not known")
+        return Finding(f"the API key may not read {url}: what that tells is not known (API_KEY names another key)")
     if answer.status == 404:
         return Finding(f"{url} is not there: its functions are of an earlier version", "Upgrade: docs/operations.md")
     if answer.status != 200:

@@ -86,6 +86,8 @@ def policies(invoices: str, rejects: str, attachments: str) -> dict[str, Documen
         "mailroom-attachments": [(_READ, attachments)],
         # people: upload what is imported or mailed, read what was rejected
         "people-s3": [((*_LIST, "s3:PutObject"), bucket) for bucket in (invoices, attachments)] + [(_READ, rejects)],
+        # the listener: it hears of files, and reads none
+        "listener-s3": [(("s3:ListenBucketNotification",), invoices)],
         # backups
         "backup-s3": [(_READ, bucket) for bucket in (invoices, rejects, attachments)],
     }

@@ -7,7 +7,7 @@ from datetime import timedelta
 from flask import Flask
 from pymongo import IndexModel
 
-from mailroom.invoices.api import imports, invoices, operations, presets, previews, uploads, workers
+from mailroom.invoices.api import imports, invoices, operations, presets, previews, uploads
 from mailroom.invoices.api.context import InvoicesContext
 from mailroom.invoices.api.figures import views as figures
 from mailroom.invoices.api.health import views as health
@@ -51,7 +51,7 @@ def create_app(services: Services, rate_limit: RateLimit | None = None) -> Flask
     _context(services).attach(app)
     _keys_context(services).attach(app)
     of_invoices = (invoices, imports, rejects, source, presets, previews, uploads, figures)
-    for module in (*of_invoices, workers, health, sessions, keys):
+    for module in (*of_invoices, health, sessions, keys):
         app.register_blueprint(module.blueprint)
     return app
 

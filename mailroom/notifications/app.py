@@ -17,7 +17,6 @@ from mailroom.notifications.api import (
     suppressions,
     templates,
     unsubscribe,
-    workers,
 )
 from mailroom.notifications.api.context import NotificationsContext
 from mailroom.notifications.components import Components
@@ -56,7 +55,7 @@ def create_app(services: Services, fetch: Callable[[str], bytes] = fetch_by_http
         problem_members=answers.problem_members,
     )
     context.attach(app)
-    for module in (sending, messages, figures, workers, templates, suppressions, events, unsubscribe, webhooks):
+    for module in (sending, messages, figures, templates, suppressions, events, unsubscribe, webhooks):
         app.register_blueprint(module.blueprint)
     WebhooksContext(
         WebhookEndpoints(services.database, services.clock, insecure=services.settings.webhook_allow_private == "yes"),

@@ -76,6 +76,7 @@ class Settings:
         "arn:minio:sqs::MAILROOM:webhook",
         "Webhook target that set-up connects to the bucket's events; unused with `EVENTS=poll`",
     )
+    events_url: str = _setting("http://invoice-events:8080/", "URL of `invoice-events`, for the listener alone")
     invoices_bucket: str = _setting("invoices", "Bucket of the files to import")
     rejects_bucket: str = _setting("invoices-rejected", "Bucket for the rejects files")
 

@@ -93,7 +93,7 @@ def worker_state(workers: Documents, function: str, wanted: Mapping[str, Iterabl
     except OperationFailure as error:
         if error.code != _UNAUTHORIZED:
             raise
-        return WorkerState(function, readable=False)
+        return WorkerState(function, setup_outdated=True, readable=False)
     noted, setup = found.get(function, {}), note_of(found.get(SETUP_ID))
     return WorkerState(
         function,

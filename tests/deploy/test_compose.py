@@ -229,6 +229,18 @@ def test_a_service_reaches_only_those_it_talks_to(run: Run, verify: Callable[...
         assert reached(run, container, others) == REACHED[name] - {name}, name
 
 
+def test_the_listener_reaches_minio_and_invoice_events_only(run: Run, verify: Callable[..., None]) -> None:
+    # Whether it hears anything depends on the image of MinIO: docs/storage.md.
+    compose = ("docker", "compose", "--profile", "listener")
+    run(*compose, "up", "--detach", "--no-deps", "listener")
+    try:
+        container = {"Id": run(*compose, "ps", "--quiet", "listener").strip()}
+        targets = {name: [(name, port)] for name, port in PORTS.items()}
+        assert reached(run, container, targets) == {"minio", "invoice-events"}
+    finally:
+        run(*compose, "rm", "--stop", "--force", "listener")
+
+
 def test_only_some_services_have_a_way_out(run: Run, verify: Callable[..., None]) -> None:
     # Docker forwards nothing from and to an internal network; a test has no address outside to try it with.
     ways_out: dict[str, set[str]] = {}

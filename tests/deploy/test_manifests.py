@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -61,7 +62,7 @@ def test_what_a_setting_says_comes_through_as_it_is(name: str, text: str) -> Non
 
 
 def test_every_setting_can_be_given_from_outside() -> None:
-    elsewhere = {"SECRETS_DIR", "KICK_URL", "MONGODB_SECRET", "BACKUP_TO", "BACKUP_KEEP"}
+    elsewhere = {"SECRETS_DIR", "KICK_URL", "MONGODB_SECRET", "BACKUP_TO", "BACKUP_KEEP", "EVENTS_URL"}
     names = {field.name.upper() for field in dataclasses.fields(settings.Settings)} - elsewhere
     text = (ROOT / "stack.yml").read_text()
     assert {name for name in names if f"${{{name}:-" not in text} == set()
@@ -121,6 +122,63 @@ def test_a_job_of_our_command_line_accepts_its_settings(name: str) -> None:
     environment.load(of_the_image | {each["name"]: each["value"] for each in container["env"]})
 
 
+@pytest.mark.parametrize("way", ["compose", "kubernetes"])
+def test_the_listener_is_served_from_the_image_with_settings_it_accepts(way: str) -> None:
+    if way == "compose":
+        service = document("docker-compose.yml")["services"]["listener"]
+        settings, folder = environments({})["invoices"] | service["environment"], service["working_dir"]
+        secrets = {each["target"]: each["source"] for each in service["secrets"]}
+        command, image = service["command"], service["image"]
+    else:
+        pod = PODS["Deployment listener"]
+        [container] = pod["containers"]
+        [volume] = (each for each in pod["volumes"] if each["name"] == "secrets")
+        settings, folder = {each["name"]: each["value"] for each in container["env"]}, container["workingDir"]
+        items = [each["secret"] for each in volume["projected"]["sources"]]
+        secrets = {f"/var/openfaas/secrets/{each['items'][0]['path']}": each["name"] for each in items}
+        command, image = container["command"], container["image"]
+    assert image == FUNCTIONS["invoices"]["image"]
+    assert (folder, command) == ("/home/app", ["python", "index.py"])
+    handler = settings["FUNCTION_DIR"].removeprefix(f"{settings['PYTHONPATH']}/")
+    assert (ROOT / handler / "handler.py").is_file()
+    accepted = environment.load(settings)
+    assert (accepted.events, accepted.events_url) == ("webhook", "http://invoice-events:8080/")
+    assert secrets == {
+        "/var/openfaas/secrets/mailroom-s3-access-key": "listener-s3-access-key",
+        "/var/openfaas/secrets/mailroom-s3-secret-key": "listener-s3-secret-key",
+        "/var/openfaas/secrets/mailroom-webhook-token": "mailroom-webhook-token",
+    }
+
+
+@pytest.mark.parametrize("overlay", ["dev", "production", "openfaas/servers"])
+def test_any_overlay_takes_the_listener(overlay: str, tmp_path: Path) -> None:
+    if not shutil.which("kubectl"):
+        pytest.skip("there is no kubectl")
+    shutil.copytree(ROOT / "k8s", tmp_path / "k8s", ignore=shutil.ignore_patterns("secrets"))
+    shutil.copytree(ROOT / "compose", tmp_path / "compose", ignore=shutil.ignore_patterns("secrets", "environment"))
+    file = tmp_path / "k8s/overlays" / overlay / "kustomization.yaml"
+    content = yaml.safe_load(file.read_text())
+    content["components"].append(f"{'../' * (overlay.count('/') + 2)}components/listener")
+    file.write_text(yaml.safe_dump(content))
+    made = subprocess.run(["kubectl", "kustomize", file.parent], capture_output=True, text=True, check=True).stdout
+    [listener] = (
+        each
+        for each in yaml.safe_load_all(made)
+        if (each["kind"], each["metadata"]["name"]) == ("Deployment", "listener")
+    )
+    [container] = listener["spec"]["template"]["spec"]["containers"]
+    settings = {each["name"]: each["value"] for each in container["env"]}
+    assert (
+        settings["EVENTS_URL"]
+        == {
+            "dev": "http://invoice-events:8080/",
+            "production": "http://invoice-events:8080/",
+            "openfaas/servers": "http://gateway.openfaas:8080/function/invoice-events",
+        }[overlay]
+    )
+    assert settings["S3_ENDPOINT"].startswith("https://s3.example" if overlay == "production" else "http://minio")
+
+
 def secrets_of(node: object) -> set[str]:
     """The names of the secrets that a manifest mounts."""
     if isinstance(node, list):
@@ -134,7 +192,7 @@ def secrets_of(node: object) -> set[str]:
 def test_external_secrets_are_all_that_production_mounts() -> None:
     files = [
         *("base/setup.yaml", "components/functions/functions.yaml"),
-        *("components/backups/backup.yaml", "components/backups/restore.yaml"),
+        *("components/backups/backup.yaml", "components/backups/restore.yaml", "components/listener/listener.yaml"),
     ]
     mounted = {name for file in files for name in secrets_of([*yaml.safe_load_all((ROOT / "k8s" / file).read_text())])}
     made = [*yaml.safe_load_all((ROOT / "k8s/components/external-secrets/external-secrets.yaml").read_text())]

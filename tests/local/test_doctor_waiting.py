@@ -29,7 +29,9 @@ MAIL = {"emailTo": "a@example.com", "subject": "Hello", "message": "<p>x</p>"}
 @contextmanager
 def gateway(services: Services) -> Iterator[tuple[str, str]]:
     """Serves both APIs as a gateway does. Returns its URL and a key."""
-    key = services.keys.create("doctor", ["invoices:read", "notifications:read", "notifications:send"]).text
+    key = services.keys.create(
+        "doctor", ["invoices:read", "notifications:read", "notifications:send", "operations:read"]
+    ).text
     clients = {name: Client(api(name, services), "") for name in ("invoices", "notifications")}
 
     def answer(call: BaseHTTPRequestHandler) -> http_server.Answer:
@@ -54,12 +56,13 @@ def wrong(findings: Iterator[Finding]) -> list[Finding]:
 
 def test_workers_that_nobody_calls_are_named(services: Services) -> None:
     with gateway(services) as (url, key):
-        found = wrong(waiting.workers(url, key))
-        assert [each.text.split()[2] for each in found] == ["invoice-importer", "notification-sender", "webhook-sender"]
-        assert all("was never called" in each.text and "schedule" in each.fix for each in found)
+        found = wrong(waiting.health(url, key))
+    assert [each.text.split()[2] for each in found] == ["invoice-importer", "notification-sender", "webhook-sender"]
+    assert all("was never called" in each.text and "schedule" in each.fix for each in found)
 
-        call_workers(services)
-        assert wrong(waiting.workers(url, key)) == []
+    call_workers(services)
+    with gateway(services) as (url, key):
+        assert wrong(waiting.health(url, key)) == []
 
 
 def test_a_missing_secret_of_a_worker_is_named(services: Services) -> None:
@@ -70,7 +73,7 @@ def test_a_missing_secret_of_a_worker_is_named(services: Services) -> None:
     assert importing.create_worker(again)()["statusCode"] == 503
     again.close()
     with gateway(services) as (url, key):
-        [finding] = wrong(waiting.workers(url, key))
+        [finding] = wrong(waiting.health(url, key))
     assert "the secret mailroom-s3-secret-key is missing or empty" in finding.text
     assert "Write the secret" in finding.fix
 
@@ -79,31 +82,31 @@ def test_a_set_up_that_is_older_than_the_code_is_named(services: Services) -> No
     call_workers(services)
     services.database["workers"].delete_one({"_id": "setup"})
     with gateway(services) as (url, key):
-        found = wrong(waiting.workers(url, key))
-    assert all("Set-up is older than the code" in each.text for each in found)
-    assert all("docker compose up setup" in each.fix for each in found)
-    assert len(found) == 3
+        [finding] = wrong(waiting.health(url, key))
+    assert finding.text.startswith("Set-up has not run")
+    assert "docker compose up setup" in finding.fix
 
 
 def test_what_waits_for_long_is_named_with_its_reason(services: Services) -> None:
     ledger = Ledger.of(services.database, services.settings)
-    with gateway(services) as (url, key):
-        assert wrong(waiting.oldest(url, key)) == []
-    ledger.submit(ObjectVersion("b", "k.csv", "", "e", 5, 1))
+    ledger.submit(ObjectVersion("invoices", "k.csv", "", "e", 5, 1))
     with gateway(services) as (url, key):
         client = Client(api("notifications", services), key)
         assert client.call("POST", "/", MAIL, headers={"Prefer": "respond-async"}).status == 202
-        assert wrong(waiting.oldest(url, key)) == []  # it has come just now
+        assert not waiting.oldest_message(url, key).fix  # it has come just now
 
-    ago = services.clock.now() - timedelta(minutes=6)
+    ago = services.clock.now() - timedelta(minutes=11)
     services.database["imports"].update_many({}, {"$set": {"createdAt": ago, "dueAt": ago}})
     services.database["notifications"].update_many({}, {"$set": {"createdAt": ago, "dueAt": ago, "dueSince": ago}})
     with gateway(services) as (url, key):
-        imports, messages = wrong(waiting.oldest(url, key))
-    assert imports.text.startswith("the import ")
+        imports = wrong(waiting.health(url, key))[-1]
+        message = waiting.oldest_message(url, key)
+    assert imports.text.startswith("The import ")
     assert "The function invoice-importer was never called" in imports.text
-    assert messages.text.startswith("the message ")
-    assert "The function notification-sender was never called" in messages.text
+    assert "schedule" in imports.fix
+    assert message.text.startswith("The message ")
+    assert "The function notification-sender was never called" in message.text
+    assert "schedule" in message.fix
 
 
 def test_an_object_without_an_import_is_named(
@@ -130,8 +133,8 @@ def test_an_object_without_an_import_is_named(
 def test_functions_of_an_earlier_version_and_keys_without_the_scope_are_told(services: Services) -> None:
     with gateway(services) as (url, _):
         key = services.keys.create("few", ["invoices:read"]).text
-        told = [each.text for each in waiting.workers(url, key) if "may not read" in each.text]
-        assert len(told) == 1
+        [told] = waiting.health(url, key)
+        assert "may not read" in told.text
         answer = waiting._ask(f"{url}/function/invoices/not-there", key)
     assert "of an earlier version" in answer.text
 

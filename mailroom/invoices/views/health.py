@@ -26,12 +26,16 @@ _LONG = timedelta(minutes=10)
 
 
 class HealthCheck(msgspec.Struct, frozen=True):
-    """One thing that was looked at. `text` is one sentence for people; `since` is when a problem began, if known."""
+    """One thing that was looked at. `text` is one sentence for people; `since` is when a problem began, if known.
+
+    `code` says for programs what the problem is, as with `Waiting`; it is empty without a problem.
+    """
 
     name: str
     healthy: bool
     text: str
     since: datetime | None = None
+    code: str = ""
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -61,14 +65,14 @@ class HealthChecks(msgspec.Struct, frozen=True):
         state = worker_state(self.waiting.workers, IMPORTER, self.indexes())
         ran = f"ran at {shown(state.setup_ran_at)}" if state.setup_ran_at else "has not run"
         if state.setup_outdated:
-            return HealthCheck("setup", False, f"Set-up {ran}, and must run: python -m mailroom setup.")
+            return HealthCheck("setup", False, f"Set-up {ran}, and must run: python -m mailroom setup.", code="setup")
         return HealthCheck("setup", True, f"Set-up {ran}.")
 
     def _worker(self, function: str, now: datetime) -> HealthCheck:
         # Set-up is looked at on its own.
         state = replace(worker_state(self.waiting.workers, function, {}), setup_outdated=False)
         if problem := of_worker(state, now):
-            return HealthCheck(function, False, problem.text, problem.since)
+            return HealthCheck(function, False, problem.text, problem.since, problem.code)
         assert state.called_at is not None
         return HealthCheck(function, True, f"{function} was called at {shown(state.called_at)}.")
 
@@ -79,7 +83,8 @@ class HealthChecks(msgspec.Struct, frozen=True):
         due: datetime = oldest["dueAt"]
         reason = self.waiting.of(oldest)
         text = f"The import {oldest['_id']} waits since {shown(due)}. {reason.text if reason else ''}".rstrip()
-        return HealthCheck("imports", now - due < _LONG, text, due)
+        code = reason.code if reason else ""
+        return HealthCheck("imports", now - due < _LONG, text, due, code)
 
     def _objects(self) -> HealthCheck:
         from minio.error import S3Error  # a function that starts does without it
@@ -89,9 +94,10 @@ class HealthChecks(msgspec.Struct, frozen=True):
                 there = self.objects.client.bucket_exists(self.bucket)
         except (S3Error, Unavailable) as error:
             reason = error.code if isinstance(error, S3Error) else error
-            return HealthCheck("bucket", False, f"The bucket {self.bucket} cannot be read: {reason}.")
+            return HealthCheck("bucket", False, f"The bucket {self.bucket} cannot be read: {reason}.", code="server")
         except MissingSecret:
-            return HealthCheck("bucket", False, "The secret with the credentials of the object store is missing.")
+            text = "The secret with the credentials of the object store is missing."
+            return HealthCheck("bucket", False, text, code="secret")
         if not there:
-            return HealthCheck("bucket", False, f"There is no bucket {self.bucket}: run the set-up.")
+            return HealthCheck("bucket", False, f"There is no bucket {self.bucket}: run the set-up.", code="setup")
         return HealthCheck("bucket", True, f"The bucket {self.bucket} can be read.")

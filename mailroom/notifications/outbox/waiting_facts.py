@@ -12,11 +12,10 @@ from mailroom.notifications.model.messages import Priority
 from mailroom.notifications.outbox import waiting
 from mailroom.notifications.outbox.claims import Claims
 from mailroom.notifications.outbox.waiting import MOST_COUNTED, due_message
-from mailroom.platform.kick import SENDER, WEBHOOK_SENDER
+from mailroom.platform.kick import SENDER
 from mailroom.platform.mongo import Document
 from mailroom.platform.server_clock import ServerClock
 from mailroom.platform.waiting import Waiting, WorkerState, worker_state
-from mailroom.webhooks import indexes as webhooks
 
 
 class MessageWaiting:
@@ -25,7 +24,7 @@ class MessageWaiting:
     def __init__(self, database: Database[Document], clock: ServerClock, claims: Claims) -> None:
         self._messages = database["notifications"]
         self._workers = database["workers"]
-        self.clock = clock
+        self._clock = clock
         self._claims = claims
 
     def of(self, document: Document) -> Waiting | None:
@@ -33,19 +32,11 @@ class MessageWaiting:
         message = due_message(document)
         if message.due_at is None:
             return waiting.of_message(message, WorkerState(SENDER), message.updated_at)
-        now = self.clock.now()
+        now = self._clock.now()
         message = replace(message, lease=self._claims.lease_of(document["_id"]))
         if message.is_due(now) and message.lease is None:
             message = replace(message, ahead=self._ahead_of(document, now))
-        return waiting.of_message(message, self.sender(), now)
-
-    def sender(self) -> WorkerState:
-        """What is noted about the sender."""
-        return worker_state(self._workers, SENDER, INDEXES)
-
-    def webhook_sender(self) -> WorkerState:
-        """What is noted about the sender of webhooks."""
-        return worker_state(self._workers, WEBHOOK_SENDER, webhooks.INDEXES)
+        return waiting.of_message(message, worker_state(self._workers, SENDER, INDEXES), now)
 
     def _ahead_of(self, document: Document, now: datetime) -> int:
         """How many messages go before this one: of a higher priority, or of the same and due earlier."""

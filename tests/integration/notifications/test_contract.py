@@ -79,7 +79,6 @@ def test_answers_match_their_schema(mail: Mail, relay: Relay) -> None:
     for form in ("html", "text", "source"):
         call("GET", "/<id>/content", 200, path=f"/{message}/content?form={form}")
     call("GET", "/figures/messages", 200)
-    call("GET", "/workers", 200)
     call("GET", "/counts", 200)
     call("POST", "/<id>/cancel", 200, path=f"/{waiting}/cancel")
     call("POST", "/<id>/resend", 202, path=f"/{waiting}/resend")

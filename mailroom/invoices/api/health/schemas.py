@@ -6,10 +6,14 @@ from mailroom.web.schemas import Schema, Time
 
 
 class CheckedPart(Schema):
-    """One thing that was looked at. `text` is one sentence; `since` is when a problem began, if that is known."""
+    """One thing that was looked at. `text` is one sentence; `since` is when a problem began, if that is known.
+
+    `code` is stable and for programs; it is null without a problem.
+    """
 
     name: str
     healthy: bool
+    code: str | None
     text: str
     since: Time | None
 

@@ -28,7 +28,11 @@ def get_health() -> Response:
     found = context().health.get()
     checks = [
         schemas.CheckedPart(
-            name=each.name, healthy=each.healthy, text=each.text, since=rfc3339(each.since) if each.since else None
+            name=each.name,
+            healthy=each.healthy,
+            code=each.code or None,
+            text=each.text,
+            since=rfc3339(each.since) if each.since else None,
         )
         for each in found.checks
     ]

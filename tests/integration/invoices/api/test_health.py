@@ -40,6 +40,7 @@ def health(services: Services) -> Any:
 def problems(services: Services) -> dict[str, str]:
     found = health(services)
     assert found["healthy"] == all(each["healthy"] for each in found["checks"])
+    assert all(each["code"] for each in found["checks"] if not each["healthy"])
     return {each["name"]: each["text"] for each in found["checks"] if not each["healthy"]}
 
 
