@@ -13,11 +13,12 @@ from mailroom.console.pages import (
     invoice,
     invoices,
     keys,
+    mail,
     overview,
     sign_in,
 )
 
-AREAS = (overview.AREA, files.AREA, invoices.AREA, keys.AREA, health.AREA)
+AREAS = (overview.AREA, files.AREA, invoices.AREA, mail.AREA, keys.AREA, health.AREA)
 # Pages for those who have not signed in.
 PUBLIC = (sign_in.PAGES, files_upload.LANDING)
 
