@@ -120,7 +120,7 @@ SCOPES = {
 }
 
 KEY_STATES = {"valid": later("valid"), "expired": later("expired"), "revoked": later("revoked")}
-KEY_KINDS = {"valid": "good", "revoked": "bad"}
+KEY_KINDS = {"valid": "good"}
 
 CHECKS = {
     "setup": later("Set-up"),

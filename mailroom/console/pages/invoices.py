@@ -11,8 +11,7 @@ from flask import Blueprint, Response, render_template, request
 from mailroom.console import session
 from mailroom.console.api import ApiError
 from mailroom.console.areas import Area, is_partial
-from mailroom.console.texts import gettext as _
-from mailroom.console.texts import later
+from mailroom.console.texts import gettext, later
 
 PAGES = Blueprint("invoices", __name__, url_prefix="/invoices")
 READ, WRITE = "invoices:read", "invoices:write"
@@ -127,10 +126,11 @@ def _of_selection(chosen: dict[str, str]) -> dict[str, Any]:
         "given": given,
         "is_filtered": any(name != "sort" for name in given),
         "has_further": any(name in given for name in FILTERS if name not in ("invoiceNumber", "supplier", "importId")),
-        "sorts": {name: _(text) for name, text in SORTS.items()},
+        "by_change": "updatedAt" in chosen["sort"] or bool(chosen["importId"] or chosen["updatedSince"]),
+        "sorts": {name: gettext(text) for name, text in SORTS.items()},
         "formats": FORMATS,
-        "columns": {name: _(text) for name, text in COLUMNS.items()},
-        "groups": {name: _(text) for name, text in GROUPS.items()},
+        "columns": {name: gettext(text) for name, text in COLUMNS.items()},
+        "groups": {name: gettext(text) for name, text in GROUPS.items()},
     }
 
 

@@ -9,8 +9,8 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from mailroom.console import forms, notices, session, wording
 from mailroom.console.api import FORBIDDEN, ApiError
 from mailroom.console.areas import Area
+from mailroom.console.texts import gettext, later, ngettext
 from mailroom.console.texts import gettext as _
-from mailroom.console.texts import later, ngettext
 
 PAGES = Blueprint("keys", __name__, url_prefix="/keys")
 AREA = Area(later("Keys"), "keys.listed", PAGES, ("keys:manage",))
@@ -43,7 +43,7 @@ def new() -> Response:
 def make() -> Response:
     """Makes a key, and shows its text. It is in this answer alone, so there is no other page to go to."""
     form = request.form
-    given = {
+    given: dict[str, Any] = {
         "name": form.get("name", "").strip(),
         "scopes": form.getlist("scopes"),
         "senders": form.get("senders", ""),
@@ -114,7 +114,7 @@ def _form(given: dict[str, Any], problems: dict[str, str]) -> Response:
         given=given,
         problems=problems,
         scopes={name: text for name, text in wording.scopes().items() if session.current().may(name)},
-        expiries={days: _(text) for days, text in EXPIRIES.items()},
+        expiries={days: gettext(text) for days, text in EXPIRIES.items()},
     )
     return make_response(page, 422 if problems else 200)
 

@@ -22,7 +22,9 @@ def answers(api: FakeApi) -> None:
     api.answer(LIST, {"items": [invoice()], "nextCursor": "next"})
     api.answer(TOTALS, {"items": [total()], "nextCursor": None})
     api.answer(ONE, invoice(), ETag='"seen-gzip"')
-    api.answer(IMPORT, {"key": "acme/mai.csv", "createdAt": "2024-05-30T08:00:00.000Z", "versionId": "v1"})
+    api.answer(
+        IMPORT, {"id": IMPORT_ID, "key": "acme/mai.csv", "createdAt": "2024-05-30T08:00:00.000Z", "versionId": "v1"}
+    )
     api.answer(STATUSES, {"allowed": []})
     api.answer(SOURCE, source())
 
@@ -110,7 +112,7 @@ def test_an_export_that_breaks_off_is_no_whole_file(browser: Browser, api: FakeA
 
 def test_an_invoice_shows_where_it_came_from_and_what_changed_it(browser: Browser, api: FakeApi) -> None:
     text = browser.get(PAGE).text
-    assert "acme/mai.csv" in text
+    assert f'href="{PREFIX}/files/imports/{IMPORT_ID}">acme/mai.csv' in text
     assert "worked out, not in the file" in text
     assert "By the import of the file that it came from." in text
     assert f'hx-get="{PREFIX}{PAGE}/source"' in text
@@ -119,7 +121,7 @@ def test_an_invoice_shows_where_it_came_from_and_what_changed_it(browser: Browse
     api.answer(ONE, invoice(edited=edited, changedBy=KEY_ID), ETag='"x"')
     assert f"set by hand, with the key {KEY_ID}" in browser.get(PAGE).text
 
-    api.answer(f"GET invoices/imports/{OTHER_IMPORT_ID}", {"key": "acme/juni.csv"})
+    api.answer(f"GET invoices/imports/{OTHER_IMPORT_ID}", {"id": OTHER_IMPORT_ID, "key": "acme/juni.csv"})
     api.answer(ONE, invoice(changedBy=OTHER_IMPORT_ID), ETag='"x"')
     assert "acme/juni.csv" in browser.get(PAGE).text
 
