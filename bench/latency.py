@@ -77,7 +77,7 @@ def _measure(stack: BenchStack, imports: int, burst: int, starts: int) -> int:
     for number in range(WARM_UP):
         queryable(client, f"warm-{number}.csv", files.next())
     took = sorted(queryable(client, f"one-{number}.csv", files.next()) for number in range(imports))
-    print(f"POST …/imports of {ROWS} rows until they are listed, {imports} times: {_spread(took)}", flush=True)
+    print(f"POST …/imports of {ROWS} rows until they are listed, {imports} times: {spread(took)}", flush=True)
     seconds, fault = burst_of(stack, client, [(f"burst-{at}.csv", files.next()) for at in range(burst)])
     outcome = fault or "all imported"
     print(f"{burst:,} such files in a burst: {burst / seconds:.0f} files/s, {outcome}", flush=True)
@@ -95,7 +95,7 @@ def queryable(client: Client, key: str, body: bytes) -> float:
     client.upload(key, body)
     begin = time.perf_counter()
     id_ = client.post("invoices/imports", {"bucket": "invoices", "key": key})["id"]
-    _await(f"{key} in the list", lambda: len(client.get("invoices", importId=id_)["items"]) == ROWS, PATIENCE_SECONDS)
+    wait_for(f"{key} in the list", lambda: len(client.get("invoices", importId=id_)["items"]) == ROWS, PATIENCE_SECONDS)
     return time.perf_counter() - begin
 
 
@@ -111,7 +111,7 @@ def burst_of(stack: BenchStack, client: Client, files: list[tuple[str, bytes]]) 
             list(uploaders.map(lambda file: client.upload(*file), files))
         say(f"  uploaded in {time.perf_counter() - begin:.1f} s")
         done = ours | {"state": "done"}
-        _await(
+        wait_for(
             "the burst",
             lambda: database["imports"].count_documents(done) >= len(files),
             BURST_PATIENCE_SECONDS,
@@ -138,7 +138,7 @@ def _start(program: Program, port: int) -> Start:
         begin = time.perf_counter()
         process = subprocess.Popen(program.command, env=program.environment, cwd=program.folder, stdout=log, stderr=log)
         try:
-            _await(f"the first answer of {program.name}", lambda: _answers(port), PATIENCE_SECONDS)
+            wait_for(f"the first answer of {program.name}", lambda: _answers(port), PATIENCE_SECONDS)
             wall = time.perf_counter() - begin
         finally:
             process.kill()
@@ -160,7 +160,7 @@ def _answers(port: int) -> bool:
     return True
 
 
-def _await(what: str, found: Callable[[], bool], seconds: float, pause: float = POLL_SECONDS) -> None:
+def wait_for(what: str, found: Callable[[], bool], seconds: float, pause: float = POLL_SECONDS) -> None:
     end = time.monotonic() + seconds
     while not found():
         if time.monotonic() > end:
@@ -168,7 +168,7 @@ def _await(what: str, found: Callable[[], bool], seconds: float, pause: float = 
         time.sleep(pause)
 
 
-def _spread(took: list[float]) -> str:
+def spread(took: list[float]) -> str:
     cuts = quantiles((each * 1000 for each in took), n=100, method="inclusive")
     return f"p50 {cuts[49]:.0f} ms, p90 {cuts[89]:.0f} ms, p99 {cuts[98]:.0f} ms, longest {took[-1] * 1000:.0f} ms"
 

@@ -26,7 +26,7 @@ Data      {data}      (logs in {data}/log; all of this in {data}/local.json)
 
 Three things to try:
 
-1. Upload a CSV file; it is imported within 4 s:
+1. Upload a CSV file; it is imported at once, at the latest after 4 s:
    curl --aws-sigv4 aws:amz:us-east-1:s3 --user '{minio[accessKey]}:{minio[secretKey]}' \\
      -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' -T {sample} {minio[endpoint]}/invoices/
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 # Outgoing connections use higher ports, on Linux from 32768, on macOS from 49152: these stay free over a restart.
 PORTS = range(20000, 32000)
-S3_USERS = ("mailroom-s3", "mailroom-uploads", "mailroom-attachments", "people-s3", "backup-s3")
+S3_USERS = ("mailroom-s3", "mailroom-uploads", "mailroom-attachments", "people-s3", "listener-s3", "backup-s3")
 PASSWORDS = (
     *("minio-root-password", "mongodb-root-password", "mongodb-key"),
     *(f"{user}-secret-key" for user in S3_USERS),

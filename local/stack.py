@@ -9,7 +9,7 @@ from pathlib import Path
 from pymongo.errors import PyMongoError
 
 from local import programs, users
-from local.process import StartError
+from local.process import Program, StartError
 from local.servers import Servers
 from local.stack_file import Function, read_stack
 
@@ -18,6 +18,7 @@ SCOPES = (
     *("notifications:erase", "templates:read", "templates:write", "webhooks:read", "webhooks:write"),
 )
 COMMAND_SECONDS = 120.0
+LISTENER = "listener"
 CONSOLE = "console"
 CONSOLE_SCOPES = (*SCOPES, "keys:manage", "operations:read")
 API_KEY = "api-key"  # pragma: allowlist secret
@@ -27,13 +28,15 @@ PREPARE = Path("compose/prepare.py")
 class Stack(Servers):
     """The servers, the functions of `root`/stack.yml, and the router before them.
 
-    Each function has its own users in MongoDB and MinIO. `info["minio"]` holds the MinIO user for people.
+    With events, the listener too. Each function has its own users in MongoDB and MinIO. `info["minio"]` holds the MinIO
+    user for people.
     """
 
     def __init__(self, root: Path, data: Path, env: Mapping[str, str] | None = None, *, quiet: bool = True) -> None:
         super().__init__(root, data, env, quiet=quiet)
         self.functions = {entry.name: entry for entry in read_stack(self.root / "stack.yml", self.variables)}
-        self.port_names += [f"function {name}" for name in self.functions]
+        kinds = ("function", "metrics")
+        self.port_names += [*(f"{kind} {name}" for name in self.functions for kind in kinds), LISTENER]
 
     def _start(self) -> None:
         self._protect_mongo()
@@ -42,12 +45,18 @@ class Stack(Servers):
         self._set_up()
         self._say(f"Starting the functions {', '.join(self.functions)}, and the router")
         entries = {name: (self._here(name), self.ports[f"function {name}"]) for name in self.functions}
-        self.supervisor.start(
-            programs.function(self.root, self.data, port, entry, self.secrets) for entry, port in entries.values()
-        )
+        metrics = {name: self.ports[f"metrics {name}"] for name in self.functions}
+        self.info["metrics"] = {name: f"http://127.0.0.1:{port}/metrics" for name, port in metrics.items()}
+        started = [
+            programs.function(self.root, self.data, (port, metrics[name]), entry, self.secrets)
+            for name, (entry, port) in entries.items()
+        ]
+        if "invoice-events" in self.functions and self._here("invoices").environment["EVENTS"] == "webhook":
+            started.append(self._listener())
+        self.supervisor.start(started)
         # The router starts last and so ends first: nobody calls a function that is being stopped.
         self.supervisor.start([programs.router(self.root, self.data, self.ports["router"], entries)])
-        self.supervisor.wait_ready([*entries, "router"])
+        self.supervisor.wait_ready([*(program.name for program in started), "router"])
 
     def _protect_mongo(self) -> None:
         """Makes MongoDB's administrator on the first start of a data folder; access control needs one."""
@@ -81,6 +90,23 @@ class Stack(Servers):
             "WEBHOOK_ALLOW_PRIVATE": "yes",  # endpoints on this machine
         }
         return replace(entry, environment={key: addresses.get(key, value) for key, value in entry.environment.items()})
+
+    def _listener(self) -> Program:
+        """The listener, which the runtime serves like a function. It calls `invoice-events` through the router."""
+        settings = self._here("invoices").environment
+        entry = Function(
+            name=LISTENER,
+            handler=self.root / "mailroom/events/listener",
+            environment={
+                **{name: settings[name] for name in ("S3_ENDPOINT", "S3_REGION", "INVOICES_BUCKET", "LOG_LEVEL")},
+                "EVENTS_URL": f"{self._url('router')}/function/invoice-events",
+            },
+            secrets=("mailroom-s3-access-key", "mailroom-s3-secret-key", "mailroom-webhook-token"),
+            annotations={},
+        )
+        own = {f"mailroom-s3-{part}": self.secrets[f"listener-s3-{part}"] for part in ("access-key", "secret-key")}
+        # It has no metrics: what it hands on is seen in those of `invoice-events`.
+        return programs.function(self.root, self.data, (self.ports[LISTENER], 0), entry, {**self.secrets, **own})
 
     def _set_up(self) -> None:
         """Makes the users, buckets and indexes, and an API key on the first start of a data folder."""

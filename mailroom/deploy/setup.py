@@ -15,6 +15,7 @@ from pymongo import IndexModel
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure
 
 from mailroom.errors import MailroomError, Unavailable
+from mailroom.events.s3_event import EVENT_NAMES
 from mailroom.invoices import indexes as invoices
 from mailroom.invoices.imports import reconcile, restarts
 from mailroom.keys import indexes as keys
@@ -28,15 +29,6 @@ from mailroom.services import Services
 from mailroom.webhooks import indexes as webhooks
 
 INDEXES: dict[str, list[IndexModel]] = invoices.INDEXES | keys.INDEXES | notifications.INDEXES | webhooks.INDEXES
-
-# Tags and retention are "created" events too, but bring no new bytes.
-EVENTS = [
-    "s3:ObjectCreated:Put",
-    "s3:ObjectCreated:Post",
-    "s3:ObjectCreated:Copy",
-    "s3:ObjectCreated:CompleteMultipartUpload",
-]
-
 
 # How long MongoDB may build the indexes of one collection. It reads every document; many millions take hours.
 _INDEXES_SECONDS = 24 * 3600.0
@@ -112,10 +104,12 @@ def _database(services: Services) -> Iterator[str]:
 
 
 def _note(services: Services) -> None:
-    """Notes what is made, so that each function sees whether set-up is as new as its code."""
+    """Notes which indexes there are, so that each function sees whether set-up is as new as its code.
+
+    Those of a later version count too: an update that was taken back and made again has them already.
+    """
     made = {
-        name: [*(model.document["name"] for model in wanted), *notifications.REPLACED.get(name, ())]
-        for name, wanted in INDEXES.items()
+        name: [*services.database[name].index_information(), *notifications.REPLACED.get(name, ())] for name in INDEXES
     }
     write_note(services.database["workers"], made, server_time(services.database))
 
@@ -184,7 +178,7 @@ def _set_event_rule(client: Minio, bucket: str, arn: str) -> None:
     others = [rule for rule in found.queue_config_list or [] if rule.queue != arn]
     config = NotificationConfig(
         cloud_func_config_list=found.cloud_func_config_list,
-        queue_config_list=[*others, QueueConfig(queue=arn, events=EVENTS)],
+        queue_config_list=[*others, QueueConfig(queue=arn, events=list(EVENT_NAMES))],
         topic_config_list=found.topic_config_list,
     )
     try:

@@ -17,8 +17,9 @@ from mailroom.errors import MailroomError
 from mailroom.platform.clock import to_milliseconds
 from mailroom.platform.objects import ObjectVersion
 
-# The events called "created" that bring new bytes.
-_NEW_BYTES = {"Put", "Post", "Copy", "CompleteMultipartUpload"}
+# Tags and retention are "created" events too, but bring no new bytes.
+EVENT_NAMES = tuple(f"s3:ObjectCreated:{each}" for each in ("Put", "Post", "Copy", "CompleteMultipartUpload"))
+
 _NANOSECONDS_PER_MILLISECOND = 1_000_000
 
 _LONGEST_BYTES = 1024  # S3's limit for a key and for a version id
@@ -88,7 +89,7 @@ def _integer(digits: str) -> int | str:
 def _decode_record(record: Any, bucket: str) -> ObjectVersion | Ignored:
     try:
         name = str(record["eventName"]).removeprefix("s3:")
-        if not (name.startswith("ObjectCreated:") and name.partition(":")[2] in _NEW_BYTES):
+        if f"s3:{name}" not in EVENT_NAMES:
             return _ignored(f"{name} brings no new bytes")
         found = msgspec.convert(record, _Record)
         if found.s3.bucket.name != bucket:

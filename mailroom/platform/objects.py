@@ -23,7 +23,7 @@ from mailroom.platform.streams import PieceReader
 if TYPE_CHECKING:
     from minio import Minio
     from minio.datatypes import Object as Item
-    from urllib3 import BaseHTTPResponse
+    from urllib3 import BaseHTTPResponse, PoolManager
 
 # MinIO calls a version id that is no UUID an invalid argument, and has names that no object can have.
 _GONE = {
@@ -257,11 +257,17 @@ def _with_distinct_times(versions: list[ObjectVersion]) -> list[ObjectVersion]:
     return ordered[::-1]
 
 
-def connect(endpoint: str, region: str | None, keys: Callable[[], tuple[str, str]], timeout: float) -> Minio:
+def connect(
+    endpoint: str,
+    region: str | None,
+    keys: Callable[[], tuple[str, str]],
+    timeout: float,
+    pool: PoolManager | None = None,
+) -> Minio:
     """A client of the store at the URL `endpoint`. Sends nothing yet; `timeout` is seconds per answer.
 
     `keys` gives the access key and the secret key; it is asked at every call, so that they may change. Without a
-    `region` the client asks the store for it.
+    `region` the client asks the store for it. With a `pool`, that one makes the calls.
     """
     import urllib3
     from minio import Minio
@@ -275,7 +281,7 @@ def connect(endpoint: str, region: str | None, keys: Callable[[], tuple[str, str
     url = urlsplit(endpoint)
     if url.scheme not in ("http", "https") or not url.netloc:
         raise InvalidSetting(f"S3_ENDPOINT is {endpoint!r}: must be a URL such as http://minio:9000")
-    pool = urllib3.PoolManager(
+    pool = pool or urllib3.PoolManager(
         timeout=urllib3.Timeout(connect=min(timeout, 3.0), read=timeout),
         maxsize=4,
         retries=urllib3.Retry(total=1, backoff_factor=0.1, status_forcelist=[502, 504]),

@@ -57,6 +57,8 @@ class Settings:
         least=0.1,
     )
 
+    revision: str = _setting("", "Revision of the code, for the metrics; images have it from their build")
+
     mongodb_database: str = _setting("mailroom", "Name of the database")
     mongodb_secret: str = _setting(
         "mailroom-mongodb-uri", "Name of the secret with the connection string; each function has its own"
@@ -76,6 +78,7 @@ class Settings:
         "arn:minio:sqs::MAILROOM:webhook",
         "Webhook target that set-up connects to the bucket's events; unused with `EVENTS=poll`",
     )
+    events_url: str = _setting("http://invoice-events:8080/", "URL of `invoice-events`, for the listener alone")
     invoices_bucket: str = _setting("invoices", "Bucket of the files to import")
     rejects_bucket: str = _setting("invoices-rejected", "Bucket for the rejects files")
 

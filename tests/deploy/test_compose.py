@@ -150,6 +150,15 @@ def test_nobody_outside_reaches_a_worker(
     assert b" 404 " in everything(port, f"POST /function/{service} HTTP/1.0\r\n\r\n".encode()).split(b"\r\n")[0]
 
 
+@pytest.mark.parametrize("path", ["invoices/metrics", "notifications/metrics", "invoice-importer/metrics", "metrics"])
+def test_nobody_outside_reads_the_metrics(
+    path: str, environment: Mapping[str, str], verify: Callable[..., None]
+) -> None:
+    answered = everything(int(environment["GATEWAY_PORT"]), f"GET /function/{path} HTTP/1.0\r\n\r\n".encode())
+    assert answered.split(b"\r\n")[0][9:12] in (b"401", b"404")
+    assert b"function_calls" not in answered
+
+
 @pytest.mark.parametrize("headers", AMBIGUOUS)
 def test_nothing_is_smuggled_past_the_router(
     headers: bytes, environment: Mapping[str, str], verify: Callable[..., None]
@@ -227,6 +236,18 @@ def test_a_service_reaches_only_those_it_talks_to(run: Run, verify: Callable[...
         itself = {name, "page of the inbox"} if name == "mailpit" else {name}
         others = {target: addresses for target, addresses in targets.items() if target not in itself}
         assert reached(run, container, others) == REACHED[name] - {name}, name
+
+
+def test_the_listener_reaches_minio_and_invoice_events_only(run: Run, verify: Callable[..., None]) -> None:
+    # Whether it hears anything depends on the image of MinIO: docs/storage.md.
+    compose = ("docker", "compose", "--profile", "listener")
+    run(*compose, "up", "--detach", "--no-deps", "listener")
+    try:
+        container = {"Id": run(*compose, "ps", "--quiet", "listener").strip()}
+        targets = {name: [(name, port)] for name, port in PORTS.items()}
+        assert reached(run, container, targets) == {"minio", "invoice-events"}
+    finally:
+        run(*compose, "rm", "--stop", "--force", "listener")
 
 
 def test_only_some_services_have_a_way_out(run: Run, verify: Callable[..., None]) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 import yaml
 
 from local.images import assemble, read_builds
+from local.manifests import monitoring
 from local.manifests.compose import environments
 from local.stack_file import substitute
 from mailroom.platform import environment, settings
@@ -61,7 +63,7 @@ def test_what_a_setting_says_comes_through_as_it_is(name: str, text: str) -> Non
 
 
 def test_every_setting_can_be_given_from_outside() -> None:
-    elsewhere = {"SECRETS_DIR", "KICK_URL", "MONGODB_SECRET", "BACKUP_TO", "BACKUP_KEEP"}
+    elsewhere = {"SECRETS_DIR", "KICK_URL", "MONGODB_SECRET", "BACKUP_TO", "BACKUP_KEEP", "REVISION", "EVENTS_URL"}
     names = {field.name.upper() for field in dataclasses.fields(settings.Settings)} - elsewhere
     text = (ROOT / "stack.yml").read_text()
     assert {name for name in names if f"${{{name}:-" not in text} == set()
@@ -76,7 +78,7 @@ def test_who_takes_the_urls_of_webhooks_knows_as_well_as_who_calls_them_which_ar
 def test_compose_publishes_nothing_beyond_this_machine() -> None:
     services = document("docker-compose.yml")["services"]
     published = {name: port for name, service in services.items() for port in service.get("ports", [])}
-    assert set(published) == {"router", "minio", "mailpit"}
+    assert set(published) == {"router", "minio", "mailpit", "prometheus", "grafana"}
     assert all(port.startswith("127.0.0.1:") for port in published.values())
 
 
@@ -91,6 +93,39 @@ def test_events_come_in_by_the_router_only_if_the_s3_server_is_outside() -> None
     [variable] = container["env"]
     assert variable["name"] == "FUNCTIONS"
     assert set(variable["value"].split("|")) == {*called}
+
+
+def test_prometheus_finds_the_metrics_of_each_function_and_nobody_comes_to_them_by_a_service() -> None:
+    manifests = [*yaml.safe_load_all((ROOT / "k8s/components/functions/functions.yaml").read_text())]
+    pods = {each["metadata"]["name"]: each["spec"]["template"] for each in manifests if each["kind"] == "Deployment"}
+    assert pods.keys() == FUNCTIONS.keys()
+    for pod in pods.values():
+        [container] = pod["spec"]["containers"]
+        [port] = (each["containerPort"] for each in container["ports"] if each["name"] == "metrics")
+        assert {each["name"]: each["value"] for each in container["env"]}["METRICS_PORT"] == str(port)
+        assert pod["metadata"]["annotations"] == {
+            "prometheus.io/scrape": "true", "prometheus.io/port": str(port), "prometheus.io/path": "/metrics",
+        }  # fmt: skip
+    services = [each for each in manifests if each["kind"] == "Service"]
+    assert {port["targetPort"] for each in services for port in each["spec"]["ports"]} == {"http"}
+    for entry in FUNCTIONS.values():
+        assert entry["annotations"]["prometheus.io.port"] == str(entry["environment"]["METRICS_PORT"])
+
+
+@pytest.mark.parametrize("file", ["base/network.yaml", "overlays/openfaas/functions.yaml"])
+def test_the_metrics_are_open_to_prometheus_alone(file: str) -> None:
+    port = int(FUNCTIONS["invoices"]["environment"]["METRICS_PORT"])
+    rules = [
+        (peer, {each["port"] for each in rule["ports"]})
+        for policy in yaml.safe_load_all((ROOT / "k8s" / file).read_text())
+        for rule in policy["spec"].get("ingress", ())
+        for peer in rule["from"]
+    ]
+    for peer, ports in rules:
+        if port in ports:
+            assert ports == {port}
+            assert "prometheus" in str(peer) or "mailroom-monitoring" in str(peer)
+    assert any(port in ports for _, ports in rules)
 
 
 def test_compose_calls_every_function_with_a_schedule() -> None:
@@ -110,6 +145,11 @@ def test_the_manifests_are_those_of_stack_yml() -> None:
     )
 
 
+def test_grafana_and_the_operator_get_what_rules_and_dashboards_say() -> None:
+    for path, text in monitoring.files(ROOT).items():
+        assert (ROOT / path).read_text() == text, f"make {path} anew: python -m local.manifests.monitoring"
+
+
 @pytest.mark.parametrize("name", ["base/setup", "components/backups/backup", "components/backups/restore"])
 def test_a_job_of_our_command_line_accepts_its_settings(name: str) -> None:
     [job] = (each for each in yaml.safe_load_all((ROOT / f"k8s/{name}.yaml").read_text()) if "Job" in each["kind"])
@@ -119,6 +159,63 @@ def test_a_job_of_our_command_line_accepts_its_settings(name: str) -> None:
     of_the_image = dict(re.findall(r"\b(\w+_timeout)=(\w+)", dockerfile))
     assert of_the_image["exec_timeout"]
     environment.load(of_the_image | {each["name"]: each["value"] for each in container["env"]})
+
+
+@pytest.mark.parametrize("way", ["compose", "kubernetes"])
+def test_the_listener_is_served_from_the_image_with_settings_it_accepts(way: str) -> None:
+    if way == "compose":
+        service = document("docker-compose.yml")["services"]["listener"]
+        settings, folder = environments({})["invoices"] | service["environment"], service["working_dir"]
+        secrets = {each["target"]: each["source"] for each in service["secrets"]}
+        command, image = service["command"], service["image"]
+    else:
+        pod = PODS["Deployment listener"]
+        [container] = pod["containers"]
+        [volume] = (each for each in pod["volumes"] if each["name"] == "secrets")
+        settings, folder = {each["name"]: each["value"] for each in container["env"]}, container["workingDir"]
+        items = [each["secret"] for each in volume["projected"]["sources"]]
+        secrets = {f"/var/openfaas/secrets/{each['items'][0]['path']}": each["name"] for each in items}
+        command, image = container["command"], container["image"]
+    assert image == FUNCTIONS["invoices"]["image"]
+    assert (folder, command) == ("/home/app", ["python", "index.py"])
+    handler = settings["FUNCTION_DIR"].removeprefix(f"{settings['PYTHONPATH']}/")
+    assert (ROOT / handler / "handler.py").is_file()
+    accepted = environment.load(settings)
+    assert (accepted.events, accepted.events_url) == ("webhook", "http://invoice-events:8080/")
+    assert secrets == {
+        "/var/openfaas/secrets/mailroom-s3-access-key": "listener-s3-access-key",
+        "/var/openfaas/secrets/mailroom-s3-secret-key": "listener-s3-secret-key",
+        "/var/openfaas/secrets/mailroom-webhook-token": "mailroom-webhook-token",
+    }
+
+
+@pytest.mark.parametrize("overlay", ["dev", "production", "openfaas/servers"])
+def test_any_overlay_takes_the_listener(overlay: str, tmp_path: Path) -> None:
+    if not shutil.which("kubectl"):
+        pytest.skip("there is no kubectl")
+    shutil.copytree(ROOT / "k8s", tmp_path / "k8s", ignore=shutil.ignore_patterns("secrets"))
+    shutil.copytree(ROOT / "compose", tmp_path / "compose", ignore=shutil.ignore_patterns("secrets", "environment"))
+    file = tmp_path / "k8s/overlays" / overlay / "kustomization.yaml"
+    content = yaml.safe_load(file.read_text())
+    content["components"].append(f"{'../' * (overlay.count('/') + 2)}components/listener")
+    file.write_text(yaml.safe_dump(content))
+    made = subprocess.run(["kubectl", "kustomize", file.parent], capture_output=True, text=True, check=True).stdout
+    [listener] = (
+        each
+        for each in yaml.safe_load_all(made)
+        if (each["kind"], each["metadata"]["name"]) == ("Deployment", "listener")
+    )
+    [container] = listener["spec"]["template"]["spec"]["containers"]
+    settings = {each["name"]: each["value"] for each in container["env"]}
+    assert (
+        settings["EVENTS_URL"]
+        == {
+            "dev": "http://invoice-events:8080/",
+            "production": "http://invoice-events:8080/",
+            "openfaas/servers": "http://gateway.openfaas:8080/function/invoice-events",
+        }[overlay]
+    )
+    assert settings["S3_ENDPOINT"].startswith("https://s3.example" if overlay == "production" else "http://minio")
 
 
 def secrets_of(node: object) -> set[str]:
@@ -134,7 +231,7 @@ def secrets_of(node: object) -> set[str]:
 def test_external_secrets_are_all_that_production_mounts() -> None:
     files = [
         *("base/setup.yaml", "components/functions/functions.yaml"),
-        *("components/backups/backup.yaml", "components/backups/restore.yaml"),
+        *("components/backups/backup.yaml", "components/backups/restore.yaml", "components/listener/listener.yaml"),
     ]
     mounted = {name for file in files for name in secrets_of([*yaml.safe_load_all((ROOT / "k8s" / file).read_text())])}
     made = [*yaml.safe_load_all((ROOT / "k8s/components/external-secrets/external-secrets.yaml").read_text())]

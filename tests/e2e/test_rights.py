@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any
@@ -66,7 +67,7 @@ def database(stack: Stack, function: str) -> Iterator[Database[Any]]:
 
 
 def collections() -> set[str]:
-    return {name for rights in MONGODB.values() for name in rights}
+    return {name for rights in MONGODB.values() for name in rights if name}  # an empty name: the whole database
 
 
 def allowed(act: Callable[[], Any]) -> bool:
@@ -92,6 +93,23 @@ def test_each_mongodb_user_can_do_its_work_and_nothing_else(
         assert not allowed(lambda: beyond(database)), name  # noqa: B023
 
 
+def test_the_user_for_backups_may_read_all_and_write_only_when_backups_were_made(
+    stack: Stack, checks_collections: bool
+):
+    with MongoClient[Any](stack.secrets["backup-mongodb-uri"]) as client:
+        for name in collections():
+            assert allowed(lambda: ACTIONS["find"](client["mailroom"][name])), name  # noqa: B023 - called at once
+            for action in ("insert", "update"):
+                permitted = name == "backups" or not checks_collections
+                assert allowed(lambda: ACTIONS[action](client["mailroom"][name])) == permitted, name  # noqa: B023
+            assert not allowed(lambda: ACTIONS["remove"](client["mailroom"][name])), name  # noqa: B023
+        for name, beyond in OTHERS.items():
+            assert not allowed(lambda: beyond(client["mailroom"])), name  # noqa: B023
+    with MongoClient[Any](stack.info["mongoUri"]) as root:
+        for name in collections():
+            root["mailroom"][name].delete_one(NOTHING)
+
+
 def test_mongodb_refuses_calls_without_a_user(stack: Stack):
     with MongoClient[Any](f"mongodb://127.0.0.1:{stack.ports['mongo']}/?directConnection=true") as stranger:
         assert not allowed(lambda: stranger["mailroom"]["invoices"].find_one())
@@ -101,6 +119,7 @@ USERS = {  # bucket: what the user may do there
     "mailroom-s3": {"invoices": "read list", "invoices-rejected": "read list write"},
     "mailroom-uploads": {"invoices": "read list write", "invoices-rejected": "read list"},
     "mailroom-attachments": {"attachments": "read list"},
+    "listener-s3": {"invoices": "listen"},
     "people-s3": {"invoices": "list write", "attachments": "list write", "invoices-rejected": "read list"},
 }
 
@@ -108,7 +127,8 @@ USERS = {  # bucket: what the user may do there
 @pytest.mark.parametrize("user", USERS)
 def test_each_s3_user_can_do_its_work_and_nothing_else(stack: Stack, user: str):
     def client(access: str, secret_key: str) -> Minio:
-        return Minio(urlsplit(stack.info["minio"]["endpoint"]).netloc, access, secret_key, secure=False)
+        place = urlsplit(stack.info["minio"]["endpoint"]).netloc
+        return Minio(place, access, secret_key, secure=False, region="us-east-1")
 
     root = client("root", stack.secrets["minio-root-password"])
     ours = client(user, stack.secrets[f"{user}-secret-key"])
@@ -121,11 +141,30 @@ def test_each_s3_user_can_do_its_work_and_nothing_else(stack: Stack, user: str):
             "remove": lambda: ours.remove_object(bucket, "rights/kept"),  # noqa: B023
             "remove the bucket": lambda: ours.remove_bucket(bucket),  # noqa: B023
             "hear of events": lambda: ours.set_bucket_notification(bucket, root.get_bucket_notification(bucket)),  # noqa: B023
+            "listen": lambda: heard(root, ours, bucket),  # noqa: B023
             "open it": lambda: ours.set_bucket_policy(bucket, "{}"),  # noqa: B023
         }
         for name, act in acts.items():
             assert permitted(act) == (name in USERS[user].get(bucket, "").split()), (bucket, name)
     assert not permitted(lambda: ours.make_bucket("another"))
+
+
+def heard(root: Minio, ours: Minio, bucket: str) -> Any:
+    """The first event that the stream of the bucket brings; files are uploaded until it does."""
+    over = threading.Event()
+
+    def upload() -> None:
+        while not over.wait(0.1):
+            root.put_object(bucket, "rights/heard", BytesIO(b"a"), 1)
+
+    thread = threading.Thread(target=upload)
+    thread.start()
+    try:
+        with ours.listen_bucket_notification(bucket, events=("s3:ObjectCreated:Put",)) as events:
+            return next(events)
+    finally:
+        over.set()
+        thread.join()
 
 
 def permitted(act: Callable[[], Any]) -> bool:

@@ -10,6 +10,7 @@ import pytest
 
 from mailroom.deploy import setup
 from mailroom.errors import InvalidSetting, MissingSecret
+from mailroom.platform.setup_note import SETUP_ID, note_of
 from mailroom.services import Services
 from tests.support.mongo_proxy import Command, MongoProxy, Reply, failure
 from tests.support.ports import free_port
@@ -31,6 +32,17 @@ def write(services: Services, name: str, value: str) -> None:
 
 def test_a_second_run_changes_nothing(services: Services) -> None:
     assert run(services) == run(services)
+
+
+def test_a_run_of_an_earlier_version_takes_nothing_from_the_note_of_a_later_one(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = setup.INDEXES
+    monkeypatch.setattr(setup, "INDEXES", later | {"notifications": later["notifications"][:1]})
+    run(services)
+    note = note_of(services.database["workers"].find_one({"_id": SETUP_ID}))
+    assert note is not None
+    assert note.lacks(later) == []
 
 
 @pytest.mark.parametrize("name", ["mailroom-mongodb-uri", "mailroom-s3-access-key", "mailroom-s3-secret-key"])
