@@ -75,27 +75,18 @@ class Ledger:
         self,
         version: ObjectVersion,
         *,
-<<<<<<< HEAD
-        force: bool = False,
-        dry_run: bool = False,
-        preset: str = "",
-        approved: bool = False,
-=======
         found_by: str = "",
         force: bool = False,
         dry_run: bool = False,
         preset: str = "",
->>>>>>> 7fd8a6661214f60c18a7cca862f3aca7b859c890
+        approved: bool = False,
     ) -> tuple[ObjectId, bool]:
         """Writes the job of an object version with majority; its id, and whether it is new.
 
         The same version always gets the same job, so a repeated delivery adds nothing. `force` makes a further job,
         whose rows count as newer than all that was imported until now. A dry run is always a further job. `preset` is
-<<<<<<< HEAD
-        the name of the preset to read the file with. `approved`: a person wants it imported, so it is not held.
-=======
         the name of the preset to read the file with. `found_by` is BY_EVENT or BY_LISTING, or empty if a person asked.
->>>>>>> 7fd8a6661214f60c18a7cca862f3aca7b859c890
+        `approved`: a person wants it imported, so it is not held.
 
         Raises:
             Conflict: `import.preset`: the version has a job that was not asked to use this preset.
@@ -116,11 +107,8 @@ class Ledger:
             "updatedAt": now,
             "preset": preset,
             "presetsAt": now,
-<<<<<<< HEAD
             "approved": approved or force or dry_run,
-=======
             **({"foundBy": found_by} if found_by else {}),
->>>>>>> 7fd8a6661214f60c18a7cca862f3aca7b859c890
             "checkpoint": msgspec.to_builtins(Checkpoint(0, 0, 0, dict.fromkeys(COUNTS, 0))),
             "dialect": None,
             "error": None,
