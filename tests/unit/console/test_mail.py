@@ -86,6 +86,11 @@ class TestOneMessage:
         assert answer.headers["Content-Security-Policy"] == MAIL_POLICY
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
+    def test_frames_in_its_html_are_none(self, browser: Browser, mail: FakeApi) -> None:
+        mail.answer(CONTENT, {"html": "<IFrame src=x></iframe><object data=x><embed src=x><p>framed</p>"})
+        shown = browser.get(f"/mail/{ID}/html").text
+        assert shown == "<no-IFrame src=x></iframe><no-object data=x><no-embed src=x><p>framed</p>"
+
     def test_html_that_cannot_be_had_is_told_within_the_frame(self, browser: Browser, mail: FakeApi) -> None:
         mail.refuse(CONTENT, 503, "service.unavailable", "no")
         answer = browser.get(f"/mail/{ID}/html")
