@@ -13,14 +13,15 @@ from jinja2 import StrictUndefined
 
 from mailroom.console import filters, forms, notices, refusals, security, session, texts, wording
 from mailroom.console.api import FORBIDDEN, Api, ApiError
-from mailroom.console.areas import is_partial
+from mailroom.console.areas import is_partial, shown_sections
 from mailroom.console.assets import Assets
 from mailroom.console.pages import AREAS, PUBLIC
 from mailroom.platform.settings import Settings
 
 # Where the runtime looks for the route that its metrics name.
 _ROUTE = "function.route"
-_SCOPES = {area.blueprint.name: area.scopes for area in AREAS}
+_SECTIONS = [section for area in AREAS for section in area.parts]
+_SCOPES = {section.blueprint.name: section.scopes for section in _SECTIONS}
 _OPEN = ("static", *(blueprint.name for blueprint in PUBLIC))
 
 
@@ -38,8 +39,8 @@ def create_app(settings: Settings, api: Api | None = None) -> Flask:
     app.register_blueprint(assets.blueprint())
     for blueprint in PUBLIC:
         app.register_blueprint(blueprint)
-    for area in AREAS:
-        app.register_blueprint(area.blueprint)
+    for section in _SECTIONS:
+        app.register_blueprint(section.blueprint)
     app.wsgi_app = _Below(settings.console_prefix.rstrip("/"), app.wsgi_app)  # type: ignore[method-assign]
     return app
 
@@ -68,6 +69,7 @@ def _prepare_templates(app: Flask, assets: Assets) -> None:
     environment.filters.update(filters.FILTERS)
     environment.globals.update(
         areas=AREAS,
+        shown_sections=shown_sections,
         asset=assets.url,
         csrf_token=forms.csrf_token,
         is_partial=is_partial,

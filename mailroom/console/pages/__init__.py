@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mailroom.console.pages import files, overview, sign_in
+from mailroom.console.pages import files, mail, overview, sign_in
 
-AREAS = (overview.AREA, files.AREA)
+AREAS = (overview.AREA, files.AREA, mail.AREA)
 # Pages for those who have not signed in.
 PUBLIC = (sign_in.PAGES,)

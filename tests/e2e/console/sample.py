@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.support import mail_sample
 from tests.support.fake_api import FakeApi
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
@@ -84,3 +85,21 @@ def fill(api: FakeApi) -> None:
     api.answer("GET invoices/imports", {"items": IMPORTS, "nextCursor": "next"})
     mail = {"id": "b" * 24, "subject": HOSTILE, "status": "failed", "createdAt": COMPUTED, "error": None}
     api.answer("GET notifications", {"items": [mail], "nextCursor": None})
+
+
+def fill_mail(api: FakeApi) -> None:
+    """Sets an answer for every call of the pages of mail."""
+    api.scopes.append("notifications:erase")
+    newest = [
+        mail_sample.item("queued"),
+        mail_sample.item("failed", HOSTILE, "c" * 24),
+        mail_sample.item("sent", "A subject that is long and has many words, so that it needs a second line", "d" * 24),
+    ]
+    api.answer("GET notifications", {"items": newest, "nextCursor": "next"})
+    html = "<h1>Hello Anna</h1><p>Here is your <b>invoice</b> of May.</p>"
+    api.answer(f"GET notifications/{mail_sample.ID}", mail_sample.message(html=html))
+    content = {"html": html, "source": "Subject: Your invoice\r\n\r\nHello Anna"}
+    api.answer(f"GET notifications/{mail_sample.ID}/content", content)
+    entry = {"address": "anna@example.com", "topic": "news", "reason": HOSTILE, "notificationId": mail_sample.ID}
+    entries = [entry | {"createdAt": COMPUTED}, entry | {"topic": None, "createdAt": COMPUTED}]
+    api.answer("GET notifications/suppressions", {"items": entries, "nextCursor": None})
