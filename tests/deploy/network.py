@@ -18,7 +18,7 @@ import yaml
 from tests.deploy.cluster import ROOT, run
 
 # Every pod listens on all of these.
-PORTS = (22, 25, 443, 587, 993, 1025, 4222, 8025, 8080, 8082, 9000, 9090, 27017)
+PORTS = (22, 25, 443, 587, 993, 1025, 4222, 8025, 8080, 8082, 9000, 9090, 9464, 27017)
 LISTEN = f"""
 import selectors, socket
 selector = selectors.DefaultSelector()

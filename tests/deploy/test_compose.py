@@ -100,6 +100,15 @@ def test_nobody_outside_reaches_a_worker(
     assert b" 404 " in everything(port, f"POST /function/{service} HTTP/1.0\r\n\r\n".encode()).split(b"\r\n")[0]
 
 
+@pytest.mark.parametrize("path", ["invoices/metrics", "notifications/metrics", "invoice-importer/metrics", "metrics"])
+def test_nobody_outside_reads_the_metrics(
+    path: str, environment: Mapping[str, str], verify: Callable[..., None]
+) -> None:
+    answered = everything(int(environment["GATEWAY_PORT"]), f"GET /function/{path} HTTP/1.0\r\n\r\n".encode())
+    assert answered.split(b"\r\n")[0][9:12] in (b"401", b"404")
+    assert b"function_calls" not in answered
+
+
 @pytest.mark.parametrize("headers", AMBIGUOUS)
 def test_nothing_is_smuggled_past_the_router(
     headers: bytes, environment: Mapping[str, str], verify: Callable[..., None]

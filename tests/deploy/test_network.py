@@ -30,6 +30,7 @@ ROLES = {
 OURS: dict[str, tuple[str, Labels]] = {name: ("mailroom", {"app": name, "role": role}) for name, role in ROLES.items()}
 LISTENER: dict[str, tuple[str, Labels]] = {"listener": ("mailroom", {"app": "listener", "role": "listener"})}
 STRANGER: dict[str, tuple[str, Labels]] = {"stranger": ("elsewhere", {})}
+PROMETHEUS: dict[str, tuple[str, Labels]] = {"prometheus": ("mailroom", {"app": "prometheus"})}
 OPENFAAS: dict[str, tuple[str, Labels]] = {
     **{name: pod for name, pod in OURS.items() if name in (*SERVERS, "setup", "backup")},
     **{name: ("openfaas-fn", {"faas_function": name}) for name in (*FUNCTIONS, "console")},
@@ -73,7 +74,7 @@ def assert_only(network: Network, allowed: set[tuple[str, str, int]]) -> None:
 
 @pytest.mark.parametrize("network", [("dev", "dev")], ids=["dev"], indirect=True)
 def test_in_one_namespace_each_pod_reaches_what_it_uses(network: Network) -> None:
-    network.apply(OURS | LISTENER | STRANGER)
+    network.apply(OURS | LISTENER | PROMETHEUS | STRANGER)
     apis = [name for name in FUNCTIONS if name not in WORKERS]
     assert_only(
         network,
@@ -83,8 +84,13 @@ def test_in_one_namespace_each_pod_reaches_what_it_uses(network: Network) -> Non
             ("router", "console", 8080),
             *(("listener", name, port) for name, port in (("minio", 9000), ("invoice-events", 8080))),
             *((source, name, 8080) for name in WORKERS for source in (*FUNCTIONS, "schedule") if source != name),
+            *(("prometheus", name, 9464) for name in (*FUNCTIONS, "console")),
             # The way in.
-            *((source, "router", 8080) for source in (*OURS, *LISTENER, "stranger") if source != "router"),
+            *(
+                (source, "router", 8080)
+                for source in (*OURS, "listener", "prometheus", "stranger")
+                if source != "router"
+            ),
         },
     )
 
@@ -101,6 +107,7 @@ def test_with_openfaas_each_pod_reaches_what_it_uses(network: Network) -> None:
             *(("gateway", name, 8080) for name in (*FUNCTIONS, "console")),
             *((name, "gateway", 8080) for name in (*FUNCTIONS, "console", "another-function", "minio", "listener")),
             ("listener", "minio", 9000),
+            *(("prometheus", name, 9464) for name in (*FUNCTIONS, "console")),
             *((source, to, port) for source in system for to in system if source != to for port in PORTS),
             *((source, to, port) for source in (*others, *system) for to in others if source != to for port in PORTS),
             *((source, to, port) for source in SENDS_MAIL for to in others for port in (25, 587)),  # a relay elsewhere

@@ -40,6 +40,9 @@ PENDING, RUNNING, DONE, FAILED, SUPERSEDED = "pending", "running", "done", "fail
 CANCELLED, UNDONE = "cancelled", "undone"
 STATES = (PENDING, RUNNING, DONE, FAILED, SUPERSEDED, CANCELLED, UNDONE)
 
+BY_EVENT, BY_LISTING = "event", "listing"
+"""How the object version of an import was found: its field `foundBy`. Imports of earlier versions have none."""
+
 AWAITS_MAIL = "unannounced"
 """Marks an import that ended, until a mail that tells of it is in the outbox."""
 
@@ -67,13 +70,19 @@ class Ledger:
         return server_time(self.imports.database)
 
     def submit(
-        self, version: ObjectVersion, *, force: bool = False, dry_run: bool = False, preset: str = ""
+        self,
+        version: ObjectVersion,
+        *,
+        found_by: str = "",
+        force: bool = False,
+        dry_run: bool = False,
+        preset: str = "",
     ) -> tuple[ObjectId, bool]:
         """Writes the job of an object version with majority; its id, and whether it is new.
 
         The same version always gets the same job, so a repeated delivery adds nothing. `force` makes a further job,
         whose rows count as newer than all that was imported until now. A dry run is always a further job. `preset` is
-        the name of the preset to read the file with.
+        the name of the preset to read the file with. `found_by` is BY_EVENT or BY_LISTING, or empty if a person asked.
 
         Raises:
             Conflict: `import.preset`: the version has a job that was not asked to use this preset.
@@ -94,6 +103,7 @@ class Ledger:
             "updatedAt": now,
             "preset": preset,
             "presetsAt": now,
+            **({"foundBy": found_by} if found_by else {}),
             "checkpoint": msgspec.to_builtins(Checkpoint(0, 0, 0, dict.fromkeys(COUNTS, 0))),
             "dialect": None,
             "error": None,
