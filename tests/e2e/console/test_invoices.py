@@ -36,7 +36,7 @@ def test_an_invoice_is_found_traced_to_its_row_changed_and_exported(
         page.get_by_role("button", name="Download").click()
     text = started.value.path().read_text(encoding="utf-8-sig")
     assert (started.value.suggested_filename, text.count(number)) == ("invoices.csv", 4)
-    assert text.endswith("\r\n\r\n") or text.endswith("\n\n")
+    assert text.endswith(("\r\n\r\n", "\n\n"))
 
     page.get_by_role("link", name=f"{number}-2").click()
     page.get_by_role("heading", name="as it is in the file").wait_for()
