@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, render_template, request, url_for
 
 from mailroom.console import session
 
@@ -17,3 +17,8 @@ def listed() -> str:
     query = chosen | {"limit": _PAGE_SIZE, "cursor": request.args.get("cursor", "")}
     page = session.call("GET", "notifications", query=query)
     return render_template("messages/list.html", page=page, chosen=chosen)
+
+
+def link(id: str) -> str:
+    """The page of a message."""
+    return url_for("messages.show", id=id)

@@ -12,9 +12,12 @@ from mailroom.console import forms, notices, session
 from mailroom.console.api import NOT_FOUND, TOO_MANY, UNAUTHORIZED, ApiError
 from mailroom.console.areas import is_partial
 from mailroom.console.frames import framed, framed_text
+from mailroom.console.pages import templates
 from mailroom.console.pages.messages import link
-from mailroom.console.pages.templates import PAGES, PATH, content_of, editor, given_fields, problems_of
+from mailroom.console.pages.templates import PATH, content_of, editor, given_fields, problems_of
 from mailroom.console.texts import gettext as _
+
+PAGES = templates.PAGES
 
 _UNNAMED = "new-template"  # the API wants a name, also of a template that has none yet
 _SEE_OTHER = 303
@@ -96,8 +99,7 @@ def _parameters(text: str) -> dict[str, Any]:
     if not text.strip():
         return {}
     try:
-        decoded: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
-        return decoded
+        return dict(msgspec.json.decode(text, type=dict[str, Any]))
     except (msgspec.DecodeError, RecursionError):
         detail = _("The values must be a JSON object such as %(example)s.", example='{"name": "Anna"}')
         raise ApiError(422, "parameters.invalid", detail, {"parameters": detail}) from None

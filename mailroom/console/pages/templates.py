@@ -33,7 +33,7 @@ def listed() -> str:
 
 @PAGES.get("/mail/templates/new")
 def begin() -> Response:
-    return editor({name: "" for name in FIELDS})
+    return editor(dict.fromkeys(FIELDS, ""))
 
 
 @PAGES.get(_NAME)

@@ -7,8 +7,11 @@ from flask import Response, make_response, redirect, render_template, request, u
 
 from mailroom.console import forms, notices, session
 from mailroom.console.api import ApiError
-from mailroom.console.pages.webhooks import DELIVERY_STATES, PAGES, PATH, WEBHOOK, WRITE
+from mailroom.console.pages import webhooks
+from mailroom.console.pages.webhooks import DELIVERY_STATES, PATH, WEBHOOK, WRITE
 from mailroom.console.texts import gettext as _
+
+PAGES = webhooks.PAGES
 
 _PAGE_SIZE = 50
 _SEE_OTHER, _CONFLICT = 303, 409

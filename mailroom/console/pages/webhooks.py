@@ -8,8 +8,8 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 
 from mailroom.console import forms, notices, session
 from mailroom.console.api import FORBIDDEN, NOT_FOUND, ApiError
-from mailroom.console.texts import gettext as _
 from mailroom.console.texts import gettext, later, ngettext
+from mailroom.console.texts import gettext as _
 
 PAGES = Blueprint("webhooks", __name__)
 READ, WRITE = "webhooks:read", "webhooks:write"
@@ -206,7 +206,7 @@ def _count(id: str, state: str) -> tuple[int, bool]:
 
 
 def _number(text: str, *, more: bool) -> str:
-    return _("At least: %(text)s", text=text) if more else text
+    return _("At least: %(number)s", number=text) if more else text
 
 
 def _require_write() -> None:
