@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mailroom.console.areas import Area, Section
 from mailroom.console.pages import (
-    messages,
+    message_actions,
     suppressions,
     template_trials,
     templates,
@@ -17,10 +17,10 @@ from mailroom.console.texts import later
 _READ = ("notifications:read",)
 
 SECTIONS = (
-    Section(later("Messages"), "messages.listed", messages.PAGES, _READ),
+    Section(later("Messages"), "messages.listed", message_actions.PAGES, _READ),
     Section(later("Write"), "write.show", write.PAGES, write.SCOPES),
     Section(later("Suppressions"), "suppressions.listed", suppressions.PAGES, _READ),
     Section(later("Templates"), "templates.listed", template_trials.PAGES, (templates.READ,)),
     Section(later("Webhooks"), "webhooks.listed", webhook_deliveries.PAGES, (webhooks.READ,)),
 )
-AREA = Area(later("Mail"), "messages.listed", messages.PAGES, _READ, SECTIONS)
+AREA = Area(later("Mail"), "messages.listed", message_actions.PAGES, _READ, SECTIONS)
