@@ -13,20 +13,25 @@ from jinja2 import StrictUndefined
 
 from mailroom.console import filters, forms, notices, refusals, security, session, texts, wording
 from mailroom.console.api import FORBIDDEN, Api, ApiError
-from mailroom.console.areas import is_partial
+from mailroom.console.areas import is_partial, shown_sections
 from mailroom.console.assets import Assets
 from mailroom.console.pages import AREAS, PUBLIC
 from mailroom.platform.settings import Settings
 
 # Where the runtime looks for the route that its metrics name.
 _ROUTE = "function.route"
-_SCOPES = {area.blueprint.name: area.scopes for area in AREAS}
+_SECTIONS = [section for area in AREAS for section in area.parts]
+_SCOPES = {section.blueprint.name: section.scopes for section in _SECTIONS}
 _OPEN = ("static", *(blueprint.name for blueprint in PUBLIC))
+
+# Of one field of a form: the HTML of a filled template has up to 500,000 characters, of four bytes each.
+_MOST_FIELD_BYTES = 4_000_000
 
 
 def create_app(settings: Settings, api: Api | None = None) -> Flask:
     """The console. Raises `InvalidSetting`."""
     app = _Pages("mailroom.console", static_folder=None)
+    app.config["MAX_FORM_MEMORY_SIZE"] = _MOST_FIELD_BYTES
     app.extensions["mailroom-api"] = api or Api(settings.api_url)
     assets = Assets()
     _prepare_templates(app, assets)
@@ -38,8 +43,8 @@ def create_app(settings: Settings, api: Api | None = None) -> Flask:
     app.register_blueprint(assets.blueprint())
     for blueprint in PUBLIC:
         app.register_blueprint(blueprint)
-    for area in AREAS:
-        app.register_blueprint(area.blueprint)
+    for section in _SECTIONS:
+        app.register_blueprint(section.blueprint)
     app.wsgi_app = _Below(settings.console_prefix.rstrip("/"), app.wsgi_app)  # type: ignore[method-assign]
     return app
 
@@ -68,6 +73,7 @@ def _prepare_templates(app: Flask, assets: Assets) -> None:
     environment.filters.update(filters.FILTERS)
     environment.globals.update(
         areas=AREAS,
+        shown_sections=shown_sections,
         asset=assets.url,
         csrf_token=forms.csrf_token,
         is_partial=is_partial,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 from flask import Blueprint, request
 
+from mailroom.console.session import Session
 
-class Area(msgspec.Struct, frozen=True):
+
+class Section(msgspec.Struct, frozen=True):
     """Pages with one entry in the navigation. `title` is marked with `later`; `start` names the view it leads to.
 
     Whoever has none of the `scopes` sees neither the entry nor the pages.
@@ -19,8 +23,36 @@ class Area(msgspec.Struct, frozen=True):
 
     @property
     def is_shown(self) -> bool:
-        """Whether this request's page is in the area."""
+        """Whether this request's page is in the section."""
         return request.blueprint == self.blueprint.name
+
+
+class Area(Section, frozen=True):
+    """Pages with one entry in the main navigation. Those of a large area are in sections.
+
+    The first section has the area's own blueprint and scopes.
+    """
+
+    sections: tuple[Section, ...] = ()
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether this request's page is in the area."""
+        return any(request.blueprint == section.blueprint.name for section in self.parts)
+
+    @property
+    def parts(self) -> tuple[Section, ...]:
+        """The sections; the area itself if it has none."""
+        return self.sections or (self,)
+
+    def open_to(self, who: Session) -> tuple[Section, ...]:
+        """The sections that this person may see."""
+        return tuple(section for section in self.parts if who.may(*section.scopes))
+
+
+def shown_sections(areas: Iterable[Area], who: Session) -> tuple[Section, ...]:
+    """The entries of the second navigation on this request's page: those of its area, if it has sections."""
+    return next((area.open_to(who) for area in areas if area.sections and area.is_shown), ())
 
 
 def is_partial() -> bool:

@@ -70,6 +70,22 @@ MAIL_STATUSES = {
 }
 MAIL_KINDS = {"queued": "busy", "sending": "busy", "sent": "good", "partial": "bad", "failed": "bad", "unknown": "bad"}
 
+RECIPIENT_STATUSES = {
+    "pending": later("not sent yet"),
+    "sent": later("taken by the relay"),
+    "failed": later("refused"),
+    "suppressed": later("on the suppression list, not tried"),
+    "unknown": later("outcome unknown"),
+}
+RECIPIENT_KINDS = {"pending": "busy", "sent": "good", "failed": "bad", "suppressed": "plain", "unknown": "bad"}
+
+DELIVERIES = {"delivered": later("delivered"), "bounced": later("came back"), "complained": later("called spam")}
+DELIVERY_KINDS = {"delivered": "good", "bounced": "bad", "complained": "bad"}
+
+OUTCOMES = MAIL_STATUSES | {"queued": later("to be tried again"), "interrupted": later("interrupted")}
+
+PRIORITIES = {"normal": later("normal"), "high": later("high"), "low": later("low")}
+
 
 def import_states() -> dict[str, str]:
     """The text of each state, for a choice."""
@@ -86,6 +102,48 @@ def mail_statuses() -> dict[str, str]:
 
 def mail_status(status: str) -> str:
     return gettext(MAIL_STATUSES.get(status, status))
+
+
+SCOPES = {
+    "invoices:read": later("see files, imports and invoices"),
+    "invoices:write": later("upload and import files, change invoices"),
+    "notifications:read": later("see mail"),
+    "notifications:send": later("send mail"),
+    "notifications:test": later("send test mail"),
+    "notifications:erase": later("erase the content of mail"),
+    "templates:read": later("see templates"),
+    "templates:write": later("change templates"),
+    "webhooks:read": later("see webhooks"),
+    "webhooks:write": later("change webhooks"),
+    "keys:manage": later("make and revoke keys"),
+    "operations:read": later("see the health of Mailroom"),
+}
+
+KEY_STATES = {"valid": later("valid"), "expired": later("expired"), "revoked": later("revoked")}
+KEY_KINDS = {"valid": "good"}
+
+CHECKS = {
+    "setup": later("Set-up"),
+    "invoice-importer": later("Imports of files"),
+    "notification-sender": later("Sending of mail"),
+    "webhook-sender": later("Webhooks"),
+    "imports": later("Files that wait"),
+    "bucket": later("Bucket"),
+}
+
+
+def scopes() -> dict[str, str]:
+    """What each scope allows."""
+    return {scope: gettext(text) for scope, text in SCOPES.items()}
+
+
+def key_state(state: str) -> str:
+    return gettext(KEY_STATES.get(state, state))
+
+
+def check(name: str) -> str:
+    """What a check of the health looks at."""
+    return gettext(CHECKS.get(name, name))
 
 
 def columns() -> dict[str, str]:
@@ -113,3 +171,21 @@ def delimiter(sign: str) -> str:
 
 def date_order(order: str) -> str:
     return gettext(DATE_ORDERS.get(order.lower(), order))
+
+
+def mail_outcome(outcome: str) -> str:
+    """How an attempt ended."""
+    return gettext(OUTCOMES.get(outcome, outcome))
+
+
+def recipient_status(status: str) -> str:
+    return gettext(RECIPIENT_STATUSES.get(status, status))
+
+
+def delivery(status: str) -> str:
+    """What was reported after the relay took the mail."""
+    return gettext(DELIVERIES.get(status, status))
+
+
+def priorities() -> dict[str, str]:
+    return {each: gettext(text) for each, text in PRIORITIES.items()}

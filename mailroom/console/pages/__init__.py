@@ -9,13 +9,18 @@ from mailroom.console.pages import (
     files_corrections,
     files_import,
     files_upload,
+    health,
+    invoice,
+    invoices,
+    keys,
+    mail,
     overview,
     sign_in,
 )
 
-AREAS = (overview.AREA, files.AREA)
+AREAS = (overview.AREA, files.AREA, invoices.AREA, mail.AREA, keys.AREA, health.AREA)
 # Pages for those who have not signed in.
 PUBLIC = (sign_in.PAGES, files_upload.LANDING)
 
-# These modules add their views to the area of `files`.
-_VIEWS = (files_actions, files_check, files_corrections, files_import, files_upload)
+# These modules add their views to the areas of `files` and `invoices`.
+_VIEWS = (files_actions, files_check, files_corrections, files_import, files_upload, invoice)

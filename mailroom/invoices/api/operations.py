@@ -21,6 +21,7 @@ from mailroom.invoices.api.schemas import (
     PresetPage,
     PresetVersions,
     State,
+    StatusList,
     StoredPreset,
     TotalPage,
     Undo,
@@ -155,6 +156,11 @@ EXPORT = Operation(
     "`nextCursor,…`; of its parts only the first has a header. A file with neither at its end was cut off: ask again.",
 )
 GET_INVOICE = Operation("One invoice, with its provenance", {200: Invoice}, problems=(404,))
+LIST_STATUSES = Operation(
+    "The statuses that an invoice may be given",
+    {200: StatusList},
+    text="Those of IMPORT_STATUSES and of the presets. Without any, every text is a status.",
+)
 CHANGE_INVOICE = Operation(
     "Change the status of an invoice",
     {200: Invoice},

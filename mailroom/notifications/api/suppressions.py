@@ -42,7 +42,7 @@ def add() -> Response:
     return json_response(Suppression.of(context().suppressions.add(shown, suppress.reason, topic=topic)))
 
 
-@blueprint.delete("/<address>")
+@blueprint.delete("/<path:address>")  # an address may have a slash
 @endpoint(operations.UNSUPPRESS, SEND)
 def remove(address: str) -> Response:
     topic = _topic(query().get("topic"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.support import mail_sample
+from tests.support.console_answers import IMPORT_ID, INVOICE_ID, KEY_ID, check, invoice, key, source, total
 from tests.support.fake_api import FakeApi
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
@@ -86,6 +88,61 @@ def fill(api: FakeApi) -> None:
     mail = {"id": "b" * 24, "subject": HOSTILE, "status": "failed", "createdAt": COMPUTED, "error": None}
     api.answer("GET notifications", {"items": [mail], "nextCursor": None})
     fill_file(api)
+    fill_invoices(api)
+    fill_keys(api)
+
+
+def fill_invoices(api: FakeApi) -> None:
+    lines = [
+        {"number": "1", "text": f"Schrauben {HOSTILE}", "quantity": "100", "net": "800.00", "rate": "19"},
+        {"number": "", "text": "", "quantity": "", "net": None, "rate": ""},
+    ]
+    items = [
+        invoice("RE-2024-0001"),
+        invoice(HOSTILE, supplierName=f"Evil {HOSTILE}", status="", id="b" * 24),
+        invoice("G-7", grossAmount="-1234567.89", currency="USD", status="paid", id="c" * 24),
+    ]
+    api.answer("GET invoices/", {"items": items, "nextCursor": "next"})
+    totals = [total(), total("USD", count=3, grossAmount="-1234567.89")]
+    api.answer("GET invoices/totals", {"items": totals, "nextCursor": None})
+    one = invoice("RE-2024-0001", lines=lines, extra={"Kostenstelle": "4711", HOSTILE: HOSTILE})
+    api.answer(f"GET invoices/{INVOICE_ID}", one, ETag='"seen"')
+    api.answer("GET invoices/statuses", {"allowed": ["open", "paid", "disputed"]})
+    api.answer(f"GET invoices/imports/{IMPORT_ID}", IMPORTS[0])
+    api.answer(f"GET invoices/{INVOICE_ID}/source", source(f"RE-2024-0001;02.05.2024;1.190,00;{HOSTILE}"))
+
+
+def fill_keys(api: FakeApi) -> None:
+    api.scopes += ["keys:manage", "operations:read", "templates:read"]
+    items = [
+        key("ledger of Acme", senders=["*@shop.example"], expiresAt="2031-01-31T12:00:00.000Z"),
+        key(HOSTILE, state="revoked", revokedAt=COMPUTED),
+        key("old", state="expired", expiresAt=COMPUTED, scopes=["invoices:read", "invoices:write", "templates:read"]),
+    ]
+    api.answer("GET invoices/keys", {"items": items, "nextCursor": None})
+    api.answer(f"GET invoices/keys/{KEY_ID}", items[0] | {"openSessions": 2, "current": False})
+    fault = {"code": "relay", "text": f"The relay does not answer {HOSTILE}.", "since": COMPUTED}
+    names = ("setup", "invoice-importer", "webhook-sender", "imports", "bucket")
+    checks = [check("notification-sender", False, **fault), *map(check, names)]
+    api.answer("GET invoices/health", {"healthy": False, "checks": checks, "computedAt": COMPUTED})
+
+
+def fill_mail(api: FakeApi) -> None:
+    """Sets an answer for every call of the pages of mail."""
+    api.scopes.append("notifications:erase")
+    newest = [
+        mail_sample.item("queued"),
+        mail_sample.item("failed", HOSTILE, "c" * 24),
+        mail_sample.item("sent", "A subject that is long and has many words, so that it needs a second line", "d" * 24),
+    ]
+    api.answer("GET notifications", {"items": newest, "nextCursor": "next"})
+    html = "<h1>Hello Anna</h1><p>Here is your <b>invoice</b> of May.</p>"
+    api.answer(f"GET notifications/{mail_sample.ID}", mail_sample.message(html=html))
+    content = {"html": html, "source": "Subject: Your invoice\r\n\r\nHello Anna"}
+    api.answer(f"GET notifications/{mail_sample.ID}/content", content)
+    entry = {"address": "anna@example.com", "topic": "news", "reason": HOSTILE, "notificationId": mail_sample.ID}
+    entries = [entry | {"createdAt": COMPUTED}, entry | {"topic": None, "createdAt": COMPUTED}]
+    api.answer("GET notifications/suppressions", {"items": entries, "nextCursor": None})
 
 
 def fill_file(api: FakeApi) -> None:

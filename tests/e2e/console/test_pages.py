@@ -9,9 +9,15 @@ from playwright.sync_api import Page
 
 from tests.e2e.console.sample import FILE, HOSTILE
 from tests.support.browser import Watch, overflows, violations
+from tests.support.console_answers import INVOICE_ID, KEY_ID
 from tests.support.fake_api import FakeApi
 
-PATHS = ("/", "/files", "/files?state=failed", "/nowhere", "/figures/invoices")
+INVOICE = f"/invoices/{INVOICE_ID}"
+PATHS = (
+    *("/", "/files", "/files?state=failed", "/nowhere", "/figures/invoices"),
+    *("/invoices", "/invoices?currency=EUR", "/invoices/totals?by=month", INVOICE, f"{INVOICE}/source"),
+    *("/keys", "/keys/new", f"/keys/{KEY_ID}/revoke", "/health"),
+)
 FILE_PATHS = (
     "/files/upload",
     "/files/check?bucket=invoices&key=x",
@@ -53,7 +59,16 @@ def test_the_way_in_hinders_nobody(page: Page, console: str, path: str, scheme: 
 
 
 def test_hostile_names_are_shown_as_they_are(signed_in: Page, console: str) -> None:
-    for path in ("/", "/files", "/files/check?bucket=b&key=x", f"/files/imports/{FILE}"):
+    for path in (
+        "/",
+        "/files",
+        "/files/check?bucket=b&key=x",
+        f"/files/imports/{FILE}",
+        "/invoices",
+        INVOICE,
+        "/keys",
+        "/health",
+    ):
         signed_in.goto(f"{console}{path}")
         settle(signed_in)
         assert HOSTILE in signed_in.inner_text("main")

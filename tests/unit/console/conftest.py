@@ -59,8 +59,10 @@ class Browser:
 
 
 def form_fields(page: str, action: str) -> dict[str, str]:
-    """The hidden fields of the form that is sent to `action`."""
-    [form] = re.findall(rf'<form[^>]* action="{PREFIX}{re.escape(action)}".*?</form>', page, re.DOTALL)
+    """The hidden fields of the form that is posted to `action`."""
+    [form] = re.findall(
+        rf'<form(?=[^>]* method="post")[^>]* action="{PREFIX}{re.escape(action)}".*?</form>', page, re.DOTALL
+    )
     return dict(re.findall(r'<input type="hidden" name="([\w-]+)" value="([^"]*)"', form))
 
 
