@@ -87,6 +87,14 @@ def test_the_day_of_an_accountant(console_stack: ConsoleOfStack, client: Client,
     assert source["row"] == 2
     assert "29.02.2024" in source["text"]
 
+    # The invoice shows the row that it came from, and goes into an export.
+    page.goto(f"{console_stack.url}/invoices/{invoice['id']}/source")
+    assert "29.02.2024" in page.inner_text("main")
+    page.goto(f"{console_stack.url}/invoices/{invoice['id']}")
+    assert "<b>Groß & Söhne</b>" in page.inner_text("main")
+    exported = page.request.get(f"{console_stack.url}/invoices/export?invoiceNumber={prefix}-3&format=csv")
+    assert f'"{prefix}-3"' in exported.text()
+
 
 def test_several_files_are_imported_at_once(console_stack: ConsoleOfStack, client: Client, tmp_path: Path) -> None:
     page, prefix = console_stack.page, secrets.token_hex(4)

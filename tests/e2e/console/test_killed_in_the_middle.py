@@ -52,7 +52,9 @@ def test_an_upload_through_a_killed_function_is_sent_again(
     page.remove_listener("request", kill_once)
 
 
-@pytest.mark.parametrize("milliseconds", [0, 100, 300])
+@pytest.mark.parametrize(
+    "milliseconds", [100, pytest.param(0, marks=pytest.mark.slow), pytest.param(300, marks=pytest.mark.slow)]
+)
 def test_a_correction_whose_function_is_killed_is_done_once(
     console_stack: ConsoleOfStack, client: Client, milliseconds: int
 ) -> None:
