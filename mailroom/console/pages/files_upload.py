@@ -6,8 +6,8 @@ upload.js: a form for each file --file--> bucket, with progress
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.datastructures import FileStorage
@@ -125,18 +125,18 @@ def _folder(given: str) -> str:
 
 def _landing(check: bool) -> str:
     """The URL of the landing page, as the browser must ask for it."""
-    given, host = request.headers.get("X-Forwarded-Proto", ""), cookies.host()
-    scheme = given if given in ("http", "https") else "http" if _is_plain(host) else "https"
-    return f"{scheme}://{host}{url_for('uploaded.landing', at_once=None if check else 1)}"
+    return f"{_origin()}{url_for('uploaded.landing', at_once=None if check else 1)}"
 
 
-def _is_plain(host: str) -> bool:
-    """Whether the browser talks to its own machine, without TLS."""
-    name = host.rpartition(":")[0] or host
-    try:
-        return name == "localhost" or host == "localhost" or ipaddress.ip_address(name.strip("[]")).is_loopback
-    except ValueError:
-        return False
+def _origin() -> str:
+    """The origin of this console as the browser names it: that of the page which led here, if it is one of ours.
+
+    The server of the function does not pass on `X-Forwarded-Host`, so its own headers may name an address inside.
+    """
+    came_from = urlsplit(request.headers.get("Referer", ""))
+    if request.headers.get("Sec-Fetch-Site") == "same-origin" and came_from.netloc:
+        return f"{came_from.scheme}://{came_from.netloc}"
+    return f"{'https' if cookies.is_secure() else 'http'}://{cookies.host()}"
 
 
 def _problem(error: ApiError) -> Response:

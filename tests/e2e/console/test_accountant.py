@@ -116,7 +116,8 @@ class TestWithoutScripts:
         page, prefix = console_stack.page, secrets.token_hex(4)
         file = tmp_path / "may & june.csv"
         file.write_bytes(csv(line(f"{prefix}-1"), line(f"{prefix}-2", gross="no")))
-        page.goto(f"{console_stack.url}/files/upload")
+        page.get_by_role("link", name="Files", exact=True).click()
+        page.get_by_role("link", name="Upload files").click()
         page.get_by_label("Folder").fill(prefix)
         page.get_by_role("button", name="Use these").click()
         page.locator("#file").set_input_files(file)

@@ -236,10 +236,10 @@ def test_a_file_goes_through_the_function(browser: Browser, api: FakeApi) -> Non
     }
     api.answer("POST invoices/uploads", form, 201)
     api.answer("POST invoices/files", VERSION | {"importId": ID}, 201)
-    page = browser.get("/files/upload?folder=acme").text
+    page = browser.get("/files/upload?folder=acme", Referer="https://shop.example/function/console/files").text
     asked = api.calls("POST invoices/uploads")[0].json()
     assert (asked["keyPrefix"], asked["hold"]) == ("acme/", True)
-    assert asked["redirect"] == f"http://localhost{PREFIX}/uploaded"
+    assert asked["redirect"] == f"https://shop.example{PREFIX}/uploaded"
     fields: dict[str, Any] = form_fields(page, "/files/upload/through")
     answer = browser.post("/files/upload/through", data=fields | {"file": (BytesIO(b"a,b\n" * 300_000), "c:/may.csv")})
     assert answer.location == f"{PREFIX}{CHECK.partition('&versionId')[0]}"
