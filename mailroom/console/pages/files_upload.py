@@ -7,7 +7,6 @@ upload.js: a form for each file --file--> bucket, with progress
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.datastructures import FileStorage
@@ -129,13 +128,7 @@ def _landing(check: bool) -> str:
 
 
 def _origin() -> str:
-    """The origin of this console as the browser names it: that of the page which led here, if it is one of ours.
-
-    The server of the function does not pass on `X-Forwarded-Host`, so its own headers may name an address inside.
-    """
-    came_from = urlsplit(request.headers.get("Referer", ""))
-    if request.headers.get("Sec-Fetch-Site") == "same-origin" and came_from.netloc:
-        return f"{came_from.scheme}://{came_from.netloc}"
+    """The origin of this console, as the browser names it."""
     return f"{'https' if cookies.is_secure() else 'http'}://{cookies.host()}"
 
 

@@ -236,7 +236,7 @@ def test_a_file_goes_through_the_function(browser: Browser, api: FakeApi) -> Non
     }
     api.answer("POST invoices/uploads", form, 201)
     api.answer("POST invoices/files", VERSION | {"importId": ID}, 201)
-    page = browser.get("/files/upload?folder=acme", Referer="https://shop.example/function/console/files").text
+    page = browser.get("/files/upload?folder=acme", **{"X-Forwarded-Host": "shop.example"}).text
     asked = api.calls("POST invoices/uploads")[0].json()
     assert (asked["keyPrefix"], asked["hold"]) == ("acme/", True)
     assert asked["redirect"] == f"https://shop.example{PREFIX}/uploaded"
