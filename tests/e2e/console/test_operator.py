@@ -20,7 +20,7 @@ def write(page: Page, console: str, to: str, subject: str) -> str:
     page.goto(f"{console}/mail/write")
     page.get_by_label("To", exact=True).fill(to)
     page.get_by_label("Subject").fill(subject)
-    page.get_by_label("Text", exact=False).first.fill("Hello,\n\nthe relay was down.")
+    page.locator("#text").fill("Hello,\n\nthe relay was down.")
     page.get_by_role("button", name="Send").click()
     page.get_by_role("heading", level=1, name=subject).wait_for()
     return page.url.rpartition("/")[2].partition("?")[0]
