@@ -79,8 +79,8 @@ def _cancel(found: Any) -> list[str]:
     return [
         _(
             "%(read)s of %(whole)s are read; the rest is not imported.",
-            read=filters.size(read),
-            whole=filters.size(whole),
+            read=read,
+            whole=whole,
         ),
         ngettext("One invoice that was written stays.", "%(num)s invoices that were written stay.", kept),
     ]

@@ -47,11 +47,19 @@ def act_on_check() -> Response:
                 )
             )
         started = session.call("POST", "invoices/imports", json=_named(file) | {"dryRun": action == "try"})
+        if action != "try":
+            _retry_if_ended(started["id"])
     except ApiError as error:
         if not error.is_correctable:
             raise
         return _page(file, _preview(file, None), columns, problem=error)
     return make_response(redirect(url_for("files.show", id=started["id"]), _SEE_OTHER))
+
+
+def _retry_if_ended(id: str) -> None:
+    """An import that failed before is begun anew: asking for it a second time does nothing."""
+    if session.call("GET", f"invoices/imports/{id}")["state"] in ("failed", "cancelled"):
+        session.call("POST", f"invoices/imports/{id}/retry")
 
 
 def _page(
@@ -64,6 +72,7 @@ def _page(
         file=file,
         preview=preview,
         chosen=chosen,
+        changed=columns or {},
         problem=problem,
         needs_preset=needs_preset,
         folder=_folder_name(file["key"]),

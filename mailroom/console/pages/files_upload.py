@@ -6,7 +6,6 @@ upload.js: a form for each file --file--> bucket, with progress
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, url_for
@@ -125,18 +124,12 @@ def _folder(given: str) -> str:
 
 def _landing(check: bool) -> str:
     """The URL of the landing page, as the browser must ask for it."""
-    given, host = request.headers.get("X-Forwarded-Proto", ""), cookies.host()
-    scheme = given if given in ("http", "https") else "http" if _is_plain(host) else "https"
-    return f"{scheme}://{host}{url_for('uploaded.landing', at_once=None if check else 1)}"
+    return f"{_origin()}{url_for('uploaded.landing', at_once=None if check else 1)}"
 
 
-def _is_plain(host: str) -> bool:
-    """Whether the browser talks to its own machine, without TLS."""
-    name = host.rpartition(":")[0] or host
-    try:
-        return name == "localhost" or host == "localhost" or ipaddress.ip_address(name.strip("[]")).is_loopback
-    except ValueError:
-        return False
+def _origin() -> str:
+    """The origin of this console, as the browser names it."""
+    return f"{'https' if cookies.is_secure() else 'http'}://{cookies.host()}"
 
 
 def _problem(error: ApiError) -> Response:

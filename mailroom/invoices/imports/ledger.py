@@ -86,7 +86,7 @@ class Ledger:
         The same version always gets the same job, so a repeated delivery adds nothing. `force` makes a further job,
         whose rows count as newer than all that was imported until now. A dry run is always a further job. `preset` is
         the name of the preset to read the file with. `found_by` is BY_EVENT or BY_LISTING, or empty if a person asked.
-        the name of the preset to read the file with. `approved`: a person wants it imported, so it is not held.
+        `approved`: a person wants it imported, so it is not held.
 
         Raises:
             Conflict: `import.preset`: the version has a job that was not asked to use this preset.
@@ -107,8 +107,8 @@ class Ledger:
             "updatedAt": now,
             "preset": preset,
             "presetsAt": now,
-            **({"foundBy": found_by} if found_by else {}),
             "approved": approved or force or dry_run,
+            **({"foundBy": found_by} if found_by else {}),
             "checkpoint": msgspec.to_builtins(Checkpoint(0, 0, 0, dict.fromkeys(COUNTS, 0))),
             "dialect": None,
             "error": None,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.support import mail_sample
 from tests.support.console_answers import IMPORT_ID, INVOICE_ID, KEY_ID, check, invoice, key, source, total
 from tests.support.fake_api import FakeApi
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
+FILE = "f" * 24
 COMPUTED = "2024-05-31T10:00:00.000Z"
 
 
@@ -85,6 +87,7 @@ def fill(api: FakeApi) -> None:
     api.answer("GET invoices/imports", {"items": IMPORTS, "nextCursor": "next"})
     mail = {"id": "b" * 24, "subject": HOSTILE, "status": "failed", "createdAt": COMPUTED, "error": None}
     api.answer("GET notifications", {"items": [mail], "nextCursor": None})
+    fill_file(api)
     fill_invoices(api)
     fill_keys(api)
 
@@ -122,3 +125,57 @@ def fill_keys(api: FakeApi) -> None:
     names = ("setup", "invoice-importer", "webhook-sender", "imports", "bucket")
     checks = [check("notification-sender", False, **fault), *map(check, names)]
     api.answer("GET invoices/health", {"healthy": False, "checks": checks, "computedAt": COMPUTED})
+
+
+def fill_mail(api: FakeApi) -> None:
+    """Sets an answer for every call of the pages of mail."""
+    api.scopes.append("notifications:erase")
+    newest = [
+        mail_sample.item("queued"),
+        mail_sample.item("failed", HOSTILE, "c" * 24),
+        mail_sample.item("sent", "A subject that is long and has many words, so that it needs a second line", "d" * 24),
+    ]
+    api.answer("GET notifications", {"items": newest, "nextCursor": "next"})
+    html = "<h1>Hello Anna</h1><p>Here is your <b>invoice</b> of May.</p>"
+    api.answer(f"GET notifications/{mail_sample.ID}", mail_sample.message(html=html))
+    content = {"html": html, "source": "Subject: Your invoice\r\n\r\nHello Anna"}
+    api.answer(f"GET notifications/{mail_sample.ID}/content", content)
+    entry = {"address": "anna@example.com", "topic": "news", "reason": HOSTILE, "notificationId": mail_sample.ID}
+    entries = [entry | {"createdAt": COMPUTED}, entry | {"topic": None, "createdAt": COMPUTED}]
+    api.answer("GET notifications/suppressions", {"items": entries, "nextCursor": None})
+
+
+def fill_file(api: FakeApi) -> None:
+    """Sets the answers for the pages of one file, whose cells and names try to be scripts."""
+    dialect = {"encoding": "utf-8", "delimiter": ";", "decimalMark": ",", "dateOrder": "dmy", "hasHeader": True}
+    found = IMPORTS[1] | {"key": f"evil/{HOSTILE}.csv", "waitingFor": None, "dialect": dialect}
+    api.answer(f"GET invoices/imports/{FILE}", found | {"id": FILE})
+    fault = {"column": "invoiceDate", "code": "date.invalid", "message": HOSTILE}
+    columns = [{"key": HOSTILE, "name": HOSTILE, "target": "invoiceDate"}, {"key": "b", "name": "b", "target": None}]
+    rows = [
+        {"row": 1, "invoiceRow": 1, "text": HOSTILE, "cells": {HOSTILE: HOSTILE, "b": "a\nb"}, "errors": [fault]},
+        {"row": 2, "invoiceRow": 2, "text": HOSTILE, "cells": None, "errors": [fault]},
+    ]
+    page = {"columns": columns, "items": rows, "nextCursor": "next", "rejected": 17, "omitted": 1}
+    api.answer(f"GET invoices/imports/{FILE}/rejects", page)
+    api.answer(f"GET invoices/imports/{FILE}/undo", {"deletes": 1217, "leaves": 17})
+    version = {"versionId": "v1", "modifiedAt": COMPUTED, "size": 123456, "present": False, "imports": IMPORTS[:2]}
+    api.answer(f"GET invoices/imports/{FILE}/versions", {"bucket": "invoices", "key": HOSTILE, "items": [version]})
+    form = {"url": "http://127.0.0.1:9/invoices", "fields": {"policy": HOSTILE}, "keyPrefix": "", "expiresAt": COMPUTED}
+    api.answer("POST invoices/uploads", form, 201)
+    mapping = [{"name": HOSTILE, "target": "invoiceDate", "confidence": 0.6, "reason": "values"}]
+    refused = {"row": 1, "invoice": None, "errors": [fault], "setApart": False}
+    preview = {
+        "bucket": "invoices",
+        "key": HOSTILE,
+        "versionId": "v1",
+        "preset": {"name": "acme", "version": 2},
+        "error": {"code": "header.missing_column", "message": HOSTILE, "column": None},
+        "dialect": dialect,
+        "header": None,
+        "rows": [refused, refused | {"setApart": True}],
+        "mapping": mapping,
+        "missing": [{"column": "invoiceNumber", "advice": ""}],
+        "estimated": {"rows": 20, "rejected": 1},
+    }
+    api.answer("POST invoices/preview", preview)
