@@ -79,18 +79,21 @@ def main() -> None:
 def _calls(data: DataFolder) -> list[FirstCall]:
     """The bare process, and each function of stack.yml."""
     entries = read_stack(ROOT / "stack.yml", os.environ)
-    ports = data.ports(["bare", *(entry.name for entry in entries)])
+    ports = data.ports(["bare", *(f"{kind} {entry.name}" for kind in ("function", "metrics") for entry in entries)])
     bare = {**programs.base_environment(), "PORT": str(ports["bare"]), "MONGODB": NO_DATABASE}
     return [
         FirstCall("bare process", (sys.executable, "-c", BARE), bare, ports["bare"]),
-        *(_function(data, entry, ports[entry.name]) for entry in entries),
+        *(
+            _function(data, entry, (ports[f"function {entry.name}"], ports[f"metrics {entry.name}"]))
+            for entry in entries
+        ),
     ]
 
 
-def _function(data: DataFolder, entry: Function, port: int) -> FirstCall:
+def _function(data: DataFolder, entry: Function, ports: tuple[int, int]) -> FirstCall:
     secrets = {name: NO_DATABASE if "mongodb" in name else "word" for name in entry.secrets}
-    program = programs.function(ROOT, data, port, entry, secrets)
-    return FirstCall(entry.name, program.command, program.environment, port, FIRST_CALLS.get(entry.name, "/"))
+    program = programs.function(ROOT, data, ports, entry, secrets)
+    return FirstCall(entry.name, program.command, program.environment, ports[0], FIRST_CALLS.get(entry.name, "/"))
 
 
 def start(call: FirstCall, log: Path) -> float:

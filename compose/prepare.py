@@ -67,10 +67,13 @@ def mongo() -> None:
         _wait_for_primary(client, {"_id": name, "members": [{"_id": 0, "host": f"{host}:{port}"}]})
         database = os.environ.get("MONGODB_DATABASE", "mailroom")
         _set_user(client.admin, uri, {"role": "readWrite", "db": database})
-        _set_user(client.admin, parse_uri(secret("backup-mongodb-uri")), {"role": "read", "db": database})
-        for function in permissions.MONGODB:
+        notes = f"{database}-backups"
+        _set_role(client.admin, notes, permissions.privileges(permissions.BACKUPS, database))
+        reads_all = {"role": "read", "db": database}
+        _set_user(client.admin, parse_uri(secret("backup-mongodb-uri")), reads_all, {"role": notes, "db": "admin"})
+        for function, rights in permissions.MONGODB.items():
             role = f"{database}-{function}"
-            _set_role(client.admin, role, permissions.privileges(function, database))
+            _set_role(client.admin, role, permissions.privileges(rights, database))
             _set_user(client.admin, parse_uri(secret(f"mailroom-mongodb-{function}")), {"role": role, "db": "admin"})
     print(f"MongoDB: replica set {name}, users {', '.join([uri['username'], *permissions.MONGODB])}", file=sys.stderr)
 
@@ -104,9 +107,9 @@ def _set_role(admin: Database, role: str, privileges: list[dict]) -> None:
         admin.command("updateRole", role, **what)
 
 
-def _set_user(admin: Database, uri: dict, role: dict) -> None:
+def _set_user(admin: Database, uri: dict, *roles: dict) -> None:
     """Makes or updates the user of a connection string."""
-    what = {"pwd": uri["password"], "roles": [role]}
+    what = {"pwd": uri["password"], "roles": list(roles)}
     try:
         admin.command("createUser", uri["username"], **what)
     except OperationFailure as error:

@@ -84,7 +84,11 @@ def assemble(build: Build, folder: Path) -> None:
 
 
 def _build(build: Build) -> None:
-    arguments = {**build.arguments, **{name: os.environ[name] for name in BASE_IMAGES if os.environ.get(name)}}
+    arguments = {
+        **build.arguments,
+        "REVISION": _revision(),
+        **{name: os.environ[name] for name in BASE_IMAGES if os.environ.get(name)},
+    }
     options = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
     started = time.monotonic()
     try:
@@ -99,6 +103,15 @@ def _build(build: Build) -> None:
     except subprocess.CalledProcessError as error:
         raise BuildError(f"{build.function} could not be built: the reason is above") from error
     print(f"{build.image}  {_size(build.image) / MEGABYTE:.0f} MB, {time.monotonic() - started:.0f} s", flush=True)
+
+
+def _revision() -> str:
+    """The commit that is checked out; empty without git."""
+    command = ["git", "rev-parse", "--short=12", "HEAD"]
+    try:
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def _size(image: str) -> int:

@@ -70,15 +70,19 @@ def inbox(root: Path, data: DataFolder, smtp_port: int, http_port: int) -> Progr
     return Program("inbox", command, environment, data.folder, http_ok(f"http://127.0.0.1:{http_port}/healthz"))
 
 
-def function(root: Path, data: DataFolder, port: int, entry: Function, secrets: Mapping[str, str]) -> Program:
+def function(
+    root: Path, data: DataFolder, ports: tuple[int, int], entry: Function, secrets: Mapping[str, str]
+) -> Program:
     """One function, started by the template's own index.py. It gets its own settings and secrets and no others.
 
+    `ports` are that of its calls and that of its metrics, or 0 for none.
     Raises StackError when its handler or a secret is missing.
     """
     if not (entry.handler / "handler.py").exists():
         raise StackError(f"function {entry.name}: there is no {entry.handler}/handler.py")
     if unknown := set(entry.secrets) - set(secrets):
         raise StackError(f"function {entry.name}: no value here for the secrets {', '.join(sorted(unknown))}")
+    port, metrics_port = ports
     files = data.secret_files(entry.name, {name: secrets[name] for name in entry.secrets})
     environment = {
         **base_environment(),
@@ -86,6 +90,8 @@ def function(root: Path, data: DataFolder, port: int, entry: Function, secrets: 
         "FUNCTION_DIR": str(entry.handler),
         "HOST": "127.0.0.1",
         "PORT": str(port),
+        "METRICS_HOST": "127.0.0.1",
+        "METRICS_PORT": str(metrics_port),
         "SECRETS_DIR": str(files),
         "PYTHONPATH": str(root),
     }

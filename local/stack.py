@@ -35,7 +35,8 @@ class Stack(Servers):
     def __init__(self, root: Path, data: Path, env: Mapping[str, str] | None = None, *, quiet: bool = True) -> None:
         super().__init__(root, data, env, quiet=quiet)
         self.functions = {entry.name: entry for entry in read_stack(self.root / "stack.yml", self.variables)}
-        self.port_names += [*(f"function {name}" for name in self.functions), LISTENER]
+        kinds = ("function", "metrics")
+        self.port_names += [*(f"{kind} {name}" for name in self.functions for kind in kinds), LISTENER]
 
     def _start(self) -> None:
         self._protect_mongo()
@@ -44,8 +45,11 @@ class Stack(Servers):
         self._set_up()
         self._say(f"Starting the functions {', '.join(self.functions)}, and the router")
         entries = {name: (self._here(name), self.ports[f"function {name}"]) for name in self.functions}
+        metrics = {name: self.ports[f"metrics {name}"] for name in self.functions}
+        self.info["metrics"] = {name: f"http://127.0.0.1:{port}/metrics" for name, port in metrics.items()}
         started = [
-            programs.function(self.root, self.data, port, entry, self.secrets) for entry, port in entries.values()
+            programs.function(self.root, self.data, (port, metrics[name]), entry, self.secrets)
+            for name, (entry, port) in entries.items()
         ]
         if "invoice-events" in self.functions and self._here("invoices").environment["EVENTS"] == "webhook":
             started.append(self._listener())
@@ -101,7 +105,8 @@ class Stack(Servers):
             annotations={},
         )
         own = {f"mailroom-s3-{part}": self.secrets[f"listener-s3-{part}"] for part in ("access-key", "secret-key")}
-        return programs.function(self.root, self.data, self.ports[LISTENER], entry, {**self.secrets, **own})
+        # It has no metrics: what it hands on is seen in those of `invoice-events`.
+        return programs.function(self.root, self.data, (self.ports[LISTENER], 0), entry, {**self.secrets, **own})
 
     def _set_up(self) -> None:
         """Makes the users, buckets and indexes, and an API key on the first start of a data folder."""

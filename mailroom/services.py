@@ -7,7 +7,7 @@ from functools import cached_property, partial
 
 from pymongo.database import Database
 
-from mailroom.platform import environment, minio_start, mongo, objects, secrets
+from mailroom.platform import environment, minio_metrics, mongo, objects, secrets
 from mailroom.platform.api_keys import ApiKeys
 from mailroom.platform.kick import WEBHOOK_SENDER, Kicker
 from mailroom.platform.kick_marks import KickMarks, WorkerMarks
@@ -20,7 +20,7 @@ from mailroom.platform.worker_calls import WorkerCalls
 from mailroom.webhooks.announcements import Announcer
 
 # A store that hangs delays each call of the importer by this much at most.
-_MINIO_START_SECONDS = 2.0
+_MINIO_METRICS_SECONDS = 2.0
 
 
 class Services:
@@ -80,11 +80,15 @@ class Services:
 
     def minio_started_at(self) -> float | None:
         """When the object store was started, in Unix seconds; None if it does not tell."""
-        return minio_start.minio_started_at(
+        return minio_metrics.started_at(self.minio_metrics())
+
+    def minio_metrics(self) -> str:
+        """The metrics of the object store; empty if it tells none."""
+        return minio_metrics.read(
             self.settings.s3_endpoint,
             self.secrets.read(secrets.S3_ACCESS_KEY),
             self.secrets.read(secrets.S3_SECRET_KEY),
-            min(self.settings.s3_timeout_seconds, _MINIO_START_SECONDS),
+            min(self.settings.s3_timeout_seconds, _MINIO_METRICS_SECONDS),
         )
 
     def _own_store(self, access_key: str, secret_key: str) -> ObjectStore:

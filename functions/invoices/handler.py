@@ -1,8 +1,9 @@
 """The API of invoices and imports."""
 
 from mailroom.function import Function
-from mailroom.invoices.app import create_app
+from mailroom.invoices.app import create_app, create_metrics
 from mailroom.services import Services
 
-app = Function(create_app, Services.from_environment)
+app = Function(create_app, Services.from_environment, create_metrics)
 close = app.close
+metrics = app.metrics

@@ -2,7 +2,8 @@
 
 from mailroom.function import Function
 from mailroom.services import Services
-from mailroom.webhooks.worker import create_worker
+from mailroom.webhooks.worker import create_metrics, create_worker
 
-handle = Function(create_worker, Services.from_environment)
+handle = Function(create_worker, Services.from_environment, create_metrics)
 close = handle.close
+metrics = handle.metrics

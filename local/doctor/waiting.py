@@ -25,10 +25,11 @@ FIXES = {
     "worker": "See whether it runs and what its log says (make logs), and whether its schedule runs: the service "
     "schedule / the CronJobs or cron-connector",
     "setup": "Run the set-up: docker compose up setup / k8s/apply OVERLAY",
-    "secret": "Write the secret (docs/operations.md, Rotate a secret): the function reads it again by itself",
+    "secret": "Write it (docs/operations.md, Rotate a secret): it is read again by itself",  # pragma: allowlist secret
     "relay": "See whether the relay runs, and whether SMTP_HOST, SMTP_PORT, SMTP_TLS and the secrets mailroom-smtp-* "
     "are right: what waits is sent by itself then",
     "server": "See whether that server runs: the work goes on by itself then",
+    "backup": "See the log of the service backups / the CronJob backup: docs/operations.md, A backup failed",
     "person": "POST …/resend sends it again",
     "turn": "Add a replica if that is often so (docs/scaling.md)",
 }

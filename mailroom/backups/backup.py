@@ -1,4 +1,4 @@
-"""Making a backup, and removing what is too old. docs/operations.md says how a deployment does it."""
+"""Making a backup, and removing what is too old. docs/backup.md says how a deployment does it."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ import urllib3
 
 from mailroom.backups import manifest
 from mailroom.backups.archive import Archive
-from mailroom.backups.manifest import Backup, File, check_file, write_file
+from mailroom.backups.manifest import Backup, Damaged, File, damage, write_file
 from mailroom.backups.packing import Stream
 from mailroom.errors import MailroomError, Unavailable
 from mailroom.platform import objects
@@ -123,14 +123,11 @@ def _as_listed(version: ObjectVersion) -> Stored:
     return Stored(**msgspec.structs.asdict(version))
 
 
-def check(archive: Archive, backup: Backup) -> int:
-    """Reads the bytes of every version; how many versions. Raises Damaged."""
-    checked = 0
+def check(archive: Archive, backup: Backup) -> Iterator[Damaged | None]:
+    """Reads the bytes of every version; yields for each what is wrong with it."""
     for stored in lines(archive, backup):
         if not stored.deleted:
-            check_file(archive, stored.name, stored.size, stored.sha256)
-            checked += 1
-    return checked
+            yield damage(archive, stored.name, stored.size, stored.sha256)
 
 
 def load(store: ObjectStore, archive: Archive, backup: Backup) -> Iterator[tuple[str, int, int]]:

@@ -27,6 +27,7 @@ from pymongo.database import Database
 from mailroom.backups import manifest
 from mailroom.backups.archive import Archive
 from mailroom.backups.manifest import Backup, Damaged, File, write_file
+from mailroom.platform import backup_record
 from mailroom.platform.mongo import Document, documents_of, errors_without_documents
 
 _FIRST = ("cursors", "imports")
@@ -38,9 +39,12 @@ _RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocumen
 
 
 def names(database: Database[Document]) -> list[str]:
-    """The collections of a backup, in the order in which they are read."""
+    """The collections of a backup, in the order in which they are read.
+
+    A restore leaves the record of the backups as it is.
+    """
     found = database.list_collection_names(filter={"type": "collection", "name": {"$not": {"$regex": r"^system\."}}})
-    found = [name for name in found if name not in _LEFT_OUT]
+    found = [name for name in found if name not in (*_LEFT_OUT, backup_record.COLLECTION)]
     return sorted(found, key=lambda name: (name not in _FIRST, name))
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mailroom.backups import buckets, database, manifest
+from mailroom.backups import buckets, database
 from mailroom.backups.archive import Archive
 from mailroom.backups.backup import Part, Say, bucket_names
-from mailroom.backups.manifest import Backup, check_file
+from mailroom.backups.manifest import Backup, Damaged, damage
 from mailroom.deploy import setup
 from mailroom.errors import MailroomError
 from mailroom.invoices.imports.comparison import compare_anew
@@ -26,10 +26,25 @@ class DoesNotFit(MailroomError):
 
 def check(archive: Archive, backup: Backup, say: Say) -> None:
     """Reads all of the backup. Raises Damaged, naming the first file that is not what was written."""
-    for file in manifest.files(backup):
-        check_file(archive, file.name, file.size, file.sha256)
-    versions = buckets.check(archive, backup)
-    say(f"{backup.name} is whole: {len(backup.manifest.collections)} collections, {versions} versions of objects")
+    if found := damages(archive, backup, say):
+        raise found[0]
+
+
+def damages(archive: Archive, backup: Backup, say: Say) -> list[Damaged]:
+    """Reads all of the backup. Returns what is wrong with each file that is not what was written."""
+    made, listed = backup.manifest, backup.manifest.objects
+    files = [damage(archive, file.name, file.size, file.sha256) for file in made.collections]
+    if listed and (error := damage(archive, listed.name, listed.size, listed.sha256)):
+        return [*filter(None, files), error]  # nobody knows which objects belong to the backup
+    versions, objects = 0, []
+    for found in buckets.check(archive, backup):
+        versions += 1
+        if found is not None:
+            objects.append(found)
+    all_of_them = [*filter(None, files), *objects]
+    if not all_of_them:
+        say(f"{backup.name} is whole: {len(made.collections)} collections, {versions} versions of objects")
+    return all_of_them
 
 
 def restore(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
+from pymongo.errors import PyMongoError
 
-from mailroom.cli.support import say, with_services
+from mailroom.cli.support import CommandFailed, say, with_services
 from mailroom.services import Services
 
 if TYPE_CHECKING:
@@ -29,15 +32,28 @@ _only = click.option(
 )
 
 
+@contextmanager
+def _noted() -> Iterator[None]:
+    """A backup is no worse if MongoDB does not take the note of it: the user of the backups may lack the right."""
+    try:
+        yield
+    except PyMongoError as error:
+        say(f"the metrics will not show this: MongoDB does not note it: {error}")
+
+
 @backups.command("create")
 @_only
 @with_services
 def create_backup(services: Services, only: Part) -> None:
     """Make one, and remove all but the newest BACKUP_KEEP of each kind."""
     from mailroom.backups import backup
+    from mailroom.platform import backup_record
 
     archive, now = backup.open_archive(services), datetime.now(UTC)
     made = backup.create(services, archive, say, only=only, now=now)
+    parts = [part for part in ("database", "buckets") if only in ("", part)]
+    with _noted():
+        backup_record.note_success(services.database, parts, made.manifest.finished_at)
     backup.expire(archive, services.settings.backup_keep, say, now=now)
     click.echo(made.name)
 
@@ -66,9 +82,19 @@ def list_backups(services: Services) -> None:
 def check_backup(services: Services, name: str) -> None:
     """Read all of one, by default the newest, and compare its checksums."""
     from mailroom.backups import backup, manifest, restore
+    from mailroom.platform import backup_record
 
     archive = backup.open_archive(services)
-    restore.check(archive, manifest.read(archive, name), say)
+    damaged = []
+    try:
+        damaged = restore.damages(archive, manifest.read(archive, name), say)
+    except manifest.Damaged as error:
+        damaged = [error]
+    with _noted():
+        backup_record.note_check(services.database, len(damaged), datetime.now(UTC))
+    if damaged:
+        also = f", and {len(damaged) - 1} more files" if damaged[1:] else ""
+        raise CommandFailed(f"{damaged[0]}{also}")
 
 
 @backups.command("restore")

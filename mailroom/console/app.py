@@ -24,10 +24,14 @@ _SECTIONS = [section for area in AREAS for section in area.parts]
 _SCOPES = {section.blueprint.name: section.scopes for section in _SECTIONS}
 _OPEN = ("static", *(blueprint.name for blueprint in PUBLIC))
 
+# Of one field of a form: the HTML of a filled template has up to 500,000 characters, of four bytes each.
+_MOST_FIELD_BYTES = 4_000_000
+
 
 def create_app(settings: Settings, api: Api | None = None) -> Flask:
     """The console. Raises `InvalidSetting`."""
     app = _Pages("mailroom.console", static_folder=None)
+    app.config["MAX_FORM_MEMORY_SIZE"] = _MOST_FIELD_BYTES
     app.extensions["mailroom-api"] = api or Api(settings.api_url)
     assets = Assets()
     _prepare_templates(app, assets)

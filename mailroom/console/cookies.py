@@ -21,7 +21,7 @@ def put(response: Response, name: str, value: str, seconds: int | None = None) -
         value,
         max_age=seconds,
         path=request.root_path or "/",
-        secure=not _is_loopback(),
+        secure=is_secure(),
         httponly=True,
         samesite="Strict",
     )
@@ -31,10 +31,15 @@ def remove(response: Response, name: str) -> None:
     response.delete_cookie(
         name,
         path=request.root_path or "/",
-        secure=not _is_loopback(),
+        secure=is_secure(),
         httponly=True,
         samesite="Strict",
     )
+
+
+def is_secure() -> bool:
+    """Whether the browser must use TLS: everywhere but on its own machine."""
+    return not _is_loopback()
 
 
 def _is_loopback() -> bool:

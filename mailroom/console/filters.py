@@ -8,6 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from mailroom.console.months import by_currency
+
 _NO_BREAK = "\u202f"  # a narrow space that no line breaks at
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -45,4 +47,10 @@ def size(value: int) -> str:
     raise AssertionError
 
 
-FILTERS: dict[str, Callable[..., Any]] = {"time": time, "number": number, "money": money, "size": size}
+FILTERS: dict[str, Callable[..., Any]] = {
+    "time": time,
+    "number": number,
+    "money": money,
+    "size": size,
+    "by_currency": by_currency,
+}

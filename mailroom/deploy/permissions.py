@@ -22,8 +22,10 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         **dict.fromkeys(("imports", "invoices", "predictions", "rejects", "notifications", "kicks", "workers"), _WRITE),
         "comparisons": (*_WRITE, "remove"),
         "cursors": _CHANGE,
+        "backups": _FIND,
         "presets": _FIND,
         "webhooks": _FIND,
+        "": ("dbStats",),  # of the whole database: its disk
     },
     "invoices": {
         "apiKeys": _WRITE,
@@ -34,6 +36,7 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "presets": _APPEND,
         "rejects": _FIND,
         "kicks": _WRITE,
+        "backups": _FIND,
         "workers": _FIND,
     },
     "notifications": {
@@ -63,15 +66,17 @@ MONGODB: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
 }
 
+# `backups create` and `backups check` note here when they ended.
+BACKUPS: Mapping[str, tuple[str, ...]] = {"backups": _WRITE}
+
 _READ = ("s3:GetObject", "s3:GetObjectVersion", "s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketVersions")
 _LIST = ("s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketVersions")
 
 
-def privileges(function: str, database: str) -> list[Document]:
-    """The privileges of the function's role, for `createRole`."""
+def privileges(rights: Mapping[str, tuple[str, ...]], database: str) -> list[Document]:
+    """The privileges of a role with these actions by collection, for `createRole`."""
     return [
-        {"resource": {"db": database, "collection": name}, "actions": list(actions)}
-        for name, actions in MONGODB[function].items()
+        {"resource": {"db": database, "collection": name}, "actions": list(actions)} for name, actions in rights.items()
     ]
 
 
@@ -79,7 +84,10 @@ def policies(invoices: str, rejects: str, attachments: str) -> dict[str, Documen
     """The policy of each user of the object store with these buckets, by how the names of its two secrets begin."""
     rights: dict[str, list[tuple[tuple[str, ...], str]]] = {
         # invoice-importer
-        "mailroom-s3": [(_READ, invoices), ((*_READ, "s3:PutObject", "s3:AbortMultipartUpload"), rejects)],
+        "mailroom-s3": [
+            ((*_READ, "s3:GetBucketNotification"), invoices),
+            ((*_READ, "s3:PutObject", "s3:AbortMultipartUpload"), rejects),
+        ],
         # invoices: the forms it signs give those who have them its own right to upload
         "mailroom-uploads": [((*_READ, "s3:PutObject", "s3:AbortMultipartUpload"), invoices), (_READ, rejects)],
         # notifications, notification-sender
@@ -92,7 +100,7 @@ def policies(invoices: str, rejects: str, attachments: str) -> dict[str, Documen
         "backup-s3": [(_READ, bucket) for bucket in (invoices, rejects, attachments)],
     }
     found = {prefix: _policy(statements) for prefix, statements in rights.items()}
-    # The metrics of MinIO tell when it was started.
+    # The metrics of MinIO tell when it was started, and how many events wait.
     found["mailroom-s3"]["Statement"].append({"Effect": "Allow", "Action": ["admin:Prometheus"]})
     return found
 

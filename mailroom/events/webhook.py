@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hmac
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mailroom.events.ignored import IGNORED
 from mailroom.events.s3_event import Ignored, NotAnEvent, decode
-from mailroom.invoices.imports.ledger import Ledger
+from mailroom.invoices.imports.ledger import BY_EVENT, Ledger
 from mailroom.platform import secrets
 from mailroom.platform.kick import IMPORTER, Kicker
 from mailroom.platform.secrets import Secrets
 from mailroom.services import Services
 from mailroom.web.problems import Problem, problem_of, unauthorized
+
+if TYPE_CHECKING:
+    from mailroom.platform.metrics import Metrics
 
 log = logging.getLogger(__name__)
 audit = logging.getLogger("audit")
@@ -57,8 +61,9 @@ class Webhook(msgspec.Struct, frozen=True):
                 log.warning("ignored: %s", each.reason)
                 ignored.append(each.reason)
             else:
-                import_id, new = self.ledger.submit(each)
+                import_id, new = self.ledger.submit(each, found_by=BY_EVENT)
                 imports.append({"id": str(import_id), "key": each.key, "new": new})
+        IGNORED.add(len(ignored))
         if imports:
             self.kicker.kick(IMPORTER)
         audit.info("write", extra={"keyId": "webhook", "action": "POST /", "objectId": None, "status": 200})
@@ -89,3 +94,10 @@ def create_handler(services: Services) -> Webhook:
         secrets=services.secrets,
         bucket=services.settings.invoices_bucket,
     )
+
+
+def create_metrics(services: Services) -> Metrics:
+    """The metrics of the function."""
+    from mailroom.events import metrics  # no start waits for it
+
+    return metrics.create_metrics(services)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from flask import Flask
 from pymongo import IndexModel
@@ -37,6 +38,9 @@ from mailroom.platform.concurrency import ConcurrencyLimit
 from mailroom.services import Services
 from mailroom.web.app import create_app as create_web_app
 from mailroom.web.rate_limit import RateLimit
+
+if TYPE_CHECKING:
+    from mailroom.platform.metrics import Metrics
 
 # Exports and totals in one replica: half of the threads that the function runtime has by default.
 LONG_CALLS_AT_ONCE = 4
@@ -102,6 +106,13 @@ def _context(services: Services) -> InvoicesContext:
         export_seconds=settings.export_seconds,
         budget_seconds=settings.work_budget_seconds,
     )
+
+
+def create_metrics(services: Services) -> Metrics:
+    """The metrics of the function."""
+    from mailroom.invoices import metrics  # no start waits for it
+
+    return metrics.create_api_metrics(services)
 
 
 def _all_indexes() -> dict[str, list[IndexModel]]:

@@ -30,6 +30,13 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("createdAt", DOWN), ("_id", DOWN)], name="createdAt"),
         IndexModel([("key", UP), ("createdAt", DOWN), ("_id", DOWN)], name="key"),
         IndexModel([("state", UP), ("createdAt", DOWN), ("_id", DOWN)], name="state"),
+        # Metrics: what ended lately, and what events or listings found.
+        IndexModel([("finishedAt", DOWN)], name="finished", sparse=True),
+        IndexModel(
+            [("foundBy", UP), ("createdAt", DOWN)],
+            name="foundBy",
+            partialFilterExpression={"foundBy": {"$exists": True}},
+        ),
     ],
     # The versions of a preset, newest first; each number once.
     "presets": [IndexModel([("name", UP), ("version", DOWN)], name="version", unique=True)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 from mailroom.errors import MissingSecret, Unavailable
 from mailroom.invoices.imports.chunks import Chunks
@@ -26,6 +27,9 @@ from mailroom.platform.mongo import Documents
 from mailroom.platform.objects import ObjectStore
 from mailroom.platform.worker import Worker
 from mailroom.services import Services
+
+if TYPE_CHECKING:
+    from mailroom.platform.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -106,3 +110,10 @@ def _cursors_ledger_bucket(services: Services) -> tuple[Documents, Ledger, Objec
     """What all three need: the places in the lists, the ledger of imports, the store and its bucket."""
     database, settings = services.database, services.settings
     return database["cursors"], Ledger.of(database, settings), services.objects, settings.invoices_bucket
+
+
+def create_metrics(services: Services) -> Metrics:
+    """The metrics of the function."""
+    from mailroom.invoices import metrics  # no start waits for it
+
+    return metrics.create_importer_metrics(services)

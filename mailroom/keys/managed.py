@@ -17,6 +17,8 @@ from mailroom.platform.keyset import NEWEST_FIRST, Key, KeysetPage, Range
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.server_clock import ServerClock
 
+MOST_COUNTED = 1_000
+
 
 class KeyRequest(msgspec.Struct, frozen=True):
     """A key to make. Without `senders` it has those of the caller, without `expires` it never expires."""
@@ -44,6 +46,20 @@ class ManagedKeys:
         """Keys without their hashes, or sessions; newest first, beginning after the key `after`."""
         listed = Range(NEWEST_FIRST, {"session": True if sessions else None}, hint="newest")
         return listed.page(self._collection, limit, after, {"hash": 0})
+
+    def get(self, id_: ObjectId) -> Document:
+        """A key or a session, without its hash. Raises `NotFound`."""
+        found = self._collection.find_one({"_id": id_}, {"hash": 0})
+        if found is None:
+            raise _unknown()
+        return found
+
+    def count_open_sessions(self, id_: ObjectId) -> int:
+        """How many sessions the key has started that are still open; at most `MOST_COUNTED`."""
+        now = self._clock.now()
+        limits = {"expiresAt": {"$gt": now}, "idleExpiresAt": {"$gt": now}}
+        of_key: Document = {"session": True, "parent": id_, "revokedAt": None, **limits}
+        return self._collection.count_documents(of_key, limit=MOST_COUNTED, hint="newest")
 
     def make(self, request: KeyRequest, caller: Caller, call: RepeatableCall | None = None) -> tuple[NewKey, Document]:
         """Makes a key, and returns it with what is stored.
@@ -82,7 +98,7 @@ class ManagedKeys:
         """
         found = self._collection.find_one({"_id": id_}, {"scopes": 1, "session": 1})
         if found is None:
-            raise NotFound("keys.unknown", "there is no such key")
+            raise _unknown()
         if MANAGE in found["scopes"] and not found.get("session"):
             self._managers.revoke(id_)
         else:
@@ -100,3 +116,7 @@ class ManagedKeys:
             f"a call with this Idempotency-Key has made the key {found['_id']} already. Its text was shown then, and "
             "is not stored: if it was lost, revoke that key and make another one",
         )
+
+
+def _unknown() -> NotFound:
+    return NotFound("keys.unknown", "there is no such key")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
@@ -39,6 +40,9 @@ from mailroom.webhooks.api import views as webhooks
 from mailroom.webhooks.api.context import WebhooksContext
 from mailroom.webhooks.endpoints import WebhookEndpoints
 from mailroom.webhooks.history import WebhookDeliveries
+
+if TYPE_CHECKING:
+    from mailroom.platform.metrics import Metrics
 
 
 def create_app(services: Services, fetch: Callable[[str], bytes] = fetch_by_https) -> Flask:
@@ -98,3 +102,10 @@ def _context(services: Services, fetch: Callable[[str], bytes]) -> Notifications
         kick=partial(services.kicker.kick, SENDER),
         wait_seconds=settings.send_wait_seconds,
     )
+
+
+def create_metrics(services: Services) -> Metrics:
+    """The metrics of the function."""
+    from mailroom.notifications import metrics  # no start waits for it
+
+    return metrics.create_api_metrics(services)

@@ -31,6 +31,13 @@ INDEXES: dict[str, list[IndexModel]] = {
         # Retention: messages that still have a body.
         IndexModel([("bodySince", ASCENDING)], name="body", sparse=True),
         ANNOUNCEMENTS_INDEX,
+        # Metrics: messages that were tried lately, and those that were reported on.
+        IndexModel(
+            [("updatedAt", DESCENDING)],
+            name="tried",
+            partialFilterExpression={"settledBy": {"$exists": True}},
+        ),
+        IndexModel([("reports.receivedAt", DESCENDING)], name="reported", sparse=True),
         # One message for each Idempotency-Key.
         IndexModel(
             [("idempotency.key", ASCENDING)],

@@ -12,6 +12,7 @@ from mailroom.services import Services
 
 if TYPE_CHECKING:
     from mailroom.notifications.feedback.mailbox import MailboxPoller
+    from mailroom.platform.metrics import Metrics
 
 
 def create_worker(services: Services) -> Worker:
@@ -43,6 +44,7 @@ def _mailbox_poller(services: Services, components: Components) -> MailboxPoller
         return None
     from mailroom.notifications.feedback.imap import ImapAccount  # 60 ms, which no start without a mailbox waits for
     from mailroom.notifications.feedback.mailbox import Mailbox, MailboxPoller
+    from mailroom.notifications.feedback.mailbox_mark import MailboxMark
 
     mailbox = Mailbox(
         ImapAccount(settings, services.secrets),
@@ -50,5 +52,13 @@ def _mailbox_poller(services: Services, components: Components) -> MailboxPoller
         components.feedback,
         components.collection,
         components.clock,
+        MailboxMark(services.database["cursors"], components.clock),
     )
     return MailboxPoller(mailbox.poll, settings.bounce_imap_seconds, settings.work_budget_seconds)
+
+
+def create_metrics(services: Services) -> Metrics:
+    """The metrics of the function."""
+    from mailroom.notifications import metrics  # no start waits for it
+
+    return metrics.create_sender_metrics(services)

@@ -57,6 +57,8 @@ class Settings:
         least=0.1,
     )
 
+    revision: str = _setting("", "Revision of the code, for the metrics; images have it from their build")
+
     mongodb_database: str = _setting("mailroom", "Name of the database")
     mongodb_secret: str = _setting(
         "mailroom-mongodb-uri", "Name of the secret with the connection string; each function has its own"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from mailroom.platform.clock import Budget, days
 from mailroom.platform.kick import WEBHOOK_SENDER
@@ -11,6 +12,9 @@ from mailroom.platform.worker import Worker
 from mailroom.services import Services
 from mailroom.webhooks.deliveries import Deliveries
 from mailroom.webhooks.expansion import Expansion
+
+if TYPE_CHECKING:
+    from mailroom.platform.metrics import Metrics
 
 # A delivery takes its time-out at most. A worker that is paused for longer loses it.
 _LEASE_BEYOND_TIMEOUT_SECONDS = 45.0
@@ -46,3 +50,19 @@ def create_worker(services: Services) -> Worker:
         return done
 
     return Worker(work, settings.work_budget_seconds, marks, more=lambda: services.kicker.kick(WEBHOOK_SENDER))
+
+
+def create_metrics(services: Services) -> Metrics:
+    """The metrics of the function."""
+    # No start waits for them.
+    from mailroom.platform.metrics import Metrics, Part, general, worker
+    from mailroom.webhooks.indexes import INDEXES
+    from mailroom.webhooks.metrics import webhooks
+
+    return Metrics(
+        lambda: general(services.settings, services.secrets, ()),
+        (
+            Part("mongodb", lambda: worker(services.database, WEBHOOK_SENDER, INDEXES)),
+            Part("mongodb", lambda: webhooks(services.database, services.clock.now())),
+        ),
+    )

@@ -6,16 +6,19 @@ import json
 import os
 import re
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import yaml
 
 from tests.deploy.cluster import ROOT, run
 
 # Every pod listens on all of these.
-PORTS = (22, 25, 443, 587, 993, 1025, 4222, 8025, 8080, 8082, 9000, 9090, 27017)
+PORTS = (22, 25, 443, 587, 993, 1025, 4222, 8025, 8080, 8082, 9000, 9090, 9464, 27017)
 LISTEN = f"""
 import selectors, socket
 selector = selectors.DefaultSelector()
@@ -44,6 +47,7 @@ class Network:
     """Namespaces of their own. `names` says which one stands for the namespace of a manifest."""
 
     overlay: str
+    listener: str = ""  # the overlay to which the component `listener` is added
     prefix: str = field(default_factory=lambda: f"mailroom-net-{secrets.token_hex(3)}")
     pods: dict[str, tuple[str, str]] = field(default_factory=dict)  # name: namespace and address
 
@@ -52,7 +56,8 @@ class Network:
 
     def apply(self, pods: Mapping[str, tuple[str, Mapping[str, str]]]) -> None:
         """Makes the policies, and pods: name, namespace and labels of each."""
-        manifests = run("kubectl", "kustomize", str(ROOT / "k8s/overlays" / self.overlay))
+        with tempfile.TemporaryDirectory() as folder:
+            manifests = run("kubectl", "kustomize", str(self._write(Path(folder))))
         there = re.sub(
             r"\b(namespace|kubernetes.io/metadata.name): (mailroom|openfaas|openfaas-fn)$",
             rf"\1: {self.prefix}-\2",
@@ -72,6 +77,18 @@ class Network:
             run("kubectl", "--namespace", there, "wait", "--for=condition=Ready", f"pod/{name}", "--timeout=120s")
             address = run("kubectl", "--namespace", there, "get", "pod", name, "--output=jsonpath={.status.podIP}")
             self.pods[name] = there, address
+
+    def _write(self, folder: Path) -> Path:
+        """Writes the overlay as an operator does. Returns its folder."""
+        for name in ("k8s", "compose"):
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("secrets", "environment"))
+        overlays = folder / "k8s/overlays"
+        if self.listener:
+            file = overlays / self.listener / "kustomization.yaml"
+            content = yaml.safe_load(file.read_text())
+            content["components"].append("../" * (self.listener.count("/") + 2) + "components/listener")
+            file.write_text(yaml.safe_dump(content))
+        return overlays / self.overlay
 
     def _pod(self, name: str, namespace: str, labels: Mapping[str, str]) -> dict[str, object]:
         container = {

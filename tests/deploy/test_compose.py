@@ -2,13 +2,11 @@
 
 import io
 import json
-import os
+import re
 import secrets
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,12 +17,11 @@ import urllib3
 from minio import Minio
 from minio.error import MinioException
 
+from tests.deploy.conftest import ROOT, Run
 from tests.support.hostile import AMBIGUOUS, everything, sent
-from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deploy")]
 
-ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = (
     *("invoice-events", "invoice-importer", "invoices"),
     *("notifications", "notification-sender", "webhook-sender"),
@@ -73,53 +70,6 @@ with concurrent.futures.ThreadPoolExecutor(64) as pool:
     found = {name: [pool.submit(reached, tuple(place)) for place in places] for name, places in targets.items()}
 print(json.dumps([name for name, results in found.items() if any(each.result() for each in results)]))
 """
-SCOPES = ("invoices:read", "invoices:write", "notifications:read", "notifications:send")
-
-Run = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def environment(docker: None) -> Mapping[str, str]:
-    project = f"mailroom-test-{secrets.token_hex(3)}"
-    ports = {name: str(free_port()) for name in ("GATEWAY_PORT", "S3_PORT", "INBOX_PORT")}
-    names = {"COMPOSE_PROJECT_NAME": project, "REGISTRY": "mailroom", "TAG": "test", "PYTHON": sys.executable}
-    return {**os.environ, **ports, **names}
-
-
-@pytest.fixture(scope="module")
-def run(environment: Mapping[str, str]) -> Run:
-    def command(*words: str) -> str:
-        done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{' '.join(words)}:\n{done.stdout}{done.stderr}"
-        return done.stdout
-
-    return command
-
-
-@pytest.fixture(scope="module")
-def verify(run: Run, environment: Mapping[str, str]) -> Iterator[Callable[..., None]]:
-    """Sends a file and a notification through a stack that is up."""
-    run("compose/make-secrets")
-    run(sys.executable, "-m", "local.manifests.compose", "compose/environment")
-    run(sys.executable, "-m", "local.images")
-    try:
-        run("docker", "compose", "up", "--detach", "--wait")
-        scopes = [word for scope in SCOPES for word in ("--scope", scope)]
-        key = run("compose/mailroom", "keys", "create", "--name", "test", *scopes).strip()
-        once = {**environment, "API_KEY": key}
-
-        def send(*options: str) -> None:
-            command = [sys.executable, "-m", "local.verify", *options]
-            done = subprocess.run(command, cwd=ROOT, env=once, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
-
-        yield send
-    finally:
-        down = ("docker", "compose", "down", "--volumes", "--timeout", "1")
-        try:
-            run(*down)
-        except AssertionError:  # Docker may still count a removed container in the network
-            assert run("docker", "compose", "ps", "--all", "--quiet") == ""
 
 
 def test_a_file_and_a_notification_come_through_three_times(verify: Callable[..., None]) -> None:
@@ -150,6 +100,15 @@ def test_nobody_outside_reaches_a_worker(
     assert b" 404 " in everything(port, f"POST /function/{service} HTTP/1.0\r\n\r\n".encode()).split(b"\r\n")[0]
 
 
+@pytest.mark.parametrize("path", ["invoices/metrics", "notifications/metrics", "invoice-importer/metrics", "metrics"])
+def test_nobody_outside_reads_the_metrics(
+    path: str, environment: Mapping[str, str], verify: Callable[..., None]
+) -> None:
+    answered = everything(int(environment["GATEWAY_PORT"]), f"GET /function/{path} HTTP/1.0\r\n\r\n".encode())
+    assert answered.split(b"\r\n")[0][9:12] in (b"401", b"404")
+    assert b"function_calls" not in answered
+
+
 @pytest.mark.parametrize("headers", AMBIGUOUS)
 def test_nothing_is_smuggled_past_the_router(
     headers: bytes, environment: Mapping[str, str], verify: Callable[..., None]
@@ -178,6 +137,13 @@ def test_slow_callers_are_cut_off_by_the_router(environment: Mapping[str, str], 
                 time.sleep(0.1)
 
 
+def room_of_tmp(service: Mapping[str, Any]) -> int:
+    """Bytes that /tmp of a service may hold; 0 without a limit."""
+    [options] = (each.partition(":")[2] for each in service["tmpfs"] if each.partition(":")[0] == "/tmp")
+    found = re.fullmatch(r"size=(\d+)m", options)
+    return int(found[1]) << 20 if found else 0
+
+
 def test_every_service_is_confined(run: Run) -> None:
     config = json.loads(run("docker", "compose", "--profile", "*", "config", "--format", "json"))
     assert {"mongo", "minio", "restore", *FUNCTIONS} <= set(config["services"])
@@ -186,7 +152,7 @@ def test_every_service_is_confined(run: Run) -> None:
         assert service["cap_drop"] == ["ALL"], name
         assert set(service.get("cap_add", [])) == CAPABILITIES.get(name, set()), name
         assert service["security_opt"] == ["no-new-privileges:true"], name
-        assert int(service["mem_limit"]) > 0, name
+        assert 0 < room_of_tmp(service) < int(service["mem_limit"]), name  # it counts as memory
         assert int(service["pids_limit"]) > 0, name
         assert "default" not in service.get("networks", {}), name
         assert not {"privileged", "devices", "pid", "ipc"} & set(service), name

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from local.images import assemble, read_builds
+from local.manifests import monitoring
 from local.manifests.compose import environments
 from local.stack_file import substitute
 from mailroom.platform import environment, settings
@@ -62,7 +63,7 @@ def test_what_a_setting_says_comes_through_as_it_is(name: str, text: str) -> Non
 
 
 def test_every_setting_can_be_given_from_outside() -> None:
-    elsewhere = {"SECRETS_DIR", "KICK_URL", "MONGODB_SECRET", "BACKUP_TO", "BACKUP_KEEP", "EVENTS_URL"}
+    elsewhere = {"SECRETS_DIR", "KICK_URL", "MONGODB_SECRET", "BACKUP_TO", "BACKUP_KEEP", "REVISION", "EVENTS_URL"}
     names = {field.name.upper() for field in dataclasses.fields(settings.Settings)} - elsewhere
     text = (ROOT / "stack.yml").read_text()
     assert {name for name in names if f"${{{name}:-" not in text} == set()
@@ -77,7 +78,7 @@ def test_who_takes_the_urls_of_webhooks_knows_as_well_as_who_calls_them_which_ar
 def test_compose_publishes_nothing_beyond_this_machine() -> None:
     services = document("docker-compose.yml")["services"]
     published = {name: port for name, service in services.items() for port in service.get("ports", [])}
-    assert set(published) == {"router", "minio", "mailpit"}
+    assert set(published) == {"router", "minio", "mailpit", "prometheus", "grafana"}
     assert all(port.startswith("127.0.0.1:") for port in published.values())
 
 
@@ -92,6 +93,39 @@ def test_events_come_in_by_the_router_only_if_the_s3_server_is_outside() -> None
     [variable] = container["env"]
     assert variable["name"] == "FUNCTIONS"
     assert set(variable["value"].split("|")) == {*called}
+
+
+def test_prometheus_finds_the_metrics_of_each_function_and_nobody_comes_to_them_by_a_service() -> None:
+    manifests = [*yaml.safe_load_all((ROOT / "k8s/components/functions/functions.yaml").read_text())]
+    pods = {each["metadata"]["name"]: each["spec"]["template"] for each in manifests if each["kind"] == "Deployment"}
+    assert pods.keys() == FUNCTIONS.keys()
+    for pod in pods.values():
+        [container] = pod["spec"]["containers"]
+        [port] = (each["containerPort"] for each in container["ports"] if each["name"] == "metrics")
+        assert {each["name"]: each["value"] for each in container["env"]}["METRICS_PORT"] == str(port)
+        assert pod["metadata"]["annotations"] == {
+            "prometheus.io/scrape": "true", "prometheus.io/port": str(port), "prometheus.io/path": "/metrics",
+        }  # fmt: skip
+    services = [each for each in manifests if each["kind"] == "Service"]
+    assert {port["targetPort"] for each in services for port in each["spec"]["ports"]} == {"http"}
+    for entry in FUNCTIONS.values():
+        assert entry["annotations"]["prometheus.io.port"] == str(entry["environment"]["METRICS_PORT"])
+
+
+@pytest.mark.parametrize("file", ["base/network.yaml", "overlays/openfaas/functions.yaml"])
+def test_the_metrics_are_open_to_prometheus_alone(file: str) -> None:
+    port = int(FUNCTIONS["invoices"]["environment"]["METRICS_PORT"])
+    rules = [
+        (peer, {each["port"] for each in rule["ports"]})
+        for policy in yaml.safe_load_all((ROOT / "k8s" / file).read_text())
+        for rule in policy["spec"].get("ingress", ())
+        for peer in rule["from"]
+    ]
+    for peer, ports in rules:
+        if port in ports:
+            assert ports == {port}
+            assert "prometheus" in str(peer) or "mailroom-monitoring" in str(peer)
+    assert any(port in ports for _, ports in rules)
 
 
 def test_compose_calls_every_function_with_a_schedule() -> None:
@@ -109,6 +143,11 @@ def test_the_manifests_are_those_of_stack_yml() -> None:
     assert (ROOT / "k8s/components/functions/functions.yaml").read_text() == made, (
         "make it anew: local.manifests.kubernetes"
     )
+
+
+def test_grafana_and_the_operator_get_what_rules_and_dashboards_say() -> None:
+    for path, text in monitoring.files(ROOT).items():
+        assert (ROOT / path).read_text() == text, f"make {path} anew: python -m local.manifests.monitoring"
 
 
 @pytest.mark.parametrize("name", ["base/setup", "components/backups/backup", "components/backups/restore"])

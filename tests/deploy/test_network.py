@@ -28,11 +28,14 @@ ROLES = {
     "schedule": "schedule",
 }
 OURS: dict[str, tuple[str, Labels]] = {name: ("mailroom", {"app": name, "role": role}) for name, role in ROLES.items()}
+LISTENER: dict[str, tuple[str, Labels]] = {"listener": ("mailroom", {"app": "listener", "role": "listener"})}
 STRANGER: dict[str, tuple[str, Labels]] = {"stranger": ("elsewhere", {})}
+PROMETHEUS: dict[str, tuple[str, Labels]] = {"prometheus": ("mailroom", {"app": "prometheus"})}
 OPENFAAS: dict[str, tuple[str, Labels]] = {
     **{name: pod for name, pod in OURS.items() if name in (*SERVERS, "setup", "backup")},
     **{name: ("openfaas-fn", {"faas_function": name}) for name in (*FUNCTIONS, "console")},
     "another-function": ("openfaas-fn", {"faas_function": "another"}),
+    **LISTENER,
     **{name: ("openfaas", {"app": name}) for name in ("gateway", "nats", "prometheus", "queue-worker")},
     **STRANGER,
 }
@@ -48,7 +51,7 @@ def network(request: pytest.FixtureRequest, docker: None, cluster: None) -> Iter
     if not os.environ.get("CLUSTER_LOAD"):
         pytest.skip("CLUSTER_LOAD names no command that brings images of Docker into the cluster")
     run(*os.environ["CLUSTER_LOAD"].split(), os.environ["PYTHON_IMAGE"])
-    network = Network(request.param)
+    network = Network(*request.param)
     try:
         yield network
     finally:
@@ -69,9 +72,9 @@ def assert_only(network: Network, allowed: set[tuple[str, str, int]]) -> None:
     assert {"missing": sorted(allowed - seen), "open": sorted(seen - allowed)} == {"missing": [], "open": []}
 
 
-@pytest.mark.parametrize("network", ["dev"], indirect=True)
+@pytest.mark.parametrize("network", [("dev", "dev")], ids=["dev"], indirect=True)
 def test_in_one_namespace_each_pod_reaches_what_it_uses(network: Network) -> None:
-    network.apply(OURS | STRANGER)
+    network.apply(OURS | LISTENER | PROMETHEUS | STRANGER)
     apis = [name for name in FUNCTIONS if name not in WORKERS]
     assert_only(
         network,
@@ -79,14 +82,20 @@ def test_in_one_namespace_each_pod_reaches_what_it_uses(network: Network) -> Non
             *TO_SERVERS,
             *((source, name, 8080) for name in apis for source in ("router", "minio")),
             ("router", "console", 8080),
+            *(("listener", name, port) for name, port in (("minio", 9000), ("invoice-events", 8080))),
             *((source, name, 8080) for name in WORKERS for source in (*FUNCTIONS, "schedule") if source != name),
+            *(("prometheus", name, 9464) for name in (*FUNCTIONS, "console")),
             # The way in.
-            *((source, "router", 8080) for source in (*OURS, "stranger") if source != "router"),
+            *(
+                (source, "router", 8080)
+                for source in (*OURS, "listener", "prometheus", "stranger")
+                if source != "router"
+            ),
         },
     )
 
 
-@pytest.mark.parametrize("network", ["openfaas"], indirect=True)
+@pytest.mark.parametrize("network", [("openfaas", "openfaas/servers")], ids=["openfaas"], indirect=True)
 def test_with_openfaas_each_pod_reaches_what_it_uses(network: Network) -> None:
     network.apply(OPENFAAS)
     system = [name for name, (namespace, _) in OPENFAAS.items() if namespace == "openfaas"]
@@ -96,7 +105,9 @@ def test_with_openfaas_each_pod_reaches_what_it_uses(network: Network) -> None:
         {
             *TO_SERVERS,
             *(("gateway", name, 8080) for name in (*FUNCTIONS, "console")),
-            *((name, "gateway", 8080) for name in (*FUNCTIONS, "console", "another-function", "minio")),
+            *((name, "gateway", 8080) for name in (*FUNCTIONS, "console", "another-function", "minio", "listener")),
+            ("listener", "minio", 9000),
+            *(("prometheus", name, 9464) for name in (*FUNCTIONS, "console")),
             *((source, to, port) for source in system for to in system if source != to for port in PORTS),
             *((source, to, port) for source in (*others, *system) for to in others if source != to for port in PORTS),
             *((source, to, port) for source in SENDS_MAIL for to in others for port in (25, 587)),  # a relay elsewhere
@@ -105,14 +116,14 @@ def test_with_openfaas_each_pod_reaches_what_it_uses(network: Network) -> None:
     )
 
 
-@pytest.mark.parametrize("network", ["production"], indirect=True)
+@pytest.mark.parametrize("network", [("production", "production")], ids=["production"], indirect=True)
 def test_in_production_each_pod_reaches_only_its_servers_elsewhere(network: Network) -> None:
     pods = {name: pod for name, pod in OURS.items() if name not in SERVERS}
-    network.apply(pods | STRANGER)
+    network.apply(pods | LISTENER | STRANGER)
     jobs = ("setup", "backup")
     outwards = {
         *((name, 27017) for name in (*FUNCTIONS, *jobs)),
-        *((name, port) for name in (*USES_S3, *jobs) for port in (443, 9000)),
+        *((name, port) for name in (*USES_S3, *LISTENER, *jobs) for port in (443, 9000)),
         *((name, port) for name in SENDS_MAIL for port in (25, 587)),
         ("notification-sender", 993),
     }

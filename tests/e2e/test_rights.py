@@ -67,7 +67,7 @@ def database(stack: Stack, function: str) -> Iterator[Database[Any]]:
 
 
 def collections() -> set[str]:
-    return {name for rights in MONGODB.values() for name in rights}
+    return {name for rights in MONGODB.values() for name in rights if name}  # an empty name: the whole database
 
 
 def allowed(act: Callable[[], Any]) -> bool:
@@ -91,6 +91,23 @@ def test_each_mongodb_user_can_do_its_work_and_nothing_else(
             assert allowed(lambda: act(database[name])) == permitted, (action, name)  # noqa: B023 - called at once
     for name, beyond in OTHERS.items():
         assert not allowed(lambda: beyond(database)), name  # noqa: B023
+
+
+def test_the_user_for_backups_may_read_all_and_write_only_when_backups_were_made(
+    stack: Stack, checks_collections: bool
+):
+    with MongoClient[Any](stack.secrets["backup-mongodb-uri"]) as client:
+        for name in collections():
+            assert allowed(lambda: ACTIONS["find"](client["mailroom"][name])), name  # noqa: B023 - called at once
+            for action in ("insert", "update"):
+                permitted = name == "backups" or not checks_collections
+                assert allowed(lambda: ACTIONS[action](client["mailroom"][name])) == permitted, name  # noqa: B023
+            assert not allowed(lambda: ACTIONS["remove"](client["mailroom"][name])), name  # noqa: B023
+        for name, beyond in OTHERS.items():
+            assert not allowed(lambda: beyond(client["mailroom"])), name  # noqa: B023
+    with MongoClient[Any](stack.info["mongoUri"]) as root:
+        for name in collections():
+            root["mailroom"][name].delete_one(NOTHING)
 
 
 def test_mongodb_refuses_calls_without_a_user(stack: Stack):

@@ -10,7 +10,7 @@ import pytest
 from mailroom import function
 from mailroom.errors import InvalidSetting, Unavailable
 from mailroom.function import Function
-from mailroom.invoices.app import create_app
+from mailroom.invoices.app import create_app, create_metrics
 from mailroom.platform import mongo
 from mailroom.services import Services
 from tests.faults.proxy import Proxy
@@ -35,7 +35,7 @@ def test_a_new_connection_string_is_used_at_once(services: Services, impatient: 
     settings = replace(services.settings, mongodb_timeout_seconds=2.0)
     with Proxy("127.0.0.1", server.port, lambda: None) as proxy:
         file.write_text(f"mongodb://127.0.0.1:{proxy.port}/?directConnection=true")
-        running = Function(create_app, lambda: Services(settings))
+        running = Function(create_app, lambda: Services(settings), create_metrics)
         assert status(running, key) == 200
     assert status(running, key) == 503  # that server can no longer be reached
     file.write_text(good)
@@ -47,7 +47,7 @@ def test_an_unusable_connection_string_stops_nothing_and_is_not_logged(
     services: Services, impatient: None, caplog: pytest.LogCaptureFixture
 ):
     key = services.keys.create("test", ["invoices:read"]).text
-    running = Function(create_app, lambda: Services(services.settings))
+    running = Function(create_app, lambda: Services(services.settings), create_metrics)
     file = services.settings.secrets_dir / services.settings.mongodb_secret
     bad_port, bad_user = "mongodb://user:hush/hush@host", "mongodb://user:hush@hush@host"  # pragma: allowlist secret
     for wrong in ("", "hush-hush", bad_port, bad_user):

@@ -57,7 +57,17 @@ def test_a_stack_serves_its_functions_and_ends_without_a_trace(running: Stack, r
     file = tmp_path / "data" / "local.json"
     assert json.loads(file.read_text()) == info
     assert file.stat().st_mode & 0o777 == 0o600
-    assert set(info) == {"gateway", "apiKey", "webhookToken", "minio", "mongoUri", "smtp", "inbox", "processes"}
+    assert set(info) == {
+        "gateway",
+        "apiKey",
+        "webhookToken",
+        "minio",
+        "mongoUri",
+        "smtp",
+        "inbox",
+        "metrics",
+        "processes",
+    }
     assert set(info["processes"]) == {"supervisor", "mongo", "minio", "inbox", "router", "invoices", "other"}
     assert all(alive(pid) for pid in info["processes"].values())
     assert info["apiKey"] == "the-key"  # pragma: allowlist secret

@@ -61,7 +61,7 @@ def test_the_address_for_kicks_keeps_its_place_for_the_name(url: str) -> None:
     functions = read_stack(ROOT / "stack.yml", {"GATEWAY_URL": url})
 
     expected = f"{url or 'http://gateway.openfaas:8080'}/async-function/{{function}}"
-    assert {entry.environment["KICK_URL"] for entry in functions} == {expected}
+    assert {entry.environment["KICK_URL"] for entry in functions if entry.name != "console"} == {expected}
 
 
 @pytest.mark.parametrize("text", ["", "functions: [a]", "functions: {a: {lang: x}}", "a: ${", "a: [", "functions:"])

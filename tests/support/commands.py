@@ -38,7 +38,7 @@ class Recorder(monitoring.CommandListener):
             if (actions := _actions(name, command)) is None:
                 self._unknown.add(name)  # the driver only prints an exception of a listener
             else:
-                self._used |= {(command[name], action) for action in actions}
+                self._used |= {(command[name] if name != "dbStats" else "", action) for action in actions}
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
         pass
@@ -50,7 +50,7 @@ class Recorder(monitoring.CommandListener):
 def _actions(name: str, command: Mapping[str, Any]) -> set[str] | None:
     """The rights of a command; None for an unknown command."""
     match name:
-        case "find" | "distinct":
+        case "find" | "distinct" | "count":
             return {"find"}
         case "aggregate":
             elsewhere = {"$merge", "$out", "$lookup", "$unionWith"}
@@ -66,6 +66,8 @@ def _actions(name: str, command: Mapping[str, Any]) -> set[str] | None:
             if command.get("remove"):
                 return {"find", "remove"}
             return {"find", "update", "insert"} if command.get("upsert") else {"find", "update"}
+        case "dbStats":  # of the whole database
+            return {"dbStats"}
         case _:
             return None
 

@@ -99,9 +99,9 @@ def fake_api() -> Iterator[FakeApi]:
             )
             content = answer if isinstance(answer, bytes) else b"" if answer is None else json.dumps(answer).encode()
             self.send_response(status)
-            for name, value in {"Content-Type": "application/json", **headers}.items():
+            usual = {"Content-Type": "application/json", "Content-Length": str(len(content))}
+            for name, value in (usual | headers).items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
 

@@ -79,6 +79,7 @@ def handle(event, context):
     return {"statusCode": 200, "headers": {"Content-Type": "application/json"}, "body": {
         "body": event.body.decode("latin-1"), "method": event.method, "path": event.path,
         "a": event.query.get("a"), "all": event.query.getlist("a"), "header": event.headers.get("x-tEST"),
+        "forwarded": [event.headers.get(f"X-Forwarded-{name}") for name in ("For", "Host", "Proto")],
         "callId": context.call_id, "hostname": context.hostname}}
 """
 
@@ -165,6 +166,11 @@ def test_what_flask_offers_works_in_a_handler(in_flask):
     assert in_flask.call("/after").headers["X-After"] == "yes"
 
 
+def test_a_handler_sees_what_the_gateway_says_of_the_caller(function):
+    said = {"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Host": "mail.example", "X-Forwarded-Proto": "https"}
+    assert function.call("/", "POST", b"", said).json()["forwarded"] == list(said.values())
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST", "PATCH", "DELETE", "OPTIONS", "PURGE"])
 def test_an_event_holds_the_request(function, method):
     headers = {"X-Test": "yes", "Content-Type": "application/x-www-form-urlencoded"}
@@ -176,6 +182,7 @@ def test_an_event_holds_the_request(function, method):
         "a": "1",
         "all": ["1", "2"],
         "header": "yes",
+        "forwarded": [None, None, None],
         "callId": "",
         "hostname": "host-1",
     }

@@ -8,7 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-LATER = ("aiosmtplib", "dkim", "minio", "openpyxl", "pyarrow", "urllib3")
+LATER = ("aiosmtplib", "dkim", "minio", "openpyxl", "prometheus_client", "pyarrow", "urllib3")
+METRICS = ("mailroom.platform.metrics", "mailroom.invoices.imports.metrics", "mailroom.notifications.outbox.metrics")
 IMPORTER = ("mailroom.invoices.imports.importer", "mailroom.invoices.columnar")
 MAILBOX = ("imaplib", "mailroom.notifications.feedback.mailbox", "mailroom.notifications.feedback.parsing")
 API = ("flask", "mailroom.web.app", "mailroom.web.endpoints")
@@ -16,7 +17,9 @@ INVOICES_API = ("mailroom.invoices.api.invoices", "mailroom.invoices.views.lists
 
 
 # Without it, a function would look for its secrets.
-NOT_WIRED = "import mailroom.function; mailroom.function.Function = lambda *_: SimpleNamespace(close=None);"
+NOT_WIRED = (
+    "import mailroom.function; mailroom.function.Function = lambda *_: SimpleNamespace(close=None, metrics=None);"
+)
 
 
 def loaded_by(function: str, before: str = NOT_WIRED) -> set[str]:
@@ -48,7 +51,7 @@ def loaded_by(function: str, before: str = NOT_WIRED) -> set[str]:
 def test_a_function_loads_at_its_start_only_what_it_answers_with(function: str, others: tuple[str, ...]) -> None:
     modules = loaded_by(function)
     assert "mailroom.services" in modules
-    assert not modules & {*LATER, *others}
+    assert not modules & {*LATER, *METRICS, *others}
 
 
 def test_the_console_knows_neither_the_database_nor_the_domains() -> None:

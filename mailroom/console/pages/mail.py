@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from mailroom.console.areas import Area, Section
-from mailroom.console.pages import message_actions, suppressions, write
+from mailroom.console.pages import (
+    message_actions,
+    suppressions,
+    template_trials,
+    templates,
+    webhook_deliveries,
+    webhooks,
+    write,
+)
 from mailroom.console.texts import later
 
 _READ = ("notifications:read",)
@@ -12,5 +20,7 @@ SECTIONS = (
     Section(later("Messages"), "messages.listed", message_actions.PAGES, _READ),
     Section(later("Write"), "write.show", write.PAGES, write.SCOPES),
     Section(later("Suppressions"), "suppressions.listed", suppressions.PAGES, _READ),
+    Section(later("Templates"), "templates.listed", template_trials.PAGES, (templates.READ,)),
+    Section(later("Webhooks"), "webhooks.listed", webhook_deliveries.PAGES, (webhooks.READ,)),
 )
 AREA = Area(later("Mail"), "messages.listed", message_actions.PAGES, _READ, SECTIONS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
@@ -11,15 +10,10 @@ from flask import Blueprint, Response, make_response, render_template, request, 
 
 from mailroom.console import session
 from mailroom.console.api import UNAUTHORIZED, ApiError
+from mailroom.console.frames import framed, framed_text
 from mailroom.console.texts import gettext as _
 
 PAGES = Blueprint("messages", __name__)
-
-# The mail's own HTML may show itself and nothing else: no script, no form, no request, no way out of its frame.
-MAIL_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-
-# Browsers connect to the server of a frame before they see that the policy forbids it, and so tell that somebody looks.
-_FRAME = re.compile(r"<(?=(?:i?frame|frameset|object|embed)\b)", re.IGNORECASE)
 
 _PAGE_SIZE = 50
 _FILTERS = ("status", "emailTo", "sender", "tag", "from", "to", "test")
@@ -60,16 +54,12 @@ def html(id: str) -> Response:
     """The HTML of the mail, as a document of its own for the frame of the page."""
     try:
         shown = session.call("GET", f"notifications/{id}/content", query={"form": "html"})["html"]
-        response = make_response(_FRAME.sub("<no-", shown))
+        return framed(shown)
     except ApiError as error:
         if error.status == UNAUTHORIZED:
             raise
         # The page of an error may not be shown in a frame.
-        response = make_response(_("This cannot be shown now. Load the page again."), error.status or 503)
-        response.mimetype = "text/plain"
-    response.headers["Content-Security-Policy"] = MAIL_POLICY
-    response.headers["X-DNS-Prefetch-Control"] = "off"
-    return response
+        return framed_text(_("This cannot be shown now. Load the page again."), error.status or 503)
 
 
 @PAGES.get("/mail/<string(length=24):id>/changes")

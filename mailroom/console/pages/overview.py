@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -68,4 +69,12 @@ def figure(name: str) -> str:
     found = FIGURES.get(name) or abort(404)
     answer: Any = session.call("GET", found.path, query=found.query)
     template = f"overview/figures/{name}.html" if is_partial() else "overview/figure.html"
-    return render_template(template, figure=found, answer=answer)
+    return render_template(template, figure=found, answer=answer, since=_since(found))
+
+
+def _since(figure: Figure) -> str:
+    """The time that a figure of the last days begins at; empty for others."""
+    days = figure.query.get("days")
+    if not isinstance(days, int):
+        return ""
+    return f"{datetime.now(UTC) - timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}"

@@ -11,7 +11,16 @@
     }
   };
 
+  // A part of a page may bring a form whose answer belongs into a frame beside it.
+  const fillFrames = () => {
+    for (const form of document.querySelectorAll("form[data-to-frame]")) {
+      form.removeAttribute("data-to-frame");
+      form.submit();
+    }
+  };
+
   localise(document);
+  document.addEventListener("htmx:afterSwap", fillFrames);
   document.addEventListener("htmx:afterSwap", () => localise(document));
   document.querySelector("[data-focus]")?.focus();
 })();

@@ -60,7 +60,7 @@ def start_import() -> Response:
     version = version_of(of, body.bucket, body.key, body.version_id)
     if body.preset:
         check_preset_is_there(body.preset)
-    import_id, _ = of.ledger.submit(version, force=body.force, dry_run=body.dry_run, preset=body.preset)
+    import_id, _ = of.ledger.submit(version, force=body.force, dry_run=body.dry_run, preset=body.preset, approved=True)
     of.kicker.kick(IMPORTER)
     return json_response(schemas.AcceptedImport(id=str(import_id)), 202)
 

@@ -80,6 +80,12 @@ def get_invoice(id: ObjectId) -> Response:
     return json_response(schemas.invoice(document))
 
 
+@blueprint.get("/statuses")
+@endpoint(operations.LIST_STATUSES, READ)
+def list_statuses() -> Response:
+    return json_response(schemas.StatusList(allowed=sorted(context().statuses().allowed)))
+
+
 @blueprint.patch("/<id:id>")
 @endpoint(operations.CHANGE_INVOICE, WRITE)
 def change_invoice(id: ObjectId) -> Response:

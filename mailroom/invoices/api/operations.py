@@ -21,6 +21,7 @@ from mailroom.invoices.api.schemas import (
     PresetPage,
     PresetVersions,
     State,
+    StatusList,
     StoredPreset,
     TotalPage,
     Undo,
@@ -73,6 +74,7 @@ class NewUpload(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """The body of `POST /uploads`. `keyPrefix` may be a folder, or the whole name of the object.
 
     What is uploaded with the form is read with `preset`, and its columns as `columns` maps them: header name to column.
+    With `hold`, it is imported only when somebody asks for it with `POST /imports`.
     After the upload, the browser goes to `redirect`, a URL, which gets `bucket`, `key` and `etag` as parameters.
     """
 
@@ -81,6 +83,7 @@ class NewUpload(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     expires_seconds: Annotated[int, Meta(ge=1, le=604_800)] = 900
     preset: str = ""
     columns: dict[str, str | None] = {}
+    hold: bool = False
     redirect: Annotated[str, Meta(max_length=2000)] = ""
 
 
@@ -153,6 +156,11 @@ EXPORT = Operation(
     "`nextCursor,…`; of its parts only the first has a header. A file with neither at its end was cut off: ask again.",
 )
 GET_INVOICE = Operation("One invoice, with its provenance", {200: Invoice}, problems=(404,))
+LIST_STATUSES = Operation(
+    "The statuses that an invoice may be given",
+    {200: StatusList},
+    text="Those of IMPORT_STATUSES and of the presets. Without any, every text is a status.",
+)
 CHANGE_INVOICE = Operation(
     "Change the status of an invoice",
     {200: Invoice},
@@ -186,7 +194,8 @@ START_IMPORT = Operation(
     text="The same version gives the same import, however often it is asked for. With `force` it is imported once "
     "more, and counts as newer than all that was imported until now. "
     "With `dryRun` nothing is written, but everything counted as if it were. A version that has an import already is "
-    "read with another `preset` only with `force` or `dryRun`: otherwise the answer is 409 `import.preset`.",
+    "read with another `preset` only with `force` or `dryRun`: otherwise the answer is 409 `import.preset`. A `held` "
+    "import, of a file that was uploaded with `hold`, becomes due.",
 )
 RETRY = Operation(
     "Retry a failed or cancelled import", {202: AcceptedImport}, problems=(404, 409),
@@ -194,7 +203,7 @@ RETRY = Operation(
     "`force`.",
 )  # fmt: skip
 CANCEL = Operation(
-    "Cancel a pending or running import", {200: Import}, problems=(404, 409),
+    "Cancel a pending, running or held import", {200: Import}, problems=(404, 409),
     text="Rows that were imported stay; those of the batch in flight may still come.",
 )  # fmt: skip
 UNDO = Operation(

@@ -86,6 +86,12 @@ class InvoicePage(Schema):
     next_cursor: Cursor | None
 
 
+class StatusList(Schema):
+    """The statuses that an invoice may be given, by name. If it is empty, any is allowed."""
+
+    allowed: list[str]
+
+
 class Total(Schema, omit_defaults=True):
     """The invoices that have these in common. Of `supplier`, `month` and `status` those are there that `by` names.
 

@@ -17,6 +17,7 @@ from mailroom.invoices.api.invoices import READ, WRITE
 from mailroom.invoices.api.presets import check_preset_is_there
 from mailroom.invoices.api.rows.operations import PUT_FILE
 from mailroom.invoices.api.rows.schemas import WrittenFile
+from mailroom.invoices.imports.source import METADATA_HOLD
 from mailroom.invoices.model.columns import COLUMNS
 from mailroom.invoices.presets.options import check_columns
 from mailroom.invoices.presets.selection import METADATA_COLUMNS, METADATA_PRESET
@@ -27,6 +28,7 @@ from mailroom.web.representation import json_response
 
 _MOST_METADATA_BYTES = 1900  # S3 takes 2 KB of user metadata, their names included
 
+_YES = "yes"
 _REDIRECT = "success_action_redirect"
 _LONGEST_NAME_BYTES = 255  # MinIO's, which keeps objects as files
 _CHUNK_BYTES = 1 << 16
@@ -83,7 +85,10 @@ def put_file() -> Response:
     if not request.content_length:
         raise Invalid(None, "file.empty", "the body is empty: it must be the file")
     chunks = iter(partial(request.stream.read, _CHUNK_BYTES), b"")
-    metadata = {METADATA_PRESET: preset} if preset else {}
+    if given.get("hold", "") not in ("", "true", "false"):
+        raise Invalid("hold", "hold.invalid", "hold must be true or false")
+    metadata = {METADATA_PRESET: preset, METADATA_HOLD: _YES if given.get("hold") == "true" else ""}
+    metadata = {name: value for name, value in metadata.items() if value}
     version_id = of.objects.write(of.bucket, key, chunks, _CONTENT_TYPE, metadata)
     version = of.objects.find(of.bucket, key, version_id)
     import_id, _ = of.ledger.submit(version)
@@ -126,5 +131,5 @@ def _metadata(body: operations.NewUpload) -> dict[str, str]:
     columns = json.dumps(body.columns) if body.columns else ""
     if len(columns) > _MOST_METADATA_BYTES:
         raise Invalid("columns", "columns.too_many", "columns are too many for an object's metadata: make a preset")
-    given = {METADATA_PRESET: body.preset, METADATA_COLUMNS: columns}
+    given = {METADATA_PRESET: body.preset, METADATA_COLUMNS: columns, METADATA_HOLD: _YES if body.hold else ""}
     return {name: value for name, value in given.items() if value}

@@ -9,7 +9,7 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 
 from mailroom.errors import Conflict, NotFound
-from mailroom.invoices.imports.ledger import CANCELLED, DONE, FAILED, PENDING, RUNNING, SUPERSEDED, UNDONE
+from mailroom.invoices.imports.ledger import CANCELLED, DONE, FAILED, HELD, PENDING, RUNNING, SUPERSEDED, UNDONE
 from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import Document, Documents, server_time
 
@@ -41,12 +41,12 @@ class ImportActions(msgspec.Struct, frozen=True):
     lease_seconds: float
 
     def cancel(self, id_: ObjectId) -> Document:
-        """Ends a pending or running import. Its worker is fenced, but rows of its batch in flight may still land."""
+        """Ends an import that has not ended. Its worker is fenced, but rows of its batch in flight may still land."""
         now = server_time(self.imports.database)
         fence = {"state": CANCELLED, "finishedAt": now, "updatedAt": now, "error": None}
         return self._change(
             id_,
-            (PENDING, RUNNING),
+            (PENDING, RUNNING, HELD),
             {
                 "$set": fence | {"quietAt": now + timedelta(seconds=self.lease_seconds)},
                 "$inc": {"epoch": 1},
@@ -68,6 +68,7 @@ class ImportActions(msgspec.Struct, frozen=True):
             "error": None,
             "rejects": None,
             "presetsAt": now,
+            "approved": True,
         }
         # Nobody changes the chunks of an import that ended.
         found = self.imports.find_one({"_id": id_}, {"parts": 1, "comparison": 1}) or {}

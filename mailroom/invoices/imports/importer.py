@@ -30,7 +30,7 @@ from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.parallel import ParallelImport
 from mailroom.invoices.imports.rejects import RejectLimit, Rejects
 from mailroom.invoices.imports.slices import SliceBudget
-from mailroom.invoices.imports.source import BATCH_BYTES, ImportSource
+from mailroom.invoices.imports.source import BATCH_BYTES, FileHeld, ImportSource
 from mailroom.invoices.imports.writer import BatchWriter
 from mailroom.invoices.model.identity import order_prefix
 from mailroom.invoices.presets.selection import Selection
@@ -115,6 +115,7 @@ class Importer(msgspec.Struct, frozen=True):
             job.presets_at,
             self.batch_rows,
             stamp=partial(Stamp, job.writes_as, prefix),
+            may_hold=not job.approved,
         )
 
     def _step(self, job: ImportJob, slice_: _Slice) -> ImportJob | None:
@@ -146,6 +147,9 @@ class Importer(msgspec.Struct, frozen=True):
                     batch = self._without_differing(job, batch, source)
             if batch is None:
                 return self._end(job, source.dialect)
+        except FileHeld:
+            self.ledger.hold(job)
+            return None
         except (FileRejected, ObjectGone) as error:
             return self._give_up(job, error)
         return self._write(job, batch, slice_)

@@ -96,6 +96,7 @@ class ImportJob(msgspec.Struct, frozen=True, rename="camel"):
     `epoch` is the lease's: pass the job to every later write. `chunks` are the open ones, in the order of the file.
     `writes_as` is the import that the invoices name: the job itself or, for a dry run, the real import.
     `preset` is the name of the one that was asked for; presets count as they were at `presets_at`.
+    `approved`: a person wants it imported, so it is not held.
     """
 
     id: ObjectId = msgspec.field(name="_id")
@@ -112,6 +113,7 @@ class ImportJob(msgspec.Struct, frozen=True, rename="camel"):
     presets_at: datetime
     preset: str = ""
     comparison: Comparison | None = None
+    approved: bool = False
 
     @property
     def abandoned(self) -> Chunk | None:

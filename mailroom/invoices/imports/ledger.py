@@ -5,6 +5,8 @@
      │ └────release─────┘ │ └────supersede─> superseded ─┼─undo─> undone
      └────────cancel──────┴──────────────> cancelled ┴───┘
     failed, cancelled ──retry──> pending
+    running ──hold──> held ──approve──> pending        (a file that was uploaded with `hold`)
+    held ──cancel──> cancelled
 
 A lease is a `dueAt` in the future with an `epoch`. A job is due when `dueAt` has passed: nobody has begun it, or its
 slice ended, or its worker died. The job that has been due for longest comes first, so each gets its turn. Each claim
@@ -37,8 +39,11 @@ from mailroom.webhooks.announcements import ANNOUNCEMENTS, Announcer
 from mailroom.webhooks.model import EventType
 
 PENDING, RUNNING, DONE, FAILED, SUPERSEDED = "pending", "running", "done", "failed", "superseded"
-CANCELLED, UNDONE = "cancelled", "undone"
-STATES = (PENDING, RUNNING, DONE, FAILED, SUPERSEDED, CANCELLED, UNDONE)
+CANCELLED, UNDONE, HELD = "cancelled", "undone", "held"
+STATES = (PENDING, RUNNING, DONE, FAILED, SUPERSEDED, CANCELLED, UNDONE, HELD)
+
+BY_EVENT, BY_LISTING = "event", "listing"
+"""How the object version of an import was found: its field `foundBy`. Imports of earlier versions have none."""
 
 AWAITS_MAIL = "unannounced"
 """Marks an import that ended, until a mail that tells of it is in the outbox."""
@@ -67,13 +72,21 @@ class Ledger:
         return server_time(self.imports.database)
 
     def submit(
-        self, version: ObjectVersion, *, force: bool = False, dry_run: bool = False, preset: str = ""
+        self,
+        version: ObjectVersion,
+        *,
+        found_by: str = "",
+        force: bool = False,
+        dry_run: bool = False,
+        preset: str = "",
+        approved: bool = False,
     ) -> tuple[ObjectId, bool]:
         """Writes the job of an object version with majority; its id, and whether it is new.
 
         The same version always gets the same job, so a repeated delivery adds nothing. `force` makes a further job,
         whose rows count as newer than all that was imported until now. A dry run is always a further job. `preset` is
-        the name of the preset to read the file with.
+        the name of the preset to read the file with. `found_by` is BY_EVENT or BY_LISTING, or empty if a person asked.
+        `approved`: a person wants it imported, so it is not held.
 
         Raises:
             Conflict: `import.preset`: the version has a job that was not asked to use this preset.
@@ -94,6 +107,8 @@ class Ledger:
             "updatedAt": now,
             "preset": preset,
             "presetsAt": now,
+            "approved": approved or force or dry_run,
+            **({"foundBy": found_by} if found_by else {}),
             "checkpoint": msgspec.to_builtins(Checkpoint(0, 0, 0, dict.fromkeys(COUNTS, 0))),
             "dialect": None,
             "error": None,
@@ -102,10 +117,26 @@ class Ledger:
         try:
             self.imports.insert_one(document)
         except DuplicateKeyError:
+            if approved and self._approve(own, preset, now):
+                return own, False
             if preset:
                 self._check_preset(own, preset)
             return own, False
         return own, True
+
+    def _approve(self, id_: ObjectId, preset: str, now: datetime) -> bool:
+        """Makes a held import due, to be read with the presets as they are now. Whether it was held."""
+        approval: Document = {"approved": True, "preset": preset, "presetsAt": now}
+        held = self.imports.update_one(
+            {"_id": id_, "state": HELD},
+            {"$set": approval | {"state": PENDING, "dueAt": now, "updatedAt": now, "attempts": 0}},
+        )
+        if held.matched_count:
+            return True
+        # No worker has looked at it yet, or one looks at it just now: `hold` then does nothing.
+        waits = {"_id": id_, "state": {"$in": [PENDING, RUNNING]}, "dialect": None, "approved": False}
+        self.imports.update_one(waits, {"$set": {"approved": True, "presetsAt": now}})
+        return False
 
     def _check_preset(self, id_: ObjectId, preset: str) -> None:
         found = self.imports.find_one({"_id": id_}, {"preset": 1})
@@ -191,6 +222,13 @@ class Ledger:
         due = now + timedelta(seconds=wait_seconds)
         state = RUNNING if job.chunks else PENDING  # other workers may have the chunks
         self._write(job, now, {"dueAt": due, "state": state, "attempts": 0, "error": error})
+
+    def hold(self, job: ImportJob) -> None:
+        """Puts the job aside until a person approves it. Raises `LeaseLost`, also if that happened meanwhile."""
+        now = self.now()
+        update = {"$set": {"state": HELD, "updatedAt": now, "attempts": 0}, "$unset": {"dueAt": ""}}
+        if self.imports.update_one(held_by(job) | {"approved": {"$ne": True}}, update).matched_count == 0:
+            raise lost(job)
 
     def finish(self, job: ImportJob, dialect: Document, rejects: Document | None) -> None:
         """Ends the job as done. Raises `LeaseLost`."""

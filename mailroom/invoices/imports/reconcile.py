@@ -14,7 +14,7 @@ from itertools import groupby, islice
 
 import msgspec
 
-from mailroom.invoices.imports.ledger import Ledger
+from mailroom.invoices.imports.ledger import BY_LISTING, Ledger
 from mailroom.invoices.model.identity import import_id
 from mailroom.platform.clock import Budget, to_milliseconds
 from mailroom.platform.mongo import Documents, server_time
@@ -80,7 +80,7 @@ def submit_missing(ledger: Ledger, versions: list[ObjectVersion]) -> int:
     """Submits the imports of those versions that have none; how many."""
     jobs = {import_id(version): version for version in versions}
     missing = jobs.keys() - ledger.known(list(jobs))
-    return sum(ledger.submit(jobs[id_])[1] for id_ in missing)
+    return sum(ledger.submit(jobs[id_], found_by=BY_LISTING)[1] for id_ in missing)
 
 
 def pages(versions: Iterator[ObjectVersion]) -> Iterator[list[ObjectVersion]]:

@@ -32,6 +32,9 @@ BATCH_BYTES = 1 << 20
 # Rows are compared in blocks of this size.
 COMPARED_BYTES = 1 << 20
 
+# User metadata of an object: its import waits until a person approves it.
+METADATA_HOLD = "x-amz-meta-hold"
+
 # Bytes that other workers took are skipped within one answer of the object store, up to this many. A new answer costs
 # as much as reading them, and loses the cache of values that repeat.
 _SKIPPED_BYTES = 16 << 20
@@ -39,11 +42,16 @@ _SKIPPED_BYTES = 16 << 20
 _RENEW_SECONDS = 1.0
 
 
+class FileHeld(Exception):
+    """The file was uploaded to be looked at before it is imported, and nobody has approved it yet."""
+
+
 class ImportSource(msgspec.Struct):
     """Holds one answer of the object store until it is closed, and the caches of the fast path.
 
     `stamp` makes the stamp of a batch from the time. `known` is the dialect, or None until it is found. `preset` is the
-    name of the preset that was asked for, or empty; presets count as they were at `presets_at`.
+    name of the preset that was asked for, or empty; presets count as they were at `presets_at`. `may_hold`: nobody has
+    approved the import yet.
     """
 
     objects: ObjectStore
@@ -54,6 +62,7 @@ class ImportSource(msgspec.Struct):
     presets_at: datetime
     batch_rows: int
     stamp: Callable[[datetime], Stamp]
+    may_hold: bool = False
     _selected: Selected | None = None
     _renew: Callable[[], None] = lambda: None
     _renewed_at: float = 0.0
@@ -97,6 +106,7 @@ class ImportSource(msgspec.Struct):
         lease.
 
         Raises:
+            FileHeld: it `may_hold`, and was uploaded so.
             FileRejected: the file cannot be read on, or the preset is not there.
             ObjectGone, Unavailable: as the object store.
         """
@@ -180,6 +190,8 @@ class ImportSource(msgspec.Struct):
         raw = self._answer = self._bytes_from(start)
         if self.known is None:
             metadata = self.objects.metadata(self.version)
+            if self.may_hold and metadata.get(METADATA_HOLD):
+                raise FileHeld
             selected = self.selection.select(self.version.key, metadata, self.preset, self.presets_at)
             dialect, body = open_file(raw, selected.rules, self._renewing)
             self.known = replace(dialect, preset=selected.version)

@@ -3,6 +3,7 @@
 The first reason that is true is told:
 
     it has ended                                    nothing
+    it is held                                      approval
     its last attempt was put off, for a moment      server, secret
     a worker has its lease                          lease
     the importer is not called, or fails, or is     worker, secret, server, broken, setup
@@ -18,7 +19,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from mailroom.invoices.imports.ledger import PENDING, RUNNING
+from mailroom.invoices.imports.ledger import HELD, PENDING, RUNNING
 from mailroom.platform.mongo import Document
 from mailroom.platform.waiting import Waiting, WorkerState, in_turn, of_worker, shown
 
@@ -67,6 +68,8 @@ def due_import(document: Document, ahead: int = 0) -> DueImport:
 
 def of_import(job: DueImport, importer: WorkerState, now: datetime) -> Waiting | None:
     """Why the import waits. None if it has ended."""
+    if job.state == HELD:
+        return Waiting("approval", "It was uploaded to be looked at first: somebody must import it.", job.updated_at)
     if job.due_at is None or job.state not in (PENDING, RUNNING):
         return None
     if not job.is_due(now):

@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from mailroom.invoices.imports import waiting
+from mailroom.invoices.imports.ledger import HELD
 from mailroom.invoices.imports.waiting import MOST_COUNTED, due_import
 from mailroom.invoices.indexes import INDEXES
 from mailroom.platform.kick import IMPORTER
@@ -30,10 +31,10 @@ class ImportWaiting(msgspec.Struct, frozen=True):
     def of(self, document: Document) -> Waiting | None:
         """Why this import waits, as MongoDB keeps it. An import that has ended costs no query, another one three."""
         job = due_import(document)
-        if job.due_at is None:
+        if job.due_at is None and job.state != HELD:
             return None
         now = self.clock.now()
-        if job.is_due(now):
+        if job.due_at and job.is_due(now):
             job = due_import(document, self._ahead_of(job.due_at))
         return waiting.of_import(job, self.importer(), now)
 

@@ -1,4 +1,4 @@
-"""What can be told from MongoDB and the object store about the whole of Mailroom: its workers, its set-up, its bucket.
+"""What can be told from MongoDB and the object store about the whole of Mailroom: workers, set-up, bucket, backups.
 
 Whether MinIO's event rule is there, the function `invoices` may not ask: the metrics and `make doctor` tell.
 """
@@ -11,9 +11,11 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 from pymongo import IndexModel
+from pymongo.errors import OperationFailure
 
 from mailroom.errors import MissingSecret, Unavailable
 from mailroom.invoices.imports.waiting_facts import ImportWaiting
+from mailroom.platform import backup_record
 from mailroom.platform.kick import IMPORTER, SENDER, WEBHOOK_SENDER
 from mailroom.platform.objects import ObjectStore, translated_errors
 from mailroom.platform.waiting import of_worker, shown, worker_state
@@ -23,6 +25,9 @@ KEPT_SECONDS = 15.0
 
 # An import that is due for longer tells of too few workers, or of none.
 _LONG = timedelta(minutes=10)
+
+# A backup is made every day.
+_BACKUP_IS_OLD = timedelta(hours=26)
 
 
 class HealthCheck(msgspec.Struct, frozen=True):
@@ -59,7 +64,7 @@ class HealthChecks(msgspec.Struct, frozen=True):
     def look(self) -> Health:
         now = self.waiting.clock.now()
         workers = [self._worker(name, now) for name in (IMPORTER, SENDER, WEBHOOK_SENDER)]
-        return Health([self._setup(), *workers, self._imports(now), self._objects()], now)
+        return Health([self._setup(), *workers, self._imports(now), self._objects(), self._backups(now)], now)
 
     def _setup(self) -> HealthCheck:
         state = worker_state(self.waiting.workers, IMPORTER, self.indexes())
@@ -101,3 +106,15 @@ class HealthChecks(msgspec.Struct, frozen=True):
         if not there:
             return HealthCheck("bucket", False, f"There is no bucket {self.bucket}: run the set-up.", code="setup")
         return HealthCheck("bucket", True, f"The bucket {self.bucket} can be read.")
+
+    def _backups(self, now: datetime) -> HealthCheck:
+        try:
+            found = backup_record.successes(self.waiting.imports.database)
+        except OperationFailure:  # without the right, before `prepare` has run
+            return HealthCheck("backups", True, "Whether there are backups is not known.")
+        if not found:
+            return HealthCheck("backups", True, "No backup has been made yet.")
+        part, ended = min(found.items(), key=lambda each: each[1])
+        text = f"The newest backup of the {part} ended at {shown(ended)}."
+        healthy = now - ended < _BACKUP_IS_OLD
+        return HealthCheck("backups", healthy, text, None if healthy else ended, "" if healthy else "backup")

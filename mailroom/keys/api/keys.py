@@ -34,6 +34,19 @@ def list_keys() -> Response:
     return json_response(schemas.KeyList(items=items, next_cursor=cursor_of(NEWEST_FIRST, page.last)))
 
 
+@blueprint.get("/<id:id>")
+@endpoint(operations.GET_KEY, MANAGE)
+def get_key(id: ObjectId) -> Response:
+    stored = context().keys.get(id)
+    answer = schemas.KeyDetails.of(
+        stored,
+        **_members(stored),
+        open_sessions=context().keys.count_open_sessions(id),
+        current=str(id) in (caller().id, caller().session),
+    )
+    return json_response(answer)
+
+
 @blueprint.post("")
 @endpoint(operations.MAKE_KEY, MANAGE)
 def make_key() -> Response:

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from mailroom.keys.api.schemas import CurrentSession, KeyList, MadeKey, StartedSession
+from mailroom.keys.api.schemas import CurrentSession, KeyDetails, KeyList, MadeKey, StartedSession
 from mailroom.web.endpoints import PAGE, Operation, Parameter
 
 
@@ -63,6 +63,7 @@ LIST_KEYS = Operation(
         *PAGE,
     ),
 )
+GET_KEY = Operation("One key or session, and what ends with it", {200: KeyDetails}, problems=(404,))
 MAKE_KEY = Operation(
     "Make a key",
     {201: MadeKey},

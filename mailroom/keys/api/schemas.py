@@ -56,6 +56,16 @@ class ListedKey(Schema):
     idle_expires_at: Time | None
 
 
+class KeyDetails(ListedKey):
+    """One key or session. `current`: this call was made with it, or with a session that it started.
+
+    `openSessions` is how many sessions would end with it, at most 1,000 counted.
+    """
+
+    open_sessions: int
+    current: bool
+
+
 class KeyList(Schema):
     """A page of keys, newest first."""
 

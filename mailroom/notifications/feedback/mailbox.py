@@ -19,6 +19,7 @@ from pymongo.errors import PyMongoError
 
 from mailroom.notifications.feedback.feedback import Applied, Feedback
 from mailroom.notifications.feedback.imap import ImapAccount, MailboxDown, OpenMailbox, StoredMail
+from mailroom.notifications.feedback.mailbox_mark import MailboxMark
 from mailroom.notifications.feedback.parsing.addressing import same
 from mailroom.notifications.feedback.parsing.found import Found, Outcome, ParsedMail
 from mailroom.notifications.feedback.parsing.returned_mail import parse
@@ -43,13 +44,20 @@ class Mailbox:
     """The mailbox of reports. A report is believed only with a valid token of the message that it is about."""
 
     def __init__(
-        self, account: ImapAccount, tokens: MessageTokens, feedback: Feedback, messages: Documents, clock: ServerClock
+        self,
+        account: ImapAccount,
+        tokens: MessageTokens,
+        feedback: Feedback,
+        messages: Documents,
+        clock: ServerClock,
+        mark: MailboxMark,
     ) -> None:
         self._account = account
         self._tokens = tokens
         self._feedback = feedback
         self._messages = messages
         self._clock = clock
+        self._mark = mark
 
     def poll(self, budget: Budget) -> int:
         """Reads mails until none is left or the budget is spent. Returns how many it has put away.
@@ -58,8 +66,9 @@ class Mailbox:
         """
         if not self._tokens.available:
             log.warning("no report by mail can be believed without the secret mailroom-signing-key: nothing is read")
+            self._mark.note(up=False)
             return 0
-        done = 0
+        done, up = 0, False
         try:
             with self._account.open(budget) as mailbox:
                 for uid in self._uids(mailbox, budget):
@@ -67,10 +76,13 @@ class Mailbox:
                     if mail is not None:
                         mailbox.put_away(uid, flagged=not self._understands(mail))
                         done += 1
+            up = True
         except MailboxDown as error:
             log.warning("the mailbox of the reports: %s", error)
         except PyMongoError as error:
             log.warning("MongoDB does not answer, the reports wait in their mailbox", exc_info=error)
+        finally:
+            self._mark.note(up=up)
         return done
 
     def _uids(self, mailbox: OpenMailbox, budget: Budget) -> Iterator[str]:

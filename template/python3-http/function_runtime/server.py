@@ -40,6 +40,8 @@ def serve(app: WSGIApplication, listener: socket.socket, settings: Settings, dra
         inbuf_overflow=min(settings.max_body_bytes, BODY_BYTES_IN_MEMORY) + 1,
         max_request_body_size=2 * settings.max_body_bytes + 1,
         outbuf_high_watermark=PIECE_BYTES,
+        # The function decides whom it believes: only the gateway's network reaches it.
+        clear_untrusted_proxy_headers=False,
     )
     signal.signal(signal.SIGTERM, drain.signal)
     signal.signal(signal.SIGINT, drain.signal)

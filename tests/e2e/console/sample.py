@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from tests.support import mail_sample
+from tests.support.console_answers import IMPORT_ID, INVOICE_ID, KEY_ID, check, invoice, key, source, total
 from tests.support.fake_api import FakeApi
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
+FILE = "f" * 24
 COMPUTED = "2024-05-31T10:00:00.000Z"
 
 
@@ -85,6 +87,44 @@ def fill(api: FakeApi) -> None:
     api.answer("GET invoices/imports", {"items": IMPORTS, "nextCursor": "next"})
     mail = {"id": "b" * 24, "subject": HOSTILE, "status": "failed", "createdAt": COMPUTED, "error": None}
     api.answer("GET notifications", {"items": [mail], "nextCursor": None})
+    fill_file(api)
+    fill_invoices(api)
+    fill_keys(api)
+
+
+def fill_invoices(api: FakeApi) -> None:
+    lines = [
+        {"number": "1", "text": f"Schrauben {HOSTILE}", "quantity": "100", "net": "800.00", "rate": "19"},
+        {"number": "", "text": "", "quantity": "", "net": None, "rate": ""},
+    ]
+    items = [
+        invoice("RE-2024-0001"),
+        invoice(HOSTILE, supplierName=f"Evil {HOSTILE}", status="", id="b" * 24),
+        invoice("G-7", grossAmount="-1234567.89", currency="USD", status="paid", id="c" * 24),
+    ]
+    api.answer("GET invoices/", {"items": items, "nextCursor": "next"})
+    totals = [total(), total("USD", count=3, grossAmount="-1234567.89")]
+    api.answer("GET invoices/totals", {"items": totals, "nextCursor": None})
+    one = invoice("RE-2024-0001", lines=lines, extra={"Kostenstelle": "4711", HOSTILE: HOSTILE})
+    api.answer(f"GET invoices/{INVOICE_ID}", one, ETag='"seen"')
+    api.answer("GET invoices/statuses", {"allowed": ["open", "paid", "disputed"]})
+    api.answer(f"GET invoices/imports/{IMPORT_ID}", IMPORTS[0])
+    api.answer(f"GET invoices/{INVOICE_ID}/source", source(f"RE-2024-0001;02.05.2024;1.190,00;{HOSTILE}"))
+
+
+def fill_keys(api: FakeApi) -> None:
+    api.scopes += ["keys:manage", "operations:read", "templates:read"]
+    items = [
+        key("ledger of Acme", senders=["*@shop.example"], expiresAt="2031-01-31T12:00:00.000Z"),
+        key(HOSTILE, state="revoked", revokedAt=COMPUTED),
+        key("old", state="expired", expiresAt=COMPUTED, scopes=["invoices:read", "invoices:write", "templates:read"]),
+    ]
+    api.answer("GET invoices/keys", {"items": items, "nextCursor": None})
+    api.answer(f"GET invoices/keys/{KEY_ID}", items[0] | {"openSessions": 2, "current": False})
+    fault = {"code": "relay", "text": f"The relay does not answer {HOSTILE}.", "since": COMPUTED}
+    names = ("setup", "invoice-importer", "webhook-sender", "imports", "bucket")
+    checks = [check("notification-sender", False, **fault), *map(check, names)]
+    api.answer("GET invoices/health", {"healthy": False, "checks": checks, "computedAt": COMPUTED})
 
 
 def fill_mail(api: FakeApi) -> None:
@@ -103,3 +143,39 @@ def fill_mail(api: FakeApi) -> None:
     entry = {"address": "anna@example.com", "topic": "news", "reason": HOSTILE, "notificationId": mail_sample.ID}
     entries = [entry | {"createdAt": COMPUTED}, entry | {"topic": None, "createdAt": COMPUTED}]
     api.answer("GET notifications/suppressions", {"items": entries, "nextCursor": None})
+
+
+def fill_file(api: FakeApi) -> None:
+    """Sets the answers for the pages of one file, whose cells and names try to be scripts."""
+    dialect = {"encoding": "utf-8", "delimiter": ";", "decimalMark": ",", "dateOrder": "dmy", "hasHeader": True}
+    found = IMPORTS[1] | {"key": f"evil/{HOSTILE}.csv", "waitingFor": None, "dialect": dialect}
+    api.answer(f"GET invoices/imports/{FILE}", found | {"id": FILE})
+    fault = {"column": "invoiceDate", "code": "date.invalid", "message": HOSTILE}
+    columns = [{"key": HOSTILE, "name": HOSTILE, "target": "invoiceDate"}, {"key": "b", "name": "b", "target": None}]
+    rows = [
+        {"row": 1, "invoiceRow": 1, "text": HOSTILE, "cells": {HOSTILE: HOSTILE, "b": "a\nb"}, "errors": [fault]},
+        {"row": 2, "invoiceRow": 2, "text": HOSTILE, "cells": None, "errors": [fault]},
+    ]
+    page = {"columns": columns, "items": rows, "nextCursor": "next", "rejected": 17, "omitted": 1}
+    api.answer(f"GET invoices/imports/{FILE}/rejects", page)
+    api.answer(f"GET invoices/imports/{FILE}/undo", {"deletes": 1217, "leaves": 17})
+    version = {"versionId": "v1", "modifiedAt": COMPUTED, "size": 123456, "present": False, "imports": IMPORTS[:2]}
+    api.answer(f"GET invoices/imports/{FILE}/versions", {"bucket": "invoices", "key": HOSTILE, "items": [version]})
+    form = {"url": "http://127.0.0.1:9/invoices", "fields": {"policy": HOSTILE}, "keyPrefix": "", "expiresAt": COMPUTED}
+    api.answer("POST invoices/uploads", form, 201)
+    mapping = [{"name": HOSTILE, "target": "invoiceDate", "confidence": 0.6, "reason": "values"}]
+    refused = {"row": 1, "invoice": None, "errors": [fault], "setApart": False}
+    preview = {
+        "bucket": "invoices",
+        "key": HOSTILE,
+        "versionId": "v1",
+        "preset": {"name": "acme", "version": 2},
+        "error": {"code": "header.missing_column", "message": HOSTILE, "column": None},
+        "dialect": dialect,
+        "header": None,
+        "rows": [refused, refused | {"setApart": True}],
+        "mapping": mapping,
+        "missing": [{"column": "invoiceNumber", "advice": ""}],
+        "estimated": {"rows": 20, "rejected": 1},
+    }
+    api.answer("POST invoices/preview", preview)

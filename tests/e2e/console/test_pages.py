@@ -7,11 +7,25 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.e2e.console.sample import HOSTILE
+from tests.e2e.console.sample import FILE, HOSTILE
 from tests.support.browser import Watch, overflows, violations
+from tests.support.console_answers import INVOICE_ID, KEY_ID
 from tests.support.fake_api import FakeApi
 
-PATHS = ("/", "/files", "/files?state=failed", "/nowhere", "/figures/invoices")
+INVOICE = f"/invoices/{INVOICE_ID}"
+PATHS = (
+    *("/", "/files", "/files?state=failed", "/nowhere", "/figures/invoices"),
+    *("/invoices", "/invoices?currency=EUR", "/invoices/totals?by=month", INVOICE, f"{INVOICE}/source"),
+    *("/keys", "/keys/new", f"/keys/{KEY_ID}/revoke", "/health"),
+)
+FILE_PATHS = (
+    "/files/upload",
+    "/files/check?bucket=invoices&key=x",
+    f"/files/imports/{FILE}",
+    f"/files/imports/{FILE}/undo",
+    f"/files/imports/{FILE}/versions",
+    f"/files/imports/{FILE}/force",
+)
 WIDTHS = (360, 1600)
 SCHEMES = ("light", "dark")
 
@@ -27,7 +41,7 @@ def test_nothing_serious_hinders_anybody(signed_in: Page, watch: Watch, console:
     watch.expect("404")
     signed_in.set_viewport_size({"width": width, "height": 900})
     signed_in.emulate_media(color_scheme=scheme)
-    for path in PATHS:
+    for path in (*PATHS, *FILE_PATHS):
         signed_in.goto(f"{console}{path}")
         settle(signed_in)
         assert violations(signed_in) == [], path
@@ -45,7 +59,16 @@ def test_the_way_in_hinders_nobody(page: Page, console: str, path: str, scheme: 
 
 
 def test_hostile_names_are_shown_as_they_are(signed_in: Page, console: str) -> None:
-    for path in ("/", "/files"):
+    for path in (
+        "/",
+        "/files",
+        "/files/check?bucket=b&key=x",
+        f"/files/imports/{FILE}",
+        "/invoices",
+        INVOICE,
+        "/keys",
+        "/health",
+    ):
         signed_in.goto(f"{console}{path}")
         settle(signed_in)
         assert HOSTILE in signed_in.inner_text("main")

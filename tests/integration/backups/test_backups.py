@@ -173,7 +173,7 @@ def test_a_damaged_backup_does_not_damage_the_next(world: World, bucket: Bucket,
     damaged, objects = world.back_up(), world.objects()
     [version] = world.archive.entries(manifest.OBJECTS)
     if damage == "object":
-        world.archive.remove(version.name)  # as docs/operations.md advises
+        world.archive.remove(version.name)  # as docs/backup.md advises
     elif damage == "list":
         world.archive.write(damaged.manifest.objects.name, Stream([b"not gzip"]))  # type: ignore[union-attr]
     else:

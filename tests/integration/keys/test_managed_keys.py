@@ -59,6 +59,23 @@ def test_a_key_is_made_used_listed_and_revoked(indexed: Services):
     assert ada.get("/keys").json()["items"][0]["revokedAt"] == revoked_at
 
 
+def test_one_key_says_what_would_end_with_it(indexed: Services):
+    ada = manager(indexed, "invoices:read")
+    other = make(ada).json()
+    sessions = [ada.call("POST", "/sessions").json() for _ in range(3)]
+    in_session = Client(ada.app, sessions[0]["token"])
+    ada.call("DELETE", f"/keys/{sessions[2]['id']}")
+
+    own = in_session.get(f"/keys/{ada.key_id}").json()
+    assert (own["name"], own["state"], own["openSessions"], own["current"]) == ("manager", "valid", 2, True)
+    assert "hash" not in own
+    assert in_session.get(f"/keys/{sessions[0]['id']}").json()["current"]
+    not_own = in_session.get(f"/keys/{other['id']}").json()
+    assert (not_own["openSessions"], not_own["current"]) == (0, False)
+    missing = in_session.get(f"/keys/{ObjectId()}")
+    assert (missing.status, missing.json()["code"]) == (404, "keys.unknown")
+
+
 def test_a_list_has_pages_and_sessions_apart(indexed: Services):
     ada = manager(indexed, "invoices:read")
     ids = [make(ada).json()["id"] for _ in range(4)]

@@ -63,7 +63,7 @@ def form_fields(page: str, action: str) -> dict[str, str]:
     [form] = re.findall(
         rf'<form(?=[^>]* method="post")[^>]* action="{PREFIX}{re.escape(action)}".*?</form>', page, re.DOTALL
     )
-    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))
+    return dict(re.findall(r'<input type="hidden" name="([\w-]+)" value="([^"]*)"', form))
 
 
 @pytest.fixture

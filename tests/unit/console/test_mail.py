@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 
-from mailroom.console.pages.messages import MAIL_POLICY
+from mailroom.console.frames import POLICY
 from tests.support.fake_api import FakeApi
 from tests.support.mail_sample import COMPUTED, ID, item, message, recipient
 from tests.unit.console.conftest import PREFIX, Browser
@@ -83,7 +83,7 @@ class TestOneMessage:
         assert "Hello <b>" not in page
         answer = browser.get(f"/mail/{ID}/html")
         assert answer.text == "<script>alert(1)</script><p>Hello</p>"
-        assert answer.headers["Content-Security-Policy"] == MAIL_POLICY
+        assert answer.headers["Content-Security-Policy"] == POLICY
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
     def test_frames_in_its_html_are_none(self, browser: Browser, mail: FakeApi) -> None:
@@ -95,7 +95,7 @@ class TestOneMessage:
         mail.refuse(CONTENT, 503, "service.unavailable", "no")
         answer = browser.get(f"/mail/{ID}/html")
         assert (answer.status_code, answer.mimetype) == (503, "text/plain")
-        assert answer.headers["Content-Security-Policy"] == MAIL_POLICY
+        assert answer.headers["Content-Security-Policy"] == POLICY
 
     def test_text_and_source_are_shown_as_they_are(self, browser: Browser, mail: FakeApi) -> None:
         mail.answer(CONTENT, {"source": "Subject: <script>\r\n\r\nHello"})

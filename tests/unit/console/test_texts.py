@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import html
 import re
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from mailroom.console import filters
 ROOT = Path(__file__).parents[3]
 TEMPLATES = sorted((ROOT / "mailroom/console/templates").rglob("*.html"))
 # Names, signs and units, which every language has.
-AS_IT_IS = {"Mailroom", "· Mailroom"}
+AS_IT_IS = {"Mailroom", "· Mailroom", "ms", "webhook-id"}
 
 
 def test_the_catalogue_has_every_text() -> None:
@@ -26,7 +27,7 @@ def test_no_template_says_anything_beside_the_catalogue(file: Path) -> None:
     text = re.sub(r"\{#.*?#\}|\{%.*?%\}", " ", file.read_text(), flags=re.DOTALL)
     text = re.sub(r"\{\{.*?\}\}", " ", text, flags=re.DOTALL)
     text = re.sub(r"<[^>]*>|[\w-]+=\"[^\"]*\"|\brequired\b", "\n", text)
-    said = {line.strip() for line in text.split("\n") if re.search(r"[A-Za-z]{2}", line)}
+    said = {line.strip() for line in html.unescape(text).split("\n") if re.search(r"[A-Za-z]{2}", line)}
     assert said - AS_IT_IS == set()
 
 

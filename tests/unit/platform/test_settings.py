@@ -69,5 +69,5 @@ def test_the_documents_have_the_table_of_all_settings():
 def test_every_variable_of_stack_yml_is_a_setting():
     functions = yaml.safe_load((ROOT / "stack.yml").read_text())["functions"]
     names = {name for function in functions.values() for name in function["environment"] if name.isupper()}
-    runtime = {"MAX_BODY_BYTES", "THREADS", "DRAIN_SECONDS"}
+    runtime = {"MAX_BODY_BYTES", "THREADS", "DRAIN_SECONDS", "METRICS_PORT"}
     assert names <= {field.name.upper() for field in fields(Settings)} | runtime

@@ -65,6 +65,7 @@ PUT_FILE = Operation(
     parameters=(
         Parameter("key", "The object's name, such as `acme/may.csv`.", required=True),
         Parameter("preset", "The preset to read it with. By default that of its folder."),
+        Parameter("hold", "With `true`, it is imported only when somebody asks for it with `POST /imports`.", bool),
     ),
     text="The body is the file, up to 16 MiB; larger ones go straight to the bucket, with a form of `POST /uploads`. "
     "It is imported as any upload is.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -164,3 +165,10 @@ def test_only_allowed_statuses_are_accepted_and_take_the_spelling_of_the_setting
 def test_a_change_of_an_unknown_invoice_is_404(client: Client):
     assert change(client, "0" * 24, "paid", "*").status == 404
     assert change(client, "x", "paid", "*").status == 404
+
+
+@pytest.mark.parametrize(("setting", "allowed"), [("", []), ("Paid, Open", ["Open", "Paid"])])
+def test_the_statuses_to_choose_from_are_those_that_are_taken(
+    make_client: Callable[..., Client], setting: str, allowed: list[str]
+):
+    assert make_client(import_statuses=setting).get("/statuses").json() == {"allowed": allowed}

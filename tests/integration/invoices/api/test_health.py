@@ -11,6 +11,7 @@ import pytest
 from mailroom.deploy import setup
 from mailroom.invoices.app import create_app
 from mailroom.invoices.imports.ledger import Ledger
+from mailroom.platform import backup_record
 from mailroom.platform.kick import IMPORTER, SENDER, WEBHOOK_SENDER
 from mailroom.platform.objects import ObjectVersion
 from mailroom.platform.worker_calls import WorkerCalls
@@ -47,7 +48,7 @@ def problems(services: Services) -> dict[str, str]:
 def test_all_is_well(ready: Services):
     found = health(ready)
     assert found["healthy"], found
-    assert [each["name"] for each in found["checks"]] == ["setup", *WORKERS, "imports", "bucket"]
+    assert [each["name"] for each in found["checks"]] == ["setup", *WORKERS, "imports", "bucket", "backups"]
 
 
 def test_before_set_up_every_problem_is_named(make_services: Callable[..., Services]):
@@ -66,6 +67,17 @@ def test_a_worker_that_is_not_called_is_named(ready: Services):
     long_ago = ready.clock.now() - timedelta(minutes=3)
     ready.database["workers"].update_one({"_id": SENDER}, {"$set": {"calledAt": long_ago}})
     assert set(problems(ready)) == {SENDER}
+
+
+@pytest.mark.parametrize(("hours", "named"), [(1, set()), (27, {"backups"})])
+def test_the_part_whose_backup_is_old_is_named(ready: Services, hours: int, named: set[str]):
+    now = ready.clock.now()
+    backup_record.note_success(ready.database, ["database"], now)
+    backup_record.note_success(ready.database, ["buckets"], now - timedelta(hours=hours))
+    backup_record.note_check(ready.database, 0, now)
+    found = problems(ready)
+    assert set(found) == named
+    assert "the buckets" in str(health(ready)["checks"])
 
 
 @pytest.mark.parametrize(("minutes", "named"), [(1, set()), (11, {"imports"})])

@@ -10,6 +10,7 @@ from bson import ObjectId
 from mailroom.notifications.components import Components
 from mailroom.notifications.feedback.imap import ImapAccount
 from mailroom.notifications.feedback.mailbox import Mailbox
+from mailroom.notifications.feedback.mailbox_mark import MailboxMark
 from mailroom.platform.clock import Budget
 from tests.integration.notifications.conftest import Mail
 from tests.integration.notifications.mailbox.dovecot import Dovecot
@@ -120,6 +121,7 @@ class Returns:
             feedback or components.feedback,
             components.collection,
             components.clock,
+            MailboxMark(self.mail.services.database["cursors"], components.clock),
         )
         return mailbox.poll(Budget(seconds))
 

@@ -15,6 +15,7 @@ from mailroom.notifications.components import Components
 from mailroom.notifications.feedback.feedback import Applied
 from mailroom.notifications.feedback.imap import ImapAccount
 from mailroom.notifications.feedback.mailbox import Mailbox
+from mailroom.notifications.feedback.mailbox_mark import MailboxMark
 from mailroom.notifications.model.reports import Report
 from mailroom.platform.clock import Budget
 from tests.integration.notifications.mailbox.returns import Returns, dsn
@@ -23,6 +24,7 @@ DIE = """
 import os, signal
 from mailroom.notifications.feedback.imap import OpenMailbox
 from mailroom.notifications.feedback.mailbox import Mailbox
+from mailroom.notifications.feedback.mailbox_mark import MailboxMark
 from tests.integration.notifications.mailbox.test_interruptions import poll_in_a_process
 
 def die(*arguments, **options):
@@ -75,7 +77,9 @@ def poll_in_a_process() -> None:
     services = Services.from_environment()
     components = Components(services)
     account = ImapAccount(services.settings, services.secrets)
-    Mailbox(account, components.tokens, components.feedback, components.collection, components.clock).poll(Budget(60))
+    mark = MailboxMark(services.database["cursors"], components.clock)
+    mailbox = Mailbox(account, components.tokens, components.feedback, components.collection, components.clock, mark)
+    mailbox.poll(Budget(60))
 
 
 def test_two_replicas_read_one_mailbox_at_the_same_time(returns: Returns) -> None:

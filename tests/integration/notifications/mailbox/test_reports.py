@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bson import ObjectId
 
+from mailroom.notifications.metrics import create_sender_metrics
 from tests.integration.notifications.mailbox.returns import COMPLAINT, Returns, dsn
+from tests.support.metrics import values
 
 
 def test_a_bounce_to_the_return_path_is_told_and_suppresses_the_address(returns: Returns) -> None:
@@ -112,3 +114,14 @@ def test_a_report_with_a_large_message_behind_it_is_read_in_part(returns: Return
     returns.dovecot.put(dsn(sent, returned=sent.content + "line of a large attachment\n" * 200_000))
     returns.poll()
     assert returns.deliveries(sent) == {"anna@remote.example": "bounced"}
+
+
+def test_the_metrics_tell_whether_the_mailbox_could_be_read(returns: Returns) -> None:
+    services = returns.mail.services
+    name = "mailroom_bounce_mailbox_up"
+    assert name not in values(create_sender_metrics(services))
+    returns.poll()
+    assert values(create_sender_metrics(services))[name] == 1.0
+    (services.settings.secrets_dir / "mailroom-imap-password").write_text("wrong")
+    returns.poll()
+    assert values(create_sender_metrics(services))[name] == 0.0
