@@ -20,7 +20,7 @@ from minio.error import MinioException
 from tests.deploy.conftest import ROOT, Run
 from tests.support.hostile import AMBIGUOUS, everything, sent
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deploy")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deploy"), pytest.mark.timeout(600)]
 
 FUNCTIONS = (
     *("invoice-events", "invoice-importer", "invoices"),

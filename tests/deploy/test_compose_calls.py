@@ -12,7 +12,7 @@ from tests.deploy.conftest import Run
 from tests.support.hostile import sent
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deploy")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deploy"), pytest.mark.timeout(600)]
 
 PREFIX = "/function/console"
 LONGEST = 16 << 20
