@@ -15,6 +15,7 @@ from local.stack import Stack
 from mailroom.console.app import create_app
 from mailroom.platform.settings import Settings
 from tests.e2e.console import sample
+from tests.support.attacker import Attacker, attacking
 from tests.support.browser import Watch, chromium
 from tests.support.fake_api import KEY, FakeApi, fake_api
 
@@ -132,3 +133,9 @@ def console_stack(stack: Stack, watched: Callable[[set[str]], tuple[Page, Watch]
     page, watch = watched({gateway, bucket})
     url = f"{gateway}{PREFIX}"
     return ConsoleOfStack(stack, sign_in(page, url, stack.info["apiKey"]), watch, url)
+
+
+@pytest.fixture
+def attacker() -> Iterator[Attacker]:
+    with attacking() as attacker:
+        yield attacker
