@@ -128,7 +128,6 @@ CHECKS = {
     "notification-sender": later("Sending of mail"),
     "webhook-sender": later("Webhooks"),
     "imports": later("Files that wait"),
-    "backups": later("Backups"),
     "bucket": later("Bucket"),
     "backups": later("Newest backup"),
 }

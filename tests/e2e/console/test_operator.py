@@ -44,7 +44,7 @@ def test_while_the_relay_is_down_a_message_is_found_and_sent_afterwards(
         assert "waiting" in row.inner_text()
         assert "1 waiting" in " ".join(page.get_by_role("navigation", name="By status").inner_text().split())
         row.get_by_role("link", name=subject).click()
-        assert "The relay did not answer" in page.get_by_text("Why it waits:").locator("..").inner_text()
+        assert "the relay did not answer" in page.get_by_text("Why it waits:").locator("..").inner_text().lower()
         attempt = page.locator(".timeline > li").first
         assert "CONNECT" in attempt.inner_text()
         assert "no answer" in attempt.inner_text()

@@ -108,6 +108,12 @@ def test_an_unknown_outcome_is_resent_by_hand_and_then_retried_as_new(make_mail:
     assert len(relay.received) == 2
 
 
+def test_an_address_with_a_slash_is_taken_off_the_list(mail: Mail) -> None:
+    assert mail.client.post({"address": "a/b@example.com"}, "/suppressions").status == 200
+    assert mail.client.call("DELETE", "/suppressions/a/b@example.com").status == 200
+    assert mail.client.get("/suppressions").body["items"] == []
+
+
 def test_an_address_that_bounced_for_good_gets_no_more_mail(mail: Mail, relay: Relay) -> None:
     relay.on("rcpt", reply("550 5.1.1 no such mailbox"), recipient="b@example.com")
     first = mail.client.post(HELLO).body["id"]
