@@ -143,6 +143,7 @@ def fill_mail(api: FakeApi) -> None:
     entry = {"address": "anna@example.com", "topic": "news", "reason": HOSTILE, "notificationId": mail_sample.ID}
     entries = [entry | {"createdAt": COMPUTED}, entry | {"topic": None, "createdAt": COMPUTED}]
     api.answer("GET notifications/suppressions", {"items": entries, "nextCursor": None})
+    api.answer("GET notifications/templates", {"items": [{"name": "invoice"}, {"name": HOSTILE}], "nextCursor": None})
 
 
 def fill_file(api: FakeApi) -> None:
