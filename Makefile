@@ -13,7 +13,7 @@ PYTEST = $(BIN)/python -m pytest --numprocesses $(TESTS_AT_ONCE) --dist loadgrou
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test test-all bench bench-quick bench-api bench-mail lint audit clean lock images pin-images check-release up down logs verify doctor
+.PHONY: help setup demo local test test-all bench bench-quick bench-api bench-mail lint audit screenshots clean lock images pin-images check-release up down logs verify doctor
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -63,6 +63,9 @@ audit: $(STAMP) ## Look for known vulnerabilities of the packages, insecure code
 	  | xargs -0 $(BIN)/detect-secrets-hook && echo "No secrets in what git keeps."
 	@$(BIN)/pip-audit --disable-pip --require-hashes --progress-spinner off \
 	  $(addprefix --requirement ,requirements.lock $(wildcard functions/*/requirements.txt))
+
+screenshots: $(STAMP) ## Make the pictures of docs/ from the console anew; needs a Chromium
+	@exec $(BIN)/python -m local.screenshots
 
 images: $(RUN) ## Build the functions' images with Docker alone (faas-cli build makes the same)
 	@. compose/dotenv; $(BIN)/python -m local.images

@@ -129,6 +129,7 @@ CHECKS = {
     "webhook-sender": later("Webhooks"),
     "imports": later("Files that wait"),
     "bucket": later("Bucket"),
+    "backups": later("Newest backup"),
 }
 
 

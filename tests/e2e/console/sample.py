@@ -103,7 +103,7 @@ def fill_invoices(api: FakeApi) -> None:
         invoice("G-7", grossAmount="-1234567.89", currency="USD", status="paid", id="c" * 24),
     ]
     api.answer("GET invoices/", {"items": items, "nextCursor": "next"})
-    totals = [total(), total("USD", count=3, grossAmount="-1234567.89")]
+    totals = [total(month="2024-05"), total("USD", count=3, grossAmount="-1234567.89", month="2024-05")]
     api.answer("GET invoices/totals", {"items": totals, "nextCursor": None})
     one = invoice("RE-2024-0001", lines=lines, extra={"Kostenstelle": "4711", HOSTILE: HOSTILE})
     api.answer(f"GET invoices/{INVOICE_ID}", one, ETag='"seen"')

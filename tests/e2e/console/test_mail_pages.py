@@ -31,7 +31,8 @@ def test_nothing_serious_hinders_anybody(signed_in: Page, console: str, api: Fak
     signed_in.emulate_media(color_scheme=scheme)
     for path in PATHS:
         answer = signed_in.goto(f"{console}{path}")
-        assert answer and answer.ok, path
+        assert answer is not None
+        assert answer.ok, path
         signed_in.wait_for_load_state("networkidle")
         signed_in.eval_on_selector_all("main details", "all => all.forEach(each => each.open = true)")
         assert violations(signed_in) == [], path

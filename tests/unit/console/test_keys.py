@@ -127,11 +127,12 @@ def test_without_the_scope_there_is_neither_page_nor_call(browser: Browser, api:
 @pytest.mark.parametrize("healthy", [True, False])
 def test_the_health_says_what_is_not_well_first(browser: Browser, api: FakeApi, healthy: bool) -> None:
     fault: dict[str, Any] = {} if healthy else {"code": "relay", "text": "The relay is <down>.", "since": AT}
-    checks = [check("setup"), check("notification-sender", healthy, **fault), check("a-new-one")]
+    checks = [check("setup"), check("backups"), check("notification-sender", healthy, **fault), check("a-new-one")]
     api.answer("GET invoices/health", {"healthy": healthy, "checks": checks, "computedAt": AT})
     text = browser.get("/health").text
     assert ("All is well." in text) is healthy
     assert "a-new-one" in text
+    assert "Newest backup" in text
     if not healthy:
         assert "1 thing needs" in text
         assert text.index("The relay is &lt;down&gt;.") < text.index("setup is well.")
