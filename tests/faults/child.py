@@ -96,9 +96,13 @@ def _run(settings: Settings, seconds: float) -> None:
 def _peak() -> int:
     if sys.platform == "darwin":
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Linux's ru_maxrss includes the parent's memory at the fork.
-    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024
+    # Linux's ru_maxrss includes the parent's memory at the fork. Pages of files, such as libraries, are left out: how
+    # many there are depends on how the system has cached them, and it can take them back.
+    lines = Path("/proc/self/status").read_text().splitlines()
+    kibibytes = {
+        name: int(value.split()[0]) for name, _, value in (line.partition(":") for line in lines) if "kB" in value
+    }
+    return (kibibytes["VmHWM"] - kibibytes["RssFile"]) * 1024
 
 
 def _half(writes: Any) -> Any:

@@ -18,7 +18,7 @@ from mailroom.services import Services
 from tests.faults import child
 from tests.integration.invoices.files import HEADER, Bucket, counts, line
 
-MOST_BYTES = 150 << 20
+MOST_BYTES = 110 << 20
 MEBIBYTE = 1 << 20
 
 pytestmark = pytest.mark.timeout(900)  # large files, on any machine
