@@ -45,7 +45,7 @@ def faster(rules: str) -> str:
         return f"for: {seconds // FASTER if seconds < 300 else LATER}s"
 
     made = re.sub(r"\bfor: (\d+)([mh])$", shorter, rules, flags=re.MULTILINE)
-    return made.replace("[2m]", "[20s]").replace("[1m]", "[24s]").replace("_seconds) < 120", "_seconds) < 20")
+    return made.replace("[2m]", "[20s]").replace("[1m]", "[24s]").replace("_seconds) < 120", "_seconds) < 30")
 
 
 @pytest.fixture(scope="module")
