@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,16 @@ from tests.support.browser import Watch, chromium
 from tests.support.fake_api import KEY, FakeApi, fake_api
 
 PREFIX = "/function/console"
+HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keeps these tests apart from those that start containers: these change the networks of the machine, and at each
+    change Chromium drops its connections."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("deploy"))
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +139,7 @@ class ConsoleOfStack:
 
 @pytest.fixture
 def console_stack(stack: Stack, watched: Callable[[set[str]], tuple[Page, Watch]]) -> ConsoleOfStack:
-    """The whole local stack. Its tests are marked `pytest.mark.xdist_group("stack")`."""
+    """The whole local stack."""
     gateway, bucket = stack.info["gateway"], stack.info["minio"]["endpoint"]
     page, watch = watched({gateway, bucket})
     url = f"{gateway}{PREFIX}"

@@ -15,8 +15,6 @@ from tests.integration.invoices.files import csv, line
 from tests.support.browser import overflows, violations
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 HEADER = "Betreff Ident;Rechnungsdatum;Brutto;Netto;MwSt;Lieferant;Währung\r\n"
 
 

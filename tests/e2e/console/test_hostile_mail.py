@@ -71,7 +71,6 @@ def test_hostile_answers_and_names_are_shown_as_they_are(
     assert attacker.connections == []
 
 
-@pytest.mark.xdist_group("stack")
 def test_hostile_mail_that_was_really_sent_does_nothing(console_stack: ConsoleOfStack, attacker: Attacker) -> None:
     """The whole way: the API, the outbox, the relay, the page."""
     from local.client import Client

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 
-import pytest
 from playwright.sync_api import Page
 
 from local.client import Client
@@ -12,8 +11,6 @@ from tests.e2e.console.conftest import ConsoleOfStack
 from tests.integration.invoices.files import csv, line
 from tests.support.browser import overflows, violations
 from tests.support.waiting import eventually
-
-pytestmark = pytest.mark.xdist_group("stack")
 
 
 def test_an_invoice_is_found_traced_to_its_row_changed_and_exported(

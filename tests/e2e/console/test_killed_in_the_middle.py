@@ -15,8 +15,6 @@ from tests.e2e.console.conftest import ConsoleOfStack
 from tests.integration.invoices.files import csv, line
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 
 @pytest.mark.parametrize("function", ["invoices", "console"])
 def test_an_upload_through_a_killed_function_is_sent_again(

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import secrets
 
-import pytest
 from playwright.sync_api import Page
 
 from local.client import Client
 from tests.e2e.console.conftest import ConsoleOfStack
 from tests.support.browser import violations
 from tests.support.waiting import eventually
-
-pytestmark = pytest.mark.xdist_group("stack")
 
 
 def write(page: Page, console: str, to: str, subject: str) -> str:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import secrets
 
-import pytest
-
 from local.client import Client
 from tests.e2e.console.conftest import PREFIX, ConsoleOfStack
 from tests.integration.invoices.files import csv, line
 from tests.support.browser import violations
 from tests.support.waiting import eventually
-
-pytestmark = pytest.mark.xdist_group("stack")
 
 
 def test_an_uploaded_file_is_in_the_list_and_in_the_figures(console_stack: ConsoleOfStack, client: Client) -> None:
