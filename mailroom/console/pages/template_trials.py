@@ -15,6 +15,7 @@ from mailroom.console.frames import framed, framed_text
 from mailroom.console.pages import templates
 from mailroom.console.pages.messages import link
 from mailroom.console.pages.templates import PATH, content_of, editor, given_fields, problems_of
+from mailroom.console.submission import submit
 from mailroom.console.texts import gettext as _
 
 PAGES = templates.PAGES
@@ -64,14 +65,7 @@ def send_test() -> Response:
         message = {"emailTo": recipient} | {
             part: rendered[part] for part in ("subject", "html", "text") if rendered[part] is not None
         }
-        # With `respond-async` the call ends at once, so that a form that was sent twice finds its first answer.
-        answer = session.call(
-            "POST",
-            "notifications",
-            json=message,
-            headers={"Prefer": "respond-async"},
-            idempotency_key=forms.idempotency_key(),
-        )
+        answer = submit(message)
     except ApiError as error:
         if error.is_correctable:
             return editor(given, problems_of(error), stored=stored)

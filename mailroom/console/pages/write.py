@@ -11,6 +11,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from mailroom.console import forms, notices, session
 from mailroom.console.api import TOO_MANY, ApiError
 from mailroom.console.pages.messages import link
+from mailroom.console.submission import submit
 from mailroom.console.texts import gettext as _
 
 PAGES = Blueprint("write", __name__)
@@ -45,14 +46,7 @@ def send() -> Response:
     given = {name: request.form.get(name, "").replace("\r\n", "\n") for name in _FIELDS}
     try:
         message = _message(given)
-        # With `respond-async` the call ends at once, so that a form that was sent twice finds its first answer.
-        answer = session.call(
-            "POST",
-            "notifications",
-            json=message,
-            headers={"Prefer": "respond-async"},
-            idempotency_key=forms.idempotency_key(),
-        )
+        answer = submit(message)
     except _Invalid as invalid:
         return make_response(_form(given, invalid.problems), 422)
     except ApiError as error:
