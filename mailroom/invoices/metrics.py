@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from mailroom.invoices.imports import metrics as imports
 from mailroom.invoices.imports.event_rule import event_rule_present
 from mailroom.invoices.indexes import INDEXES
-from mailroom.platform import backup_record, disks, minio_metrics
+from mailroom.platform import disks, minio_metrics
 from mailroom.platform.kick import IMPORTER
-from mailroom.platform.metrics import Gauge, Metrics, Part, gauge, general, worker
+from mailroom.platform.metrics import Gauge, Metrics, Part, backups, gauge, general, worker
 from mailroom.platform.objects import ObjectGone, translated_errors
 from mailroom.platform.secrets import S3_ACCESS_KEY, S3_SECRET_KEY, UPLOADS_ACCESS_KEY, UPLOADS_SECRET_KEY
 from mailroom.services import Services
@@ -35,7 +35,7 @@ def create_importer_metrics(services: Services) -> Metrics:
         lambda: general(services.settings, services.secrets, (S3_ACCESS_KEY, S3_SECRET_KEY)),
         (
             Part("mongodb", lambda: worker(database, IMPORTER, INDEXES)),
-            Part("mongodb", lambda: backup_record.read(database)),
+            Part("mongodb", lambda: backups(database)),
             Part("mongodb", read_imports),
             Part("mongodb", lambda: disks.disk("mongodb", disks.of_mongodb(database))),
             Part("s3", lambda: _of_the_store(services)),

@@ -18,6 +18,7 @@ from pymongo import IndexModel
 from pymongo.database import Database
 
 import mailroom
+from mailroom.platform import backup_record
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.secrets import Secrets
 from mailroom.platform.settings import Settings
@@ -162,6 +163,19 @@ def worker(database: Database[Document], function: str, wanted: Mapping[str, lis
         yield gauge("mailroom_worker_last_called_timestamp_seconds", text, called.timestamp())
     text = "Whether set-up was last run by an older version: 1 or 0."
     yield gauge("mailroom_setup_outdated", text, is_outdated(note_of(database["workers"].find_one(SETUP_ID)), wanted))
+
+
+def backups(database: Database[Document]) -> Iterator[Gauge]:
+    """When backups were made and checked. Errors are the driver's."""
+    check = backup_record.newest_check(database)
+    ended = {part: at.timestamp() for part, at in backup_record.successes(database).items()}
+    text = "End of the newest backup."
+    yield gauges("mailroom_backup_last_success_timestamp_seconds", text, "part", ended)
+    if check:
+        text = "End of the newest check of a backup."
+        yield gauge("mailroom_backup_last_check_timestamp_seconds", text, check["checkedAt"].timestamp())
+        text = "Files and objects that the newest check found damaged."
+        yield gauge("mailroom_backup_last_check_damaged", text, check["damaged"])
 
 
 def counted(collection: Documents, which: Document, index: str) -> float:

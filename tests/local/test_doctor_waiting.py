@@ -75,7 +75,7 @@ def test_a_missing_secret_of_a_worker_is_named(services: Services) -> None:
     with gateway(services) as (url, key):
         [finding] = wrong(waiting.health(url, key))
     assert "the secret mailroom-s3-secret-key is missing or empty" in finding.text
-    assert "Write the secret" in finding.fix
+    assert "Rotate a secret" in finding.fix
 
 
 def test_a_set_up_that_is_older_than_the_code_is_named(services: Services) -> None:

@@ -17,10 +17,9 @@ from mailroom.invoices.api.invoices import READ, WRITE
 from mailroom.invoices.api.presets import check_preset_is_there
 from mailroom.invoices.api.rows.operations import PUT_FILE
 from mailroom.invoices.api.rows.schemas import WrittenFile
-from mailroom.invoices.imports.source import METADATA_HOLD
 from mailroom.invoices.model.columns import COLUMNS
+from mailroom.invoices.model.metadata import METADATA_COLUMNS, METADATA_HOLD, METADATA_PRESET
 from mailroom.invoices.presets.options import check_columns
-from mailroom.invoices.presets.selection import METADATA_COLUMNS, METADATA_PRESET
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.kick import IMPORTER
 from mailroom.web.endpoints import endpoint, json_body, query

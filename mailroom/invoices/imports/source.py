@@ -16,6 +16,7 @@ from mailroom.invoices.files import Dialect, FileRejected, Rules
 from mailroom.invoices.files.formats.lines import without_first
 from mailroom.invoices.files.headers.programs import rules_of
 from mailroom.invoices.files.opening import content_of, open_file
+from mailroom.invoices.model.metadata import METADATA_HOLD
 from mailroom.invoices.presets.selection import Selected, Selection
 from mailroom.platform.objects import ObjectStore, ObjectVersion
 
@@ -31,9 +32,6 @@ BATCH_BYTES = 1 << 20
 
 # Rows are compared in blocks of this size.
 COMPARED_BYTES = 1 << 20
-
-# User metadata of an object: its import waits until a person approves it.
-METADATA_HOLD = "x-amz-meta-hold"
 
 # Bytes that other workers took are skipped within one answer of the object store, up to this many. A new answer costs
 # as much as reading them, and loses the cache of values that repeat.

@@ -15,14 +15,11 @@ from msgspec.structs import replace
 from mailroom.errors import InvalidSetting, NotFound
 from mailroom.invoices.files import FileRejected, Rules
 from mailroom.invoices.files.dialect import PresetVersion
+from mailroom.invoices.model.metadata import METADATA_COLUMNS, METADATA_PRESET
 from mailroom.invoices.presets.options import merged
 from mailroom.invoices.presets.preset import Preset
 from mailroom.invoices.presets.profiles import Profiles, read_columns
 from mailroom.invoices.presets.store import Presets
-
-# User metadata of an object: a mapping of its columns as JSON, {"header name": "column"}; the name of a preset.
-METADATA_COLUMNS = "x-amz-meta-columns"
-METADATA_PRESET = "x-amz-meta-preset"
 
 
 class Selected(msgspec.Struct, frozen=True):

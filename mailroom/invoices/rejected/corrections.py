@@ -24,7 +24,8 @@ from mailroom.invoices.imports.rejects import CONTENT_TYPE
 from mailroom.invoices.model.document import content_of
 from mailroom.invoices.model.identity import order_prefix
 from mailroom.invoices.model.merge import CONTENT
-from mailroom.invoices.presets.selection import METADATA_COLUMNS, METADATA_PRESET, Selection
+from mailroom.invoices.model.metadata import METADATA_COLUMNS, METADATA_PRESET
+from mailroom.invoices.presets.selection import Selection
 from mailroom.invoices.rejected.corrected_rows import CorrectedRows, Correction
 from mailroom.invoices.rejected.corrections_file import ReadCorrection, content_of_file, name_of, read_back
 from mailroom.invoices.rejected.rejected_rows import RejectedRows, dialect_of
