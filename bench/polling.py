@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -19,8 +18,9 @@ from io import BytesIO
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from bench.measure import measured
 from bench.processes import ROOT
-from local.servers import Servers
+from bench.servers import BenchServers
 from mailroom.deploy import setup
 from mailroom.invoices.imports.ledger import Ledger
 from mailroom.invoices.imports.polling import Poller
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--new", action="store_true", help="also a pass that finds all files new")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mailroom-bench-") as folder, ExitStack() as stack:
-        servers = stack.enter_context(Servers(ROOT, Path(folder) / "servers"))
+        servers = stack.enter_context(BenchServers(ROOT, Path(folder) / "servers"))
         minio = servers.info["minio"]
         store = (minio["endpoint"], minio["accessKey"], minio["secretKey"])
         if arguments.store == "seaweedfs":
@@ -77,16 +77,18 @@ def _services(folder: Path, mongo_uri: str, endpoint: str, access_key: str, secr
 
 
 def _measure(what: str, services: Services) -> None:
-    """Prints the time of a pass, and the processor time of this process in it."""
+    """Prints the time of a pass, and the processor time and memory of this process."""
     ledger = Ledger.of(services.database, services.settings)
     cursors = services.database["cursors"]
     due = datetime(2000, 1, 1, tzinfo=UTC)
     cursors.update_many({}, {"$set": {"dueAt": due}})
     poller = Poller(cursors, ledger, services.objects, services.settings.invoices_bucket)
-    began, processor = time.monotonic(), time.process_time()
-    found = poller.run(Budget(24 * 3600))
-    taken, processor = time.monotonic() - began, time.process_time() - processor
-    print(f"{what}: {taken:.1f} s, processor time of the importer {processor:.1f} s, imports submitted {found:,}")
+    used = measured(lambda: poller.run(Budget(24 * 3600)))
+    print(
+        f"{what}: {used.seconds:.1f} s, processor time of the importer {used.processor_seconds:.1f} s, "
+        f"imports submitted {used.rows:,}, peak of memory {used.peak_bytes / 2**20:.0f} MiB",
+        flush=True,
+    )
 
 
 def _upload(services: Services, objects: int) -> None:

@@ -1,6 +1,6 @@
 """`python -m bench.mail` measures the sender beside django-post-office and nodemailer, on the same smtp-sink.
 
-`--accept`, `--deep`, `--attachments` and `--webhooks` measure one thing each instead.
+`--accept`, `--deep`, `--attachments`, `--webhooks` and `--indexes` measure one thing each instead.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from bench.mail.memory import Heavy, deep
 from bench.mail.messages import messages
 from bench.mail.peers import nodemailer_script, post_office_python
 from bench.mail.postgres import Postgres
-from bench.mail.ways import CONNECTIONS, Announced, Nodemailer, Ours, PostOffice, Way
+from bench.mail.ways import CONNECTIONS, Announced, Nodemailer, Ours, PostOffice, Way, WithoutMetricsIndexes
 from bench.processes import ROOT, WayError
 from bench.servers import BenchServers
 from local.process import StartError
@@ -52,6 +52,7 @@ def main() -> int:
     parser.add_argument("--deep", type=int, metavar="N", help="only the sender's memory while it drains N messages")
     parser.add_argument("--attachments", action="store_true", help="only its memory with large attachments")
     parser.add_argument("--webhooks", action="store_true", help="only what it costs to announce each message")
+    parser.add_argument("--indexes", action="store_true", help="only what the indexes of the metrics cost")
     arguments = parser.parse_args()
     command = sink.binary()
     if command is None and not arguments.accept:
@@ -71,7 +72,10 @@ def main() -> int:
                 if arguments.attachments:
                     return _attachments(servers, place)
                 if arguments.webhooks:
-                    return _webhooks(servers, place, arguments.messages, arguments.rounds)
+                    return _compare(servers, place, arguments.messages, arguments.rounds, Ours, Announced, "webhooks")
+                if arguments.indexes:
+                    ways = (WithoutMetricsIndexes, Ours)
+                    return _compare(servers, place, arguments.messages, arguments.rounds, *ways, "the metrics' indexes")
                 return _contest(servers, place, arguments.messages, arguments.rounds)
         except (StartError, ToolError, WayError) as error:
             say(str(error))
@@ -139,20 +143,24 @@ def _attachments(servers: BenchServers, place: Place) -> int:
     return 0 if sent.right else 1
 
 
-def _webhooks(servers: BenchServers, place: Place, count: int, rounds: int) -> int:
-    """Sends without and with webhooks by turns, and compares the processor time a message."""
+def _compare(
+    servers: BenchServers, place: Place, count: int, rounds: int, plain: type[Ours], other: type[Ours], what: str
+) -> int:
+    """Sends without and with `what` by turns, and compares the processor time a message."""
     runs: list[tuple[Sent, Sent]] = []
-    for _ in range(rounds):
-        without, announced = send(Ours(servers, 1), place, count), send(Announced(servers, 1), place, count)
-        say(f"  {_short(without)}")
-        say(f"  {_short(announced)}")
-        runs.append((without, announced))
-    for what, used in (
+    for number in range(rounds):
+        first, second = (plain, other) if number % 2 == 0 else (other, plain)
+        both = {way: send(way(servers, 1), place, count) for way in (first, second)}
+        say(f"  {_short(both[plain])}")
+        say(f"  {_short(both[other])}")
+        runs.append((both[plain], both[other]))
+    for whose, used in (
         ("of the sender", lambda sent: sent.microseconds),
         ("of sender and MongoDB", lambda sent: sent.microseconds + sent.database_microseconds),
     ):
-        ratios = [used(announced) / used(without) for without, announced in runs]
-        print(f"processor time a message {what}: {median(ratios):.2f} times that without webhooks")
+        ratios = sorted(used(with_it) / used(without) for without, with_it in runs)
+        spread = f"{ratios[0]:.2f} to {ratios[-1]:.2f}"
+        print(f"processor time a message {whose}: {median(ratios):.2f} times ({spread}) that without {what}")
     return 0 if all(each.right for both in runs for each in both) else 1
 
 

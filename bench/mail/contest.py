@@ -92,7 +92,7 @@ def _sent(way: Way, sink: Sink, children: Sequence[Child], place: Place, count: 
             running.append(_start(child, folder / f"child{number}.log"))
         for process in running:
             _line(process, folder)  # ready
-        before = [_processor_seconds(server) for server in (way.server, sink.pid)]
+        before = [processor_seconds(server) for server in (way.server, sink.pid)]
         begin = time.perf_counter()
         for process in running:
             _say(process, "go\n")
@@ -100,7 +100,7 @@ def _sent(way: Way, sink: Sink, children: Sequence[Child], place: Place, count: 
             watch([process.pid for process in running])
         usages = [Usage(**json.loads(_line(process, folder))) for process in running]
         seconds = time.perf_counter() - begin
-        after = [_processor_seconds(server) for server in (way.server, sink.pid)]
+        after = [processor_seconds(server) for server in (way.server, sink.pid)]
         servers = [end - start for start, end in zip(before, after, strict=True)]
         used = sum(usage.processor_seconds for usage in usages)
         peak = max(usage.peak_bytes for usage in usages)
@@ -112,7 +112,7 @@ def _sent(way: Way, sink: Sink, children: Sequence[Child], place: Place, count: 
             process.wait()
 
 
-def _processor_seconds(server: int | None) -> float:
+def processor_seconds(server: int | None) -> float:
     """Processor time of a process and its children so far; 0 without a process or without /proc."""
     ticks = 0
     for file in Path("/proc").glob("[0-9]*/stat") if server else ():

@@ -100,6 +100,16 @@ class Ours:
         self.services.close()
 
 
+class WithoutMetricsIndexes(Ours):
+    """Our sender without the two indexes that only the metrics read."""
+
+    def __init__(self, servers: BenchServers, processes: int, connections: int = CONNECTIONS) -> None:
+        super().__init__(servers, processes, connections)
+        self.name = "**Mailroom**, without the indexes of the metrics"
+        for index in ("tried", "reported"):
+            self.services.database["notifications"].drop_index(index)
+
+
 class Announced(Ours):
     """Our sender while an endpoint of a webhook wants to know of each message."""
 
