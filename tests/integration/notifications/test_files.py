@@ -94,9 +94,6 @@ def test_the_files_of_a_message_are_read_until_they_are_gone(mail: Mail, relay: 
     store(mail).remove_object(version.bucket_name, version.object_name, version.version_id)
     gone = mail.client.get(f"{path}/0")
     assert (gone.status, gone.body["code"]) == (404, "attachment.gone")
-    assert mail.client.call("DELETE", path.removesuffix("/attachments")).status == 200
-    erased = mail.client.get(f"{path}/1")
-    assert (erased.status, erased.body["code"]) == (410, "notification.erased")
 
 
 def test_the_version_is_that_of_the_acceptance(mail: Mail, relay: Relay) -> None:
