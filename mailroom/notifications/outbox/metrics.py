@@ -61,7 +61,12 @@ def attempts(database: Database[Document], now: datetime) -> Iterator[Gauge]:
 
 
 def reports(database: Database[Document], now: datetime) -> Iterator[Gauge]:
-    """What came back, and which addresses get no mail."""
+    """How much mail was sent, what came back, and which addresses get no mail."""
+    sent = [
+        counted(database["notifications"], {"state": state, "createdAt": {"$gte": now - _DAY}}, "state")
+        for state in (State.SENT, State.PARTIAL)
+    ]
+    yield gauge("mailroom_messages_sent_last_day", "Messages of the last day that the relay took.", sum(sent))
     counts = dict.fromkeys((each.value for each in Delivery), 0)
     for each in database["notifications"].aggregate(reports_pipeline(now - _DAY), hint="reported"):
         counts[each["_id"]] = each["count"]
