@@ -38,7 +38,7 @@ class Secrets(msgspec.Struct, frozen=True):
         """The secret, without surrounding white space.
 
         Raises:
-            MissingSecret: the file is missing, unreadable, empty or no text. The message names it, and never its content.
+            MissingSecret: the file is missing, unreadable, empty or no text. The message names it, never its content.
         """
         value = self.read_optional(name)
         if not value:
