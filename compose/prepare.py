@@ -21,10 +21,8 @@ from pymongo.uri_parser import parse_uri
 from urllib3.exceptions import HTTPError
 
 from mailroom.deploy import permissions
-from mailroom.errors import MissingSecret
-from mailroom.platform.secrets import Secrets
 
-secret = Secrets(Path(os.environ.get("SECRETS_DIR", "/var/openfaas/secrets"))).read
+SECRETS = Path(os.environ.get("SECRETS_DIR", "/var/openfaas/secrets"))
 READY_SECONDS = 90.0
 ALREADY_INITIALIZED, ROLE_EXISTS, USER_EXISTS = 23, 51002, 51003
 
@@ -37,10 +35,21 @@ def main() -> int:
     try:
         mongo()
         minio()
-    except (NotReady, MissingSecret, PyMongoError, MinioAdminException, HTTPError) as error:
+    except (NotReady, PyMongoError, MinioAdminException, HTTPError) as error:
         print(f"prepare: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def secret(name: str) -> str:
+    file = SECRETS / name
+    try:
+        value = file.read_text().strip()
+    except OSError as error:
+        raise NotReady(f"the secret {name} is missing: expected in the file {file}") from error
+    if not value:
+        raise NotReady(f"the secret {name} is empty: {file}")
+    return value
 
 
 def mongo() -> None:
