@@ -8,7 +8,7 @@ import click
 
 from mailroom.cli.support import CommandFailed, say, with_services
 from mailroom.keys.codes import MINUTES, LoginCodes
-from mailroom.platform.api_keys import SCOPES
+from mailroom.platform.api_keys import MOST_DAYS, SCOPES
 from mailroom.platform.clock import rfc3339
 from mailroom.services import Services
 
@@ -30,7 +30,11 @@ def _patterns(_context: click.Context, _option: click.Parameter, given: tuple[st
 @keys.command("create")
 @click.option("--name", required=True, help="Whose it is, for people.")
 @click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="May be repeated.")
-@click.option("--expires-days", type=float, help="Days until it expires. By default it never does.")
+@click.option(
+    "--expires-days",
+    type=click.FloatRange(0, MOST_DAYS, min_open=True),
+    help="Days until it expires. By default it never does.",
+)
 @click.option(
     "--from",
     "senders",
@@ -43,7 +47,7 @@ def create_key(
     services: Services, name: str, scopes: tuple[str, ...], expires_days: float | None, senders: tuple[str, ...]
 ) -> None:
     """Make a key and print it."""
-    expires = timedelta(days=expires_days) if expires_days else None
+    expires = None if expires_days is None else timedelta(days=expires_days)
     key = services.keys.create(name, list(scopes), expires, senders)
     say(f"made the key {key.id}; it is shown only now:")
     click.echo(key.text)

@@ -84,6 +84,17 @@ def test_a_key_has_the_senders_that_were_given(services: Services, monkeypatch: 
     assert without.split("\t")[-1] == "valid"
 
 
+@pytest.mark.parametrize("days", ["0", "-1", "36501"])
+def test_the_command_makes_no_key_with_a_life_that_is_none(
+    services: Services, monkeypatch: pytest.MonkeyPatch, days: str
+):
+    monkeypatch.setattr(Services, "from_environment", lambda: services)
+    monkeypatch.setattr(services, "close", lambda: None)
+    create = ["keys", "create", "--name", "shop", "--scope", "invoices:read", "--expires-days", days]
+    assert CliRunner().invoke(main, create).exit_code == 2
+    assert services.keys.all() == []
+
+
 def test_a_key_of_an_earlier_version_has_no_senders(services: Services):
     key = services.keys.create("ci", ["notifications:send"])
     services.database["apiKeys"].update_one({}, {"$unset": {"senders": ""}})
