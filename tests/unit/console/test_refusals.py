@@ -71,8 +71,9 @@ def test_no_gateway_at_all(stranger: Browser) -> None:
     assert "Nothing was lost" in answer.text
 
 
-def test_an_answer_that_is_no_json_is_an_outage(browser: Browser, api: FakeApi) -> None:
-    api.answer(LIST, b"<html>Bad Gateway</html>", 502, Content_Type="text/html")
+@pytest.mark.parametrize("status", [200, 302, 502])
+def test_an_answer_that_is_no_json_is_an_outage(browser: Browser, api: FakeApi, status: int) -> None:
+    api.answer(LIST, b"<html>Maintenance</html>", status, Content_Type="text/html")
     assert browser.get("/files").status_code == 503
 
 

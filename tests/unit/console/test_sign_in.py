@@ -43,7 +43,9 @@ def test_the_cookie_is_sent_without_tls_on_the_same_machine_only(stranger: Brows
     assert ("; Secure" in cookie) is secure
 
 
-@pytest.mark.parametrize("key", ["", "   ", "wrong", "mr_0123456789abcdef01234567_other"])
+@pytest.mark.parametrize(
+    "key", ["", "   ", "wrong", "mr_0123456789abcdef01234567_other", "“mr_0123”", "mr_1\nX-Evil: 1"]
+)
 def test_a_wrong_key_is_refused_with_a_reason(stranger: Browser, key: str) -> None:
     answer = stranger.submit("/sign-in", "/sign-in", key=key)
     assert answer.status_code == 422
