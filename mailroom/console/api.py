@@ -115,11 +115,13 @@ class Api:
     def stream(self, path: str, *, token: str, query: Mapping[str, object] | None = None) -> urllib3.BaseHTTPResponse:
         """The answer to a GET whose body is still to be read: an export. The caller closes it. Raises `ApiError`."""
         response = self._send("GET", path, token, query, None, None, "", stream=True)
-        if response.status >= 400:
+        if response.status < 400:
+            return response
+        try:
             response.read(cache_content=True)
-            response.release_conn()
-            raise _error(response)
-        return response
+        except urllib3.exceptions.HTTPError as error:
+            raise _no_answer() from error
+        raise _error(response)
 
     def _send(
         self,

@@ -273,7 +273,8 @@ def test_a_file_without_an_import_yet_says_what_it_waits_for(browser: Browser, a
 
 
 def test_the_rejects_file_is_passed_on(browser: Browser, api: FakeApi) -> None:
-    api.answer(f"GET invoices/imports/{ID}/rejects.csv", b"row,error\r\n", Content_Type="text/csv")
+    kind = {"Content_Type": "text/csv; charset=utf-8", "Content_Disposition": 'attachment; filename="rejects.csv"'}
+    api.answer(f"GET invoices/imports/{ID}/rejects.csv", b"row,error\r\n", **kind)
     answer = browser.get(f"/files/imports/{ID}/rejects.csv")
     assert (answer.data, answer.headers["Content-Disposition"]) == (
         b"row,error\r\n",
