@@ -1,6 +1,6 @@
 """Makes the Flask application of the console.
 
-form check -> signed in? -> scope of the area -> view: calls of the APIs -> template -> cookies, headers
+from elsewhere? -> form check -> signed in? -> scope of the area -> view: calls of the APIs -> template -> headers
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from flask import Flask, Response, request
 from jinja2 import StrictUndefined
 
-from mailroom.console import filters, forms, notices, refusals, security, session, texts, wording
+from mailroom.console import arrivals, filters, forms, notices, refusals, security, session, texts, wording
 from mailroom.console.api import FORBIDDEN, Api, ApiError
 from mailroom.console.areas import is_partial, shown_sections
 from mailroom.console.assets import Assets
@@ -35,6 +35,7 @@ def create_app(settings: Settings, api: Api | None = None) -> Flask:
     app.extensions["mailroom-api"] = api or Api(settings.api_url)
     assets = Assets()
     _prepare_templates(app, assets)
+    arrivals.lead_on(app)
     forms.protect(app)
     _require_session(app)
     notices.carry(app)

@@ -73,7 +73,8 @@ def _to_sign_in() -> Response:
         response = Response(headers={"HX-Redirect": target})
     else:
         response = make_response(redirect(target, HTTPStatus.SEE_OTHER))
-    session.forget(response)
+    if session.token():  # a link of another site brings none, and ends no session
+        session.forget(response)
     return response
 
 

@@ -75,7 +75,7 @@ def upload_through() -> Response:
 def landing() -> str:
     check = request.args.get("at_once") != "1"
     target = _page_of(request.args.get("bucket", ""), request.args.get("key", ""), check=check)
-    return render_template("files/uploaded.html", target=target)
+    return render_template("lead_on.html", title=_("The file has arrived"), target=target)
 
 
 def _form(folder: str, *, hold: bool, redirect: str) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import pytest
 from flask import Flask
 
@@ -62,6 +64,28 @@ def test_a_link_is_spent_by_the_button_and_only_once(stranger: Browser, app: Fla
     again = Browser(app)
     assert again.submit(f"/enter?code={CODE}", "/enter").status_code == 422
     assert again.cookie(SESSION) is None
+
+
+def test_a_link_of_another_site_ends_no_session(browser: Browser) -> None:
+    """The browser follows it without our cookie, and would remove the cookie if it were told to."""
+    kept = browser.cookie(SESSION)
+    browser.client.delete_cookie(SESSION, domain="localhost", path=PREFIX)
+    answer = browser.get("/files/upload")
+    assert answer.status_code == 303
+    assert not answer.headers.getlist("Set-Cookie")
+    browser.client.set_cookie(SESSION, kept.value, domain="localhost", path=PREFIX)
+    assert browser.get("/").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/files?key=a%22%26b&state=", f"/enter?code={CODE}", "/mail/templates/named/a%2525"])
+def test_a_link_of_another_site_leads_to_its_page(stranger: Browser, path: str) -> None:
+    """A page of ours asks for the same again, and then the browser sends the cookie."""
+    arrives = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}
+    page = stranger.get(path, **arrives)
+    assert page.status_code == 200
+    assert f'content="0; url={PREFIX}{escape(path)}"' in page.text
+    assert not page.headers.getlist("Set-Cookie")
+    assert stranger.get("/static/x/console.css", **arrives | {"Sec-Fetch-Dest": "style"}).mimetype == "text/css"
 
 
 def test_signing_out_revokes_the_session(browser: Browser, api: FakeApi) -> None:
