@@ -12,7 +12,7 @@ from flask import Flask, Response, request
 from jinja2 import StrictUndefined
 
 from mailroom.console import arrivals, filters, forms, notices, refusals, security, session, texts, wording
-from mailroom.console.api import FORBIDDEN, Api, ApiError
+from mailroom.console.api import Api
 from mailroom.console.areas import is_partial, shown_sections
 from mailroom.console.assets import Assets
 from mailroom.console.pages import AREAS, PUBLIC
@@ -92,9 +92,7 @@ def _require_session(app: Flask) -> None:
         # A part of a page is nothing but an API's answer, and the API asks for session and scope.
         if request.blueprint in _OPEN or request.url_rule is None or is_partial():
             return
-        scopes = _SCOPES.get(request.blueprint or "", ())
-        if not session.current().may(*scopes):
-            raise ApiError(FORBIDDEN, "auth.scope", f"this key lacks the scope {scopes[0]}")
+        session.require(*_SCOPES.get(request.blueprint or "", ()))
 
     @app.after_request
     def name_route(response: Response) -> Response:

@@ -117,8 +117,14 @@ def test_a_stranger_is_led_to_the_sign_in_and_back(stranger: Browser) -> None:
     assert answer.location == f"{PREFIX}/files?state=failed"
 
 
-@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example", "\t//evil", "evil"])
-def test_signing_in_leads_to_no_other_site(stranger: Browser, target: str) -> None:
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("//evil.example", "https://evil.example", "/\\evil.example", "\t//evil", "evil"),
+        *("/../invoices/docs", "/files/../../x", "/%2e%2E/x", "/..?x", "/..#x"),
+    ],
+)
+def test_signing_in_leads_to_pages_of_the_console_only(stranger: Browser, target: str) -> None:
     answer = stranger.submit("/sign-in", "/sign-in", key=KEY, next=target)
     assert answer.location == f"{PREFIX}/"
 
