@@ -13,7 +13,7 @@ from jinja2 import StrictUndefined
 
 from mailroom.console import arrivals, filters, forms, notices, refusals, security, session, texts, wording
 from mailroom.console.api import Api
-from mailroom.console.areas import is_partial, shown_sections
+from mailroom.console.areas import is_partial, shown_sections, this_url
 from mailroom.console.assets import Assets
 from mailroom.console.pages import AREAS, PUBLIC
 from mailroom.platform.settings import Settings
@@ -82,6 +82,7 @@ def _prepare_templates(app: Flask, assets: Assets) -> None:
         new_idempotency_key=forms.new_idempotency_key,
         known_session=session.known,
         take_notices=notices.take,
+        this_url=this_url,
         wording=wording,
     )
 

@@ -7,11 +7,10 @@ They are `SameSite=Strict`. A page that leads to itself has the browser ask agai
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from flask import Flask, render_template, request
 
 from mailroom.console import session
+from mailroom.console.areas import this_url
 from mailroom.console.texts import gettext as _
 
 
@@ -22,9 +21,7 @@ def lead_on(app: Flask) -> None:
     def check() -> str | None:
         if request.method != "GET" or session.token() or not _comes_from_elsewhere():
             return None
-        query = request.query_string.decode("latin-1")
-        target = f"{request.root_path}{quote(request.path)}" + (f"?{query}" if query else "")
-        return render_template("lead_on.html", title=_("One moment"), target=target)
+        return render_template("lead_on.html", title=_("One moment"), target=this_url())
 
 
 def _comes_from_elsewhere() -> bool:

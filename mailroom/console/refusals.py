@@ -40,7 +40,8 @@ def handle(app: Flask) -> None:
                 return _page("errors/too_many.html", TOO_MANY, retry_after=error.retry_after or _RETRY_SECONDS)
         if error.is_outage:
             log.warning("an API does not answer: %s %s", error.status, error.code)
-            return _outage(error.retry_after or _RETRY_SECONDS)
+            template = "errors/send_again.html" if _has_form() else "errors/outage.html"
+            return _page(template, HTTPStatus.SERVICE_UNAVAILABLE, retry_after=error.retry_after or _RETRY_SECONDS)
         return _page("errors/refused.html", error.status, error=error)
 
     @app.errorhandler(HTTPException)
@@ -87,8 +88,9 @@ def _page(template: str, status: int, **values: Any) -> Response:
     return response
 
 
-def _outage(seconds: int) -> Response:
-    return _page("errors/outage.html", HTTPStatus.SERVICE_UNAVAILABLE, retry_after=seconds)
+def _has_form() -> bool:
+    """Whether the page can keep the form that was sent. Keys of strangers are not kept, and files cannot be."""
+    return bool(request.form and not request.files and session.token()) and not is_partial()
 
 
 def _to_sign_in() -> Response:
