@@ -8,11 +8,9 @@ import click
 
 from mailroom.cli.support import CommandFailed, say, with_services
 from mailroom.keys.codes import MINUTES, LoginCodes
-from mailroom.platform.api_keys import SCOPES
+from mailroom.platform.api_keys import MOST_DAYS, SCOPES
 from mailroom.platform.clock import rfc3339
 from mailroom.services import Services
-
-_MOST_DAYS = 36500  # as the API has it
 
 
 @click.group()
@@ -32,8 +30,8 @@ def _patterns(_context: click.Context, _option: click.Parameter, given: tuple[st
 def _expiry(_context: click.Context, _option: click.Parameter, days: float | None) -> timedelta | None:
     if days is None:
         return None
-    if not 0 < days <= _MOST_DAYS:  # also refuses NaN
-        raise click.BadParameter(f"must be more than 0 and at most {_MOST_DAYS}")
+    if not 0 < days <= MOST_DAYS:  # also refuses NaN
+        raise click.BadParameter(f"must be more than 0 and at most {MOST_DAYS}")
     return timedelta(days=days)
 
 
