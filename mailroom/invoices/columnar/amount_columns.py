@@ -33,6 +33,11 @@ class AmountColumns:
         self._constant = dialect.constants.get(VAT_RATE, "")
         self._rates = ValueCache(self._rate)
 
+    @property
+    def needs_whole_tax(self) -> bool:
+        """Whether net or gross is derived from the tax, so that a part of it is not enough."""
+        return bool(self.derived) and not {"grossAmount", "netAmount"} <= set(self.stated)
+
     def read(self, texts: dict[str, Any]) -> tuple[list[pa.Array], list[pa.Array]]:
         """The three amounts of each row, in the order of AMOUNTS, and checks of the rows."""
         stated = {name: self._hundredths(texts[name]) for name in self.stated}

@@ -8,8 +8,9 @@ import pytest
 
 from mailroom.invoices.files import FileRejected, RowParser, Rules, detect, read_records
 from mailroom.invoices.files.dialect import EXTRA
-from mailroom.invoices.files.headers.header import match_header, normalised
+from mailroom.invoices.files.headers.header import match_header
 from mailroom.invoices.files.headers.header_names import HEADER_NAMES, LINE_NAMES
+from mailroom.invoices.files.headers.normalised_names import normalised
 from mailroom.invoices.model.columns import COLUMNS, LINE_COLUMNS, MAPPABLE, REQUIRED, VAT_RATE
 
 HEADERS = {
