@@ -34,10 +34,10 @@ _FURTHER = _words(
     "fraktkostnad avgift avgifter rabatter",
 )
 _GENERAL = _words(
-    "amount amounts total totals sum cost costs costo costos charge charges gross net adjusted tax marketplace platform",
-    "seller card payment processing transaction service bank credit paypal stripe order item cart invoice entity insurance",
-    "and of the op imp monto importe importo valor montant betrag bedrag kwota belopp summe gesamt kosten koszt gastos",
-    "otros otras spese total totale d de des du del della di da do le la les un une y e et und en i acconto port",
+    "amount amounts total totals sum cost costs charge charges gross net adjusted tax marketplace platform seller card",
+    "payment processing transaction service bank credit paypal stripe order item cart invoice entity insurance and of",
+    "the op imp monto importe importo valor montant betrag bedrag kwota belopp summe gesamt kosten koszt costo costos",
+    "gastos otros otras spese totale d de des du del della di da do le la les un une y e et und en i acconto port",
 )
 
 _TAXES = _words(
