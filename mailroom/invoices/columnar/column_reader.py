@@ -23,12 +23,11 @@ from mailroom.invoices.columnar.bson_columns import BINARY, Repeated
 from mailroom.invoices.columnar.documents import InvoiceColumns
 from mailroom.invoices.columnar.encoded import EncodedRows, Stamp
 from mailroom.invoices.files import Dialect, Rules
-from mailroom.invoices.files.headers.further_amounts import further_taxes
 from mailroom.invoices.files.rows.document_kinds import kind_of, kind_places
+from mailroom.invoices.files.values.amounts import is_nonzero
 from mailroom.invoices.files.values.cache import ValueCache
 from mailroom.invoices.files.values.currencies import read_currency
 from mailroom.invoices.files.values.dates import date_reader
-from mailroom.invoices.files.values.row_amounts import is_nonzero
 from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, EXTRA_TEXT, TEXTS, VAT_RATE, TextRule
 from mailroom.invoices.model.statuses import Statuses
 from mailroom.invoices.model.texts import BadValue, read_text
@@ -86,9 +85,9 @@ class ColumnReader:
         self._states = self._cache("status", self._status)
         self._currencies = self._cache("currency", self._currency)
         judged = set(kind_places(dialect, rules))
-        taxes = set(further_taxes(dialect.columns)) if self._amounts.needs_whole_tax else set()
+        further = self._amounts.further(dialect.columns)
         self._extra = {
-            column: ValueCache(partial(_extra_text, name, of_kind=index in judged, of_tax=index in taxes))
+            column: ValueCache(partial(_extra_text, name, of_kind=index in judged, further=index in further))
             for index, column, name in dialect.extra_columns
         }
         self._status_is_kind = any(dialect.columns[index] == "status" for index in judged)
@@ -236,9 +235,9 @@ def _supplier(text: str) -> tuple[bytes, bytes, bytes] | None:
     return None if isinstance(value, BadValue) else documents.supplier(value)
 
 
-def _extra_text(name: str, text: str, *, of_kind: bool, of_tax: bool) -> tuple[bytes] | None:
+def _extra_text(name: str, text: str, *, of_kind: bool, further: bool) -> tuple[bytes] | None:
     """None where the row-wise path has to judge the row."""
-    if (of_kind and kind_of(text)) or (of_tax and is_nonzero(text)):
+    if (of_kind and kind_of(text)) or (further and is_nonzero(text)):
         return None
     return _text(name, EXTRA_TEXT, text)
 

@@ -12,6 +12,7 @@ from mailroom.invoices.files.headers.header_names import FIRST_LANGUAGES, HEADER
 from mailroom.invoices.files.headers.normalised_names import normalised
 from mailroom.invoices.files.rejects import MOST_ADDED
 from mailroom.invoices.files.rules import Rules
+from mailroom.invoices.files.values.amounts import is_nonzero
 from mailroom.invoices.files.values.derived import are_determined
 from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, LINE_COLUMNS, REQUIRED, VAT_RATE
 
@@ -82,15 +83,19 @@ def match_header(names: Sequence[str], rules: Rules) -> tuple[str, ...]:
         advice = f"{_unknown(columns)} {_missing_advice(missing, rules)}"
         message = f"The header has no column for {', '.join(missing)}.{advice}"
         raise FileRejected("header.missing_column", message, missing[0])
-    _check_derived(columns, rules)
     return tuple(columns)
 
 
-def _check_derived(columns: Sequence[str], rules: Rules) -> None:
-    """Refuses a file whose missing amount would be derived from the net amount, although it has further amounts."""
+def check_derived(columns: Sequence[str], rows: Sequence[Sequence[str]], rules: Rules) -> None:
+    """Refuses a file whose missing amount would be derived from the net amount, although its rows have further amounts.
+
+    `rows` are the first ones. Raises FileRejected `header.missing_column`.
+    """
     lacking = [column for column in AMOUNTS if column not in columns and column not in rules.constants]
-    others = [columns[index].removeprefix(EXTRA) for index in further_amounts(columns)]
-    if others and "netAmount" in columns and lacking:
+    if not lacking or "netAmount" not in columns:
+        return
+    further = [index for index in further_amounts(columns) if any(is_nonzero(row[index]) for row in rows)]
+    if others := [columns[index].removeprefix(EXTRA) for index in further]:
         message = (
             f"The header has no column for {', '.join(lacking)}. It cannot be derived: {_listed(others)} may be in it. "
             "Map the column that has it. If these make no difference, map them to null in a preset."

@@ -50,7 +50,7 @@ _CREDIT_NOTES = _phrases(
 """Each may be a part of the text: `Sales credit note`, `3 - Nota de Crédito A`."""
 _NO_INVOICES = _phrases(
     "payment, payments, customer payment, bill payment, payment received, invoice payment, receive payment",
-    "bill payment check, bill pmt check, journal, journal entry, general journal",
+    "bill payment check, bill pmt check, journal, journal entry, general journal, deposit, credit card payment",
     "estimate, quote, quotation, proposal, sales order, purchase order, proforma, pro forma, proforma invoice",
     "Zahlung, Zahlungseingang, Zahlungsausgang, Angebot, Auftragsbestätigung, Auftrag, Lieferschein, Proformarechnung",
     "Mahnung, paiement, règlement, encaissement, devis, facture proforma, pago, cobro, presupuesto, albarán",

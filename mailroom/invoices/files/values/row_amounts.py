@@ -1,6 +1,5 @@
 """The three amounts of a row: as its cells state them, or derived from each other."""
 
-import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
@@ -9,14 +8,13 @@ import msgspec
 from mailroom.invoices.files.dialect import Dialect
 from mailroom.invoices.files.errors import RowError
 from mailroom.invoices.files.headers.further_amounts import further_amounts, further_taxes, is_one_of_several
-from mailroom.invoices.files.values.amounts import MAX_INTEGER_DIGITS, is_amount, read_amount
+from mailroom.invoices.files.values.amounts import MAX_INTEGER_DIGITS, is_nonzero, read_amount
 from mailroom.invoices.files.values.cache import ValueCache
 from mailroom.invoices.files.values.derived import are_determined, complete, is_plausible, needs_rate
 from mailroom.invoices.files.values.rates import read_rate
 from mailroom.invoices.model.columns import AMOUNTS, VAT_RATE
 from mailroom.invoices.model.texts import BadValue
 
-_NOT_ZERO = re.compile("[1-9]")
 _MOST = Decimal(10) ** MAX_INTEGER_DIGITS
 
 
@@ -114,11 +112,6 @@ class AmountReader:
             return None
         message = "The amount is missing, and cannot be derived: the row has several taxes. State net and gross."
         return RowError(_lacking(good), "amount.derived", message)
-
-
-def is_nonzero(text: str) -> bool:
-    """Whether a cell has an amount other than zero."""
-    return bool(_NOT_ZERO.search(text)) and is_amount(text)
 
 
 def _lacking(good: Mapping[str, Decimal]) -> str:
