@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 from rich.console import Console
 
-from local import tools
+from local import browser, tools
 from local.client import Client
 from local.demo.__main__ import run
 from local.demo.receiver import WebhookReceiver
@@ -18,7 +17,6 @@ from local.stack import Stack
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs/pictures"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 WIDTH, HEIGHT = 1100, 760
 
 # The path of a page by the picture's name, once the demo has run. `{import}` is the file with rejected rows.
@@ -37,9 +35,9 @@ PAGES = {
 
 
 def main() -> int:
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        print("There is no Chromium on the PATH: apt-get install chromium", file=sys.stderr)
+    program = browser.installed()
+    if program is None:
+        print(browser.MISSING, file=sys.stderr)
         return 1
     tools.install()
     PICTURES.mkdir(exist_ok=True)
@@ -50,7 +48,7 @@ def main() -> int:
     ):
         run(Client(stack.info), Console(), receiver)
         with sync_playwright() as playwright:
-            window = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+            window = browser.launch(playwright, program)
             page = window.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
             take(page, stack.console_link(), names(Client(stack.info)))
             window.close()

@@ -12,7 +12,8 @@ MOST_MONTHS = 60
 
 
 def by_currency(items: Iterable[Mapping[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
-    """The months of each currency, those with most invoices first, and the months between that have none: a plot shows gaps.
+    """The months of each currency, the one with most invoices first, with those between that have no invoice: so a plot
+    shows the gap.
 
     Beside what the API says of a month there is its `first` and its `last` day. Months long after the others are kept,
     but without those between.
