@@ -98,7 +98,7 @@ def look(page: Page, width: int, scheme: str) -> None:
 
 
 def check_readable(page: Page, what: str) -> None:
-    """Nothing serious hinders anybody from reading the page, and it is no wider than the window. Opens what is folded."""
+    """Nothing serious hinders anybody, and the page is no wider than the window. Opens what is folded."""
     page.eval_on_selector_all("main details", "all => all.forEach(each => each.open = true)")
     assert violations(page) == [], what
     assert not overflows(page), what
