@@ -19,6 +19,17 @@ ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs/pictures"
 WIDTH, HEIGHT = 1100, 760
 
+TEMPLATE = "invoice-reminder"
+CONTENT = {
+    "subject": "Invoice {{ number }} is due on {{ day }}",
+    "html": """<h1 style="color: #1a5c68">Hello {{ name }}</h1>
+<p>Your invoice <b>{{ number }}</b> is due on {{ day }}.</p>
+<p>If you have paid it already, thank you:
+you need not do anything.</p>
+<p>Kind regards<br>Shop Ltd</p>
+""",
+}
+
 # The path of a page by the picture's name, once the demo has run. `{import}` is the file with rejected rows.
 PAGES = {
     "overview": "/",
@@ -29,6 +40,8 @@ PAGES = {
     "invoice": "/invoices/{invoice}",
     "mail": "/mail",
     "message": "/mail/{message}",
+    "template": "/mail/templates/named/{template}",
+    "webhook": "/mail/webhooks/{webhook}/deliveries/{delivery}",
     "keys": "/keys",
     "health": "/health",
 }
@@ -46,11 +59,13 @@ def main() -> int:
         Stack(ROOT, Path(folder), quiet=False) as stack,
         WebhookReceiver() as receiver,
     ):
-        run(Client(stack.info), Console(), receiver)
+        client = Client(stack.info)
+        run(client, Console(), receiver)
+        client.post("notifications/templates", {"name": TEMPLATE, **CONTENT})
         with sync_playwright() as playwright:
             window = browser.launch(playwright, program)
             page = window.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
-            take(page, stack.console_link(), names(Client(stack.info)))
+            take(page, stack.console_link(), names(client))
             window.close()
     return 0
 
@@ -60,7 +75,16 @@ def names(client: Client) -> dict[str, str]:
     [rejected] = [each for each in client.get("invoices/imports")["items"] if each["counts"]["rejected"]]
     first = client.get("invoices", supplier="Müller Bürobedarf GmbH")["items"][0]
     newest = client.get("notifications")["items"][0]
-    return {"import": rejected["id"], "invoice": first["id"], "message": newest["id"]}
+    [webhook] = client.get("notifications/webhooks")["items"]
+    [delivery] = client.get(f"notifications/webhooks/{webhook['id']}/deliveries")["items"]
+    return {
+        "import": rejected["id"],
+        "invoice": first["id"],
+        "message": newest["id"],
+        "template": TEMPLATE,
+        "webhook": webhook["id"],
+        "delivery": delivery["id"],
+    }
 
 
 def take(page: Page, link: str, ids: dict[str, str]) -> None:
