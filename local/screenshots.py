@@ -33,16 +33,13 @@ you need not do anything.</p>
 # The path of a page by the picture's name, once the demo has run. `{import}` is the file with rejected rows.
 PAGES = {
     "overview": "/",
-    "files": "/files",
     "import": "/files/imports/{import}",
     "upload": "/files/upload",
     "invoices": "/invoices",
     "invoice": "/invoices/{invoice}",
-    "mail": "/mail",
     "message": "/mail/{message}",
     "template": "/mail/templates/named/{template}",
     "webhook": "/mail/webhooks/{webhook}/deliveries/{delivery}",
-    "keys": "/keys",
     "health": "/health",
 }
 
@@ -61,7 +58,7 @@ def main() -> int:
     ):
         client = Client(stack.info)
         run(client, Console(), receiver)
-        client.post("notifications/templates", {"name": TEMPLATE, **CONTENT})
+        client.put(f"notifications/templates/{TEMPLATE}", CONTENT)
         with sync_playwright() as playwright:
             window = browser.launch(playwright, program)
             page = window.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")

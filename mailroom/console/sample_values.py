@@ -1,4 +1,4 @@
-"""Values with which the preview of a template begins: each name stands for itself."""
+"""Values with which the preview of a template begins: each name in brackets, as a gap that is to be filled."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def sample_values(sources: Iterable[str | None]) -> str:
     names = {name for source in sources if source for name in _names(source)}
     if not names:
         return ""
-    values = msgspec.json.encode({name: name for name in sorted(names)})
+    values = msgspec.json.encode({name: f"[{name}]" for name in sorted(names)})
     return msgspec.json.format(values, indent=2).decode()
 
 

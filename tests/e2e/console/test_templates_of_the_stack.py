@@ -29,9 +29,9 @@ def test_a_template_is_made_edited_beside_its_preview_tried_and_put_back(
     page.get_by_text(f"The template {name} was made.").wait_for()
 
     # A stored template is shown with a value for each of its names. A change is a new version.
-    preview.get_by_role("heading", name="Hello name").wait_for()
+    preview.get_by_role("heading", name="Hello [name]").wait_for()
     page.get_by_label("HTML").fill("<h1>Dear {{ name }}</h1>")
-    preview.get_by_role("heading", name="Dear name").wait_for()
+    preview.get_by_role("heading", name="Dear [name]").wait_for()
     page.get_by_role("button", name="Save as a new version").click()
     page.get_by_text("Saved as version 2.").wait_for()
     assert violations(page) == []
@@ -53,7 +53,7 @@ def test_a_template_is_made_edited_beside_its_preview_tried_and_put_back(
     # The first version can be put back.
     page.goto(f"{console_stack.url}/mail/templates/named/{name}/versions")
     page.get_by_role("link", name="Version 1").click()
-    preview.get_by_role("heading", name="Hello name").wait_for()
+    preview.get_by_role("heading", name="Hello [name]").wait_for()
     page.get_by_role("button", name="Put this version back").click()
     page.get_by_text("Version 1 was put back, as version 3.").wait_for()
     assert client.get(f"notifications/templates/{name}")["html"] == "<h1>Hello {{ name }}</h1>"
