@@ -11,6 +11,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 
 from mailroom.console import forms, notices, session
 from mailroom.console.api import NOT_FOUND, ApiError
+from mailroom.console.sample_values import sample_values
 from mailroom.console.texts import gettext as _
 from mailroom.console.texts import ngettext
 
@@ -18,7 +19,8 @@ PAGES = Blueprint("templates", __name__)
 READ, WRITE = "templates:read", "templates:write"
 SEND = ("notifications:send", "notifications:test")
 PATH = "notifications/templates"
-FIELDS = ("name", "subject", "html", "text", "parameters", "to")
+SOURCES = ("subject", "html", "text")
+FIELDS = ("name", *SOURCES, "parameters", "to")
 
 _PAGE_SIZE = 50
 _MOST_VERSIONS = 200
@@ -42,7 +44,9 @@ def begin() -> Response:
 @PAGES.get(_NAME)
 def edit(name: str) -> Response:
     stored = session.call("GET", f"{PATH}/{name}")
-    return editor({"name": name, **_content(stored), "parameters": "", "to": ""}, stored=stored)
+    content = _content(stored)
+    values = sample_values(content.values())
+    return editor({"name": name, **content, "parameters": values, "to": ""}, stored=stored)
 
 
 @PAGES.post("/mail/templates/new")
@@ -102,6 +106,7 @@ def version(name: str, version: int) -> str:
     return render_template(
         "templates/version.html",
         shown=shown,
+        values=sample_values(shown[name] for name in SOURCES),
         newest=newest,
         may_write=session.current().may(WRITE),
         is_newest=newest is not None and newest["version"] == version,
@@ -199,7 +204,7 @@ def problems_of(error: ApiError) -> dict[str, str]:
 
 
 def _content(stored: dict[str, Any]) -> dict[str, str]:
-    return {name: (stored[name] or "").replace("\r\n", "\n") for name in ("subject", "html", "text")}
+    return {name: (stored[name] or "").replace("\r\n", "\n") for name in SOURCES}
 
 
 def _put(name: str, given: dict[str, str]) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
 from mailroom.console.frames import POLICY
+from mailroom.console.sample_values import sample_values
 from tests.e2e.console import template_sample
 from tests.support.fake_api import FakeApi
 from tests.unit.console.conftest import Browser, form_fields
@@ -23,6 +25,31 @@ TEXTS = {"subject": "Hello", "html": "<p>Hello</p>\r\n", "text": ""}
 @pytest.fixture(autouse=True)
 def answers(api: FakeApi, browser: Browser) -> None:
     template_sample.fill(api)
+
+
+@pytest.mark.parametrize(
+    ("sources", "names"),
+    [
+        (
+            ["Invoice {{ number }}", "{% for each in lines %}{{ each.text }}{% endfor %}{{ name }}", None],
+            "lines name number",
+        ),
+        (["Hello", ""], ""),
+        (["{{ name }}", "{{ broken"], "name"),
+        (["{{ " + "(" * 5000 + "a" + ")" * 5000 + " }}"], ""),
+    ],
+)
+def test_a_preview_begins_with_a_value_for_each_name(sources: list[str | None], names: str) -> None:
+    values = json.loads(sample_values(sources) or "{}")
+    assert values == {name: f"[{name}]" for name in names.split()}
+
+
+def test_the_preview_of_an_empty_template_is_no_error(browser: Browser, api: FakeApi) -> None:
+    new = "/mail/templates/new"
+    fields = form_fields(browser.get(new).text, new)
+    part = browser.post("/mail/templates/preview", data=fields, headers={"HX-Request": "true"})
+    assert (part.status_code, "Write a subject and a text" in part.text) == (200, True)
+    assert api.calls(f"POST {TEMPLATES}/new-template/preview") == []
 
 
 def test_saving_makes_a_version_of_what_the_form_holds(browser: Browser, api: FakeApi) -> None:
