@@ -119,6 +119,8 @@ def test_what_was_erased_is_gone(make_mail: MakeMail) -> None:
     for form in ("html", "text", "source"):
         answer = mail.client.get(f"/{message}/content", form=form)
         assert (answer.status, answer.body["code"]) == (410, "notification.erased")
+    attachment = mail.client.get(f"/{message}/attachments/0")
+    assert (attachment.status, attachment.body["code"]) == (410, "notification.erased")
     mail.client.call("DELETE", "/", query={"emailTo": "a@example.com"})
     answer = mail.client.get(f"/{message}/content", form="html")
     assert (answer.status, answer.body["code"]) == (404, "notification.unknown")

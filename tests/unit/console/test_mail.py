@@ -86,6 +86,23 @@ class TestOneMessage:
         assert answer.headers["Content-Security-Policy"] == POLICY
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
+    def test_images_that_are_attached_to_it_are_shown(self, browser: Browser, mail: FakeApi) -> None:
+        image = {"filename": "a.png", "contentType": "image/png", "size": 3, "object": None, "contentId": "logo@shop"}
+        file = image | {"filename": "b.png", "contentId": None}
+        mail.answer(ONE, message("sent", attachments=[file, image]))
+        mail.answer(f"{ONE}/attachments/1", b"PNG")
+        mail.answer(CONTENT, {"html": """<img src="cid:logo@shop"><img src='cid:other'> cid:logo@shop."""})
+        shown = browser.get(f"/mail/{ID}/html").text
+        assert shown == """<img src="data:image/png;base64,UE5H"><img src='cid:other'> cid:logo@shop."""
+
+    def test_an_attachment_is_downloaded_and_never_opened(self, browser: Browser, mail: FakeApi) -> None:
+        disposition = 'attachment; filename="a.html"'
+        mail.answer(f"{ONE}/attachments/0", b"<script>", Content_Type="text/html", Content_Disposition=disposition)
+        assert f'href="{PREFIX}/mail/{ID}/attachments/0"' in browser.get(f"/mail/{ID}").text
+        answer = browser.get(f"/mail/{ID}/attachments/0")
+        assert (answer.content_type, answer.headers["Content-Disposition"]) == ("application/octet-stream", disposition)
+        assert answer.data == b"<script>"
+
     def test_frames_in_its_html_are_none(self, browser: Browser, mail: FakeApi) -> None:
         mail.answer(CONTENT, {"html": "<IFrame src=x></iframe><object data=x><embed src=x><p>framed</p>"})
         shown = browser.get(f"/mail/{ID}/html").text
