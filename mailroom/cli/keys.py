@@ -64,11 +64,15 @@ def create_key(
 @click.option("--minutes", type=click.FloatRange(0, 60, min_open=True), default=MINUTES, show_default=True)
 @with_services
 def create_code(services: Services, name: str, scopes: tuple[str, ...], minutes: float) -> None:
-    """Print a code that starts one session of the console: its link if PUBLIC_URL is set, else the code alone."""
+    """Print a code that starts one session of the console.
+
+    With PUBLIC_URL, and a console below it, the console's link with the code is printed, else the code alone.
+    """
     code = LoginCodes(services.database, services.clock).create(name, scopes, timedelta(minutes=minutes))
     say(f"valid once, within {minutes:g} minutes; it is shown only now:")
-    base = services.settings.public_url.rstrip("/")
-    click.echo(f"{base}/function/console/enter?code={code}" if base else code)
+    base, path = services.settings.public_url.rstrip("/"), services.settings.console_prefix
+    below = base and path != "/"  # with `/` the console has a host of its own
+    click.echo(f"{base}{path}/enter?code={code}" if below else code)
 
 
 @keys.command("list")

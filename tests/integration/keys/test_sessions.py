@@ -227,15 +227,20 @@ def test_a_code_starts_one_session(indexed: Services, codes: LoginCodes, strange
 
 
 def test_the_command_prints_a_code_or_its_link(make_services: Callable[..., Services], monkeypatch: pytest.MonkeyPatch):
-    plain, public = make_services(), make_services(public_url="https://mail.shop.example/")
+    url = "https://mail.shop.example/"
+    plain, public = make_services(), make_services(public_url=url)
+    elsewhere = make_services(public_url=url, console_prefix="/pages")
+    own_host = make_services(public_url=url, console_prefix="/")
     monkeypatch.setattr(Services, "close", lambda _: None)
     printed = []
-    for services in (plain, public):
+    for services in (plain, public, elsewhere, own_host):
         monkeypatch.setattr(Services, "from_environment", lambda services=services: services)
         command = ["keys", "code", "--scope", "invoices:read", "--scope", "keys:manage"]
         printed.append(CliRunner().invoke(main, command).stdout.strip())
     link, code = printed[1], printed[1].rpartition("=")[2]
     assert link == f"https://mail.shop.example/function/console/enter?code={code}"
+    assert printed[2].startswith("https://mail.shop.example/pages/enter?code=")
+    assert "/" not in printed[3]  # the URL of that host is not known
     for shown in (printed[0], code):
         answer = start(Client(create_invoices(plain), ""), code=shown)
         assert (answer.status, answer.json()["scopes"]) == (201, ["invoices:read", "keys:manage"])

@@ -188,6 +188,23 @@ def test_a_server_without_such_a_stream_is_told_apart(make_keys: Callable[[], tu
     assert len(asked) == 1
 
 
+def test_a_server_that_keeps_its_stream_back_is_told_apart(make_keys: Callable[[], tuple[str, str]]) -> None:
+    """MinIO's last commit does, and answers everything else."""
+    ended = threading.Event()
+
+    def answer(request: Any) -> tuple[int, dict[str, str], bytes]:
+        ended.wait(30)
+        return 200, {"Content-Type": "text/event-stream"}, b" "
+
+    with serving(answer) as server:
+        stream = EventStream(f"http://{server}", "us-east-1", make_keys, 0.3, "invoices")
+        try:
+            with pytest.raises(Unavailable, match="sends no stream"):
+                next(stream.listen(lambda: None))
+        finally:
+            ended.set()
+
+
 def test_a_stream_that_the_server_ends_is_not_begun_anew_in_secret(make_keys: Callable[[], tuple[str, str]]) -> None:
     opened, asked = [], []
 
