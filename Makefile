@@ -79,8 +79,8 @@ check-release: $(RUN) ## Fail if an image has no digest, or if a copy differs fr
 up: $(RUN) ## Build and run everything with Docker Compose
 	@PYTHON=$(BIN)/python compose/up
 
-down: ## Stop what `make up` started; its data stays in volumes (docker compose down --volumes removes it)
-	docker compose down
+down: ## Stop all services, also those of profiles; their data stays in volumes (see docs/deploy-compose.md)
+	docker compose --profile '*' down
 
 logs: ## Follow the logs of what `make up` started
 	@docker compose logs --follow --tail 20

@@ -57,6 +57,10 @@ class Client:
         """Calls a function's API with a JSON body. Raises NotReadyError or ClientError."""
         return self._call("POST", f"{self._info['gateway']}/function/{path}", self._headers | headers, json=body)
 
+    def put(self, path: str, body: Any) -> Any:
+        """Calls a function's API with a JSON body. Raises NotReadyError or ClientError."""
+        return self._call("PUT", f"{self._info['gateway']}/function/{path}", self._headers, json=body)
+
     def messages(self) -> list[dict[str, Any]]:
         """The inbox, newest first."""
         found: list[dict[str, Any]] = self._call("GET", f"{self._info['inbox']}/messages", {})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 from rich.console import Console
 
-from local import tools
+from local import browser, tools
 from local.client import Client
 from local.demo.__main__ import run
 from local.demo.receiver import WebhookReceiver
@@ -18,28 +17,37 @@ from local.stack import Stack
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs/pictures"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 WIDTH, HEIGHT = 1100, 760
+
+TEMPLATE = "invoice-reminder"
+CONTENT = {
+    "subject": "Invoice {{ number }} is due on {{ day }}",
+    "html": """<h1 style="color: #1a5c68">Hello {{ name }}</h1>
+<p>Your invoice <b>{{ number }}</b> is due on {{ day }}.</p>
+<p>If you have paid it already, thank you:
+you need not do anything.</p>
+<p>Kind regards<br>Shop Ltd</p>
+""",
+}
 
 # The path of a page by the picture's name, once the demo has run. `{import}` is the file with rejected rows.
 PAGES = {
     "overview": "/",
-    "files": "/files",
     "import": "/files/imports/{import}",
     "upload": "/files/upload",
     "invoices": "/invoices",
     "invoice": "/invoices/{invoice}",
-    "mail": "/mail",
     "message": "/mail/{message}",
-    "keys": "/keys",
+    "template": "/mail/templates/named/{template}",
+    "webhook": "/mail/webhooks/{webhook}/deliveries/{delivery}",
     "health": "/health",
 }
 
 
 def main() -> int:
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        print("There is no Chromium on the PATH: apt-get install chromium", file=sys.stderr)
+    program = browser.installed()
+    if program is None:
+        print(browser.MISSING, file=sys.stderr)
         return 1
     tools.install()
     PICTURES.mkdir(exist_ok=True)
@@ -48,11 +56,13 @@ def main() -> int:
         Stack(ROOT, Path(folder), quiet=False) as stack,
         WebhookReceiver() as receiver,
     ):
-        run(Client(stack.info), Console(), receiver)
+        client = Client(stack.info)
+        run(client, Console(), receiver)
+        client.put(f"notifications/templates/{TEMPLATE}", CONTENT)
         with sync_playwright() as playwright:
-            window = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+            window = browser.launch(playwright, program)
             page = window.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
-            take(page, stack.console_link(), names(Client(stack.info)))
+            take(page, stack.console_link(), names(client))
             window.close()
     return 0
 
@@ -62,7 +72,16 @@ def names(client: Client) -> dict[str, str]:
     [rejected] = [each for each in client.get("invoices/imports")["items"] if each["counts"]["rejected"]]
     first = client.get("invoices", supplier="Müller Bürobedarf GmbH")["items"][0]
     newest = client.get("notifications")["items"][0]
-    return {"import": rejected["id"], "invoice": first["id"], "message": newest["id"]}
+    [webhook] = client.get("notifications/webhooks")["items"]
+    [delivery] = client.get(f"notifications/webhooks/{webhook['id']}/deliveries")["items"]
+    return {
+        "import": rejected["id"],
+        "invoice": first["id"],
+        "message": newest["id"],
+        "template": TEMPLATE,
+        "webhook": webhook["id"],
+        "delivery": delivery["id"],
+    }
 
 
 def take(page: Page, link: str, ids: dict[str, str]) -> None:

@@ -80,13 +80,13 @@ def gateway(url: str) -> Finding:
     return Finding(f"the gateway {url} knows our functions")
 
 
-def console(url: str) -> Finding:
-    """The pages for people are served, and under the path that they name in their links."""
+def console(url: str, prefix: str = "/function/console") -> Finding:
+    """The pages for people are served, and name the path `prefix` in their links, which is CONSOLE_PREFIX."""
     page = f"{url}/function/console/sign-in"
     answer = _get(page, GATEWAY_FIX)
     if isinstance(answer, Finding):
         return answer
-    if answer.status != 200 or b'action="/function/console/sign-in"' not in answer.data:
+    if answer.status != 200 or f'action="{prefix.rstrip("/")}/sign-in"'.encode() not in answer.data:
         return Finding(
             f"{page} answers {answer.status}, and not the page of the console",
             "Does the function console run? Is it in FUNCTIONS of the router, and CONSOLE_PREFIX its path?",

@@ -12,7 +12,8 @@ MOST_MONTHS = 60
 
 
 def by_currency(items: Iterable[Mapping[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
-    """The months of each currency, with those between that have no invoice: so a plot shows the gap.
+    """The months of each currency, the one with most invoices first, with those between that have no invoice: so a plot
+    shows the gap.
 
     Beside what the API says of a month there is its `first` and its `last` day. Months long after the others are kept,
     but without those between.
@@ -20,7 +21,8 @@ def by_currency(items: Iterable[Mapping[str, Any]]) -> list[tuple[str, list[dict
     currencies = groupby(
         sorted(items, key=lambda each: (each["currency"], each["month"])), lambda each: each["currency"]
     )
-    return [(currency, list(_filled(list(months)))) for currency, months in currencies]
+    found = [(currency, list(_filled(list(months)))) for currency, months in currencies]
+    return sorted(found, key=lambda each: -sum(month["count"] for month in each[1]))
 
 
 def _filled(months: list[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import urllib3
 from urllib3 import BaseHTTPResponse
+from urllib3.exceptions import ReadTimeoutError
 
 from mailroom.errors import MailroomError, Unavailable
 from mailroom.events.s3_event import EVENT_NAMES
@@ -59,7 +60,13 @@ class _OneAnswer(urllib3.PoolManager):
         if self._asked:
             raise Unavailable("the object store has ended the stream of events")
         self._asked = True
-        answer = super().urlopen(method, url, redirect, **options)
+        try:
+            answer = super().urlopen(method, url, redirect, **options)
+        except ReadTimeoutError as error:
+            raise Unavailable(
+                "the S3 server takes the request and sends no stream. It hangs, or it is a MinIO that keeps its stream "
+                "back: docs/storage.md#events-at-once"
+            ) from error
         if answer.status == 200:
             if answer.headers.get("Content-Type", "").partition(";")[0] != _CONTENT_TYPE:
                 answer.close()

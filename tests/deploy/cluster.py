@@ -8,14 +8,17 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import urllib3
 
+from tests.deploy.pods import READ, SLEEP, python_pod
+from tests.deploy.stand_ins import stand_ins
 from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
@@ -30,6 +33,7 @@ IMAGES = {
     "caddy": "CADDY_IMAGE",
 }
 REGISTRY, TAG, NEXT_TAG = "mailroom", "test", "next"
+IMAGE = f"{REGISTRY}/invoices:{TAG}"  # for pods of the tests
 # Leases and waits short enough for a test. They stay within the limits that the functions check.
 SETTINGS = {
     "exec_timeout": "20s",
@@ -73,9 +77,9 @@ class Cluster:
         made = run("k8s/mailroom", self.namespace, str(self.secrets), "keys", "create", "--name", "test", *scopes)
         self.key = made.splitlines()[-1]
 
-    def apply(self, tag: str = TAG) -> None:
+    def apply(self, tag: str = TAG, *components: str) -> None:
         """Applies the overlay as GitOps tools do: nothing is deleted first. `tag` is of the image of `invoices`."""
-        run("kubectl", "apply", "-k", str(overlay(self.secrets.parent / "manifests", self.namespace, tag)))
+        run("kubectl", "apply", "-k", str(overlay(self.secrets.parent / "manifests", self.namespace, tag, *components)))
 
     def setups(self) -> dict[str, str]:
         """The image of each set-up job, by the job's uid."""
@@ -193,31 +197,46 @@ class Cluster:
             "S3_ACCESS_KEY": self.secret("people-s3-access-key"),
             "S3_SECRET_KEY": self.secret("people-s3-secret-key"),
         }
-        container = {
-            "name": "load",
-            "image": f"{REGISTRY}/invoices:{TAG}",
-            "command": ["python", "/load/load.py"],
-            "env": [{"name": name, "value": value} for name, value in environment.items()],
-            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-            "volumeMounts": [{"name": "load", "mountPath": "/load"}],
-        }
-        return {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            # The network lets those who set up reach MinIO.
-            "metadata": {"name": "load", "namespace": self.namespace, "labels": {"role": "setup"}},
-            "spec": {
-                "restartPolicy": "Never",
-                "enableServiceLinks": False,
-                "securityContext": {
-                    "runAsNonRoot": True,
-                    "runAsUser": 1000,
-                    "seccompProfile": {"type": "RuntimeDefault"},
-                },
-                "containers": [container],
-                "volumes": [{"name": "load", "configMap": {"name": "load"}}],
-            },
-        }
+        # The network lets those who set up reach MinIO.
+        pod = python_pod(IMAGE, "load", self.namespace, {"role": "setup"}, "/load/load.py")
+        [container] = pod["spec"]["containers"]
+        container["env"] = [{"name": name, "value": value} for name, value in environment.items()]
+        container["volumeMounts"] = [{"name": "load", "mountPath": "/load"}]
+        pod["spec"]["volumes"] = [{"name": "load", "configMap": {"name": "load"}}]
+        return pod
+
+    def metrics(self) -> dict[str, str]:
+        """The address of the metrics of each pod, by function, as the pods' annotations tell it to Prometheus."""
+        pods = json.loads(self.kubectl("get", "pods", "--output", "json"))["items"]
+        found: dict[str, str] = {}
+        for pod in pods:
+            notes = pod["metadata"].get("annotations", {})
+            if notes.get("prometheus.io/scrape") == "true" and not pod["metadata"].get("deletionTimestamp"):
+                place = f"{pod['status']['podIP']}:{notes['prometheus.io/port']}{notes['prometheus.io/path']}"
+                found[pod["metadata"]["labels"]["app"]] = f"http://{place}"
+        return found
+
+    @contextmanager
+    def reader(self, namespace: str, app: str) -> Iterator[Callable[[], set[str]]]:
+        """A pod with this label. The result tells which functions show it their metrics now."""
+        name, there = f"{app}-reads", ("kubectl", "--namespace", namespace)
+        run(
+            "kubectl",
+            "apply",
+            "-f",
+            "-",
+            given=json.dumps(python_pod(IMAGE, name, namespace, {"app": app}, "-c", SLEEP)),
+        )
+
+        def read() -> set[str]:
+            addresses = json.dumps(self.metrics())
+            return set(json.loads(run(*there, "exec", name, "--", "python", "-c", READ, addresses)))
+
+        try:
+            run(*there, "wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
+            yield read
+        finally:
+            run(*there, "delete", f"pod/{name}", "--grace-period=0", "--force", "--wait=false")
 
     def lose_servers(self) -> None:
         """Replaces MongoDB and MinIO, with all their data, by empty ones."""
@@ -235,8 +254,15 @@ def build_images() -> None:
         [sys.executable, "-m", "local.images"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    servers = [os.environ[variable] for variable in IMAGES.values() if variable in os.environ]
+    servers = servers_images().values()
     run(*os.environ["CLUSTER_LOAD"].split(), *(f"{REGISTRY}/{name}:{TAG}" for name in BUILT), *servers)
+
+
+@cache
+def servers_images() -> dict[str, str]:
+    """The images that take the place of those in the manifests, by the names of these."""
+    given = {**os.environ, **stand_ins(os.environ)}
+    return {name: given[variable] for name, variable in IMAGES.items() if variable in given}
 
 
 def load_next_image() -> None:
@@ -245,8 +271,8 @@ def load_next_image() -> None:
     run(*os.environ["CLUSTER_LOAD"].split(), f"{REGISTRY}/invoices:{NEXT_TAG}")
 
 
-def overlay(folder: Path, namespace: str, tag: str) -> Path:
-    """Writes an overlay over `dev` as an operator does: namespace, this machine's images, short waits."""
+def overlay(folder: Path, namespace: str, tag: str, *components: str) -> Path:
+    """Writes an overlay over `dev` as an operator does: namespace, this machine's images, short waits, components."""
     for name in ("k8s", "compose"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("secrets"), dirs_exist_ok=True)
     for file in folder.glob("k8s/**/*.yaml"):
@@ -260,9 +286,8 @@ def overlay(folder: Path, namespace: str, tag: str) -> Path:
         for name in BUILT
     ]
     others = [
-        {"name": name, **dict(zip(("newName", "newTag"), os.environ[variable].rsplit(":", 1), strict=True))}
-        for name, variable in IMAGES.items()
-        if variable in os.environ
+        {"name": name, **dict(zip(("newName", "newTag"), image.rsplit(":", 1), strict=True))}
+        for name, image in servers_images().items()
     ]
     env = [{"name": name, "value": value} for name, value in SETTINGS.items()]
     waits = {
@@ -273,7 +298,9 @@ def overlay(folder: Path, namespace: str, tag: str) -> Path:
     }
     functions = {"kind": "Deployment", "labelSelector": "role in (api, worker)"}
     kustomization = {
+        "namespace": namespace,
         "resources": ["../dev"],
+        "components": [f"../../components/{name}" for name in components],
         "images": ours + others,
         "patches": [{"target": functions, "patch": json.dumps(waits)}],
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy.stand_ins import stand_ins
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,9 +42,9 @@ def cluster() -> None:
 def environment(docker: None) -> Mapping[str, str]:
     """The variables of a stack of its own."""
     project = f"mailroom-test-{secrets.token_hex(3)}"
-    ports = {name: str(free_port()) for name in ("GATEWAY_PORT", "S3_PORT", "INBOX_PORT")}
+    ports = {name: str(free_port()) for name in ("GATEWAY_PORT", "S3_PORT", "INBOX_PORT", "PROMETHEUS_PORT")}
     names = {"COMPOSE_PROJECT_NAME": project, "REGISTRY": "mailroom", "TAG": "test", "PYTHON": sys.executable}
-    return {**os.environ, **ports, **names}
+    return {**os.environ, **ports, **names, **stand_ins(os.environ)}
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def key(run: Run) -> Iterator[str]:
         scopes = [word for scope in SCOPES for word in ("--scope", scope)]
         yield run("compose/mailroom", "keys", "create", "--name", "test", *scopes).strip()
     finally:
-        down = ("docker", "compose", "down", "--volumes", "--timeout", "1")
+        down = ("docker", "compose", "--profile", "*", "down", "--volumes", "--timeout", "1")
         try:
             run(*down)
         except AssertionError:  # Docker may still count a removed container in the network

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from tests.deploy.cluster import BUILT, FUNCTIONS, NEXT_TAG, REGISTRY, SERVERS, TAG, Cluster, load_next_image
+from tests.deploy.cluster import BUILT, FUNCTIONS, NEXT_TAG, REGISTRY, SERVERS, TAG, Cluster, load_next_image, run
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deploy"), pytest.mark.timeout(600)]
@@ -105,6 +107,40 @@ def test_a_kill_of_each_pod_loses_nothing(lane: Cluster) -> None:
     assert outcome["messages"]
     nothing_is_lost(lane, outcome)
     lane.verify()
+
+
+def test_prometheus_reads_the_metrics_that_annotations_name_and_a_stranger_does_not(lane: Cluster) -> None:
+    with lane.reader(lane.namespace, app="prometheus") as read:
+        eventually(lambda: read() == {*BUILT}, what="all metrics, from the same namespace")
+    with lane.reader(lane.namespace, app="stranger") as read:
+        eventually(lambda: read() == set(), what="the policies")  # a new pod is open until its rules are written
+    with elsewhere() as namespace, lane.reader(namespace, app="prometheus") as read:
+        assert read() == set()
+        run("kubectl", "label", "namespace", namespace, "mailroom-monitoring=true")
+        eventually(lambda: read() == {*BUILT}, what="all metrics, from a namespace with the label")
+
+
+@contextmanager
+def elsewhere() -> Iterator[str]:
+    """Another namespace."""
+    name = f"mailroom-elsewhere-{secrets.token_hex(3)}"
+    run("kubectl", "create", "namespace", name)
+    try:
+        yield name
+    finally:
+        run("kubectl", "delete", "namespace", name, "--wait=false")
+
+
+def test_the_listener_hands_on_an_upload(lane: Cluster) -> None:
+    lane.apply(TAG, "listener", "monitoring")
+    try:
+        lane.kubectl("rollout", "status", "deploy/listener", "--timeout=120s")
+        lane.verify()
+        ask = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8080/').read().decode())"
+        state = lane.kubectl("exec", "deploy/listener", "--", "python", "-c", ask)
+        assert json.loads(state) == {"listening": True, "handedOn": 1, "left": 0}
+    finally:  # the other tests go without
+        lane.kubectl("delete", "deploy/listener", "netpol/listener-to-minio", "netpol/listener-to-invoice-events")
 
 
 def test_all_is_as_it_was_after_a_restore_on_new_servers(lane: Cluster) -> None:

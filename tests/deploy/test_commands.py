@@ -68,6 +68,22 @@ def test_an_overlay_is_set_up_anew_each_time(folder: Path) -> None:
     assert everything == "apply --filename -"  # new functions only after the set-up
 
 
+def test_an_apply_says_what_it_waits_for_and_what_became_of_it(folder: Path) -> None:
+    kubectl = folder / "bin/kubectl"
+    kubectl.write_text('#!/bin/sh\n[ "$3" = wait ] && exit 1\n' + KUBECTL.removeprefix("#!/bin/sh\n"))
+    (folder / ".env").write_text("SETUP_SECONDS=7\n")
+    environment = {"PATH": f"{folder}/bin:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["k8s/apply", "dev"], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "waits up to 7 s for the set-up" in done.stdout
+    assert "SETUP_SECONDS" in done.stderr
+    *_, pods, logs = (folder / "calls").read_text().splitlines()
+    assert "get pods" in pods
+    assert "logs --selector app=setup" in logs
+
+
 def test_functions_are_deployed_again_with_the_settings_they_have(folder: Path) -> None:
     (folder / ".env").write_text("REGISTRY=registry.example.com\nTAG=7\nSMTP_TLS=off\n")
     for _ in range(2):

@@ -79,6 +79,14 @@ def test_a_console_that_is_not_served_is_named() -> None:
     assert "FUNCTIONS" in finding.fix
 
 
+@pytest.mark.parametrize(("prefix", "shown"), [("/pages", "/pages/sign-in"), ("/", "/sign-in")])
+def test_a_console_is_right_under_the_path_of_its_setting(prefix: str, shown: str) -> None:
+    page = f'<form action="{shown}">'.encode()
+    with http_server.serving(lambda _: (200, {}, page)) as host:
+        assert not checks.console(f"http://{host}", prefix).fix
+        assert checks.console(f"http://{host}").fix
+
+
 def test_functions_that_do_not_reach_mongodb_are_named() -> None:
     with serving({"/function/invoices": (503, {"code": "service.unavailable"})}) as url:
         finding = checks.database(url, "a-key")

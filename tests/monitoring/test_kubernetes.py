@@ -40,7 +40,8 @@ def check(command: str, file: Path, content: object) -> None:
 
 def test_any_prometheus_gets_rules_dashboards_and_a_job(tmp_path: Path, prometheus_installed: None) -> None:
     resources = made("monitoring", tmp_path)
-    assert set(resources) == {f"ConfigMap mailroom-{name}" for name in ("rules", "dashboards", "scrape")}
+    config = {f"ConfigMap mailroom-{name}" for name in ("rules", "dashboards", "scrape")}
+    assert set(resources) == {*config, "NetworkPolicy prometheus-to-the-api-server"}
     assert resources["ConfigMap mailroom-rules"]["data"] == {"rules.yml": RULES.read_text()}
     assert resources["ConfigMap mailroom-dashboards"]["metadata"]["labels"] == {"grafana_dashboard": "1"}
     assert len(resources["ConfigMap mailroom-dashboards"]["data"]) == 4

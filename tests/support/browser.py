@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,33 +13,31 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+from local import browser
+
 REQUIRE = "MAILROOM_REQUIRE_BROWSER"
+WIDTHS, SCHEMES = (360, 1600), ("light", "dark")
 AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text(encoding="utf-8")
 
 
 def executable() -> str:
     """The browser's program. Skips the test without one, or fails it if one is required."""
-    for name in NAMES:
-        if found := shutil.which(name):
-            return found
-    reason = "no Chromium: apt-get install chromium"
+    if found := browser.installed():
+        return found
     if os.environ.get(REQUIRE) == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
+        pytest.fail(browser.MISSING)
+    pytest.skip(browser.MISSING)
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
     program = executable()
     with sync_playwright() as playwright:
-        # A container has neither a sandbox for root nor a large /dev/shm.
-        options = ["--no-sandbox", "--disable-dev-shm-usage"]
-        browser = playwright.chromium.launch(executable_path=program, args=options)
+        launched = browser.launch(playwright, program)
         try:
-            yield browser
+            yield launched
         finally:
-            browser.close()
+            launched.close()
 
 
 class Watch:
@@ -92,3 +89,27 @@ def violations(page: Page) -> list[str]:
 def overflows(page: Page) -> bool:
     """Whether the page is wider than the window."""
     return bool(page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
+
+
+def look(page: Page, width: int, scheme: str) -> None:
+    """Gives the window this width, and the light or dark colours."""
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+
+
+def check_readable(page: Page, what: str) -> None:
+    """Nothing serious hinders anybody, and the page is no wider than the window. Opens what is folded."""
+    page.eval_on_selector_all("main details", "all => all.forEach(each => each.open = true)")
+    assert violations(page) == [], what
+    assert not overflows(page), what
+
+
+def check_pages(page: Page, console: str, paths: Iterable[str], width: int, scheme: str, missing: str = "") -> None:
+    """Each page answers and is readable. The path `missing` answers 404."""
+    look(page, width, scheme)
+    for path in paths:
+        answer = page.goto(f"{console}{path}")
+        assert answer is not None
+        assert answer.status == (404 if path == missing else 200), path
+        page.wait_for_load_state("networkidle")
+        check_readable(page, path)

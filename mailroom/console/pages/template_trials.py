@@ -14,7 +14,7 @@ from mailroom.console.areas import is_partial
 from mailroom.console.frames import framed, framed_text
 from mailroom.console.pages import templates
 from mailroom.console.pages.messages import link
-from mailroom.console.pages.templates import PATH, content_of, editor, given_fields, problems_of
+from mailroom.console.pages.templates import PATH, SOURCES, content_of, editor, given_fields, problems_of
 from mailroom.console.submission import submit
 from mailroom.console.texts import gettext as _
 
@@ -30,6 +30,8 @@ def preview() -> Response:
     given = given_fields()
     rendered: Any = None
     problems: dict[str, str] = {}
+    if is_partial() and not any(given[name].strip() for name in SOURCES):
+        return make_response(render_template("templates/preview.html", rendered=None, problems={}))
     try:
         rendered = _rendered(given)
     except ApiError as error:

@@ -1,4 +1,7 @@
-"""Mail: the templates. They are edited beside a preview; every change makes a version. trials.py shows and sends."""
+"""Mail: the templates. They are edited beside a preview; every change makes a version.
+
+template_trials.py shows what they would say, and sends tests.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from typing import Any
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 
 from mailroom.console import forms, notices, session
-from mailroom.console.api import FORBIDDEN, NOT_FOUND, ApiError
+from mailroom.console.api import NOT_FOUND, ApiError
+from mailroom.console.sample_values import sample_values
 from mailroom.console.texts import gettext as _
 from mailroom.console.texts import ngettext
 
@@ -15,7 +19,8 @@ PAGES = Blueprint("templates", __name__)
 READ, WRITE = "templates:read", "templates:write"
 SEND = ("notifications:send", "notifications:test")
 PATH = "notifications/templates"
-FIELDS = ("name", "subject", "html", "text", "parameters", "to")
+SOURCES = ("subject", "html", "text")
+FIELDS = ("name", *SOURCES, "parameters", "to")
 
 _PAGE_SIZE = 50
 _MOST_VERSIONS = 200
@@ -39,7 +44,9 @@ def begin() -> Response:
 @PAGES.get(_NAME)
 def edit(name: str) -> Response:
     stored = session.call("GET", f"{PATH}/{name}")
-    return editor({"name": name, **_content(stored), "parameters": "", "to": ""}, stored=stored)
+    content = _content(stored)
+    values = sample_values(content.values())
+    return editor({"name": name, **content, "parameters": values, "to": ""}, stored=stored)
 
 
 @PAGES.post("/mail/templates/new")
@@ -99,6 +106,7 @@ def version(name: str, version: int) -> str:
     return render_template(
         "templates/version.html",
         shown=shown,
+        values=sample_values(shown[name] for name in SOURCES),
         newest=newest,
         may_write=session.current().may(WRITE),
         is_newest=newest is not None and newest["version"] == version,
@@ -116,8 +124,7 @@ def put_back(name: str, version: int) -> Response:
 
 @PAGES.get(f"{_NAME}/end")
 def confirm_end(name: str) -> str:
-    if not session.current().may(WRITE):
-        raise ApiError(FORBIDDEN, "auth.scope", f"this key lacks the scope {WRITE}")
+    session.require(WRITE)
     stored = session.call("GET", f"{PATH}/{name}")
     found = session.call("GET", f"{PATH}/{name}/versions", query={"limit": _MOST_VERSIONS})
     kept = sum(not each["deleted"] for each in found["items"])
@@ -197,7 +204,7 @@ def problems_of(error: ApiError) -> dict[str, str]:
 
 
 def _content(stored: dict[str, Any]) -> dict[str, str]:
-    return {name: (stored[name] or "").replace("\r\n", "\n") for name in ("subject", "html", "text")}
+    return {name: (stored[name] or "").replace("\r\n", "\n") for name in SOURCES}
 
 
 def _put(name: str, given: dict[str, str]) -> Any:

@@ -1,12 +1,16 @@
-// What every page needs beside htmx: times in the reader's own zone, and the focus on what needs a correction.
+// What every page needs beside htmx: local times, the focus on what needs a correction, frames, and parts that ask again.
 "use strict";
 
 (() => {
-  const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+  const language = document.documentElement.lang;
+  const parts = { month: "short", day: "numeric", hour: "numeric", minute: "2-digit" };
+  const thisYear = new Intl.DateTimeFormat(language, parts);
+  const otherYear = new Intl.DateTimeFormat(language, { ...parts, year: "numeric" });
+  const shown = (time) => (time.getFullYear() === new Date().getFullYear() ? thisYear : otherYear).format(time);
 
   const localise = (root) => {
     for (const time of root.querySelectorAll("time[datetime]:not([data-local])")) {
-      time.textContent = format.format(new Date(time.dateTime));
+      time.textContent = shown(new Date(time.dateTime));
       time.dataset.local = "";
     }
   };
@@ -19,7 +23,17 @@
     }
   };
 
+  // A part that asks again by itself stays as it is while the functions do not answer.
+  const keepPart = ({ detail }) => {
+    const asksAgain = detail.requestConfig.elt.getAttribute("hx-trigger")?.startsWith("every");
+    if (asksAgain && (detail.xhr.status >= 500 || detail.xhr.status === 429)) detail.shouldSwap = false;
+  };
+
+  // On a narrow screen the navigation scrolls: the page that is shown comes into sight.
+  for (const link of document.querySelectorAll("nav a[aria-current='page']")) link.scrollIntoView({ block: "nearest", inline: "nearest" });
+
   localise(document);
+  document.addEventListener("htmx:beforeSwap", keepPart);
   document.addEventListener("htmx:afterSwap", fillFrames);
   document.addEventListener("htmx:afterSwap", () => localise(document));
   document.querySelector("[data-focus]")?.focus();

@@ -18,7 +18,7 @@
       cursor: { show: false },
       scales: { x: { time: false, range: [-0.6, months.length - 0.4] }, y: { range: (_, low, high) => [Math.min(0, low), Math.max(0, high) * 1.05 || 1] } },
       axes: [
-        { ...axis, grid: { show: false }, values: (_, ticks) => ticks.map((tick) => months[tick] ?? ""), incrs: [1, 2, 3, 6, 12], space: 70 },
+        { ...axis, grid: { show: false }, values: (_, ticks) => ticks.map((tick) => months[tick] ?? ""), incrs: [1, 2, 3, 6, 12], space: 70, size: 28 },
         { ...axis, values: (_, ticks) => ticks.map((tick) => short.format(tick)), size: 56 },
       ],
       series: [

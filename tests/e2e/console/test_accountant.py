@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 from local.client import Client
 from tests.e2e.console.conftest import ConsoleOfStack
 from tests.integration.invoices.files import csv, line
-from tests.support.browser import overflows, violations
+from tests.support.browser import SCHEMES, WIDTHS, check_readable, look
 from tests.support.waiting import eventually
 
 HEADER = "Betreff Ident;Rechnungsdatum;Brutto;Netto;MwSt;Lieferant;Währung\r\n"
@@ -32,12 +32,10 @@ def german_file(folder: Path, prefix: str) -> Path:
 
 def see(page: Page, name: str) -> None:
     """Nothing serious hinders anybody, at each width, in light and dark."""
-    for width in (360, 1600):
-        for scheme in ("light", "dark"):
-            page.set_viewport_size({"width": width, "height": 1000})
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            assert violations(page) == [], (name, width, scheme)
-            assert not overflows(page), (name, width, scheme)
+    for width in WIDTHS:
+        for scheme in SCHEMES:
+            look(page, width, scheme)
+            check_readable(page, f"{name} {width} {scheme}")
 
 
 def test_the_day_of_an_accountant(console_stack: ConsoleOfStack, client: Client, tmp_path: Path) -> None:

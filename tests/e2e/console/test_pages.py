@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.e2e.console.sample import FILE, HOSTILE
-from tests.support.browser import Watch, overflows, violations
+from tests.support.browser import SCHEMES, WIDTHS, Watch, check_pages, check_readable, look
 from tests.support.console_answers import INVOICE_ID, KEY_ID
 from tests.support.fake_api import FakeApi
 
@@ -26,8 +26,6 @@ FILE_PATHS = (
     f"/files/imports/{FILE}/versions",
     f"/files/imports/{FILE}/force",
 )
-WIDTHS = (360, 1600)
-SCHEMES = ("light", "dark")
 
 
 def settle(page: Page) -> None:
@@ -37,25 +35,17 @@ def settle(page: Page) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_nothing_serious_hinders_anybody(signed_in: Page, watch: Watch, console: str, scheme: Any, width: int) -> None:
+def test_nothing_serious_hinders_anybody(signed_in: Page, watch: Watch, console: str, scheme: str, width: int) -> None:
     watch.expect("404")
-    signed_in.set_viewport_size({"width": width, "height": 900})
-    signed_in.emulate_media(color_scheme=scheme)
-    for path in (*PATHS, *FILE_PATHS):
-        signed_in.goto(f"{console}{path}")
-        settle(signed_in)
-        assert violations(signed_in) == [], path
-        assert not overflows(signed_in), path
+    check_pages(signed_in, console, (*PATHS, *FILE_PATHS), width, scheme, missing="/nowhere")
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/enter?code=x"])
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_the_way_in_hinders_nobody(page: Page, console: str, path: str, scheme: Any) -> None:
-    page.set_viewport_size({"width": 360, "height": 700})
-    page.emulate_media(color_scheme=scheme)
+def test_the_way_in_hinders_nobody(page: Page, console: str, path: str, scheme: str) -> None:
+    look(page, 360, scheme)
     page.goto(f"{console}{path}")
-    assert violations(page) == []
-    assert not overflows(page)
+    check_readable(page, path)
 
 
 def test_hostile_names_are_shown_as_they_are(signed_in: Page, console: str) -> None:

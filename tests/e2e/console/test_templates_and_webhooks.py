@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 from tests.e2e.console import template_sample
 from tests.e2e.console.template_sample import DELIVERY, ESCAPES, HOOK
 from tests.support.attacker import PREVENTED, Attacker, click
-from tests.support.browser import Watch, overflows, violations
+from tests.support.browser import SCHEMES, WIDTHS, Watch, check_pages
 from tests.support.fake_api import FakeApi
 from tests.support.hostile_mail import BODIES, bodies
 
@@ -45,19 +45,10 @@ def page_of_templates(signed_in: Page, api: FakeApi) -> Page:
     return signed_in
 
 
-@pytest.mark.parametrize("width", [360, 1600])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_serious_hinders_anybody(page_of_templates: Page, console: str, scheme: Any, width: int) -> None:
-    page = page_of_templates
-    page.set_viewport_size({"width": width, "height": 900})
-    page.emulate_media(color_scheme=scheme)
-    for path in PATHS:
-        answer = page.goto(f"{console}{path}")
-        assert answer is not None
-        assert answer.ok, path
-        page.wait_for_load_state("networkidle")
-        assert violations(page) == [], path
-        assert not overflows(page), path
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_nothing_serious_hinders_anybody(page_of_templates: Page, console: str, scheme: str, width: int) -> None:
+    check_pages(page_of_templates, console, PATHS, width, scheme)
 
 
 def test_the_preview_follows_what_is_typed_and_saves_nothing(

@@ -21,6 +21,7 @@ from mailroom.platform.api_keys import SCOPES, ApiKeys
 from mailroom.services import Services
 from mailroom.web.rate_limit import RateLimit
 from tests.support.client import Answer, Client
+from tests.support.commands import RECORDER
 
 
 def now() -> datetime:
@@ -134,6 +135,16 @@ def test_the_idle_limit_is_never_beyond_the_end(indexed: Services, key: Client):
     )
 
 
+def test_near_its_end_a_session_is_read_without_a_write(indexed: Services, key: Client):
+    """Its idle limit is its end, and cannot move any more."""
+    session = session_of(key)
+    end = now() + timedelta(minutes=10)
+    set_(indexed, session, idleExpiresAt=end, expiresAt=end)
+    with RECORDER.of("invoices") as used:
+        assert session.get("/sessions/current").status == 200
+    assert used == {("apiKeys", "find")}
+
+
 def test_another_replica_sees_that_the_idle_limit_has_moved(indexed: Services, key: Client):
     """It trusts what it read for two seconds, but asks again before it refuses."""
     session = session_of(key)
@@ -216,15 +227,20 @@ def test_a_code_starts_one_session(indexed: Services, codes: LoginCodes, strange
 
 
 def test_the_command_prints_a_code_or_its_link(make_services: Callable[..., Services], monkeypatch: pytest.MonkeyPatch):
-    plain, public = make_services(), make_services(public_url="https://mail.shop.example/")
+    url = "https://mail.shop.example/"
+    plain, public = make_services(), make_services(public_url=url)
+    elsewhere = make_services(public_url=url, console_prefix="/pages")
+    own_host = make_services(public_url=url, console_prefix="/")
     monkeypatch.setattr(Services, "close", lambda _: None)
     printed = []
-    for services in (plain, public):
+    for services in (plain, public, elsewhere, own_host):
         monkeypatch.setattr(Services, "from_environment", lambda services=services: services)
         command = ["keys", "code", "--scope", "invoices:read", "--scope", "keys:manage"]
         printed.append(CliRunner().invoke(main, command).stdout.strip())
     link, code = printed[1], printed[1].rpartition("=")[2]
     assert link == f"https://mail.shop.example/function/console/enter?code={code}"
+    assert printed[2].startswith("https://mail.shop.example/pages/enter?code=")
+    assert "/" not in printed[3]  # the URL of that host is not known
     for shown in (printed[0], code):
         answer = start(Client(create_invoices(plain), ""), code=shown)
         assert (answer.status, answer.json()["scopes"]) == (201, ["invoices:read", "keys:manage"])

@@ -113,7 +113,7 @@ def test_a_form_that_there_is_not_is_refused(mail: Mail) -> None:
 
 
 def test_what_was_erased_is_gone(make_mail: MakeMail) -> None:
-    mail = make_mail(retention_bodies_days=0.000001)
+    mail = make_mail(retention_bodies_days=1e-9)  # a tenth of a millisecond
     message = accept(mail)
     mail.drain()
     for form in ("html", "text", "source"):

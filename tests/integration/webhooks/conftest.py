@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 from bson import ObjectId
-from standardwebhooks.webhooks import Webhook
 
 from mailroom.deploy import setup
 from mailroom.platform.mongo import Document, Documents
@@ -20,50 +16,15 @@ from mailroom.services import Services
 from mailroom.webhooks.announcements import ANNOUNCEMENTS
 from mailroom.webhooks.model import EventType
 from mailroom.webhooks.worker import create_worker
-from tests.support.http_server import Answer, serving
-
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # pragma: allowlist secret
-
-
-@dataclass
-class Receiver:
-    """`received` has the headers and the body of each call. It answers `status`, once `gate` is open."""
-
-    url: str = ""
-    status: int = 204
-    received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-    gate: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def ids(self) -> list[str]:
-        return [headers["webhook-id"] for headers, _ in self.received]
-
-    def verified(self, secret: str = SECRET) -> list[Any]:
-        """The bodies, each checked by the library that receivers use."""
-        return [Webhook(secret).verify(body, headers) for headers, body in self.received]
-
+from tests.support.webhook_receiver import SECRET, Receiver, receiving
 
 MakeReceiver = Callable[[], Receiver]
 
 
 @pytest.fixture
 def make_receiver() -> Iterator[MakeReceiver]:
-    def make() -> Receiver:
-        receiver = Receiver()
-        receiver.gate.set()
-
-        def answer(call: BaseHTTPRequestHandler) -> Answer:
-            body = call.rfile.read(int(call.headers["Content-Length"]))
-            receiver.received.append(({name.lower(): value for name, value in call.headers.items()}, body))
-            receiver.gate.wait(60)
-            return receiver.status, {}, b""
-
-        receiver.url = f"http://{cleanup.enter_context(serving(answer))}/hooks"
-        cleanup.callback(receiver.gate.set)
-        return receiver
-
     with ExitStack() as cleanup:
-        yield make
+        yield lambda: cleanup.enter_context(receiving())
 
 
 class Hooks:

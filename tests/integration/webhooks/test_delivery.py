@@ -16,10 +16,11 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from mailroom.webhooks.model import EventType
 from tests.integration.webhooks.child import POINTS
-from tests.integration.webhooks.conftest import SECRET, Hooks, MakeReceiver, later
+from tests.integration.webhooks.conftest import Hooks, MakeReceiver, later
 from tests.support.commands import RECORDER
 from tests.support.processes import ROOT, running
 from tests.support.waiting import eventually
+from tests.support.webhook_receiver import SECRET
 
 OTHER = "whsec_" + base64.b64encode(b"another secret of an endpoint").decode()
 

@@ -134,5 +134,5 @@ def test_the_health_says_what_is_not_well_first(browser: Browser, api: FakeApi, 
     assert "a-new-one" in text
     assert "Newest backup" in text
     if not healthy:
-        assert "1 thing needs" in text
+        assert "1 check needs" in text
         assert text.index("The relay is &lt;down&gt;.") < text.index("setup is well.")

@@ -259,6 +259,14 @@ class TestSuppressions:
         assert answer.status_code == 303
         assert api.calls("DELETE notifications/suppressions/a/b%40example.com")[0].query == {"topic": "news"}
 
+    @pytest.mark.parametrize("address", [f"../{ID}", f"./../{ID}", f"a/../../{ID}", "..", "../templates/welcome"])
+    def test_an_address_leads_to_no_other_path_of_the_api(self, browser: Browser, api: FakeApi, address: str) -> None:
+        """A link from elsewhere would have the person erase a message, for one."""
+        path = f"/mail/suppressions/remove?address={address}"
+        browser.submit(path, path)
+        assert [each.path for each in api.asked if each.method == "DELETE"] == []
+        assert "There was no such entry any more" in browser.get("/mail/suppressions").text
+
 
 def test_a_key_sees_the_sections_of_its_scopes(browser: Browser, mail: FakeApi) -> None:
     mail.scopes[:] = ["notifications:send"]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 
 from mailroom.console.frames import POLICY
+from mailroom.console.sample_values import sample_values
 from tests.e2e.console import template_sample
 from tests.support.fake_api import FakeApi
 from tests.unit.console.conftest import Browser, form_fields
@@ -21,6 +25,31 @@ TEXTS = {"subject": "Hello", "html": "<p>Hello</p>\r\n", "text": ""}
 @pytest.fixture(autouse=True)
 def answers(api: FakeApi, browser: Browser) -> None:
     template_sample.fill(api)
+
+
+@pytest.mark.parametrize(
+    ("sources", "names"),
+    [
+        (
+            ["Invoice {{ number }}", "{% for each in lines %}{{ each.text }}{% endfor %}{{ name }}", None],
+            "lines name number",
+        ),
+        (["Hello", ""], ""),
+        (["{{ name }}", "{{ broken"], "name"),
+        (["{{ " + "(" * 5000 + "a" + ")" * 5000 + " }}"], ""),
+    ],
+)
+def test_a_preview_begins_with_a_value_for_each_name(sources: list[str | None], names: str) -> None:
+    values = json.loads(sample_values(sources) or "{}")
+    assert values == {name: f"[{name}]" for name in names.split()}
+
+
+def test_the_preview_of_an_empty_template_is_no_error(browser: Browser, api: FakeApi) -> None:
+    new = "/mail/templates/new"
+    fields = form_fields(browser.get(new).text, new)
+    part = browser.post("/mail/templates/preview", data=fields, headers={"HX-Request": "true"})
+    assert (part.status_code, "Write a subject and a text" in part.text) == (200, True)
+    assert api.calls(f"POST {TEMPLATES}/new-template/preview") == []
 
 
 def test_saving_makes_a_version_of_what_the_form_holds(browser: Browser, api: FakeApi) -> None:
@@ -42,6 +71,12 @@ def test_what_another_person_saved_meanwhile_is_not_overwritten_unseen(browser: 
     assert "&lt;p&gt;Hello&lt;/p&gt;" in shown.text
     assert api.calls(f"PUT {TEMPLATES}/invoice-reminder") == []
     assert browser.post(EDITOR, data=form_fields(shown.text, EDITOR) | TEXTS).status_code == 303
+
+
+def test_an_empty_first_line_stays(browser: Browser, api: FakeApi) -> None:
+    """Browsers leave out the line end that follows the tag of a text area."""
+    api.answer(f"GET {TEMPLATES}/invoice-reminder", template_sample.template() | {"html": "\n<p>Hello</p>"})
+    assert re.search(r'<textarea id="html"[^>]*>\n\n&lt;p&gt;Hello', browser.get(EDITOR).text)
 
 
 def test_a_fault_is_shown_at_its_field_and_the_text_stays(browser: Browser, api: FakeApi) -> None:

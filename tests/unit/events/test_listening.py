@@ -130,12 +130,12 @@ def test_a_record_of_the_stream_is_understood_as_that_of_the_webhook_is(key: str
     bodies: list[bytes] = []
 
     def answer(request: Any) -> tuple[int, dict[str, str], bytes]:
-        assert request.headers["Authorization"] == "Bearer new"
+        assert request.headers["Authorization"] == "Bearer the new one"
         bodies.append(request.rfile.read(int(request.headers["Content-Length"])))
         return 200, {}, b"{}"
 
     with serving(answer) as server:
-        Handover(f"http://{server}/", lambda: "new\nold\n")([record(key)])
+        Handover(f"http://{server}/", lambda: "the new one\nold\n")([record(key)])
     (version,) = decode(bodies[0], "invoices")
     assert version.key == key  # type: ignore[union-attr]
     webhook = json.loads(GOLDEN.read_text())
@@ -186,6 +186,23 @@ def test_a_server_without_such_a_stream_is_told_apart(make_keys: Callable[[], tu
     with serving(answer) as server, pytest.raises(NoEventStream, match="only MinIO"):
         next(EventStream(f"http://{server}", "us-east-1", make_keys, 2.0, "invoices").listen(lambda: None))
     assert len(asked) == 1
+
+
+def test_a_server_that_keeps_its_stream_back_is_told_apart(make_keys: Callable[[], tuple[str, str]]) -> None:
+    """MinIO's last commit does, and answers everything else."""
+    ended = threading.Event()
+
+    def answer(request: Any) -> tuple[int, dict[str, str], bytes]:
+        ended.wait(30)
+        return 200, {"Content-Type": "text/event-stream"}, b" "
+
+    with serving(answer) as server:
+        stream = EventStream(f"http://{server}", "us-east-1", make_keys, 0.3, "invoices")
+        try:
+            with pytest.raises(Unavailable, match="sends no stream"):
+                next(stream.listen(lambda: None))
+        finally:
+            ended.set()
 
 
 def test_a_stream_that_the_server_ends_is_not_begun_anew_in_secret(make_keys: Callable[[], tuple[str, str]]) -> None:
