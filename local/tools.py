@@ -44,11 +44,8 @@ def minio() -> Path:
     binary = cache_folder() / "bin" / f"minio-{digest}"
     binary.parent.mkdir(parents=True, exist_ok=True)
     with _locked(binary.with_name("minio.lock")):
-        # Older checkouts add the version of Go to the name.
-        for built in (binary, *sorted(binary.parent.glob(f"{binary.name}-go*"))):
-            if built.exists() and built.suffix not in {".part", ".log"}:
-                return built
-        _build(_find_go() or _install_go(), binary)
+        if not binary.exists():
+            _build(_find_go() or _install_go(), binary)
     return binary
 
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -24,12 +25,16 @@ from mailroom.backups.archive import Archive
 from mailroom.backups.manifest import Backup, Damaged, File, damage, write_file
 from mailroom.backups.packing import Stream
 from mailroom.errors import MailroomError, Unavailable
+from mailroom.invoices.imports.reconcile import pages
 from mailroom.platform import objects
 from mailroom.platform.objects import ObjectGone, ObjectStore, ObjectVersion
 
 _KEPT_HEADERS = ("cache-control", "content-disposition", "content-encoding", "content-language", "content-type")
 _META = "x-amz-meta-"
 _ANSWER_SECONDS = 60.0
+
+# MinIO forgets a list that nobody goes on with for some minutes, and then may end it too soon: docs/storage.md.
+_LIST_SECONDS = 60.0
 
 
 class Refused(MailroomError):
@@ -73,7 +78,7 @@ def _copied(store: ObjectStore, archive: Archive, buckets: list[str], before: Ba
     for bucket in buckets:
         listed = lines(archive, before)
         known = _Known(each for each in listed if each.bucket == bucket and not each.deleted)
-        for version in store.versions(bucket):
+        for version in _versions(store, bucket):
             stored = known.find(_as_listed(version))
             if stored is not None and stored.name in there:
                 yield stored
@@ -81,6 +86,19 @@ def _copied(store: ObjectStore, archive: Archive, buckets: list[str], before: Ba
             with suppress(ObjectGone):  # it was deleted since it was listed
                 yield _copy(store, archive, version)
         yield from (Stored(bucket=bucket, key=key, deleted=True) for key in store.deleted(bucket))
+
+
+def _versions(store: ObjectStore, bucket: str) -> Iterator[ObjectVersion]:
+    """All versions, by key, however slowly they are taken: before a list is too old, another one goes on."""
+    after: str | None = ""
+    while after is not None:
+        listed = pages(store.versions_after(bucket, after))
+        begun, after = monotonic(), None
+        for page in listed:
+            yield from page
+            if monotonic() - begun > _LIST_SECONDS:
+                after = page[-1].key
+                break
 
 
 def _copy(store: ObjectStore, archive: Archive, version: ObjectVersion) -> Stored:

@@ -8,7 +8,7 @@ import click
 
 from mailroom.cli.support import CommandFailed, say, with_services
 from mailroom.keys.codes import MINUTES, LoginCodes
-from mailroom.platform.api_keys import SCOPES
+from mailroom.platform.api_keys import MOST_DAYS, SCOPES
 from mailroom.platform.clock import rfc3339
 from mailroom.services import Services
 
@@ -27,10 +27,20 @@ def _patterns(_context: click.Context, _option: click.Parameter, given: tuple[st
         raise click.BadParameter(str(error)) from error
 
 
+def _expiry(_context: click.Context, _option: click.Parameter, days: float | None) -> timedelta | None:
+    if days is None:
+        return None
+    if not 0 < days <= MOST_DAYS:  # also refuses NaN
+        raise click.BadParameter(f"must be more than 0 and at most {MOST_DAYS}")
+    return timedelta(days=days)
+
+
 @keys.command("create")
 @click.option("--name", required=True, help="Whose it is, for people.")
 @click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="May be repeated.")
-@click.option("--expires-days", type=float, help="Days until it expires. By default it never does.")
+@click.option(
+    "--expires-days", "expires", type=float, callback=_expiry, help="Days until it expires. By default it never does."
+)
 @click.option(
     "--from",
     "senders",
@@ -40,10 +50,9 @@ def _patterns(_context: click.Context, _option: click.Parameter, given: tuple[st
 )
 @with_services
 def create_key(
-    services: Services, name: str, scopes: tuple[str, ...], expires_days: float | None, senders: tuple[str, ...]
+    services: Services, name: str, scopes: tuple[str, ...], expires: timedelta | None, senders: tuple[str, ...]
 ) -> None:
     """Make a key and print it."""
-    expires = timedelta(days=expires_days) if expires_days else None
     key = services.keys.create(name, list(scopes), expires, senders)
     say(f"made the key {key.id}; it is shown only now:")
     click.echo(key.text)

@@ -56,7 +56,11 @@ class ApiAnswer(msgspec.Struct, frozen=True):
     data: bytes
 
     def json(self) -> Any:
-        return msgspec.json.decode(self.data) if self.data else None
+        """The JSON, or None without content. Raises `ApiError` for anything else: a proxy answered, not the API."""
+        try:
+            return msgspec.json.decode(self.data) if self.data else None
+        except msgspec.DecodeError as error:
+            raise _no_answer() from error
 
 
 class Api:
@@ -111,11 +115,13 @@ class Api:
     def stream(self, path: str, *, token: str, query: Mapping[str, object] | None = None) -> urllib3.BaseHTTPResponse:
         """The answer to a GET whose body is still to be read: an export. The caller closes it. Raises `ApiError`."""
         response = self._send("GET", path, token, query, None, None, "", stream=True)
-        if response.status >= 400:
+        if response.status < 400:
+            return response
+        try:
             response.read(cache_content=True)
-            response.release_conn()
-            raise _error(response)
-        return response
+        except urllib3.exceptions.HTTPError as error:
+            raise _no_answer() from error
+        raise _error(response)
 
     def _send(
         self,
@@ -129,6 +135,8 @@ class Api:
         *,
         stream: bool,
     ) -> urllib3.BaseHTTPResponse:
+        if not token.isascii() or not token.isprintable():
+            raise ApiError(UNAUTHORIZED, "auth.invalid", "this is no token of the API")
         sent = {"Accept-Encoding": "gzip"}
         if token:
             sent["Authorization"] = f"Bearer {token}"
@@ -136,14 +144,24 @@ class Api:
             sent["Idempotency-Key"] = idempotency_key
         if isinstance(body, bytes):
             sent["Content-Type"] = "application/json"
-        given = {name: str(value) for name, value in (query or {}).items() if value is not None and value != ""}
-        url = f"{self._url}/function/{quote(path)}" + (f"?{urlencode(given)}" if given else "")
+        url = self._url_of(path, query)
         try:
             return self._pool.request(
                 method, url, body=body, headers=sent | dict(headers or {}), preload_content=not stream, redirect=False
             )
         except urllib3.exceptions.HTTPError as error:
-            raise ApiError(NO_ANSWER, "api.no_answer", "the function does not answer") from error
+            raise _no_answer() from error
+
+    def _url_of(self, path: str, query: Mapping[str, object] | None) -> str:
+        # `suppressions/../templates/x` would be the path of a template.
+        if not {".", ".."}.isdisjoint(path.split("/")):
+            raise ApiError(NOT_FOUND, "path.unknown", "there is nothing at this path")
+        given = {name: str(value) for name, value in (query or {}).items() if value is not None and value != ""}
+        return f"{self._url}/function/{quote(path)}" + (f"?{urlencode(given)}" if given else "")
+
+
+def _no_answer() -> ApiError:
+    return ApiError(NO_ANSWER, "api.no_answer", "the function does not answer")
 
 
 def _error(response: urllib3.BaseHTTPResponse) -> ApiError:

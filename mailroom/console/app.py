@@ -1,6 +1,6 @@
 """Makes the Flask application of the console.
 
-form check -> signed in? -> scope of the area -> view: calls of the APIs -> template -> cookies, headers
+from elsewhere? -> form check -> signed in? -> scope of the area -> view: calls of the APIs -> template -> headers
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from flask import Flask, Response, request
 from jinja2 import StrictUndefined
 
-from mailroom.console import filters, forms, notices, refusals, security, session, texts, wording
-from mailroom.console.api import FORBIDDEN, Api, ApiError
-from mailroom.console.areas import is_partial, shown_sections
+from mailroom.console import arrivals, filters, forms, notices, refusals, security, session, texts, wording
+from mailroom.console.api import Api
+from mailroom.console.areas import is_partial, shown_sections, this_url
 from mailroom.console.assets import Assets
 from mailroom.console.pages import AREAS, PUBLIC
 from mailroom.platform.settings import Settings
@@ -35,6 +35,7 @@ def create_app(settings: Settings, api: Api | None = None) -> Flask:
     app.extensions["mailroom-api"] = api or Api(settings.api_url)
     assets = Assets()
     _prepare_templates(app, assets)
+    arrivals.lead_on(app)
     forms.protect(app)
     _require_session(app)
     notices.carry(app)
@@ -81,6 +82,7 @@ def _prepare_templates(app: Flask, assets: Assets) -> None:
         new_idempotency_key=forms.new_idempotency_key,
         known_session=session.known,
         take_notices=notices.take,
+        this_url=this_url,
         wording=wording,
     )
 
@@ -91,9 +93,7 @@ def _require_session(app: Flask) -> None:
         # A part of a page is nothing but an API's answer, and the API asks for session and scope.
         if request.blueprint in _OPEN or request.url_rule is None or is_partial():
             return
-        scopes = _SCOPES.get(request.blueprint or "", ())
-        if not session.current().may(*scopes):
-            raise ApiError(FORBIDDEN, "auth.scope", f"this key lacks the scope {scopes[0]}")
+        session.require(*_SCOPES.get(request.blueprint or "", ()))
 
     @app.after_request
     def name_route(response: Response) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from urllib.parse import quote
 
 import msgspec
 from flask import Blueprint, request
@@ -53,6 +54,12 @@ class Area(Section, frozen=True):
 def shown_sections(areas: Iterable[Area], who: Session) -> tuple[Section, ...]:
     """The entries of the second navigation on this request's page: those of its area, if it has sections."""
     return next((area.open_to(who) for area in areas if area.sections and area.is_shown), ())
+
+
+def this_url() -> str:
+    """The path and the query of this request, as the browser sees them."""
+    query = request.query_string.decode("latin-1")
+    return f"{request.root_path}{quote(request.path)}" + (f"?{query}" if query else "")
 
 
 def is_partial() -> bool:

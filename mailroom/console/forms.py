@@ -31,7 +31,7 @@ def protect(app: Flask) -> None:
             return
         if not _is_same_origin():
             raise ApiError(400, "form.foreign", "this form was not sent from a page of this console")
-        given = request.form.get(TOKEN_FIELD) or request.headers.get("X-CSRF-Token", "")
+        given = request.form.get(TOKEN_FIELD, "")
         secret = _secret()
         if not secret or not hmac.compare_digest(_token(secret).encode(), given.encode()):
             raise ApiError(400, "form.token", "this form is too old: open the page again")

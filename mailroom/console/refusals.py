@@ -6,12 +6,13 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, make_response, redirect, render_template, request, url_for
+from flask import Flask, Response, jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.exceptions import HTTPException
 
 from mailroom.console import session
 from mailroom.console.api import FORBIDDEN, NOT_FOUND, TOO_MANY, UNAUTHORIZED, ApiError
 from mailroom.console.areas import is_partial
+from mailroom.console.texts import gettext as _
 
 log = logging.getLogger(__name__)
 
@@ -19,10 +20,15 @@ _RETRY_SECONDS = 5
 
 
 def handle(app: Flask) -> None:
-    """Shows every error of the application as a page, or within the page as the part that htmx asked for."""
+    """Shows every error of the application as a page, or within the page as the part that htmx asked for.
+
+    A script that asks for JSON gets the reason as `detail`.
+    """
 
     @app.errorhandler(ApiError)
     def refused(error: ApiError) -> Response:
+        if wants_json():
+            return _as_json(error)
         match error.status:
             case status if status == UNAUTHORIZED:
                 return _to_sign_in()
@@ -34,12 +40,15 @@ def handle(app: Flask) -> None:
                 return _page("errors/too_many.html", TOO_MANY, retry_after=error.retry_after or _RETRY_SECONDS)
         if error.is_outage:
             log.warning("an API does not answer: %s %s", error.status, error.code)
-            return _outage(error.retry_after or _RETRY_SECONDS)
+            template = "errors/send_again.html" if _has_form() else "errors/outage.html"
+            return _page(template, HTTPStatus.SERVICE_UNAVAILABLE, retry_after=error.retry_after or _RETRY_SECONDS)
         return _page("errors/refused.html", error.status, error=error)
 
     @app.errorhandler(HTTPException)
     def unknown(error: HTTPException) -> Response:
-        if isinstance(error, HTTPException) and error.code == NOT_FOUND:
+        if wants_json():
+            return _as_json(_as_api_error(error))
+        if error.code == NOT_FOUND:
             return _page("errors/not_found.html", NOT_FOUND)
         response = _page("errors/refused.html", error.code or 500, error=_as_api_error(error))
         for name, value in error.get_headers():
@@ -50,7 +59,25 @@ def handle(app: Flask) -> None:
     @app.errorhandler(Exception)
     def failed(error: Exception) -> Response:
         log.error("the page failed", exc_info=error)
+        if wants_json():
+            return _as_json(ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "page.failed", str(error)))
         return _page("errors/failed.html", HTTPStatus.INTERNAL_SERVER_ERROR, call_id=_call_id())
+
+
+def wants_json() -> bool:
+    """Whether a script asks that shows nothing but the reason."""
+    return request.accept_mimetypes.best == "application/json"
+
+
+def _as_json(error: ApiError) -> Response:
+    detail = error.detail
+    if error.status == UNAUTHORIZED:
+        detail = _("Your session has ended. Load the page again to sign in.")
+    elif error.is_outage:
+        detail = _("Mailroom does not answer now.")
+    response = jsonify({"detail": detail})
+    response.status_code = error.status or HTTPStatus.SERVICE_UNAVAILABLE
+    return response
 
 
 def _page(template: str, status: int, **values: Any) -> Response:
@@ -61,8 +88,9 @@ def _page(template: str, status: int, **values: Any) -> Response:
     return response
 
 
-def _outage(seconds: int) -> Response:
-    return _page("errors/outage.html", HTTPStatus.SERVICE_UNAVAILABLE, retry_after=seconds)
+def _has_form() -> bool:
+    """Whether the page can keep the form that was sent. Keys of strangers are not kept, and files cannot be."""
+    return bool(request.form and not request.files and session.token()) and not is_partial()
 
 
 def _to_sign_in() -> Response:
@@ -73,7 +101,8 @@ def _to_sign_in() -> Response:
         response = Response(headers={"HX-Redirect": target})
     else:
         response = make_response(redirect(target, HTTPStatus.SEE_OTHER))
-    session.forget(response)
+    if session.token():  # a link of another site brings none, and ends no session
+        session.forget(response)
     return response
 
 

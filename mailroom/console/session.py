@@ -12,7 +12,7 @@ import msgspec
 from flask import Response, current_app, g, request
 
 from mailroom.console import cookies
-from mailroom.console.api import UNAUTHORIZED, Api, ApiError
+from mailroom.console.api import FORBIDDEN, UNAUTHORIZED, Api, ApiError
 
 _SESSIONS, _CURRENT = "invoices/sessions", "invoices/sessions/current"
 
@@ -51,6 +51,12 @@ def current() -> Session:
         g.session = msgspec.convert(call("GET", _CURRENT), Session)
     found: Session = g.session
     return found
+
+
+def require(*scopes: str) -> None:
+    """Raises `ApiError` if the session has none of the scopes."""
+    if not current().may(*scopes):
+        raise ApiError(FORBIDDEN, "auth.scope", f"this key lacks the scope {scopes[0]}")
 
 
 def known() -> Session | None:

@@ -57,7 +57,7 @@ class Handover:
     def __call__(self, records: list[Record]) -> None:
         """Blocks until they are written. Raises `NotHandedOn` or `MissingSecret`."""
         body = msgspec.json.encode({"Records": [_with_quoted_key(each) for each in records]})
-        headers = {"Authorization": f"Bearer {self._token().split()[0]}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {secrets.lines(self._token())[0]}", "Content-Type": "application/json"}
         try:
             answer = self._pool.request("POST", self._url, body=body, headers=headers)
         except HTTPError as error:

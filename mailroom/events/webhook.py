@@ -73,8 +73,8 @@ class Webhook(msgspec.Struct, frozen=True):
         """The secret may hold several tokens, one a line, while they are being rotated."""
         scheme, _, token = authorization.partition(" ")
         given = token.strip().encode() if scheme.lower() == "bearer" else b""
-        valid = [line.strip().encode() for line in self.secrets.read(secrets.WEBHOOK_TOKEN).splitlines()]
-        matches = [hmac.compare_digest(given, each) for each in valid if each]  # each is compared, whichever matches
+        valid = secrets.lines(self.secrets.read(secrets.WEBHOOK_TOKEN))
+        matches = [hmac.compare_digest(given, each.encode()) for each in valid]  # each is compared, whichever matches
         if not any(matches):
             raise unauthorized("auth.webhook_token", "the webhook token is missing or wrong", "mailroom webhook")
 

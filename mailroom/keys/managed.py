@@ -73,7 +73,7 @@ class ManagedKeys:
             self._refuse_repeat(idempotency)
             members["idempotency"] = idempotency
         now = self._clock.now()
-        expires_at = now + request.expires if request.expires else None
+        expires_at = None if request.expires is None else now + request.expires
         try:
             key = self._keys.insert(request.name, scopes, senders, now, expires_at, **members)
         except DuplicateKeyError:  # another call with the same Idempotency-Key was faster

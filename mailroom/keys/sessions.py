@@ -82,11 +82,13 @@ class Sessions:
         id_ = self._id(caller)
         now = self._clock.now()
         found = self._collection.find_one({"_id": id_}, {"hash": 0})
-        until = now + self.idle
-        if found is not None and until - found["idleExpiresAt"] >= min(_STEP, self.idle / 10):
+        if found is None:
+            raise refusal(missing=False)
+        until = min(now + self.idle, found["expiresAt"])
+        if until - found["idleExpiresAt"] >= min(_STEP, self.idle / 10):
             # Conditional: what has ended stays ended.
             alive = {"_id": id_, "revokedAt": None, "idleExpiresAt": {"$gt": now}}
-            changed = self._collection.update_one(alive, {"$max": {"idleExpiresAt": min(until, found["expiresAt"])}})
+            changed = self._collection.update_one(alive, {"$max": {"idleExpiresAt": until}})
             self._keys.forget(id_)
             found = self._collection.find_one({"_id": id_}, {"hash": 0}) if changed.matched_count else None
         if found is None or found["revokedAt"] is not None:

@@ -90,6 +90,7 @@ def _context(services: Services, fetch: Callable[[str], bytes]) -> Notifications
         extras=Extras(
             AllowedHeaders.parse(settings.mail_headers), render, components.files.pin, components.links.require
         ),
+        files=components.files,
         unsubscribe_links=components.links,
         mail_from=components.mail_from,
         receiver=Receiver(

@@ -32,6 +32,8 @@ SCOPES = (
     *("keys:manage", "operations:read"),
 )
 
+MOST_DAYS = 36_500  # of the life of a key that expires
+
 # A replica trusts what it read of a key for this long: it is the delay of a revocation.
 CACHE_SECONDS = 2.0
 _CACHE_SIZE = 1000
@@ -80,7 +82,7 @@ class ApiKeys:
         if unknown or not scopes:
             raise ValueError(f"unknown scope {', '.join(unknown)}: there are {', '.join(SCOPES)}")
         now = server_time(self._collection.database)
-        return self.insert(name, scopes, senders, now, now + expires if expires else None)
+        return self.insert(name, scopes, senders, now, None if expires is None else now + expires)
 
     def insert(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from mailroom.platform.objects import ObjectGone, ObjectStore, ObjectVersion, listed_version, translated_errors
+from mailroom.platform.signed_request import signed_request
 
 
 class ListedObject(msgspec.Struct, frozen=True):
@@ -20,8 +21,7 @@ def list_newest(store: ObjectStore, bucket: str, token: str | None = None) -> tu
     """A page of the newest versions of the keys that are not deleted, and the token of the next page, if any.
 
     The server chooses the order. Only its own token leads on from a page: MinIO and SeaweedFS leave out files after a
-    key that the caller chooses (docs/storage.md). The client keeps the tokens to itself: it has no public method that
-    takes one and returns the next, hence `_execute`.
+    key that the caller chooses (docs/storage.md). The client's own method keeps the tokens to itself.
 
     Raises:
         ObjectGone: there is no such bucket, or the server no longer knows the token.
@@ -29,17 +29,11 @@ def list_newest(store: ObjectStore, bucket: str, token: str | None = None) -> tu
     """
     from minio.datatypes import parse_list_objects
 
-    query: dict[str, str | list[str] | tuple[str]] = {
-        "list-type": "2",
-        "max-keys": "1000",
-        "encoding-type": "url",
-        "prefix": "",
-        "delimiter": "",
-    }
+    query = {"list-type": "2", "max-keys": "1000", "encoding-type": "url", "prefix": "", "delimiter": ""}
     if token:
         query["continuation-token"] = token
     with translated_errors():
-        answer = store.client._execute("GET", bucket, query_params=query)
+        answer = signed_request(store, "GET", bucket, query=query)
         items, truncated, following, _ = parse_list_objects(answer)
         listed = [listed_version(bucket, item) for item in items if not item.is_dir]
     found = [ListedObject(each.key, each.etag, each.size, each.modified_ms) for each in listed]

@@ -38,7 +38,7 @@ class Secrets(msgspec.Struct, frozen=True):
         """The secret, without surrounding white space.
 
         Raises:
-            MissingSecret: the file is missing, unreadable or empty. The message names it, and never its content.
+            MissingSecret: the file is missing, unreadable, empty or no text. The message names it, never its content.
         """
         value = self.read_optional(name)
         if not value:
@@ -46,8 +46,13 @@ class Secrets(msgspec.Struct, frozen=True):
         return value
 
     def read_optional(self, name: str) -> str:
-        """The secret, or an empty string when there is none."""
+        """The secret, or an empty string when there is none, or the file is no text."""
         try:
-            return (self.folder / name).read_text().strip()
-        except OSError:
+            return (self.folder / name).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
             return ""
+
+
+def lines(secret: str) -> list[str]:
+    """The secrets of a file that holds one a line, so that a new one and the old one overlap. The new one is first."""
+    return [line.strip() for line in secret.splitlines() if line.strip()]

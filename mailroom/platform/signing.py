@@ -13,7 +13,7 @@ import hmac
 from datetime import UTC, datetime
 
 from mailroom.errors import MissingSecret
-from mailroom.platform.secrets import SIGNING_KEY, Secrets
+from mailroom.platform.secrets import SIGNING_KEY, Secrets, lines
 
 # 96 of the 256 bits are kept: a token for a message's id has 45 characters, and fits in a local part of 64.
 _MAC_BYTES = 12
@@ -68,8 +68,8 @@ class Signer:
         return signed[_EXPIRY_BYTES:]
 
     def _keys(self) -> list[bytes]:
-        lines = self._secrets.read_optional(self._name).splitlines()
-        return [line.strip().encode() for line in lines if len(line.strip()) >= _SHORTEST_KEY]
+        keys = lines(self._secrets.read_optional(self._name))
+        return [key.encode() for key in keys if len(key) >= _SHORTEST_KEY]
 
 
 def _mac(key: bytes, purpose: str, signed: bytes) -> bytes:

@@ -1,7 +1,4 @@
-"""Writes an object unless there is one of its name.
-
-The client has no public method that sends `If-None-Match` with an object, hence `_execute`.
-"""
+"""Writes an object unless there is one of its name."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ from collections.abc import Mapping
 
 from mailroom.errors import Unavailable
 from mailroom.platform.objects import ObjectGone, ObjectStore, translated_errors
+from mailroom.platform.signed_request import signed_request
 
 _EXISTS = {"PreconditionFailed", "ConditionalRequestConflict"}
 
@@ -29,7 +27,7 @@ def write_once(
     try:
         with translated_errors():
             try:
-                store.client._execute("PUT", bucket, key, body=content, headers=dict(headers))
+                signed_request(store, "PUT", bucket, key, headers=headers, body=content)
             except S3Error as error:
                 if error.code in _EXISTS:
                     return False

@@ -67,6 +67,7 @@ def healthy() -> Mapping[str, str]:
         series("mailroom_attempts_last_hour", "notification-sender", **{"class": "none"}): "0+0",
         series("mailroom_relay_up", "notification-sender"): "1+0",
         series("mailroom_bounce_mailbox_up", "notification-sender"): "1+0",
+        series("mailroom_messages_sent_last_day", "notification-sender"): "500+0",
         series("mailroom_deliveries_last_day", "notification-sender", delivery="delivered"): "500+0",
         series("mailroom_deliveries_last_day", "notification-sender", delivery="bounced"): "2+0",
         series("mailroom_deliveries_last_day", "notification-sender", delivery="complained"): "0+0",

@@ -34,18 +34,85 @@ def of_mongodb() -> dict[str, None]:
     return {name: NOT_READ for name in healthy() if not name.startswith(kept)}
 
 
+def absent(begins: int, ends: int, *functions: str) -> dict[str, str]:
+    """These functions, by default all, are not there from one minute to another, as before they are deployed."""
+
+    def values(told: str) -> str:
+        first, step = (int(each) for each in told.rsplit("+", 1))
+        before = f"{told}x{begins - 1} stale _x{ends - begins - 1}" if begins else f"_x{ends}"
+        return f"{before} {first + step * ends}+{step}"
+
+    those = [f'function="{name}"' for name in functions or FUNCTIONS]
+    return {name: values(told) for name, told in healthy().items() if any(each in name for each in those)}
+
+
+def starting(function: str) -> str:
+    return series("process_start_time_seconds", function)
+
+
 @dataclass(frozen=True)
 class Fault:
-    """What changes in Prometheus' eyes, and the alerts that fire `minutes` after the fault began."""
+    """What changes in Prometheus' eyes, and the alerts that fire `minutes` after the fault began.
+
+    `fired` are alerts that fire before and end: until then, no others fire at any time.
+    """
 
     changes: Changes
     fires: tuple[str, ...]
     minutes: int = 20
     labels: Mapping[str, str] = field(default_factory=dict)
+    fired: tuple[str, ...] = ()
 
+
+BACKUPS = tuple(
+    series("mailroom_backup_last_success_timestamp_seconds", IMPORTER, part=part) for part in ("database", "buckets")
+)
 
 FAULTS = {
+    # What is no fault.
     "nothing": Fault({}, (), 60),
+    "a new deployment: no backup for a day, no call of a worker for three minutes, no event yet": Fault(
+        {
+            **absent(0, 2),
+            **{series("mailroom_worker_last_called_timestamp_seconds", name): "_x5 300+60" for name in WORKERS},
+            **dict.fromkeys(BACKUPS, f"_x{20 * 60} {20 * 3600}+0"),
+            series("mailroom_events_last_seen_timestamp_seconds", EVENTS): "_x200 12000+60",
+            series("mailroom_backup_last_check_timestamp_seconds", IMPORTER): NOT_READ,
+            series("mailroom_backup_last_check_damaged", IMPORTER): NOT_READ,
+            series("mailroom_bounce_mailbox_up", SENDER): NOT_READ,
+            series("mailroom_imports_failed_last_hour", IMPORTER, code="file.header"): NOT_READ,
+        },
+        (),
+        24 * 60,
+    ),
+    "files were in the bucket before Mailroom was set up": Fault(
+        {**absent(0, 2), series("mailroom_files_found_without_event_last_hour", IMPORTER): "_x2 5000+0x61 0+0"}, (), 120
+    ),
+    "every function is restarted": Fault(
+        {**absent(10, 11), **{starting(name): "1+0x10 660+0" for name in FUNCTIONS}}, (), 60
+    ),
+    "some of much mail bounces, and nothing is reported as delivered": Fault(
+        {
+            series("mailroom_messages_sent_last_day", SENDER): "10000+0",
+            series("mailroom_deliveries_last_day", SENDER, delivery="delivered"): "0+0",
+            series("mailroom_deliveries_last_day", SENDER, delivery="bounced"): "80+0",
+            series("mailroom_deliveries_last_day", SENDER, delivery="complained"): "20+0",
+        },
+        (),
+        60,
+    ),
+    # What ends, and leaves nothing behind.
+    "all functions are scaled to zero for an hour": Fault(absent(10, 70), (), 120, fired=("MailroomNotScraped",)),
+    **{
+        f"{name} is scaled to zero for an hour": Fault(absent(10, 70, name), (), 120, fired=("MailroomFunctionDown",))
+        for name in FUNCTIONS
+    },
+    "the queue of events grows while their function is away, and takes minutes to empty": Fault(
+        {**absent(10, 70, EVENTS), series("mailroom_events_waiting", IMPORTER): "0+0x10 1+0x69 0+0"},
+        (),
+        120,
+        fired=("MailroomFunctionDown",),
+    ),
     # Those that the issue of operation names.
     "the relay is down": Fault(
         {
@@ -152,6 +219,20 @@ FAULTS = {
         ("MailroomWorkerNotCalled",),
         labels={"function": SENDER},
     ),
+    "a worker was never called": Fault(
+        {series("mailroom_worker_last_called_timestamp_seconds", SENDER): NOT_READ},
+        ("MailroomWorkerNotCalled",),
+        labels={"function": SENDER},
+    ),
+    "the set-up is old, and indexes that the metrics need are missing": Fault(
+        {
+            **{name: NOT_READ for name in of_mongodb() if "setup_outdated" not in name and "worker" not in name},
+            **{series("mailroom_metrics_up", name, part="mongodb"): "0+0" for name in (EVENTS, *WORKERS)},
+            **{series("mailroom_setup_outdated", name): "1+0" for name in WORKERS},
+            **{series("function_call_duration_seconds_count", name, status="503"): "0+24" for name in FUNCTIONS},
+        },
+        ("MailroomSetupOutdated",),
+    ),
     "the set-up is old": Fault({series("mailroom_setup_outdated", SENDER): "1+0"}, ("MailroomSetupOutdated",)),
     "the mailbox of bounces is away": Fault(
         {series("mailroom_bounce_mailbox_up", SENDER): "0+0"}, ("MailroomBounceMailboxDown",)
@@ -169,14 +250,7 @@ FAULTS = {
         ("MailroomDiskFills",),
         labels={"server": "minio"},
     ),
-    "no backup was ever made": Fault(
-        {
-            series("mailroom_backup_last_success_timestamp_seconds", IMPORTER, part=part): NOT_READ
-            for part in ("database", "buckets")
-        },
-        ("MailroomBackupOld",),
-        40,
-    ),
+    "no backup was ever made": Fault(dict.fromkeys(BACKUPS), ("MailroomBackupOld",), 28 * 60),
     "a check finds a damaged backup": Fault(
         {series("mailroom_backup_last_check_damaged", IMPORTER): "1+0"}, ("MailroomBackupDamaged",)
     ),
@@ -186,7 +260,7 @@ FAULTS = {
         80,
     ),
     "the server loses events": Fault(
-        {series("mailroom_files_found_without_event_last_hour", IMPORTER): "2+0"}, ("MailroomFilesWithoutEvents",)
+        {series("mailroom_files_found_without_event_last_hour", IMPORTER): "2+0"}, ("MailroomFilesWithoutEvents",), 80
     ),
     "files without events are found when the rule is back": Fault(
         {
@@ -195,6 +269,7 @@ FAULTS = {
         },
         (),
         40,
+        fired=("MailroomEventRuleMissing",),
     ),
     "without events, nothing tells of files without events": Fault(
         {
@@ -247,6 +322,14 @@ FAULTS = {
         420,
         {"queue": "imports"},
     ),
+    "much of little mail bounces, and nothing is reported as delivered": Fault(
+        {
+            series("mailroom_messages_sent_last_day", SENDER): "100+0",
+            series("mailroom_deliveries_last_day", SENDER, delivery="delivered"): "0+0",
+            series("mailroom_deliveries_last_day", SENDER, delivery="bounced"): "10+0",
+        },
+        ("MailroomManyBounces",),
+    ),
     "much mail bounces": Fault(
         {series("mailroom_deliveries_last_day", SENDER, delivery="bounced"): "50+0"}, ("MailroomManyBounces",)
     ),
@@ -275,16 +358,21 @@ FAULTS = {
 def promtool_test(fault: Fault) -> dict[str, object]:
     """The fault as promtool wants it: all series, and exactly the alerts that fire."""
     count = fault.minutes * 60 // STEP + 1
+    firing = 'ALERTS{alertstate="firing"}'
+    ever = f"max_over_time({firing}[{fault.minutes + 1}m])"
     told = {name: values for name, values in (healthy() | fault.changes).items() if values is not None}
     return {
         "interval": f"{STEP}s",
         "input_series": [{"series": name, "values": f"{values}x{count}"} for name, values in told.items()],
         "promql_expr_test": [
-            {
-                "expr": 'count by (alertname) (ALERTS{alertstate="firing"})',
-                "eval_time": f"{fault.minutes}m",
-                "exp_samples": [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in fault.fires],
-            },
+            *(
+                {
+                    "expr": f"max by (alertname) ({wanted})",
+                    "eval_time": f"{fault.minutes}m",
+                    "exp_samples": [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in sorted(names)],
+                }
+                for wanted, names in ((firing, fault.fires), (ever, (*fault.fires, *fault.fired)))
+            ),
             *(
                 {
                     "expr": "count(" + series("ALERTS", "", alertname=name, alertstate="firing", **fault.labels) + ")",

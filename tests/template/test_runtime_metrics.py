@@ -4,6 +4,7 @@ import re
 import socket
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -86,3 +87,14 @@ def test_an_invented_method_makes_no_series(functions):
     text = eventually(lambda: (found := scrape(address)).count("_duration_seconds_count{") == 1 and found)
     assert 'method="other"' in text
     assert "BREW" not in text
+
+
+def test_two_readers_do_not_wait_for_each_other(functions):
+    """A server that hangs delays a page by seconds. Twice that is longer than Prometheus waits."""
+    together = HANDLER.replace(
+        "def metrics():", "import threading\nboth = threading.Barrier(2)\n\ndef metrics():\n    both.wait(10)"
+    )
+    _, address = start(functions, together)
+    with ThreadPoolExecutor(2) as readers:
+        pages = list(readers.map(scrape, [address] * 2))
+    assert all("mailroom_answer 42.0" in page for page in pages)

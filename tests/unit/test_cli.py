@@ -16,6 +16,10 @@ from mailroom.cli.main import main
         ["keys"],
         ["keys", "create", "--name", "x"],
         ["keys", "create", "--name", "x", "--scope", "invoices:fly"],
+        *(
+            ["keys", "create", "--name", "x", "--scope", "invoices:read", "--expires-days", days]
+            for days in ("0", "-1", "1e9", "nan", "soon")
+        ),
         ["keys", "revoke"],
         *(
             ["keys", "create", "--name", "x", "--scope", "notifications:send", "--from", pattern]

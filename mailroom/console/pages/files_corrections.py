@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Response, make_response, redirect, render_template, request, url_for
+from flask import Response, make_response, redirect, request, url_for
 
 from mailroom.console import forms, notices, session
 from mailroom.console.api import ApiError
@@ -18,7 +18,6 @@ from mailroom.console.texts import gettext as _
 from mailroom.console.texts import ngettext
 
 _SEE_OTHER = 303
-_NOT_NOW = 503
 
 
 @PAGES.post("/files/imports/<id>/corrections")
@@ -35,8 +34,6 @@ def correct(id: str) -> Response:
             idempotency_key=forms.idempotency_key(),
         )
     except ApiError as error:
-        if error.is_outage:
-            return _not_now(url_for("files.correct", id=id))
         if error.is_correctable:
             return _again(id, rejected_rows(id, request.form.get("cursor", "")), error.detail)
         raise
@@ -54,14 +51,6 @@ def correct(id: str) -> Response:
 def _again(id: str, rejects: Any, problem: str) -> Response:
     """The page with what was entered, and what is wrong with it."""
     return make_response(import_page(import_of(id), rejects, request.form.to_dict(), problem), 422)
-
-
-def _not_now(action: str) -> Response:
-    """Nothing is known of the outcome. All that was entered can be sent again, and does its work once."""
-    carried = {name: value for name, value in request.form.items() if name != forms.TOKEN_FIELD}
-    response = make_response(render_template("files/send_again.html", action=action, carried=carried), _NOT_NOW)
-    response.headers["Retry-After"] = "5"
-    return response
 
 
 def _corrected(rejects: Any, form: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from flask import Response, make_response, redirect, render_template, request, u
 
 from mailroom.console import session
 from mailroom.console.areas import is_partial
+from mailroom.console.downloads import download
 from mailroom.console.pages.files import PAGES
 
 RUNS = ("pending", "running")
@@ -57,12 +58,7 @@ def versions(id: str) -> str:
 
 @PAGES.get("/files/imports/<id>/rejects.csv")
 def rejects_file(id: str) -> Response:
-    """The file of the rejected rows, passed on while it is read."""
-    answer = session.api().stream(f"invoices/imports/{id}/rejects.csv", token=session.token())
-    headers = {"Content-Disposition": 'attachment; filename="rejects.csv"'}
-    response = Response(answer.stream(1 << 16), headers=headers, content_type="text/csv; charset=utf-8")
-    response.call_on_close(answer.release_conn)
-    return response
+    return download(f"invoices/imports/{id}/rejects.csv")
 
 
 def import_of(id: str) -> Any:

@@ -14,6 +14,7 @@ from werkzeug.datastructures import FileStorage
 from mailroom.console import cookies, session
 from mailroom.console.api import ApiError
 from mailroom.console.pages.files import PAGES
+from mailroom.console.refusals import wants_json
 from mailroom.console.texts import gettext as _
 
 # Where the bucket sends the browser after an upload. The browser brings no cookie when it comes from another site, so
@@ -44,38 +45,30 @@ def upload() -> str:
 @PAGES.post("/files/upload/form")
 def upload_form() -> Response:
     """A form for one file of upload.js, which follows no redirect."""
-    try:
-        form = _form(_folder(request.form.get("folder", "")), hold=_wants_check(), redirect="")
-    except ApiError as error:
-        return _problem(error)
-    return jsonify(form)
+    return jsonify(_form(_folder(request.form.get("folder", "")), hold=_wants_check(), redirect=""))
 
 
 @PAGES.post("/files/upload/through")
 def upload_through() -> Response:
     """Takes a file in the browser's form and passes it on to the API."""
     file, folder = request.files.get("file"), _folder(request.form.get("folder", ""))
-    wants_json = request.accept_mimetypes.best == "application/json"
-    if file is None or not file.filename:
-        error = ApiError(422, "file.missing", _("Choose a file first."))
-        return _problem(error) if wants_json else _refused(error, folder)
     try:
+        if file is None or not file.filename:
+            raise ApiError(422, "file.missing", _("Choose a file first."))
         written = _pass_on(file, folder + file.filename.rpartition("/")[2], hold=_wants_check())
     except ApiError as error:
-        if wants_json:
-            return _problem(error)
-        if error.is_correctable or error.is_outage:
-            return _refused(error, folder)
-        raise
+        if wants_json() or not (error.is_correctable or error.is_outage):
+            raise
+        return _refused(error, folder)
     target = _page_of(written["bucket"], written["key"], check=_wants_check(), import_id=written["importId"])
-    return jsonify({"page": target}) if wants_json else make_response(redirect(target, _SEE_OTHER))
+    return jsonify({"page": target}) if wants_json() else make_response(redirect(target, _SEE_OTHER))
 
 
 @LANDING.get("/uploaded")
 def landing() -> str:
     check = request.args.get("at_once") != "1"
     target = _page_of(request.args.get("bucket", ""), request.args.get("key", ""), check=check)
-    return render_template("files/uploaded.html", target=target)
+    return render_template("lead_on.html", title=_("The file has arrived"), target=target)
 
 
 def _form(folder: str, *, hold: bool, redirect: str) -> Any:
@@ -130,14 +123,6 @@ def _landing(check: bool) -> str:
 def _origin() -> str:
     """The origin of this console, as the browser names it."""
     return f"{'https' if cookies.is_secure() else 'http'}://{cookies.host()}"
-
-
-def _problem(error: ApiError) -> Response:
-    """The error for upload.js, which shows it beside the file."""
-    detail = _("Mailroom does not answer now.") if error.is_outage else error.detail
-    response = jsonify({"detail": detail, "again": error.is_outage or error.status == 429})
-    response.status_code = error.status or 503
-    return response
 
 
 def _refused(error: ApiError, folder: str) -> Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from flask import Response, make_response, redirect, render_template, request, url_for
 
 from mailroom.console import notices, session
@@ -75,7 +74,7 @@ def _page(id: str, wanted: str = "", problem: str = "") -> Response:
 def _read(id: str) -> tuple[Any, str]:
     """The invoice, and the tag that it has now."""
     answer = session.api().answer("GET", f"invoices/{id}", token=session.token())
-    return msgspec.json.decode(answer.data), answer.headers.get("ETag", "")
+    return answer.json(), answer.headers.get("ETag", "")
 
 
 def _statuses(current: str) -> dict[str, str]:

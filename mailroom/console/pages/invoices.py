@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import urllib3
 from flask import Blueprint, Response, render_template, request
 
 from mailroom.console import session
 from mailroom.console.api import ApiError
 from mailroom.console.areas import Area, is_partial
+from mailroom.console.downloads import download
 from mailroom.console.texts import gettext, later
 
 PAGES = Blueprint("invoices", __name__, url_prefix="/invoices")
@@ -18,7 +17,6 @@ READ, WRITE = "invoices:read", "invoices:write"
 AREA = Area(later("Invoices"), "invoices.found", PAGES, (READ,))
 
 _PAGE_SIZE = 50
-_CHUNK_BYTES = 64 * 1024
 
 FILTERS = ("invoiceNumber", "supplier", "status", "currency", "dateFrom", "dateTo", "importId", "updatedSince")
 SORTS = {
@@ -73,7 +71,7 @@ def totals() -> str:
 
 @PAGES.get("/export")
 def export() -> Response:
-    """The file of the API, passed on while it is read. What breaks off there breaks off here."""
+    """The file of the API. If it refuses the filters, the list says why."""
     chosen = _chosen()
     query: dict[str, object] = _filters(chosen) | {
         "sort": chosen["sort"],
@@ -83,26 +81,12 @@ def export() -> Response:
     if query["format"] == "csv":
         query["columns"] = request.args.get("columns", "import")
     try:
-        answer = session.api().stream("invoices/export", token=session.token(), query=query)
+        return download("invoices/export", query)
     except ApiError as error:
         if not error.is_correctable:
             raise
         text = render_template("invoices/list.html", page=None, problems=_problems(error), **_of_selection(chosen))
         return Response(text, 422)
-    names = ("Content-Type", "Content-Disposition", "Content-Encoding")
-    headers = {name: answer.headers[name] for name in names if name in answer.headers}
-    is_compressed = "Content-Encoding" in headers
-    if is_compressed and not request.accept_encodings.quality("gzip"):
-        del headers["Content-Encoding"]
-        is_compressed = False
-    response = Response(_chunks(answer, decode=not is_compressed), headers=headers)
-    response.vary.add("Accept-Encoding")
-    response.call_on_close(answer.close)
-    return response
-
-
-def _chunks(answer: urllib3.BaseHTTPResponse, *, decode: bool) -> Iterator[bytes]:
-    yield from answer.stream(_CHUNK_BYTES, decode_content=decode)
 
 
 def _chosen() -> dict[str, str]:

@@ -9,7 +9,7 @@ import msgspec
 from flask import Response, abort, make_response, redirect, render_template, request, url_for
 
 from mailroom.console import forms, notices, session
-from mailroom.console.api import FORBIDDEN, ApiError
+from mailroom.console.api import ApiError
 from mailroom.console.pages.messages import PAGES as PAGES
 from mailroom.console.pages.messages import link
 from mailroom.console.texts import gettext, later, ngettext
@@ -147,7 +147,7 @@ def _give() -> dict[str, Any]:
 
 @PAGES.get(f"/mail/<string(length=24):id>/{_NAME}")
 def confirm(id: str, name: str) -> str:
-    action, message = ACTIONS.get(name) or abort(404), session.call("GET", f"notifications/{id}")
+    action, message = ACTIONS[name], session.call("GET", f"notifications/{id}")
     return render_template(
         "confirm.html",
         title=gettext(action.title),
@@ -178,7 +178,7 @@ def act(id: str, name: str) -> Response:
 @PAGES.get("/mail/erase")
 def confirm_person() -> str:
     """Before all mail to one address is erased."""
-    _require_erase()
+    session.require(_ERASE)
     address = request.args.get("emailTo", "").strip() or abort(404)
     counts = session.call("GET", "notifications/counts", query={"emailTo": address})["counts"]
     found, waiting = sum(counts.values()), counts.get("queued", 0)
@@ -218,8 +218,3 @@ def erase_person() -> Response:
         )
         notices.add(text, "problem")
     return make_response(redirect(url_for("messages.listed", emailTo=address), _SEE_OTHER))
-
-
-def _require_erase() -> None:
-    if not session.current().may(_ERASE):
-        raise ApiError(FORBIDDEN, "auth.scope", f"this key lacks the scope {_ERASE}")

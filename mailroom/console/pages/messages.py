@@ -9,8 +9,9 @@ from typing import Any
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 
 from mailroom.console import session
-from mailroom.console.api import UNAUTHORIZED, ApiError
+from mailroom.console.api import UNAUTHORIZED, ApiAnswer, ApiError
 from mailroom.console.frames import framed, framed_text
+from mailroom.console.images import with_images
 from mailroom.console.texts import gettext as _
 
 PAGES = Blueprint("messages", __name__)
@@ -54,12 +55,28 @@ def html(id: str) -> Response:
     """The HTML of the mail, as a document of its own for the frame of the page."""
     try:
         shown = session.call("GET", f"notifications/{id}/content", query={"form": "html"})["html"]
+        if "cid:" in shown.lower():
+            attached = session.call("GET", f"notifications/{id}")["attachments"]
+            shown = with_images(shown, attached, lambda number: _attachment(id, number).data)
         return framed(shown)
     except ApiError as error:
         if error.status == UNAUTHORIZED:
             raise
         # The page of an error may not be shown in a frame.
         return framed_text(_("This cannot be shown now. Load the page again."), error.status or 503)
+
+
+@PAGES.get("/mail/<string(length=24):id>/attachments/<int:number>")
+def attachment(id: str, number: int) -> Response:
+    found = _attachment(id, number)
+    # Whatever its type is, a browser keeps it as a file and opens nothing of it here.
+    response = Response(found.data, content_type="application/octet-stream")
+    response.headers["Content-Disposition"] = found.headers["Content-Disposition"]
+    return response
+
+
+def _attachment(id: str, number: int) -> ApiAnswer:
+    return session.api().answer("GET", f"notifications/{id}/attachments/{number}", token=session.token())
 
 
 @PAGES.get("/mail/<string(length=24):id>/changes")

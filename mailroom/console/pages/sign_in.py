@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote, urlsplit
+
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 
 from mailroom.console import session
@@ -68,7 +70,9 @@ def _signed_in(token: str) -> Response:
 
 
 def _next() -> str:
-    """The page of ours to go to after signing in; empty for none. A URL of another site is none."""
+    """The page of ours to go to after signing in; empty for none. A URL that leads elsewhere is none."""
     path = request.values.get("next", "")
     is_path = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
-    return request.root_path + path if is_path else ""
+    # Browsers go up at `..`, and take %2e for a dot.
+    is_ours = is_path and ".." not in unquote(urlsplit(path).path).split("/")
+    return request.root_path + path if is_ours else ""

@@ -1,4 +1,7 @@
-"""Mail: the templates. They are edited beside a preview; every change makes a version. trials.py shows and sends."""
+"""Mail: the templates. They are edited beside a preview; every change makes a version.
+
+template_trials.py shows what they would say, and sends tests.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 
 from mailroom.console import forms, notices, session
-from mailroom.console.api import FORBIDDEN, NOT_FOUND, ApiError
+from mailroom.console.api import NOT_FOUND, ApiError
 from mailroom.console.texts import gettext as _
 from mailroom.console.texts import ngettext
 
@@ -116,8 +119,7 @@ def put_back(name: str, version: int) -> Response:
 
 @PAGES.get(f"{_NAME}/end")
 def confirm_end(name: str) -> str:
-    if not session.current().may(WRITE):
-        raise ApiError(FORBIDDEN, "auth.scope", f"this key lacks the scope {WRITE}")
+    session.require(WRITE)
     stored = session.call("GET", f"{PATH}/{name}")
     found = session.call("GET", f"{PATH}/{name}/versions", query={"limit": _MOST_VERSIONS})
     kept = sum(not each["deleted"] for each in found["items"])

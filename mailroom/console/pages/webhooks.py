@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 
 from mailroom.console import forms, notices, session
-from mailroom.console.api import FORBIDDEN, NOT_FOUND, ApiError
+from mailroom.console.api import NOT_FOUND, ApiError
 from mailroom.console.texts import gettext, later, ngettext
 from mailroom.console.texts import gettext as _
 
@@ -64,7 +64,7 @@ def listed() -> str:
 
 @PAGES.get("/mail/webhooks/new")
 def begin() -> Response:
-    _require_write()
+    session.require(WRITE)
     return _form({"url": "", "description": "", "events": [], "enabled": True}, {})
 
 
@@ -84,7 +84,7 @@ def add() -> Response:
 
 @PAGES.get(f"{WEBHOOK}/change")
 def edit(id: str) -> Response:
-    _require_write()
+    session.require(WRITE)
     webhook = session.call("GET", f"{PATH}/{id}")
     return _form(webhook, {}, webhook)
 
@@ -109,7 +109,7 @@ def change(id: str) -> Response:
 
 @PAGES.get(f"{WEBHOOK}/rotate")
 def confirm_rotate(id: str) -> str:
-    _require_write()
+    session.require(WRITE)
     webhook = session.call("GET", f"{PATH}/{id}")
     overlaps = {hours: gettext(text) for hours, text in OVERLAPS.items()}
     return render_template("webhooks/rotate.html", webhook=webhook, overlaps=overlaps)
@@ -125,7 +125,7 @@ def rotate(id: str) -> Response:
 
 @PAGES.get(f"{WEBHOOK}/remove")
 def confirm_remove(id: str) -> str:
-    _require_write()
+    session.require(WRITE)
     webhook = session.call("GET", f"{PATH}/{id}")
     waiting, more_wait = _count(id, "pending")
     deliveries, more = _count(id, "")
@@ -207,8 +207,3 @@ def _count(id: str, state: str) -> tuple[int, bool]:
 
 def _number(text: str, *, more: bool) -> str:
     return _("At least: %(number)s", number=text) if more else text
-
-
-def _require_write() -> None:
-    if not session.current().may(WRITE):
-        raise ApiError(FORBIDDEN, "auth.scope", f"this key lacks the scope {WRITE}")

@@ -19,6 +19,7 @@ SCOPES = ("notifications:send", "notifications:test")
 
 _TEMPLATES = "templates:read"
 _MOST_TEMPLATES = 200
+_MOST_DIGITS = 9  # of a version
 _SEE_OTHER = 303
 _LISTS = ("emailTo", "cc", "bcc", "replyTo")
 _OWN = ("subject", "text", "html")
@@ -124,7 +125,7 @@ def _template(given: dict[str, str]) -> dict[str, Any]:
     if not template["name"]:
         raise _Invalid({"template": _("Name the template.")})
     if version := given["version"].strip():
-        if not version.isdecimal():
+        if not version.isdecimal() or len(version) > _MOST_DIGITS:
             raise _Invalid({"version": _("A version is a number.")})
         template["version"] = int(version)
     if given["parameters"].strip():

@@ -1,4 +1,4 @@
-// What every page needs beside htmx: times in the reader's own zone, and the focus on what needs a correction.
+// What every page needs beside htmx: local times, the focus on what needs a correction, frames, and parts that ask again.
 "use strict";
 
 (() => {
@@ -19,7 +19,14 @@
     }
   };
 
+  // A part that asks again by itself stays as it is while the functions do not answer.
+  const keepPart = ({ detail }) => {
+    const asksAgain = detail.requestConfig.elt.getAttribute("hx-trigger")?.startsWith("every");
+    if (asksAgain && (detail.xhr.status >= 500 || detail.xhr.status === 429)) detail.shouldSwap = false;
+  };
+
   localise(document);
+  document.addEventListener("htmx:beforeSwap", keepPart);
   document.addEventListener("htmx:afterSwap", fillFrames);
   document.addEventListener("htmx:afterSwap", () => localise(document));
   document.querySelector("[data-focus]")?.focus();

@@ -96,7 +96,7 @@
     const answer = await persistently(() => send(form.dataset.form, asked()), row);
     const made = answer ? parsed(answer) : {};
     if (!answer || answer.status >= 400) return { detail: made.detail };
-    const key = made.fields.key.replace("${filename}", file.name);
+    const key = made.fields.key.replace("${filename}", () => file.name);
     const attempt = () => {
       const data = new FormData();
       for (const [name, value] of Object.entries(made.fields)) data.set(name, name === "key" ? key : value);

@@ -103,6 +103,12 @@ def import_of(id: ObjectId) -> Document:
     return document
 
 
+def check_bucket(of: InvoicesContext, bucket: str, field: str | None) -> None:
+    """Raises `Invalid` for a bucket whose objects are not imported."""
+    if bucket != of.bucket:
+        raise Invalid(field, "bucket.not_imported", f"only objects of {of.bucket} are imported")
+
+
 def check_key(key: str) -> None:
     """Raises `Invalid` for what cannot be the name of an object."""
     if not key or len(key.encode()) > _LONGEST_KEY_BYTES or "\0" in key:
@@ -126,8 +132,7 @@ def _why_there_is_none(wanted: ImportFilter) -> Waiting | None:
 
 def version_of(of: InvoicesContext, bucket: str, key: str, version_id: str) -> ObjectVersion:
     """The version of an object that a call names, by default the newest. Raises `Invalid`."""
-    if bucket != of.bucket:
-        raise Invalid("bucket", "bucket.not_imported", f"only objects of {of.bucket} are imported")
+    check_bucket(of, bucket, "bucket")
     check_key(key)
     try:
         return of.objects.find(bucket, key, version_id)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mailroom.invoices.files import Dialect
+from mailroom.invoices.files.headers.further_amounts import further_amounts, further_taxes
 from mailroom.invoices.files.values.cache import ValueCache
 from mailroom.invoices.files.values.derived import needs_rate
 from mailroom.invoices.files.values.rates import WHOLE, read_rate
@@ -32,6 +34,15 @@ class AmountColumns:
         self._units = 1 if dialect.minor_units else 10**DIGITS
         self._constant = dialect.constants.get(VAT_RATE, "")
         self._rates = ValueCache(self._rate)
+
+    def further(self, columns: Sequence[str]) -> set[int]:
+        """The indexes of columns that must be zero in a plain row: else nothing can be derived, or may not be."""
+        found: set[int] = set()
+        if self.derived and "netAmount" in self.stated:
+            found.update(further_amounts(columns))
+        if self.derived and not {"grossAmount", "netAmount"} <= set(self.stated):
+            found.update(further_taxes(columns))
+        return found
 
     def read(self, texts: dict[str, Any]) -> tuple[list[pa.Array], list[pa.Array]]:
         """The three amounts of each row, in the order of AMOUNTS, and checks of the rows."""

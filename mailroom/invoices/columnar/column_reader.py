@@ -23,6 +23,8 @@ from mailroom.invoices.columnar.bson_columns import BINARY, Repeated
 from mailroom.invoices.columnar.documents import InvoiceColumns
 from mailroom.invoices.columnar.encoded import EncodedRows, Stamp
 from mailroom.invoices.files import Dialect, Rules
+from mailroom.invoices.files.rows.document_kinds import kind_of, kind_places
+from mailroom.invoices.files.values.amounts import is_nonzero
 from mailroom.invoices.files.values.cache import ValueCache
 from mailroom.invoices.files.values.currencies import read_currency
 from mailroom.invoices.files.values.dates import date_reader
@@ -82,9 +84,13 @@ class ColumnReader:
         self._addresses = self._cache("supplierAddress", partial(_text, "supplierAddress", TEXTS["supplierAddress"]))
         self._states = self._cache("status", self._status)
         self._currencies = self._cache("currency", self._currency)
+        judged = set(kind_places(dialect, rules))
+        further = self._amounts.further(dialect.columns)
         self._extra = {
-            column: ValueCache(partial(_text, name, EXTRA_TEXT)) for _, column, name in dialect.extra_columns
+            column: ValueCache(partial(_extra_text, name, of_kind=index in judged, further=index in further))
+            for index, column, name in dialect.extra_columns
         }
+        self._status_is_kind = any(dialect.columns[index] == "status" for index in judged)
         self._reading = csv.ReadOptions(
             use_threads=False, column_names=[str(index) for index in range(len(dialect.columns))]
         )
@@ -172,10 +178,12 @@ class ColumnReader:
 
     def _status(self, text: str) -> tuple[bytes, bytes] | None:
         value = self._statuses.read(text)
+        if self._status_is_kind and kind_of(text):
+            return None
         return None if isinstance(value, BadValue) else documents.word("status", value)
 
     def _currency(self, text: str) -> tuple[bytes, bytes] | None:
-        value = read_currency(text, self._header_currency)
+        value = read_currency(text, self._header_currency, self._constants.get("currency", ""))
         return None if isinstance(value, BadValue) or value[1] != DIGITS else documents.word("currency", value[0])
 
 
@@ -225,6 +233,13 @@ def _columns(texts: pa.Array, values: ValueCache[Any], count: int) -> list[Repea
 def _supplier(text: str) -> tuple[bytes, bytes, bytes] | None:
     value = read_text(text, TEXTS["supplierName"])
     return None if isinstance(value, BadValue) else documents.supplier(value)
+
+
+def _extra_text(name: str, text: str, *, of_kind: bool, further: bool) -> tuple[bytes] | None:
+    """None where the row-wise path has to judge the row."""
+    if (of_kind and kind_of(text)) or (further and is_nonzero(text)):
+        return None
+    return _text(name, EXTRA_TEXT, text)
 
 
 def _text(name: str, rule: TextRule, text: str) -> tuple[bytes] | None:

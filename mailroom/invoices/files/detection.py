@@ -15,7 +15,14 @@ from mailroom.invoices.files.formats.encodings import find_encoding, refuse_othe
 from mailroom.invoices.files.formats.records import Malformed, Record, read_records
 from mailroom.invoices.files.guard import GUARD_NAME
 from mailroom.invoices.files.headers.datev import batch_header
-from mailroom.invoices.files.headers.header import count_known, find_header, has_required, known_names, match_header
+from mailroom.invoices.files.headers.header import (
+    check_derived,
+    count_known,
+    find_header,
+    has_required,
+    known_names,
+    match_header,
+)
 from mailroom.invoices.files.headers.programs import Program, check_needs, recognised, with_program
 from mailroom.invoices.files.rows.form import RowForm, with_form
 from mailroom.invoices.files.rules import Rules
@@ -71,6 +78,7 @@ def detect(head: bytes, rules: Rules, *, complete: bool, workbook: bool = False)
     dialect = with_form(dialect, [record.fields for record in records])
     form = RowForm(dialect)
     rows = [row.fields for record in records if isinstance(row := form.fitted(record), Record)]
+    check_derived(dialect.columns, rows, rules)
     return with_value_forms(dialect, rows, rules)
 
 

@@ -13,7 +13,8 @@ from msgspec.structs import asdict, replace
 from mailroom.errors import Invalid
 from mailroom.invoices.files import Rules
 from mailroom.invoices.files.formats.encodings import is_readable
-from mailroom.invoices.files.headers.header import MAX_COLUMNS, normalised
+from mailroom.invoices.files.headers.header import MAX_COLUMNS
+from mailroom.invoices.files.headers.normalised_names import normalised
 from mailroom.invoices.files.rules import DateOrder, DecimalMark, LineItems
 from mailroom.invoices.files.values.constants import CONSTANTS, fault_of_constant
 from mailroom.invoices.model.columns import AMOUNTS, MAPPABLE, TEXTS

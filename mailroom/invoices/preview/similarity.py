@@ -8,8 +8,8 @@ from functools import cache
 
 from rapidfuzz import fuzz
 
-from mailroom.invoices.files.headers.header import normalised
 from mailroom.invoices.files.headers.header_names import HEADER_NAMES
+from mailroom.invoices.files.headers.normalised_names import normalised
 from mailroom.invoices.model.columns import COLUMNS, VAT_RATE
 
 _LEAST = 0.8

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from mailroom.invoices.files import Dialect, Rules
-from mailroom.invoices.files.headers.header import known_names, normalised
+from mailroom.invoices.files.headers.header import known_names
 from mailroom.invoices.files.headers.header_currency import header_currencies, split_currency
+from mailroom.invoices.files.headers.normalised_names import normalised
 from mailroom.invoices.files.values.derived import are_determined
 from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, MAPPABLE, REQUIRED, VAT_RATE
 from mailroom.invoices.preview.examination import ColumnMapping, MissingColumn, Reason

@@ -56,6 +56,13 @@ class Corrections(msgspec.Struct, frozen=True):
     objects: ObjectStore
     selection: Selection
 
+    def find(
+        self, job: ImportJob, corrections: Sequence[Correction], idempotency_key: str, *, over_newer: bool = False
+    ) -> WrittenCorrections | None:
+        """What this call has written before. Raises `Invalid` `idempotency.reused`."""
+        key = name_of(job.version.key, job.id, idempotency_key)
+        return self._written(job.version.bucket, key, _digest(corrections, over_newer=over_newer))
+
     def write(
         self,
         job: ImportJob,
@@ -66,7 +73,7 @@ class Corrections(msgspec.Struct, frozen=True):
         *,
         over_newer: bool = False,
     ) -> WrittenCorrections:
-        """Writes the file of the corrected rows of an import that has read its whole file; or finds what is written.
+        """Writes the file of the corrected rows of an import that has read its whole file, unless it is written.
 
         With `over_newer`, a corrected row may replace what a file that was uploaded later says.
 
@@ -76,8 +83,6 @@ class Corrections(msgspec.Struct, frozen=True):
         """
         key = name_of(job.version.key, job.id, idempotency_key)
         call = _digest(corrections, over_newer=over_newer)
-        if known := self._written(job.version.bucket, key, call):
-            return known
         if job.checkpoint.counts["rejected"] > self.rejected.count(job):
             message = "not all rejected rows are kept: correct the file of rejected rows, and upload it"
             raise Conflict("correction.omitted", message)

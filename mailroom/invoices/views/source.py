@@ -68,14 +68,18 @@ class Sources(msgspec.Struct, frozen=True):
         return SourceText(version, dialect, text)
 
     def versions(self, bucket: str, key: str) -> list[ListedVersion]:
-        """The versions of a file, newest first, with their imports; of many, the newest."""
+        """The versions of a file, newest first, with their imports; of many, the newest.
+
+        Of a bucket that is not ours, such as an earlier INVOICES_BUCKET, only the imports are known.
+        """
         which = {"key": key, "bucket": bucket}
         found = self.imports.find(which, {"partIds": 0}).sort([("createdAt", -1), ("_id", -1)]).limit(_MOST_IMPORTS)
         imports: dict[tuple[str, int], list[Document]] = {}
         for job in found:
             imports.setdefault((job["versionId"], 0 if job["versionId"] else job["modifiedAt"]), []).append(job)
         listed: list[ListedVersion] = []
-        for version in islice(self._present(bucket, key), MOST_VERSIONS):
+        present = self._present(bucket, key) if bucket == self.bucket else ()
+        for version in islice(present, MOST_VERSIONS):
             of = (version.version_id, 0 if version.version_id else version.modified_ms)
             listed.append(ListedVersion(version, present=True, imports=imports.pop(of, [])))
         for jobs in imports.values():

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from mailroom.keys.api.schemas import CurrentSession, KeyDetails, KeyList, MadeKey, StartedSession
+from mailroom.platform.api_keys import MOST_DAYS
 from mailroom.web.endpoints import PAGE, Operation, Parameter
 
 
@@ -24,7 +25,7 @@ class MakeKey(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     scopes: Annotated[list[str], Meta(min_length=1, max_length=50)]
     senders: Annotated[list[str], Meta(max_length=100)] | None = None
-    expires_days: Annotated[float, Meta(gt=0, le=36500)] | None = None
+    expires_days: Annotated[float, Meta(gt=0, le=MOST_DAYS)] | None = None
 
 
 START_SESSION = Operation(

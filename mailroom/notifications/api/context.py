@@ -13,6 +13,7 @@ from mailroom.notifications.feedback.adapters.receiver import Receiver
 from mailroom.notifications.feedback.feedback import Feedback
 from mailroom.notifications.feedback.tracing import Tracing
 from mailroom.notifications.message.request import Extras
+from mailroom.notifications.message.stored_files import Files
 from mailroom.notifications.message.unsubscribe import UnsubscribeLinks
 from mailroom.notifications.model.messages import MailFrom, State
 from mailroom.notifications.outbox.accept import Submissions
@@ -44,6 +45,7 @@ class NotificationsContext(msgspec.Struct, frozen=True):
     feedback: Feedback
     templates: Templates
     extras: Extras
+    files: Files
     unsubscribe_links: UnsubscribeLinks
     mail_from: MailFrom
     receiver: Receiver

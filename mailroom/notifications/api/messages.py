@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+from urllib.parse import quote
 
 import msgspec
 from bson import ObjectId
 from flask import Blueprint, Response
 
-from mailroom.errors import Conflict, Invalid
+from mailroom.errors import Conflict, Invalid, NotFound
 from mailroom.notifications.api import answers, operations, parameters, schemas
 from mailroom.notifications.api.context import context
 from mailroom.notifications.feedback.feedback import Applied
 from mailroom.notifications.feedback.source import source
 from mailroom.notifications.model import addresses
+from mailroom.notifications.model.messages import Attachment
 from mailroom.notifications.model.reports import Report, is_gone
 from mailroom.notifications.model.senders import AllowedSenders
 from mailroom.platform.keyset import NEWEST_FIRST
+from mailroom.platform.objects import ObjectGone
 from mailroom.web.endpoints import caller, endpoint, json_body, query
 from mailroom.web.paging import cursor_of, key_of, limit_of
 from mailroom.web.problems import Problem
@@ -72,6 +75,23 @@ def content(id: ObjectId) -> Response:
         raise Problem(410, "notification.erased", "its text was erased")
     text = source(document, context().tracing) if form == "source" else document[form]
     return json_response(schemas.MessageContent(**{form: text}))
+
+
+@blueprint.get("/<id:id>/attachments/<int:number>")
+@endpoint(operations.ATTACHMENT, READ)
+def attachment(id: ObjectId, number: int) -> Response:
+    document = context().history.get(id)
+    if document["erasedAt"] is not None:
+        raise Problem(410, "notification.erased", "its attachments were erased")
+    if number >= len(document["attachments"]):
+        raise NotFound("attachment.unknown", "the notification has no such attachment: they are counted from 0")
+    found = msgspec.convert(document["attachments"][number], Attachment)
+    try:
+        content = context().files.content(found)
+    except ObjectGone as error:
+        raise NotFound("attachment.gone", "the object was deleted from the attachments' bucket") from error
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(found.name, safe='')}"}
+    return Response(content, headers=headers, content_type=found.content_type)
 
 
 @blueprint.delete("/<id:id>")

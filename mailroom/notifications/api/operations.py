@@ -147,6 +147,14 @@ CONTENT = Operation(
     text="The source has the headers and the parts as they are handed to the relay, without the contents of the "
     "attachments and without a DKIM signature. 410 `notification.erased` when the text was erased.",
 )
+ATTACHMENT = Operation(
+    "The file of an attachment",
+    {200: {"application/octet-stream": str}},
+    problems=(404, 410),
+    text="`number` is its place in `attachments`, counted from 0. The answer has the type and the name of the file. "
+    "404 `attachment.gone` when the object was deleted from the bucket, 410 `notification.erased` when the text was "
+    "erased.",
+)
 FIGURES = Operation(
     "Figures of mail",
     {200: schemas.MailFigures},

@@ -31,8 +31,8 @@ def check(signer: DkimSigner, lookup: Lookup, *, compare: bool) -> Finding:
         record = _only(lookup.texts(name), name)
         public = _public_key(record, name)
         if compare and _halves_differ(signer.key(), public):
-            raise _Unusable(f"the key of {name} is not that of the private key in the secret")
-    except _Unusable as error:
+            raise _UnusableKey(f"the key of {name} is not that of the private key in the secret")
+    except _UnusableKey as error:
         return Finding("DKIM", Grade.FAILED, str(error))
     if isinstance(public, RSAPublicKey) and public.key_size < _GOOD_BITS:
         return Finding("DKIM", Grade.WARNING, f"the key of {name} has {public.key_size} bits: {_GOOD_BITS} are usual")
@@ -42,32 +42,32 @@ def check(signer: DkimSigner, lookup: Lookup, *, compare: bool) -> Finding:
     return Finding("DKIM", Grade.OK, f"{name} {matches}")
 
 
-class _Unusable(Exception):
+class _UnusableKey(Exception):
     """No receiver can verify a signature. The text says why."""
 
 
 def _only(records: list[str], name: str) -> dict[str, str]:
     keys = [tags(each) for each in records if "p" in tags(each)]
     if not keys:
-        raise _Unusable(f"{name} has no key: publish TXT v=DKIM1; k=rsa; p=…")
+        raise _UnusableKey(f"{name} has no key: publish TXT v=DKIM1; k=rsa; p=…")
     if len(keys) > 1:
-        raise _Unusable(f"{name} has {len(keys)} keys: receivers may take any of them")
+        raise _UnusableKey(f"{name} has {len(keys)} keys: receivers may take any of them")
     return keys[0]
 
 
 def _public_key(record: dict[str, str], name: str) -> _PublicKey:
     if record.get("v", "DKIM1") != "DKIM1":
-        raise _Unusable(f"{name} has v={record['v'][:20]!r}, which must be DKIM1")
+        raise _UnusableKey(f"{name} has v={record['v'][:20]!r}, which must be DKIM1")
     if not record["p"]:
-        raise _Unusable(f"the key of {name} is revoked (p= is empty)")
+        raise _UnusableKey(f"the key of {name} is revoked (p= is empty)")
     if "h" in record and "sha256" not in record["h"].replace(" ", "").split(":"):
-        raise _Unusable(f"{name} does not allow sha256 (h=)")
+        raise _UnusableKey(f"{name} does not allow sha256 (h=)")
     try:
         found = _parse(record.get("k", "rsa"), base64.b64decode("".join(record["p"].split()), validate=True))
     except (binascii.Error, ValueError, TypeError, UnsupportedAlgorithm):
-        raise _Unusable(f"the key of {name} cannot be read (k=, p=)") from None
+        raise _UnusableKey(f"the key of {name} cannot be read (k=, p=)") from None
     if isinstance(found, RSAPublicKey) and found.key_size < _LEAST_BITS:
-        raise _Unusable(f"the key of {name} has {found.key_size} bits: receivers refuse less than {_LEAST_BITS}")
+        raise _UnusableKey(f"the key of {name} has {found.key_size} bits: receivers refuse less than {_LEAST_BITS}")
     return found
 
 
@@ -84,9 +84,9 @@ def _halves_differ(pem: str, public: _PublicKey) -> bool:
     try:
         private = serialization.load_pem_private_key(pem.encode(), None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise _Unusable("the private key in the secret is missing, or is no key in PEM") from None
+        raise _UnusableKey("the private key in the secret is missing, or is no key in PEM") from None
     if not isinstance(private, RSAPrivateKey | Ed25519PrivateKey):
-        raise _Unusable("the private key in the secret is neither RSA nor Ed25519")
+        raise _UnusableKey("the private key in the secret is neither RSA nor Ed25519")
     return _bytes(private.public_key()) != _bytes(public)
 
 

@@ -22,7 +22,7 @@ def check(domain: str, lookup: Lookup) -> Finding:
     """
     try:
         ends_with = _Evaluation(lookup).read(domain)
-    except _Unusable as error:
+    except _UnusableRecord as error:
         return Finding("SPF", Grade.FAILED, str(error))
     match ends_with:
         case "-" | "~":
@@ -33,7 +33,7 @@ def check(domain: str, lookup: Lookup) -> Finding:
             return Finding("SPF", Grade.WARNING, f"the record of {domain} forbids nobody: end it with ~all or -all")
 
 
-class _Unusable(Exception):
+class _UnusableRecord(Exception):
     """Receivers ignore the record. The text says why."""
 
 
@@ -45,7 +45,7 @@ class _Evaluation:
         self._lookups = 0
 
     def read(self, domain: str) -> str:
-        """Returns the qualifier of the record's `all`, or nothing. Raises `_Unusable`."""
+        """Returns the qualifier of the record's `all`, or nothing. Raises `_UnusableRecord`."""
         redirect = ""
         for term in self._record(domain).split()[1:]:
             if modifier := _MODIFIER.fullmatch(term):
@@ -53,7 +53,7 @@ class _Evaluation:
                 continue
             found = _TERM.fullmatch(term)
             if found is None:
-                raise _Unusable(f"the record of {domain} has a term that is none: {term[:80]!r}")
+                raise _UnusableRecord(f"the record of {domain} has a term that is none: {term[:80]!r}")
             qualifier, mechanism, value = found[1] or "+", found[2].lower(), found[3] or ""
             if mechanism == "all":
                 return qualifier  # what follows is ignored
@@ -72,12 +72,12 @@ class _Evaluation:
     def _count(self, domain: str) -> None:
         self._lookups += 1
         if self._lookups > MOST_LOOKUPS:
-            raise _Unusable(f"with the record of {domain}, there are more than {MOST_LOOKUPS} lookups")
+            raise _UnusableRecord(f"with the record of {domain}, there are more than {MOST_LOOKUPS} lookups")
 
     def _record(self, domain: str) -> str:
         records = [each for each in self._lookup.texts(domain) if each.lower().partition(" ")[0] == "v=spf1"]
         if not records:
-            raise _Unusable(f"{domain} has no record: publish TXT v=spf1 … ~all with the machines of your relay")
+            raise _UnusableRecord(f"{domain} has no record: publish TXT v=spf1 … ~all with the machines of your relay")
         if len(records) > 1:
-            raise _Unusable(f"{domain} has {len(records)} records: receivers take none of them")
+            raise _UnusableRecord(f"{domain} has {len(records)} records: receivers take none of them")
         return records[0]

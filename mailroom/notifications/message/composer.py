@@ -48,9 +48,6 @@ class Composer:
             raise CannotCompose(str(error), RecipientStatus.PENDING) from error
 
     def _compose(self, message: Message, signer: DkimSigner | None) -> bytes:
-        attachments = tuple(
-            replace(each, content=self._files.read(each.stored, each.size)) if each.stored else each
-            for each in message.attachments
-        )
+        attachments = tuple(replace(each, content=self._files.content(each)) for each in message.attachments)
         content = mime.assemble(replace(message, attachments=attachments))
         return content if signer is None else signer.sign(content)

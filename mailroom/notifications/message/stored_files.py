@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from mailroom.errors import Invalid, MissingSecret
-from mailroom.notifications.model.messages import StoredFile
+from mailroom.notifications.model.messages import Attachment, StoredFile
 from mailroom.platform.objects import ObjectGone, ObjectStore, ObjectVersion
 
 _LONGEST_KEY = 1024  # bytes, S3's own limit
@@ -42,6 +42,10 @@ class Files(msgspec.Struct, frozen=True):
             detail = "no store of attachments is set up here: give the content"
             raise Invalid(f"{field}.object", "attachment.no_store", detail) from error
         return StoredFile(key, found.version_id, found.etag), found.size
+
+    def content(self, attachment: Attachment) -> bytes:
+        """Its content, read from the bucket if it is there. Raises as `read`."""
+        return self.read(attachment.stored, attachment.size) if attachment.stored else attachment.content
 
     def read(self, file: StoredFile, size: int) -> bytes:
         """Reads that version.

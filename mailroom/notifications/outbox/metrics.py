@@ -11,28 +11,17 @@ from pymongo.database import Database
 from mailroom.notifications.model.messages import Priority, State
 from mailroom.notifications.model.reports import Delivery
 from mailroom.notifications.outbox.claims import Claims
+from mailroom.notifications.outbox.figures import counts_by_state
 from mailroom.platform.metrics import MOST_READ, Gauge, counted, gauge, gauges, quantiles, seconds_since
 from mailroom.platform.mongo import Document
 
-_HOUR, _DAY, _MONTH = timedelta(hours=1), timedelta(days=1), timedelta(days=30)
-_UNFINISHED = (State.QUEUED, State.SENDING)
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def messages(database: Database[Document], claims: Claims, now: datetime) -> Iterator[Gauge]:
     """Where messages stand. Errors are the driver's."""
     collection = database["notifications"]
-    counts = {
-        state.value: counted(
-            collection,
-            {"state": state, **({} if state in _UNFINISHED else {"createdAt": {"$gte": now - _MONTH}})},
-            "state",
-        )
-        for state in State
-    }
-    # Messages that are handed over just now say `queued` in their documents.
-    handed_over = min(counts[State.QUEUED], len(claims.handed_over()))
-    counts[State.QUEUED] -= handed_over
-    counts[State.SENDING] += handed_over
+    counts = counts_by_state(collection, claims, now)
     yield gauges("mailroom_messages", "Messages by status: unfinished, or of the last 30 days.", "status", counts)
     first = [
         collection.find_one(
@@ -61,7 +50,12 @@ def attempts(database: Database[Document], now: datetime) -> Iterator[Gauge]:
 
 
 def reports(database: Database[Document], now: datetime) -> Iterator[Gauge]:
-    """What came back, and which addresses get no mail."""
+    """How much mail was sent, what came back, and which addresses get no mail."""
+    sent = [
+        counted(database["notifications"], {"state": state, "createdAt": {"$gte": now - _DAY}}, "state")
+        for state in (State.SENT, State.PARTIAL)
+    ]
+    yield gauge("mailroom_messages_sent_last_day", "Messages of the last day that the relay took.", sum(sent))
     counts = dict.fromkeys((each.value for each in Delivery), 0)
     for each in database["notifications"].aggregate(reports_pipeline(now - _DAY), hint="reported"):
         counts[each["_id"]] = each["count"]

@@ -50,7 +50,8 @@ def serve(address: tuple[str, int], calls: Calls, of_the_function: Callable[[], 
                 for collector in (ProcessCollector, PlatformCollector, GCCollector):
                     collector(registry=registry)
                 registry.register(_Collector(calls, of_the_function))
-            return bytes(generate_latest(registry))
+        # Without the lock: the function may wait for a server, and another reader need not wait for that.
+        return bytes(generate_latest(registry))
 
     class Handler(BaseHTTPRequestHandler):
         timeout = READ_SECONDS

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bson import ObjectId
+from minio import Minio
 
-from mailroom.backups import manifest
-from mailroom.backups.archive import ArchiveUnusable
+from mailroom.backups import buckets, manifest
+from mailroom.backups.archive import ArchiveUnusable, FolderArchive
 from mailroom.backups.backup import open_archive
 from mailroom.backups.manifest import Damaged, NoSuchBackup
 from mailroom.backups.packing import Stream
@@ -135,6 +138,38 @@ def test_the_bytes_of_a_version_are_copied_once(world: World, bucket: Bucket) ->
     world.wipe()
     world.restore(made)
     assert world.objects() == objects
+
+
+@pytest.mark.parametrize("backup_to", ["folder"], indirect=True)
+def test_a_backup_is_whole_if_copying_takes_longer_than_minio_keeps_a_list(
+    world: World, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list that MinIO has forgotten ends too soon within `may/`. Here a copy takes a second, a list lives for ten."""
+    names = [*(f"may-{n:03}.csv" for n in range(150)), *(f"may/{n:02}.csv" for n in range(60)), "z.csv"]
+    with ThreadPoolExecutor(4) as uploads:
+        list(uploads.map(lambda name: bucket.put(name, b"x"), names))
+    seconds = listed_at = 0
+    execute, write = Minio._execute, FolderArchive.write
+
+    def execute_later(self: Minio, method: str, *args: Any, query_params: Any = None, **options: Any) -> Any:
+        nonlocal listed_at
+        if query_params and "versions" in query_params:
+            query_params = {**query_params, "max-keys": "20"}
+            if seconds - listed_at > 10 and "key-marker" in query_params:
+                query_params["key-marker"] = query_params["key-marker"].partition("[minio_cache:")[0]
+            listed_at = seconds
+        return execute(self, method, *args, query_params=query_params, **options)
+
+    def write_slowly(self: FolderArchive, name: str, content: Stream) -> None:
+        nonlocal seconds
+        seconds += 1
+        write(self, name, content)
+
+    monkeypatch.setattr(Minio, "_execute", execute_later)
+    monkeypatch.setattr(FolderArchive, "write", write_slowly)
+    monkeypatch.setattr("mailroom.backups.buckets.monotonic", lambda: seconds)
+    made = world.back_up()
+    assert {each.key for each in buckets.lines(world.archive, made)} == set(names)
 
 
 def damages() -> list[str]:

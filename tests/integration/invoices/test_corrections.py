@@ -177,6 +177,24 @@ def test_a_repeat_never_goes_before_what_was_uploaded_meanwhile(bucket: Bucket, 
     assert [each["status"] for each in bucket.invoices() if each["invoiceNumber"] == "2"] == ["paid"]
 
 
+def test_a_repeat_gets_the_first_answer_also_when_the_import_was_undone_meanwhile(
+    bucket: Bucket, client: Client
+) -> None:
+    job = bucket.import_("may.csv", csv(line(1), BAD))
+    row = {"row": 2, "values": {"grossAmount": "119.00"}}
+    first = correct(client, job, row)
+    assert client.call("POST", f"/imports/{job['_id']}/undo", b"").status == 200
+    again = correct(client, job, row)
+    assert (again.status, again.json()) == (201, first.json())
+    assert refusal(correct(client, job, row, key="two")) == (409, "import.state", None)
+
+
+def test_an_import_of_a_bucket_of_before_is_not_corrected(bucket: Bucket, client: Client) -> None:
+    job = bucket.import_("may.csv", csv(line(1), BAD))
+    bucket.services.database["imports"].update_one({"_id": job["_id"]}, {"$set": {"bucket": "before"}})
+    assert refusal(correct(client, job, {"row": 2, "drop": True})) == (422, "bucket.not_imported", None)
+
+
 def test_a_row_replaces_no_newer_content_unless_asked_to(bucket: Bucket, client: Client) -> None:
     job = bucket.import_("may.csv", csv(line(1), BAD))
     bucket.import_("june.csv", csv(line(2, status="paid")))

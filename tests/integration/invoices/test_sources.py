@@ -92,3 +92,11 @@ def test_versions_of_a_file_are_listed_with_their_imports(bucket: Bucket, client
     items = client.get(f"/imports/{first['_id']}/versions").json()["items"]
     assert [each["present"] for each in items] == [True, True, False]
     assert items[2]["imports"][0]["id"] == str(first["_id"])
+
+
+def test_of_a_file_in_a_bucket_of_before_the_imports_are_listed(bucket: Bucket, client: Client) -> None:
+    job = bucket.import_("may.csv", csv(line(1)))
+    bucket.services.database["imports"].update_one({"_id": job["_id"]}, {"$set": {"bucket": "before"}})
+    [item] = client.get(f"/imports/{job['_id']}/versions").json()["items"]
+    assert not item["present"]
+    assert [each["id"] for each in item["imports"]] == [str(job["_id"])]

@@ -158,6 +158,14 @@ def test_a_key_expires_within_reason(indexed: Services, days: Any):
     assert (answer.status, answer.json()["field"]) == (422, "expiresDays")
 
 
+def test_a_key_with_the_shortest_life_is_none_that_stays(indexed: Services):
+    """So short that it is rounded to nothing: the key has expired at once."""
+    ada = manager(indexed, "invoices:read")
+    made = make(ada, expiresDays=1e-13).json()
+    assert (made["state"], made["expiresAt"] is None) == ("expired", False)
+    assert Client(ada.app, made["key"]).get("/").status == 401
+
+
 def test_a_repeated_call_makes_no_second_key(indexed: Services):
     ada = manager(indexed, "invoices:read")
     first = make(ada, "form-1")

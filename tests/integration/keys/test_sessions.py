@@ -21,6 +21,7 @@ from mailroom.platform.api_keys import SCOPES, ApiKeys
 from mailroom.services import Services
 from mailroom.web.rate_limit import RateLimit
 from tests.support.client import Answer, Client
+from tests.support.commands import RECORDER
 
 
 def now() -> datetime:
@@ -132,6 +133,16 @@ def test_the_idle_limit_is_never_beyond_the_end(indexed: Services, key: Client):
     assert (
         session.get("/sessions/current").json()["idleExpiresAt"] <= session.get("/sessions/current").json()["expiresAt"]
     )
+
+
+def test_near_its_end_a_session_is_read_without_a_write(indexed: Services, key: Client):
+    """Its idle limit is its end, and cannot move any more."""
+    session = session_of(key)
+    end = now() + timedelta(minutes=10)
+    set_(indexed, session, idleExpiresAt=end, expiresAt=end)
+    with RECORDER.of("invoices") as used:
+        assert session.get("/sessions/current").status == 200
+    assert used == {("apiKeys", "find")}
 
 
 def test_another_replica_sees_that_the_idle_limit_has_moved(indexed: Services, key: Client):

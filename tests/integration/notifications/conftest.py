@@ -78,7 +78,7 @@ class Client:
             path, method=method, data=body, query_string=query or None, headers=sent, buffered=True
         )
         text = answer.get_data()
-        decoded = text.decode() if answer.mimetype == "text/html" else json.loads(text) if text else None
+        decoded = (json.loads(text) if answer.is_json else text.decode()) if text else None
         return Answer(answer.status_code, decoded, dict(answer.headers))
 
     @property

@@ -78,6 +78,24 @@ def test_an_object_is_attached(mail: Mail, relay: Relay) -> None:
     assert document["attachments"][0]["content"] == b""
 
 
+def test_the_files_of_a_message_are_read_until_they_are_gone(mail: Mail, relay: Relay) -> None:
+    put(mail, "Übersicht.pdf", b"%PDF")
+    text = {"filename": "a.txt", "contentType": "text/plain", "content": "eA=="}
+    path = f"/{send(mail, {'object': 'Übersicht.pdf'}, text).body['id']}/attachments"
+
+    stored, given = mail.client.get(f"{path}/0"), mail.client.get(f"{path}/1")
+
+    assert (stored.status, stored.body, stored.headers["Content-Type"]) == (200, "%PDF", "application/pdf")
+    assert "filename*=UTF-8''%C3%9Cbersicht.pdf" in stored.headers["Content-Disposition"]
+    assert (given.status, given.body) == (200, "x")
+    unknown = mail.client.get(f"{path}/2")
+    assert (unknown.status, unknown.body["code"]) == (404, "attachment.unknown")
+    [version] = store(mail).list_objects(mail.services.settings.attachments_bucket, include_version=True)
+    store(mail).remove_object(version.bucket_name, version.object_name, version.version_id)
+    gone = mail.client.get(f"{path}/0")
+    assert (gone.status, gone.body["code"]) == (404, "attachment.gone")
+
+
 def test_the_version_is_that_of_the_acceptance(mail: Mail, relay: Relay) -> None:
     old = put(mail, "a.txt", b"old")
     put(mail, "a.txt", b"newer")

@@ -113,12 +113,14 @@ def test_a_form_that_there_is_not_is_refused(mail: Mail) -> None:
 
 
 def test_what_was_erased_is_gone(make_mail: MakeMail) -> None:
-    mail = make_mail(retention_bodies_days=0.000001)
+    mail = make_mail(retention_bodies_days=1e-9)  # a tenth of a millisecond
     message = accept(mail)
     mail.drain()
     for form in ("html", "text", "source"):
         answer = mail.client.get(f"/{message}/content", form=form)
         assert (answer.status, answer.body["code"]) == (410, "notification.erased")
+    attachment = mail.client.get(f"/{message}/attachments/0")
+    assert (attachment.status, attachment.body["code"]) == (410, "notification.erased")
     mail.client.call("DELETE", "/", query={"emailTo": "a@example.com"})
     answer = mail.client.get(f"/{message}/content", form="html")
     assert (answer.status, answer.body["code"]) == (404, "notification.unknown")

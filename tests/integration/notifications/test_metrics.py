@@ -134,6 +134,16 @@ def test_the_class_of_an_attempt(outcome: str, steps: str, expected: str) -> Non
     assert answer_class(outcome, transcript) == expected
 
 
+def test_only_mail_of_the_last_day_is_sent_in_the_last_day(mail: Mail, relay: Relay) -> None:
+    relay.on("rcpt", reply("550 5.1.1 unknown"), recipient="gone@example.com")
+    for to in ("anna@example.com", "gone@example.com", "gone@example.com, anna@example.com"):
+        mail.client.post(MAIL | {"emailTo": to.split(", ")})
+    assert shown(mail)["mailroom_messages_sent_last_day"] == 2.0  # one of them in part
+    day = {"$subtract": ["$$NOW", 25 * 3_600_000]}
+    mail.collection.update_many({"state": "sent"}, [{"$set": {"createdAt": day}}])
+    assert shown(mail)["mailroom_messages_sent_last_day"] == 1.0
+
+
 def test_what_came_back_and_whom_nobody_writes_to(mail: Mail) -> None:
     for told in ({"delivery": "delivered"}, {"delivery": "bounced", "code": "5.1.1"}):
         sent = mail.client.post(MAIL).body["id"]
@@ -142,6 +152,7 @@ def test_what_came_back_and_whom_nobody_writes_to(mail: Mail) -> None:
     after = shown(mail)
     deliveries = {"delivered": 1.0, "bounced": 1.0, "complained": 0.0}
     assert {name: after[f"mailroom_deliveries_last_day{{{name}}}"] for name in deliveries} == deliveries
+    assert after["mailroom_messages_sent_last_day"] == 2.0
     assert after["mailroom_suppressions"] == 2.0
 
 

@@ -273,9 +273,27 @@ def test_a_file_without_an_import_yet_says_what_it_waits_for(browser: Browser, a
 
 
 def test_the_rejects_file_is_passed_on(browser: Browser, api: FakeApi) -> None:
-    api.answer(f"GET invoices/imports/{ID}/rejects.csv", b"row,error\r\n", Content_Type="text/csv")
+    kind = {"Content_Type": "text/csv; charset=utf-8", "Content_Disposition": 'attachment; filename="rejects.csv"'}
+    api.answer(f"GET invoices/imports/{ID}/rejects.csv", b"row,error\r\n", **kind)
     answer = browser.get(f"/files/imports/{ID}/rejects.csv")
     assert (answer.data, answer.headers["Content-Disposition"]) == (
         b"row,error\r\n",
         'attachment; filename="rejects.csv"',
     )
+
+
+@pytest.mark.parametrize("path", ["/files/upload/form", "/files/upload/through"])
+def test_a_script_is_told_why_a_file_was_not_taken(browser: Browser, api: FakeApi, path: str) -> None:
+    """upload.js shows the reason beside the file. It cannot read a page."""
+    json = {"Accept": "application/json"}
+    token = form_fields(browser.get("/").text, "/sign-out")["csrf_token"]
+
+    def refused(fields: dict[str, str]) -> tuple[int, str]:
+        answer = browser.post(path, data=fields, headers=json)
+        return answer.status_code, answer.get_json()["detail"]
+
+    assert refused({"csrf_token": "old"}) == (400, "this form is too old: open the page again")
+    api.refuse("GET invoices/sessions/current", 503, "service.unavailable", "MongoDB does not answer")
+    assert refused({"csrf_token": token}) == (503, "Mailroom does not answer now.")
+    api.sessions.clear()
+    assert refused({"csrf_token": token}) == (401, "Your session has ended. Load the page again to sign in.")

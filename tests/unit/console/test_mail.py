@@ -86,6 +86,23 @@ class TestOneMessage:
         assert answer.headers["Content-Security-Policy"] == POLICY
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
+    def test_images_that_are_attached_to_it_are_shown(self, browser: Browser, mail: FakeApi) -> None:
+        image = {"filename": "a.png", "contentType": "image/png", "size": 3, "object": None, "contentId": "logo@shop"}
+        file = image | {"filename": "b.png", "contentId": None}
+        mail.answer(ONE, message("sent", attachments=[file, image]))
+        mail.answer(f"{ONE}/attachments/1", b"PNG")
+        mail.answer(CONTENT, {"html": """<img src="cid:logo@shop"><img src='cid:other'> cid:logo@shop."""})
+        shown = browser.get(f"/mail/{ID}/html").text
+        assert shown == """<img src="data:image/png;base64,UE5H"><img src='cid:other'> cid:logo@shop."""
+
+    def test_an_attachment_is_downloaded_and_never_opened(self, browser: Browser, mail: FakeApi) -> None:
+        disposition = 'attachment; filename="a.html"'
+        mail.answer(f"{ONE}/attachments/0", b"<script>", Content_Type="text/html", Content_Disposition=disposition)
+        assert f'href="{PREFIX}/mail/{ID}/attachments/0"' in browser.get(f"/mail/{ID}").text
+        answer = browser.get(f"/mail/{ID}/attachments/0")
+        assert (answer.content_type, answer.headers["Content-Disposition"]) == ("application/octet-stream", disposition)
+        assert answer.data == b"<script>"
+
     def test_frames_in_its_html_are_none(self, browser: Browser, mail: FakeApi) -> None:
         mail.answer(CONTENT, {"html": "<IFrame src=x></iframe><object data=x><embed src=x><p>framed</p>"})
         shown = browser.get(f"/mail/{ID}/html").text
@@ -241,6 +258,14 @@ class TestSuppressions:
         answer = browser.post(action.removeprefix(PREFIX).replace("&amp;", "&"), data=fields)
         assert answer.status_code == 303
         assert api.calls("DELETE notifications/suppressions/a/b%40example.com")[0].query == {"topic": "news"}
+
+    @pytest.mark.parametrize("address", [f"../{ID}", f"./../{ID}", f"a/../../{ID}", "..", "../templates/welcome"])
+    def test_an_address_leads_to_no_other_path_of_the_api(self, browser: Browser, api: FakeApi, address: str) -> None:
+        """A link from elsewhere would have the person erase a message, for one."""
+        path = f"/mail/suppressions/remove?address={address}"
+        browser.submit(path, path)
+        assert [each.path for each in api.asked if each.method == "DELETE"] == []
+        assert "There was no such entry any more" in browser.get("/mail/suppressions").text
 
 
 def test_a_key_sees_the_sections_of_its_scopes(browser: Browser, mail: FakeApi) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import pytest
 from flask import Flask
 
@@ -43,7 +45,9 @@ def test_the_cookie_is_sent_without_tls_on_the_same_machine_only(stranger: Brows
     assert ("; Secure" in cookie) is secure
 
 
-@pytest.mark.parametrize("key", ["", "   ", "wrong", "mr_0123456789abcdef01234567_other"])
+@pytest.mark.parametrize(
+    "key", ["", "   ", "wrong", "mr_0123456789abcdef01234567_other", "“mr_0123”", "mr_1\nX-Evil: 1"]
+)
 def test_a_wrong_key_is_refused_with_a_reason(stranger: Browser, key: str) -> None:
     answer = stranger.submit("/sign-in", "/sign-in", key=key)
     assert answer.status_code == 422
@@ -60,6 +64,28 @@ def test_a_link_is_spent_by_the_button_and_only_once(stranger: Browser, app: Fla
     again = Browser(app)
     assert again.submit(f"/enter?code={CODE}", "/enter").status_code == 422
     assert again.cookie(SESSION) is None
+
+
+def test_a_link_of_another_site_ends_no_session(browser: Browser) -> None:
+    """The browser follows it without our cookie, and would remove the cookie if it were told to."""
+    kept = browser.cookie(SESSION)
+    browser.client.delete_cookie(SESSION, domain="localhost", path=PREFIX)
+    answer = browser.get("/files/upload")
+    assert answer.status_code == 303
+    assert not answer.headers.getlist("Set-Cookie")
+    browser.client.set_cookie(SESSION, kept.value, domain="localhost", path=PREFIX)
+    assert browser.get("/").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/files?key=a%22%26b&state=", f"/enter?code={CODE}", "/mail/templates/named/a%2525"])
+def test_a_link_of_another_site_leads_to_its_page(stranger: Browser, path: str) -> None:
+    """A page of ours asks for the same again, and then the browser sends the cookie."""
+    arrives = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}
+    page = stranger.get(path, **arrives)
+    assert page.status_code == 200
+    assert f'content="0; url={PREFIX}{escape(path)}"' in page.text
+    assert not page.headers.getlist("Set-Cookie")
+    assert stranger.get("/static/x/console.css", **arrives | {"Sec-Fetch-Dest": "style"}).mimetype == "text/css"
 
 
 def test_signing_out_revokes_the_session(browser: Browser, api: FakeApi) -> None:
@@ -91,8 +117,14 @@ def test_a_stranger_is_led_to_the_sign_in_and_back(stranger: Browser) -> None:
     assert answer.location == f"{PREFIX}/files?state=failed"
 
 
-@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example", "\t//evil", "evil"])
-def test_signing_in_leads_to_no_other_site(stranger: Browser, target: str) -> None:
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("//evil.example", "https://evil.example", "/\\evil.example", "\t//evil", "evil"),
+        *("/../invoices/docs", "/files/../../x", "/%2e%2E/x", "/..?x", "/..#x"),
+    ],
+)
+def test_signing_in_leads_to_pages_of_the_console_only(stranger: Browser, target: str) -> None:
     answer = stranger.submit("/sign-in", "/sign-in", key=KEY, next=target)
     assert answer.location == f"{PREFIX}/"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from mailroom.console.frames import POLICY
@@ -42,6 +44,12 @@ def test_what_another_person_saved_meanwhile_is_not_overwritten_unseen(browser: 
     assert "&lt;p&gt;Hello&lt;/p&gt;" in shown.text
     assert api.calls(f"PUT {TEMPLATES}/invoice-reminder") == []
     assert browser.post(EDITOR, data=form_fields(shown.text, EDITOR) | TEXTS).status_code == 303
+
+
+def test_an_empty_first_line_stays(browser: Browser, api: FakeApi) -> None:
+    """Browsers leave out the line end that follows the tag of a text area."""
+    api.answer(f"GET {TEMPLATES}/invoice-reminder", template_sample.template() | {"html": "\n<p>Hello</p>"})
+    assert re.search(r'<textarea id="html"[^>]*>\n\n&lt;p&gt;Hello', browser.get(EDITOR).text)
 
 
 def test_a_fault_is_shown_at_its_field_and_the_text_stays(browser: Browser, api: FakeApi) -> None:

@@ -92,6 +92,8 @@ def test_what_the_api_refuses_is_told_beside_its_field(browser: Browser, mail: F
         ({"emailTo": " "}, "emailTo"),
         ({"emailTo": "a@example.com", "template": ""}, "template"),
         ({"emailTo": "a@example.com", "template": "x", "version": "new"}, "version"),
+        ({"emailTo": "a@example.com", "template": "x", "version": "9" * 20}, "version"),
+        ({"emailTo": "a@example.com", "template": "x", "version": "9" * 5000}, "version"),
         ({"emailTo": "a@example.com", "template": "x", "parameters": "[1]"}, "parameters"),
         ({"emailTo": "a@example.com", "template": "x", "parameters": "[" * 100_000}, "parameters"),
     ],

@@ -130,12 +130,12 @@ def test_a_record_of_the_stream_is_understood_as_that_of_the_webhook_is(key: str
     bodies: list[bytes] = []
 
     def answer(request: Any) -> tuple[int, dict[str, str], bytes]:
-        assert request.headers["Authorization"] == "Bearer new"
+        assert request.headers["Authorization"] == "Bearer the new one"
         bodies.append(request.rfile.read(int(request.headers["Content-Length"])))
         return 200, {}, b"{}"
 
     with serving(answer) as server:
-        Handover(f"http://{server}/", lambda: "new\nold\n")([record(key)])
+        Handover(f"http://{server}/", lambda: "the new one\nold\n")([record(key)])
     (version,) = decode(bodies[0], "invoices")
     assert version.key == key  # type: ignore[union-attr]
     webhook = json.loads(GOLDEN.read_text())

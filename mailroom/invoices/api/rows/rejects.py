@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from mailroom.errors import Conflict, Invalid, NotFound
 from mailroom.invoices.api.context import context
-from mailroom.invoices.api.imports import import_of
+from mailroom.invoices.api.imports import check_bucket, import_of
 from mailroom.invoices.api.invoices import READ, WRITE
 from mailroom.invoices.api.rows import operations
 from mailroom.invoices.api.rows.schemas import (
@@ -92,11 +92,14 @@ def rejects_file(id: ObjectId) -> Response:
 def correct(id: ObjectId) -> Response:
     of, key, body = context(), _required_key(), json_body(NewCorrections)
     document, now = import_of(id), of.ledger.now()
-    _check_whole(document)
+    check_bucket(of, document["bucket"], None)
     job, budget = job_of(document, now), Budget(of.export_seconds)
     corrections = [Correction(each.row, each.values, each.drop) for each in body.rows]
     with of.concurrency.slot():
-        written = of.corrections.write(job, corrections, key, now, budget, over_newer=body.over_newer)
+        written = of.corrections.find(job, corrections, key, over_newer=body.over_newer)
+        if written is None:
+            _check_whole(document)
+            written = of.corrections.write(job, corrections, key, now, budget, over_newer=body.over_newer)
     import_id, _ = of.ledger.submit(written.version)
     of.kicker.kick(IMPORTER)
     return json_response(

@@ -36,6 +36,9 @@ _TEXT_FORMATS = (
     (b"[", "JSON", "Export the invoices as CSV instead."),
 )
 
+_MYOB = (b"{}\r", b"{}\n")
+"""The first line of MYOB's exports, above the header."""
+
 
 def refuse_other_formats(head: bytes) -> None:
     """Raise FileRejected `file.unsupported_format` for what is recognisably no CSV file."""
@@ -46,7 +49,7 @@ def refuse_other_formats(head: bytes) -> None:
                 name, advice = "an OpenDocument file (ods)", "Open it and save it as CSV."
             raise FileRejected("file.unsupported_format", f"This is {name}, not a CSV file. {advice}")
     for opening, name, advice in _TEXT_FORMATS:
-        if text.startswith(opening):
+        if text.startswith(opening) and not text.startswith(_MYOB):
             raise FileRejected("file.unsupported_format", f"This is {name}, not a CSV file. {advice}")
 
 

@@ -1,36 +1,26 @@
-"""Matches the names of a header with our columns, without case, accents, spaces and punctuation."""
+"""Matches the names of a header with our columns."""
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from mailroom.invoices.files.dialect import EXTRA
 from mailroom.invoices.files.errors import FileRejected
+from mailroom.invoices.files.headers.further_amounts import further_amounts
 from mailroom.invoices.files.headers.header_currency import header_currencies, split_currency
-from mailroom.invoices.files.headers.header_names import FIRST_LANGUAGES, HEADER_NAMES, LINE_NAMES, OTHER_AMOUNTS
+from mailroom.invoices.files.headers.header_names import FIRST_LANGUAGES, HEADER_NAMES, LINE_NAMES
+from mailroom.invoices.files.headers.normalised_names import normalised
 from mailroom.invoices.files.rejects import MOST_ADDED
 from mailroom.invoices.files.rules import Rules
+from mailroom.invoices.files.values.amounts import is_nonzero
 from mailroom.invoices.files.values.derived import are_determined
 from mailroom.invoices.model.columns import AMOUNTS, COLUMNS, LINE_COLUMNS, REQUIRED, VAT_RATE
-from mailroom.platform.normalization import normalize
 
 MAX_COLUMNS = 1000
 MAX_NAME_CHARACTERS = 100
 
-_ACCENTS = re.compile("[\u0300-\u036f]+")
-_SPELLED = str.maketrans({"ł": "l", "ø": "o", "%": " percent "})
-"""What no decomposition turns into plain letters. Without its `%`, the name of a rate is that of an amount."""
-
 _MOST_NAMED = 100
 """Of a thousand columns, in an error."""
-
-
-def normalised(name: str) -> str:
-    """The part of a header name that counts."""
-    letters = normalize("NFKC", name.casefold().translate(_SPELLED))
-    plain = _ACCENTS.sub("", "".join(unicodedata.normalize("NFKD", each) for each in letters))
-    return re.sub(r"[\W_]+", "", normalize("NFKC", plain))
 
 
 def _names_of(columns: Mapping[str, str]) -> dict[str, str]:
@@ -49,7 +39,6 @@ _FIRST = {normalised(column) for column in COLUMNS}.union(
     for name in names.partition(";")[0].split(",")
 )
 _EXAMPLES = {"currency": '"EUR"', "supplierName": '"Acme Ltd"', "invoiceDate": '"2024-12-31"'}
-_OTHERS = frozenset(normalised(name) for names in OTHER_AMOUNTS for name in names.split(","))
 _FURTHER = frozenset({VAT_RATE, *LINE_COLUMNS})
 """Columns that no invoice needs: of two with such a name, the second is extra."""
 _OF_LINES = _all_names(LINE_NAMES) | {normalised(column): column for column in LINE_COLUMNS}
@@ -94,24 +83,19 @@ def match_header(names: Sequence[str], rules: Rules) -> tuple[str, ...]:
         advice = f"{_unknown(columns)} {_missing_advice(missing, rules)}"
         message = f"The header has no column for {', '.join(missing)}.{advice}"
         raise FileRejected("header.missing_column", message, missing[0])
-    _check_derived(columns, rules)
     return tuple(columns)
 
 
-def other_amounts(columns: Sequence[str]) -> list[int]:
-    """The indexes of extra columns with amounts by which gross may differ from net and VAT, such as shipping."""
-    return [
-        index
-        for index, column in enumerate(columns)
-        if column.startswith(EXTRA) and normalised(column.removeprefix(EXTRA)) in _OTHERS
-    ]
+def check_derived(columns: Sequence[str], rows: Sequence[Sequence[str]], rules: Rules) -> None:
+    """Refuses a file whose missing amount would be derived from the net amount, although its rows have further amounts.
 
-
-def _check_derived(columns: Sequence[str], rules: Rules) -> None:
-    """Refuses a file whose missing amount would be derived from the net amount, although it has further amounts."""
+    `rows` are the first ones. Raises FileRejected `header.missing_column`.
+    """
     lacking = [column for column in AMOUNTS if column not in columns and column not in rules.constants]
-    others = [columns[index].removeprefix(EXTRA) for index in other_amounts(columns)]
-    if others and "netAmount" in columns and lacking:
+    if not lacking or "netAmount" not in columns:
+        return
+    further = [index for index in further_amounts(columns) if any(is_nonzero(row[index]) for row in rows)]
+    if others := [columns[index].removeprefix(EXTRA) for index in further]:
         message = (
             f"The header has no column for {', '.join(lacking)}. It cannot be derived: {_listed(others)} may be in it. "
             "Map the column that has it. If these make no difference, map them to null in a preset."

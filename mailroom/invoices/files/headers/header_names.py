@@ -196,18 +196,3 @@ LINE_NAMES: dict[str, dict[str, str]] = {
 
 The total of a line is left out: it may be with or without VAT.
 """
-
-OTHER_AMOUNTS = (
-    # English, German, French
-    "Shipping, Shipping amount, Shipping cost, Shipping costs, Shipping charge, Shipping fee, Freight, Postage",
-    "Delivery, Delivery charge, Handling, Discount, Discounts, Discount amount, Total discount, Tip, Tips, Surcharge",
-    "Adjustment, Withholding tax, Versand, Versandkosten, Fracht, Frachtkosten, Porto, Rabatt, Nachlass, Zuschlag",
-    "Livraison, Frais de port, Frais de livraison, Remise, Remises",
-    # Spanish, Italian, Portuguese
-    "Envío, Gastos de envío, Portes, Descuento, Descuentos, Retención, Retenciones, IRPF",
-    "Spedizione, Spese di spedizione, Trasporto, Sconto, Sconti, Ritenuta, Ritenuta d'acconto, Bollo",
-    "Frete, Desconto, Descontos, Retenção, Retenções",
-    # Dutch, Polish, Swedish
-    "Verzending, Verzendkosten, Korting, Toeslag, Wysyłka, Koszt wysyłki, Rabat, Frakt, Fraktkostnad",
-)
-"""Amounts by which gross may differ from net and VAT: beside such a column, nothing is derived from the net amount."""

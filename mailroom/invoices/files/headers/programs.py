@@ -16,7 +16,8 @@ from msgspec.structs import replace
 
 from mailroom.invoices.files.dialect import Dialect
 from mailroom.invoices.files.errors import FileRejected
-from mailroom.invoices.files.headers.header import known_names, normalised
+from mailroom.invoices.files.headers.header import known_names
+from mailroom.invoices.files.headers.normalised_names import normalised
 from mailroom.invoices.files.rules import DateOrder, DecimalMark, LineItems, Rules
 from mailroom.invoices.model.columns import VAT_RATE
 

@@ -6,8 +6,8 @@ from functools import partial
 from mailroom.invoices.files.dialect import Dialect
 from mailroom.invoices.files.errors import RowError
 from mailroom.invoices.files.formats.records import Malformed, Record
-from mailroom.invoices.files.headers.header import other_amounts
 from mailroom.invoices.files.rejects import Rejected
+from mailroom.invoices.files.rows.document_kinds import DocumentKinds
 from mailroom.invoices.files.rows.form import RowForm
 from mailroom.invoices.files.rules import Rules
 from mailroom.invoices.files.values.cache import ValueCache
@@ -42,13 +42,15 @@ class RowParser:
             [at[name] for name in AMOUNTS],
             at[VAT_RATE] if has_rate else None,
             of_invoices=rules.line_items != "addUp",
-            others=other_amounts(columns),
         )
+        self._kinds = DocumentKinds(dialect, rules)
         self._dates = ValueCache(date_reader(dialect))
         self._suppliers = ValueCache(partial(read_text, rule=TEXTS["supplierName"]))
         self._addresses = ValueCache(partial(read_text, rule=TEXTS["supplierAddress"]))
         self._states = ValueCache(Statuses(rules.statuses).read)
-        self._currencies = ValueCache(partial(read_currency, of_header=dialect.header_currency))
+        self._currencies = ValueCache(
+            partial(read_currency, of_header=dialect.header_currency, constant=constants.get("currency", ""))
+        )
 
     def parse(self, record: Record | Malformed) -> ParsedInvoice | Rejected:
         """The invoice, or every reason why the row is none."""
@@ -72,6 +74,7 @@ class RowParser:
         status = self._states[fields[self._status]]
         extra = self._read_extra(record.fields) if self._extra else {}
         gross, net, vat = amounts.gross, amounts.net, amounts.vat
+        of_kind = self._kinds.fault(fields, gross) if self._kinds.places else None
         if (
             isinstance(number, str)
             and isinstance(day, date)
@@ -85,6 +88,7 @@ class RowParser:
             and isinstance(currency, tuple)
             and isinstance(status, str)
             and isinstance(extra, dict)
+            and of_kind is None
             and not (self._unnamed and self._value_without_name(record.fields))
         ):
             return ParsedInvoice(number, day, gross, net, vat, supplier, address, code, status, extra, amounts.derived)
@@ -96,10 +100,15 @@ class RowParser:
             "currency": currency,
             "status": status,
         }
-        return self._rejected(record, values, amounts, extra)
+        return self._rejected(record, values, amounts, extra, of_kind)
 
     def _rejected(
-        self, record: Record, values: dict[str, object], amounts: Amounts, extra: dict[str, str] | list[RowError]
+        self,
+        record: Record,
+        values: dict[str, object],
+        amounts: Amounts,
+        extra: dict[str, str] | list[RowError],
+        of_kind: RowError | None,
     ) -> Rejected:
         faults = {
             name: RowError(name, value.code, value.message)
@@ -112,6 +121,8 @@ class RowParser:
             allowed = f"allowed is {self._tolerance} (IMPORT_AMOUNT_TOLERANCE)"
             message = f"{amounts.gross} is not {amounts.net} + {amounts.vat}: off by {amounts.off}, {allowed}."
             errors.append(RowError(AMOUNTS[0], "amount.sum", message))
+        if of_kind:
+            errors.append(of_kind)
         if isinstance(extra, list):
             errors += extra
         if self._value_without_name(record.fields):

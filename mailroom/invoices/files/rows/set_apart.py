@@ -16,7 +16,7 @@ import msgspec
 
 from mailroom.invoices.files.dialect import Dialect
 from mailroom.invoices.files.formats.records import Record
-from mailroom.invoices.files.headers.header import normalised
+from mailroom.invoices.files.headers.normalised_names import normalised
 from mailroom.invoices.files.rules import Rules
 from mailroom.invoices.files.values.amounts import is_amount
 from mailroom.invoices.files.values.currencies import read_currency

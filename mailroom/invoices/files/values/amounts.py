@@ -30,6 +30,7 @@ _SHAPE = re.compile(
 _GROUPS = re.compile(r"[0-9]{1,3}(?:([.,'\u2019 \u00a0\u202f\u2009])[0-9]{3})(?:\1[0-9]{3})*")
 _INDIAN = re.compile(r"[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}")
 _MARKS = ".,"
+_NOT_ZERO = re.compile("[1-9]")
 _CODE = re.compile(r"[A-Za-z]{3}")
 
 _CURRENCIES = {sign: (code,) for sign, code in SIGNS.items()} | UNCLEAR_SIGNS
@@ -114,6 +115,11 @@ def evidence(text: str) -> str:
 def is_amount(text: str) -> bool:
     """Whether it has the form of an amount, whatever its mark and unit."""
     return _shape(text.strip()) is not None
+
+
+def is_nonzero(text: str) -> bool:
+    """Whether it is an amount other than zero."""
+    return bool(_NOT_ZERO.search(text)) and is_amount(text)
 
 
 def _shape(text: str) -> re.Match[str] | None:

@@ -1,5 +1,6 @@
 """ISO 4217: which codes exist, how many decimals each has, and which signs and names stand for one of them."""
 
+import re
 from functools import cache
 
 from mailroom.invoices.model.texts import BadValue
@@ -37,6 +38,9 @@ UNCLEAR_SIGNS = {
 }
 """Signs that stand for several. Beside an amount they may be that of the invoice's currency."""
 
+_WITH_NAME = re.compile(r"(?P<name>[^\W\d_][^\d]{2,40}) - (?P<code>[A-Z]{3})")
+_SHORT = 2  # letters: `US` is a part of no name
+
 _FURTHER_NAMES = {"euros": "EUR", "us dollars": "USD", "british pound": "GBP", "pounds sterling": "GBP"}
 
 
@@ -60,18 +64,42 @@ def _codes_by_name() -> dict[str, str]:
     return named | _FURTHER_NAMES | {sign.casefold(): code for sign, code in SIGNS.items()}
 
 
-def read_currency(text: str, of_header: str = "") -> tuple[str, int] | BadValue:
-    """The code, and how many decimals its amounts have. `of_header` is the currency that the header names, or empty."""
+def read_currency(text: str, of_header: str = "", constant: str = "") -> tuple[str, int] | BadValue:
+    """The code, and how many decimals its amounts have. `of_header` is the currency that the header names, or empty.
+
+    `constant` is what a preset says: it tells which of several currencies a sign stands for.
+    """
     text = text.strip()
     code = text.upper()
     if code not in decimals():
-        code = _codes_by_name().get(" ".join(text.casefold().replace("-", " ").split()), "")
+        code = _codes_by_name().get(" ".join(text.casefold().replace("-", " ").split()), "") or _beside_name(text)
+    if not code and constant and text in UNCLEAR_SIGNS:
+        own = read_currency(constant)
+        code = own[0] if isinstance(own, tuple) and own[0] in UNCLEAR_SIGNS[text] else ""
     digits = decimals().get(code)
     if digits is None:
         return _no_currency(text)
     if of_header and code != of_header:
         return BadValue("currency.header", f"{text[:40]!r} is not {of_header}, as the names of the amounts say.")
     return code, digits
+
+
+def _beside_name(text: str) -> str:
+    """The code in `Swedish Krona - SEK`, if the name has a word of this currency's own."""
+    found = _WITH_NAME.fullmatch(text)
+    code = found["code"] if found else ""
+    return code if found and code in decimals() and not _words_of(code).isdisjoint(_words(found["name"])) else ""
+
+
+@cache
+def _words_of(code: str) -> frozenset[str]:
+    from iso4217 import Currency
+
+    return _words(Currency(code).currency_name)
+
+
+def _words(name: str) -> frozenset[str]:
+    return frozenset(word for word in name.casefold().split() if len(word) > _SHORT)
 
 
 def _no_currency(text: str) -> BadValue:
@@ -82,4 +110,5 @@ def _no_currency(text: str) -> BadValue:
             f"{text!r} may be {', '.join(possible)} or another: write the code, or give it in a preset as a constant."
         )
         return BadValue("currency.ambiguous", message)
-    return BadValue("currency.unknown", f"{text[:40]!r} is no ISO 4217 code such as EUR.")
+    advice = "Write the code, or map the column to null in a preset and give the currency as a constant."
+    return BadValue("currency.unknown", f"{text[:40]!r} is no ISO 4217 code such as EUR. {advice}")

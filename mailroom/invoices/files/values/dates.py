@@ -1,7 +1,7 @@
 """The grammar of a date. Nothing is guessed: a date that may be two days is refused.
 
     2024-12-31  2024/12/31  20241231          year first
-    31.12.2024  31.12.24                      day first
+    31.12.2024  31.12.24  31. 12. 2024        day first
     31/12/2024  12-31-2024  31/12/24          in the order that a setting or the file proves
     31-Dec-2024  31. Dezember 24  Dec 31, 2024  2024-Dec-31
     3112                                      in a file that says the year
@@ -40,7 +40,7 @@ _FORMATS = [
     (name, re.compile(pattern))
     for name, pattern in (
         (ISO_DATE, rf"{_FULL_YEAR}-(?P<month>[0-9]{{2}})-(?P<day>[0-9]{{2}})"),
-        (DOTTED_DATE, rf"{_DAY}\.{_MONTH}\.{_YEAR}"),
+        (DOTTED_DATE, rf"{_DAY}\.\s?{_MONTH}\.\s?{_YEAR}"),
         (SLASHED_DATE, rf"(?P<first>[0-9]{{1,2}})/(?P<second>[0-9]{{1,2}})/{_YEAR}"),
         (DASHED_DATE, rf"(?P<first>[0-9]{{1,2}})-(?P<second>[0-9]{{1,2}})-{_YEAR}"),
         ("YYYY/MM/DD", rf"{_FULL_YEAR}/{_MONTH}/{_DAY}"),

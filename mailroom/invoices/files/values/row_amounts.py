@@ -1,6 +1,5 @@
 """The three amounts of a row: as its cells state them, or derived from each other."""
 
-import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
@@ -8,14 +7,14 @@ import msgspec
 
 from mailroom.invoices.files.dialect import Dialect
 from mailroom.invoices.files.errors import RowError
-from mailroom.invoices.files.values.amounts import MAX_INTEGER_DIGITS, read_amount
+from mailroom.invoices.files.headers.further_amounts import further_amounts, further_taxes, is_one_of_several
+from mailroom.invoices.files.values.amounts import MAX_INTEGER_DIGITS, is_nonzero, read_amount
 from mailroom.invoices.files.values.cache import ValueCache
 from mailroom.invoices.files.values.derived import are_determined, complete, is_plausible, needs_rate
 from mailroom.invoices.files.values.rates import read_rate
 from mailroom.invoices.model.columns import AMOUNTS, VAT_RATE
 from mailroom.invoices.model.texts import BadValue
 
-_NOT_ZERO = re.compile("[1-9]")
 _MOST = Decimal(10) ** MAX_INTEGER_DIGITS
 
 
@@ -40,7 +39,6 @@ class AmountReader:
     """Reads the amounts of the rows of one file. `places` has the index of each amount's cell in a row.
 
     `of_invoices`: a row is a whole invoice. Else gross may be of the invoice and net of a line: they prove nothing.
-    `others` are the places of further amounts, such as shipping: where there is one, nothing is derived from net.
     """
 
     def __init__(
@@ -50,9 +48,11 @@ class AmountReader:
         rate_at: int | None,
         *,
         of_invoices: bool,
-        others: Sequence[int] = (),
     ) -> None:
-        self._others = others
+        self._further = further_amounts(dialect.columns)
+        self._taxes = further_taxes(dialect.columns)
+        vat_at = dialect.columns.index("vatAmount") if "vatAmount" in dialect.columns else None
+        self._vat_is_a_part = vat_at is not None and is_one_of_several(dialect.names[vat_at])
         self._of_invoices = of_invoices
         self._mark = dialect.decimal_mark
         self._minor_units = dialect.minor_units
@@ -77,7 +77,7 @@ class AmountReader:
         rate = None if self._rate_at is None else self._rates[fields[self._rate_at]]
         determined = are_determined({*stated, VAT_RATE} if isinstance(rate, int) else stated)
         if determined and len(good) == len(stated):
-            if error := self._other_amount(good, fields):
+            if error := self._further_amount(good, fields) or self._further_tax(good, fields):
                 gross, net, vat = map(good.get, AMOUNTS)
                 return Amounts(gross, net, vat, (), (error,))
             return _complete(good, rate if isinstance(rate, int) else None, of_invoices=self._of_invoices)
@@ -91,13 +91,31 @@ class AmountReader:
         gross, net, vat = map(good.get, AMOUNTS)
         return Amounts(gross, net, vat, (), tuple(errors))
 
-    def _other_amount(self, good: Mapping[str, Decimal], fields: Sequence[str]) -> RowError | None:
-        """Why an amount cannot be derived from net in a row that has a further amount."""
-        lacking = [name for name in AMOUNTS if name not in good]
-        if "netAmount" in lacking or not any(_NOT_ZERO.search(fields[index]) for index in self._others):
+    def _further_amount(self, good: Mapping[str, Decimal], fields: Sequence[str]) -> RowError | None:
+        """Why nothing can be derived from net in a row that has a further amount."""
+        if "netAmount" not in good or not any(is_nonzero(fields[index]) for index in self._further):
             return None
         message = "The amount is missing, and cannot be derived: the row has a further amount, such as shipping."
-        return RowError(lacking[0], "amount.derived", message)
+        return RowError(_lacking(good), "amount.derived", message)
+
+    def _further_tax(self, good: Mapping[str, Decimal], fields: Sequence[str]) -> RowError | None:
+        """Why net or gross cannot be derived in a row that has several taxes.
+
+        If they add up to the VAT, they are its parts.
+        """
+        found = [fields[index] for index in self._taxes if is_nonzero(fields[index])]
+        if not found or ("grossAmount" in good and "netAmount" in good):
+            return None
+        parts = [read_amount(text, self._mark, "", None, self._minor_units) for text in found]
+        numbers = [part for part in parts if isinstance(part, Decimal)]
+        if not self._vat_is_a_part and len(numbers) == len(parts) and sum(numbers) == good.get("vatAmount"):
+            return None
+        message = "The amount is missing, and cannot be derived: the row has several taxes. State net and gross."
+        return RowError(_lacking(good), "amount.derived", message)
+
+
+def _lacking(good: Mapping[str, Decimal]) -> str:
+    return next(name for name in AMOUNTS if name not in good)
 
 
 def _complete(stated: Mapping[str, Decimal], rate: int | None, *, of_invoices: bool) -> Amounts:

@@ -16,6 +16,7 @@ import msgspec
 from mailroom.errors import MailroomError
 from mailroom.notifications.model.reports import Delivery
 from mailroom.platform.clock import parse_time
+from mailroom.platform.secrets import lines
 
 # How far a signed time may be from ours, in either direction (Standard Webhooks, Mailgun).
 TOLERANCE = timedelta(minutes=5)
@@ -72,7 +73,7 @@ class SharedSecret:
 
     def all(self) -> list[str]:
         """Raises `Unverified` when there is none: the adapter is off."""
-        found = [line.strip() for line in self._read().splitlines() if line.strip()]
+        found = lines(self._read())
         if not found:
             raise Unverified("its secret is missing")
         return found

@@ -219,6 +219,30 @@ def test_rows_with_derived_amounts_and_constants_take_the_fast_path(lacking: set
     assert outcomes(batch) == _row_by_row(content, dialect, Rules())
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "refused"),
+    [
+        ("Type", "Credit note", "amount.sign"),
+        ("Type", "Payment", "row.not_invoice"),
+        ("Type", "Invoice", ""),
+        ("PST", "7.00", "amount.derived"),
+        ("PST", "0.00", ""),
+    ],
+)
+def test_what_a_further_column_refuses_is_refused_among_plain_rows(name: str, text: str, refused: str) -> None:
+    columns = (*(column for column in COLUMNS if column != "netAmount"), f"extra:{name}")
+    names = tuple(column.removeprefix("extra:") for column in columns)
+    dialect = replace(DIALECT, columns=columns, names=names)
+    value = dict(zip(COLUMNS, GOOD, strict=True))
+    rows = [[*(value[column] for column in columns[:-1]), further] for further in ("", text, "")]
+    content = "".join(",".join(f'"{cell}"' for cell in row) + "\n" for row in rows).encode()
+    (batch,) = _read(content, dialect=dialect)
+    assert batch.encoded is not None
+    assert len(batch.encoded) == (2 if refused else 3)
+    assert [error.code for row in batch.rejected for error in row.errors] == ([refused] if refused else [])
+    assert outcomes(batch) == _row_by_row(content, dialect, Rules())
+
+
 @settings(deadline=None)
 @given(st.lists(st.integers(-(10**15) + 1, 10**15 - 1), min_size=1, max_size=200))
 def test_large_amounts_are_read_to_the_hundredth(amounts: list[int]) -> None:

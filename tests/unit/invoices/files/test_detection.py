@@ -112,6 +112,7 @@ def archive() -> bytes:
         (b"%PDF-1.7 ...", "file.unsupported_format", "PDF"),
         (b'<?xml version="1.0"?><Invoice/>', "file.unsupported_format", "XML"),
         (b'[{"invoiceNumber": 1}]', "file.unsupported_format", "JSON"),
+        (b'{"invoices": []}', "file.unsupported_format", "JSON"),
         (gzip.compress(HEADER.encode(), mtime=0)[:-9], "file.gzip_corrupt", "early"),
         (b"\x1f\x8bnonsense", "file.gzip_corrupt", "damaged"),
         (b"just a letter\nto somebody\n", "file.not_csv", "comma"),

@@ -128,3 +128,12 @@ def test_a_backslash_that_escapes_nothing_stays(quoted, other, read):
     rows = [ROW.replace("ACME Ltd", quoted), ROW.replace("A-1", "A-2").replace("ACME Ltd", other)]
     _, invoices = rows_of("\n".join([HEADER, *rows, ""]).encode())
     assert tuple(invoice.supplier_name for invoice in invoices) == read
+
+
+def test_the_first_line_of_an_export_of_myob_is_no_json():
+    header = "Invoice No.\tDate\tSupplier\tInc-Tax Amount\tGST Amount\tCurrency"
+    rules = Rules(aliases={"Inc-Tax Amount": "grossAmount"})
+    for line_end in ("\r\n", "\n"):
+        lines = ["{}", header, "00000012\t31/01/2024\tBlue Co\t$110.00\t$10.00\tAUD", ""]
+        _, [invoice] = rows_of(line_end.join(lines).encode(), rules)
+        assert (invoice.invoice_number, str(invoice.net_amount)) == ("00000012", "100.00")

@@ -159,3 +159,20 @@ def test_sales_may_name_the_own_company_as_the_supplier():
     own = msgspec.convert({"columns": {"ContactName": None}, "constants": {"supplierName": "Example Ltd"}}, Preset)
     rows = read(sample("xero"), own.rules(Rules()))
     assert {row.supplier_name for row in rows if isinstance(row, ParsedInvoice)} == {"Example Ltd"}
+
+
+def test_a_report_of_quickbooks_may_name_the_customer_in_full():
+    data = (
+        '"Example Ltd",,,,,,,\nA/R Aging Detail Report,,,,,,,\n\n'
+        ",Date,Transaction type,Num,Customer full name,Due date,Amount,Open balance\n"
+        "91 or more days past due,,,,,,,\n"
+        ',01/23/2024,Invoice,SI-1,Birch Homes,02/22/2024,"1,200.00",800.00\n'
+        ",01/24/2024,Credit Memo,SC-1,Birch Homes,01/24/2024,-60.00,-60.00\n"
+        ",01/25/2024,Payment,77,Birch Homes,01/25/2024,-400.00,-400.00\n"
+        "Total for 91 or more days past due,,,,,,,340.00\n"
+    )
+    own = msgspec.convert({"constants": {"currency": "USD", "vatRate": "0"}}, Preset)
+    rows = read(data.encode(), own.rules(Rules()))
+    stored = [(row.invoice_number, str(row.gross_amount)) for row in rows if isinstance(row, ParsedInvoice)]
+    assert stored == [("SI-1", "1200.00"), ("SC-1", "-60.00")]
+    assert [error.code for row in rows if isinstance(row, Rejected) for error in row.errors] == ["status.unknown"]

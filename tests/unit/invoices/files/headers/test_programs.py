@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mailroom.invoices.files.headers.header import normalised
 from mailroom.invoices.files.headers.header_names import HEADER_NAMES
+from mailroom.invoices.files.headers.normalised_names import normalised
 from mailroom.invoices.files.headers.programs import Program, programs, recognised
 from mailroom.invoices.model.columns import COLUMNS, MAPPABLE
 

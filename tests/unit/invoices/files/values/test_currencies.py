@@ -18,6 +18,7 @@ ROW = "A-1;2024-01-31;Acme"
         ("EUR", "EUR"), (" eur ", "EUR"), ("€", "EUR"), ("Euro", "EUR"), ("EURO", "EUR"), ("Euros", "EUR"),
         ("£", "GBP"), ("US$", "USD"), ("US Dollar", "USD"), ("US-Dollar", "USD"), ("Pound Sterling", "GBP"),
         ("Swiss Franc", "CHF"), ("zł", "PLN"), ("Kč", "CZK"), ("₹", "INR"), ("R$", "BRL"), ("Yen", "JPY"),
+        ("Swedish Krona - SEK", "SEK"), ("United States Dollar - USD", "USD"), ("British Pound - GBP", "GBP"),
     ],
 )  # fmt: skip
 def test_currencies_that_are_read(text, code):
@@ -30,7 +31,7 @@ def test_currencies_that_are_read(text, code):
         ("", "currency.empty"), ("$", "currency.ambiguous"), ("¥", "currency.ambiguous"), ("kr", "currency.ambiguous"),
         ("Fr.", "currency.ambiguous"), ("Dollar", "currency.unknown"), ("Pound", "currency.unknown"),
         ("Bolívar Soberano", "currency.unknown"), ("EU", "currency.unknown"), ("XAU", "currency.unknown"),
-        ("EUR GBP", "currency.unknown"),
+        ("EUR GBP", "currency.unknown"), ("Euro - GBP", "currency.unknown"), ("Total - EUR", "currency.unknown"),
     ],
 )  # fmt: skip
 def test_currencies_that_are_refused(text, code):
@@ -44,6 +45,23 @@ def test_a_sign_of_several_currencies_says_to_set_a_constant():
     assert isinstance(fault, BadValue)
     assert "USD, CAD" in fault.message
     assert "constant" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("sign", "constant", "code"), [("$", "USD", "USD"), ("$", "cad", "CAD"), ("kr", "SEK", "SEK"), ("$", "", "")]
+)
+def test_the_constant_tells_which_currency_a_sign_in_a_cell_stands_for(sign, constant, code):
+    rules = Rules(constants={"currency": constant} if constant else {})
+    data = f"Number;Date;Supplier;Currency;Gross;Net\n{ROW};{sign};119.00;100.00\n"
+    [row] = read(data, rules)[1]
+    assert (row.currency if isinstance(row, ParsedInvoice) else "") == code
+
+
+def test_the_constant_of_another_currency_than_the_sign_does_not_count():
+    data = f"Number;Date;Supplier;Currency;Gross;Net\n{ROW};$;119.00;100.00\n"
+    [row] = read(data, Rules(constants={"currency": "EUR"}))[1]
+    assert isinstance(row, Rejected)
+    assert [error.code for error in row.errors] == ["currency.ambiguous"]
 
 
 def test_each_sign_is_clear_or_not():
