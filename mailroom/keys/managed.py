@@ -13,6 +13,7 @@ from mailroom.errors import Conflict, Invalid, NotFound
 from mailroom.keys.managers import MANAGE, Managers
 from mailroom.keys.rights import check_scopes, check_senders
 from mailroom.platform.api_keys import ApiKeys, Caller, NewKey
+from mailroom.platform.idempotency import RepeatableCall, reused
 from mailroom.platform.keyset import NEWEST_FIRST, Key, KeysetPage, Range
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.server_clock import ServerClock
@@ -27,13 +28,6 @@ class KeyRequest(msgspec.Struct, frozen=True):
     scopes: Sequence[str]
     senders: Sequence[str] | None = None
     expires: timedelta | None = None
-
-
-class RepeatableCall(msgspec.Struct, frozen=True):
-    """`key` is the caller's Idempotency-Key, `digest` is the hash of the request."""
-
-    key: str
-    digest: str
 
 
 class ManagedKeys:
@@ -110,7 +104,7 @@ class ManagedKeys:
         if found is None:
             return
         if found["idempotency"]["digest"] != idempotency["digest"]:
-            raise Invalid(None, "idempotency.reused", "this Idempotency-Key was used with another body")
+            raise reused()
         raise Conflict(
             "keys.made",
             f"a call with this Idempotency-Key has made the key {found['_id']} already. Its text was shown then, and "

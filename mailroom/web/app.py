@@ -5,7 +5,8 @@ A request passes these steps:
     cross-origin preflight -> key -> rate limit -> route -> scope, query names -> view -> tags, gzip, ids, audit line
 
 The key comes before the route: a stranger does not learn which paths exist. A call that needs no key is counted for
-the caller's network address when it is refused. The calls of a session are counted for the key it was started with.
+the caller's network address when it is refused, except where a key is optional. The calls of a session are counted for
+the key it was started with.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ def create_app(
         if _is_preflight(origins):
             return Response(status=204)
         if _is_open():
-            limit.check(client_address())
+            if _is_counted():
+                limit.check(client_address())
         elif request.endpoint not in documentation.PUBLIC:
             g.caller = authenticate(request.headers.get("Authorization", ""))
             limit.take(g.caller.id)
@@ -82,7 +84,7 @@ def create_app(
         if request.url_rule is not None:
             request.environ[_ROUTE] = path_of(request.url_rule)
         _audit(response)
-        if _is_open() and response.status_code in _REFUSED:
+        if _is_open() and _is_counted() and response.status_code in _REFUSED:
             limit.count(client_address())
         if request_id := _request_id():
             response.headers["X-Request-Id"] = request_id
@@ -137,6 +139,16 @@ def _is_open() -> bool:
         return False
     without = request.method != "OPTIONS" and "Authorization" not in request.headers
     return endpoint.key is KeyNeed.NONE or (endpoint.key is KeyNeed.OPTIONAL and without)
+
+
+def _is_counted() -> bool:
+    """Whether refused calls without a key count for the caller's address.
+
+    Not where a key is optional. There the caller is the console, on behalf of everybody who signs in: one stranger with
+    wrong codes would keep all others out. A code has 256 random bits, as a key has, and wrong keys are not counted.
+    """
+    endpoint = _endpoint()
+    return endpoint is not None and endpoint.key is KeyNeed.NONE
 
 
 def _methods() -> Response:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
+import msgspec
 from flask import request
 
 from mailroom.errors import Invalid
+from mailroom.platform.idempotency import RepeatableCall
 
 _LONGEST = 255  # characters
 
@@ -16,3 +20,9 @@ def idempotency_key() -> str | None:
         detail = f"Idempotency-Key must have 1 to {_LONGEST} printable ASCII characters"
         raise Invalid("Idempotency-Key", "idempotency.invalid", detail)
     return key
+
+
+def repeatable_call(asked: object) -> RepeatableCall | None:
+    """What is remembered of this call, which asks for `asked`; None without a key. Raises `Invalid`."""
+    key = idempotency_key()
+    return None if key is None else RepeatableCall(key, sha256(msgspec.json.encode(asked)).hexdigest())

@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
+import msgspec
 from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
 
 from mailroom.errors import Conflict, Invalid, NotFound
+from mailroom.platform.idempotency import REMEMBERED, RepeatableCall, reused
 from mailroom.platform.keyset import NEWEST_FIRST, Key, KeysetPage, Range
 from mailroom.platform.mongo import Document
 from mailroom.platform.server_clock import ServerClock
@@ -28,7 +31,16 @@ LONGEST_DESCRIPTION = 500  # characters
 # A delivery is signed with each secret that has not expired: this bounds its header.
 _MOST_SECRETS = 4
 
+_MOST_ROTATIONS = 20  # that are remembered of an endpoint
+
 _SECRET_BYTES = 32  # Standard Webhooks asks for 24 to 64
+
+
+class NewSecret(msgspec.Struct, frozen=True):
+    """An endpoint as it is stored, and the text of the secret that a call has made for it."""
+
+    endpoint: Document
+    secret: str
 
 
 class WebhookEndpoints:
@@ -52,13 +64,25 @@ class WebhookEndpoints:
             raise NotFound("webhook.unknown", "there is no such webhook")
         return found
 
-    def add(self, url: str, events: Sequence[EventType], description: str, *, enabled: bool) -> Document:
-        """Adds an endpoint with a new secret, which is the last of `secrets`.
+    def add(
+        self,
+        url: str,
+        events: Sequence[EventType],
+        description: str,
+        *,
+        enabled: bool,
+        call: RepeatableCall | None = None,
+    ) -> NewSecret:
+        """Adds an endpoint with a new secret. A repeated `call` adds nothing, and returns what the first one made.
+
+        `call.key` is unique among all callers.
 
         Raises:
-            Invalid: the URL or the description cannot be taken.
-            Conflict: there are `MOST_ENDPOINTS` already.
+            Invalid: the URL or the description cannot be taken, or the call's key was used with another request.
+            Conflict: there are `MOST_ENDPOINTS` already, or the secret that the first call made has ended.
         """
+        if call is not None and (earlier := self._added(call)):
+            return earlier
         self._check(url, description)
         if self._endpoints.count_documents({}) >= MOST_ENDPOINTS:
             raise Conflict("webhook.too_many", f"there are {MOST_ENDPOINTS} webhooks already")
@@ -74,8 +98,15 @@ class WebhookEndpoints:
             "createdAt": now,
             "updatedAt": now,
         }
-        self._endpoints.insert_one(document)
-        return document
+        if call is not None:
+            document["idempotency"] = {"key": call.key, "digest": call.digest}
+        try:
+            self._endpoints.insert_one(document)
+        except DuplicateKeyError:  # another call with the same key was faster, or the driver repeated this one
+            if call is not None and (earlier := self._added(call)):
+                return earlier
+            raise
+        return NewSecret(document, document["secrets"][-1]["key"])
 
     def change(
         self,
@@ -101,14 +132,23 @@ class WebhookEndpoints:
             change["$unset"] = {"failingSince": ""}
         return self._update(id_, change)
 
-    def rotate(self, id_: ObjectId, overlap: timedelta) -> Document:
+    def rotate(self, id_: ObjectId, overlap: timedelta, call: RepeatableCall | None = None) -> NewSecret:
         """Adds a new secret, the last of `secrets`. The others go on for `overlap`, or until they expire.
 
-        Raises `NotFound`.
+        A repeated `call` changes nothing, and returns the secret that the first one made.
+
+        Raises:
+            NotFound: there is no such endpoint.
+            Invalid: the call's key was used with another request.
+            Conflict: the secret that the first call made has ended.
         """
         while True:
             endpoint = self.get(id_)
             now = self._clock.now()
+            rotations = [each for each in endpoint.get("rotations", []) if each["at"] > now - REMEMBERED]
+            for each in rotations:
+                if call is not None and each["key"] == call.key:
+                    return _shown_again(endpoint, each, call, each["at"])
             until = now + overlap
             kept = [
                 {**each, "expiresAt": min(each["expiresAt"] or until, until)}
@@ -116,11 +156,13 @@ class WebhookEndpoints:
                 if overlap and (each["expiresAt"] is None or each["expiresAt"] > now)
             ]
             rotated = [*kept[-(_MOST_SECRETS - 1) :], _new_secret(now)]
-            change = {"$set": {"secrets": rotated, "updatedAt": now}}
+            if call is not None:
+                rotations.append({"key": call.key, "digest": call.digest, "at": now})
+            change = {"$set": {"secrets": rotated, "rotations": rotations[-_MOST_ROTATIONS:], "updatedAt": now}}
             unchanged = {"_id": id_, "secrets": endpoint["secrets"]}
             found = self._endpoints.find_one_and_update(unchanged, change, return_document=ReturnDocument.AFTER)
             if found is not None:
-                return found
+                return NewSecret(found, rotated[-1]["key"])
 
     def remove(self, id_: ObjectId) -> None:
         """Removes the endpoint and its deliveries. Raises `NotFound`."""
@@ -129,6 +171,18 @@ class WebhookEndpoints:
         self._deliveries.delete_many({"endpointId": id_})
         if not removed:
             raise NotFound("webhook.unknown", "there is no such webhook")
+
+    def _added(self, call: RepeatableCall) -> NewSecret | None:
+        """What an earlier call with this key has added; None if there is none, or it is forgotten."""
+        # With a hint: without the unique index, a repeat could add a second endpoint.
+        found = self._endpoints.find_one({"idempotency.key": call.key}, hint="idempotency")
+        if found is None:
+            return None
+        if self._clock.now() - found["createdAt"] >= REMEMBERED:
+            which = {"_id": found["_id"], "idempotency.key": call.key}
+            self._endpoints.update_one(which, {"$unset": {"idempotency": ""}})
+            return None
+        return _shown_again(found, found["idempotency"], call, found["createdAt"])
 
     def _update(self, id_: ObjectId, change: Document) -> Document:
         found = self._endpoints.find_one_and_update({"_id": id_}, change, return_document=ReturnDocument.AFTER)
@@ -142,6 +196,17 @@ class WebhookEndpoints:
         if description is not None and (len(description) > LONGEST_DESCRIPTION or not _is_text(description)):
             text = f"description has at most {LONGEST_DESCRIPTION} characters, without control characters"
             raise Invalid("description", "description.invalid", text)
+
+
+def _shown_again(endpoint: Document, first: Document, call: RepeatableCall, made_at: datetime) -> NewSecret:
+    """What the first call with this key has made. Raises `Invalid`, `Conflict`."""
+    if first["digest"] != call.digest:
+        raise reused()
+    for each in endpoint["secrets"]:
+        if each["createdAt"] == made_at:
+            return NewSecret(endpoint, each["key"])
+    text = "a call with this Idempotency-Key has made a secret already, which has ended since: make another one"
+    raise Conflict("webhook.secret_ended", text)
 
 
 def _check_url(url: str, *, insecure: bool) -> None:

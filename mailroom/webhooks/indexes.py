@@ -9,7 +9,16 @@ _NEWEST = [("createdAt", DESCENDING), ("_id", DESCENDING)]
 _WAITING = {"dueAt": {"$exists": True}}
 
 INDEXES: dict[str, list[IndexModel]] = {
-    "webhooks": [IndexModel(_NEWEST, name="newest")],
+    "webhooks": [
+        IndexModel(_NEWEST, name="newest"),
+        # One endpoint for each Idempotency-Key of a caller.
+        IndexModel(
+            [("idempotency.key", ASCENDING)],
+            name="idempotency",
+            unique=True,
+            partialFilterExpression={"idempotency.key": {"$exists": True}},
+        ),
+    ],
     "webhookDeliveries": [
         # Deliveries that wait have `dueAt`. Those of one endpoint: the ones that wait for another are not read.
         IndexModel(

@@ -9,6 +9,8 @@ webhooks             the endpoints
   disabledReason     why the endpoint was disabled without a person, or ""
   failingSince       when the first of its deliveries failed since one has succeeded; missing if none has failed
   createdAt, updatedAt
+  idempotency        {key, digest} of the call that added the endpoint; missing without a key
+  rotations          [{key, digest, at}] of the calls of the last day that made a secret; `at` is its `createdAt`
 
 webhookDeliveries    one for each endpoint and announcement
   _id                "ENDPOINT-ANNOUNCEMENT", so that a delivery is made only once

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 
-import msgspec
 from bson import ObjectId
 from flask import Blueprint, Response
 
 from mailroom.errors import Invalid
 from mailroom.keys.api import operations, schemas
 from mailroom.keys.api.context import context
-from mailroom.keys.managed import KeyRequest, RepeatableCall
+from mailroom.keys.managed import KeyRequest
 from mailroom.keys.managers import MANAGE
 from mailroom.platform.keyset import NEWEST_FIRST
 from mailroom.platform.mongo import Document
 from mailroom.web.endpoints import caller, endpoint, json_body, query
-from mailroom.web.idempotency import idempotency_key
+from mailroom.web.idempotency import repeatable_call
 from mailroom.web.paging import cursor_of, key_of, limit_of
 from mailroom.web.representation import json_response
 
@@ -50,12 +48,12 @@ def get_key(id: ObjectId) -> Response:
 @blueprint.post("")
 @endpoint(operations.MAKE_KEY, MANAGE)
 def make_key() -> Response:
-    body, call = json_body(operations.MakeKey), idempotency_key()
+    body = json_body(operations.MakeKey)
     expires = timedelta(days=body.expires_days) if body.expires_days is not None else None
     key, stored = context().keys.make(
         KeyRequest(body.name, body.scopes, body.senders, expires),
         caller(),
-        None if call is None else RepeatableCall(call, sha256(msgspec.json.encode(body)).hexdigest()),
+        repeatable_call(body),
     )
     return json_response(schemas.MadeKey.of(stored, **_members(stored), key=key.text), 201)
 

@@ -40,11 +40,14 @@ class RotateSecret(msgspec.Struct, rename="camel", forbid_unknown_fields=True, f
     overlap_hours: Annotated[float, Meta(ge=0, le=MOST_OVERLAP_HOURS)] = 24
 
 
+_KEY = Parameter("Idempotency-Key", "A repeat within 24 hours gets the first secret again.", where="header")
+
 LIST = Operation("A page of the webhooks, newest first", {200: schemas.WebhookEndpointPage}, parameters=PAGE)
 ADD = Operation(
     "Add a webhook",
     {201: schemas.NewWebhookEndpoint},
     body=AddWebhook,
+    parameters=(_KEY,),
     problems=(409,),
     text="Its endpoint is told of what happens from now on, within a few seconds.",
 )
@@ -56,7 +59,8 @@ ROTATE = Operation(
     {200: schemas.NewWebhookEndpoint},
     body=RotateSecret,
     body_required=False,
-    problems=(404,),
+    parameters=(_KEY,),
+    problems=(404, 409),
     text="With `overlapHours` 0, for a secret that is known to others, the old one ends at once.",
 )
 LIST_DELIVERIES = Operation(

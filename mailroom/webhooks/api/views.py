@@ -11,13 +11,16 @@ from flask import Blueprint, Response, request
 
 from mailroom.errors import Conflict, Invalid
 from mailroom.platform.clock import rfc3339
+from mailroom.platform.idempotency import RepeatableCall
 from mailroom.platform.keyset import NEWEST_FIRST
 from mailroom.platform.mongo import Document
-from mailroom.web.endpoints import endpoint, json_body, query
+from mailroom.web.endpoints import caller, endpoint, json_body, query
+from mailroom.web.idempotency import repeatable_call
 from mailroom.web.paging import cursor_of, key_of, limit_of
 from mailroom.web.representation import json_response
 from mailroom.webhooks.api import operations, schemas
 from mailroom.webhooks.api.context import context
+from mailroom.webhooks.endpoints import NewSecret
 from mailroom.webhooks.model import DeliveryState
 
 READ, WRITE = "webhooks:read", "webhooks:write"
@@ -38,8 +41,8 @@ def list_webhooks() -> Response:
 @endpoint(operations.ADD, WRITE)
 def add() -> Response:
     body = json_body(operations.AddWebhook)
-    document = context().endpoints.add(body.url, body.events, body.description, enabled=body.enabled)
-    return json_response(_new_webhook(document), 201)
+    made = context().endpoints.add(body.url, body.events, body.description, enabled=body.enabled, call=_call(body))
+    return json_response(_new_webhook(made), 201)
 
 
 @blueprint.get("/<id:id>")
@@ -69,7 +72,8 @@ def delete(id: ObjectId) -> Response:
 @endpoint(operations.ROTATE, WRITE)
 def rotate(id: ObjectId) -> Response:
     body = json_body(operations.RotateSecret) if request.get_data() else operations.RotateSecret()
-    return json_response(_new_webhook(context().endpoints.rotate(id, timedelta(hours=body.overlap_hours))))
+    call = _call([str(id), body.overlap_hours])
+    return json_response(_new_webhook(context().endpoints.rotate(id, timedelta(hours=body.overlap_hours), call)))
 
 
 @blueprint.get("/<id:id>/deliveries")
@@ -112,9 +116,14 @@ def _webhook(document: Document) -> schemas.WebhookEndpoint:
     return schemas.WebhookEndpoint.of(document, **_endpoint_members(document))
 
 
-def _new_webhook(document: Document) -> schemas.NewWebhookEndpoint:
-    secret = document["secrets"][-1]["key"]
-    return schemas.NewWebhookEndpoint.of(document, **_endpoint_members(document), secret=secret)
+def _new_webhook(made: NewSecret) -> schemas.NewWebhookEndpoint:
+    return schemas.NewWebhookEndpoint.of(made.endpoint, **_endpoint_members(made.endpoint), secret=made.secret)
+
+
+def _call(asked: object) -> RepeatableCall | None:
+    """This call, with a key that is unique among all callers."""
+    call = repeatable_call(asked)
+    return None if call is None else RepeatableCall(f"{caller().id}:{call.key}", call.digest)
 
 
 def _endpoint_members(document: Document) -> dict[str, Any]:

@@ -328,7 +328,8 @@ def test_a_wrong_key_is_refused_even_with_a_right_code(codes: LoginCodes, strang
     assert start(stranger, code=code).status == 201
 
 
-def test_who_shows_wrong_codes_is_slowed_down(indexed: Services, codes: LoginCodes):
+def test_who_shows_wrong_codes_keeps_nobody_else_out(indexed: Services, codes: LoginCodes):
+    """The console calls for everybody who signs in, from one address."""
     code = codes.create("console", ["invoices:read"], timedelta(minutes=5))
     app = create_invoices(indexed, RateLimit(3, lambda: 0.0))
 
@@ -336,9 +337,8 @@ def test_who_shows_wrong_codes_is_slowed_down(indexed: Services, codes: LoginCod
         headers = {"X-Forwarded-For": address}
         return Client(app, "").call("POST", "/sessions", {"code": code}, headers=headers).status
 
-    assert [show("wrong", "192.0.2.1") for _ in range(5)] == [401, 401, 401, 429, 429]
-    assert show(code, "192.0.2.1") == 429
-    assert show(code, "192.0.2.2") == 201
+    assert [show("wrong", "192.0.2.1") for _ in range(5)] == [401] * 5
+    assert show(code, "192.0.2.1") == 201
 
 
 def test_without_an_index_for_them_sessions_still_work(make_services: Callable[..., Services]):

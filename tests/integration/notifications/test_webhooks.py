@@ -160,6 +160,40 @@ def test_an_old_secret_goes_on_for_the_overlap(mail: Mail):
     assert leaked["secret"] != again["secret"]
 
 
+def test_a_form_that_is_sent_twice_adds_one_webhook_and_shows_its_secret_again(mail: Mail):
+    once = {"Idempotency-Key": "form-1"}
+    first = mail.client.call("POST", "/webhooks", json.dumps(HOOK).encode(), headers=once)
+    repeat = mail.client.call("POST", "/webhooks", json.dumps(HOOK).encode(), headers=once)
+    assert (first.status, repeat.status) == (201, 201)
+    assert repeat.body == first.body
+    assert mail.services.database["webhooks"].count_documents({}) == 1
+    other = json.dumps(HOOK | {"description": "another"}).encode()
+    reused = mail.client.call("POST", "/webhooks", other, headers=once)
+    assert (reused.status, reused.body["code"]) == (422, "idempotency.reused")
+
+
+def test_a_form_that_is_sent_twice_rotates_once_and_shows_the_secret_again(mail: Mail):
+    id_ = add(mail)["id"]
+    once = {"Idempotency-Key": "form-2"}
+    first = mail.client.call("POST", f"/webhooks/{id_}/rotate", headers=once).body
+    assert mail.client.call("POST", f"/webhooks/{id_}/rotate", headers=once).body == first
+    assert len(stored(mail, id_)["secrets"]) == 2
+    reused = mail.client.call("POST", f"/webhooks/{id_}/rotate", b'{"overlapHours": 0}', headers=once)
+    assert (reused.status, reused.body["code"]) == (422, "idempotency.reused")
+
+    mail.client.call("POST", f"/webhooks/{id_}/rotate", b'{"overlapHours": 0}')
+    ended = mail.client.call("POST", f"/webhooks/{id_}/rotate", headers=once)
+    assert (ended.status, ended.body["code"]) == (409, "webhook.secret_ended")
+    assert len(stored(mail, id_)["secrets"]) == 1
+
+
+def test_a_key_of_more_than_a_day_ago_is_forgotten(mail: Mail):
+    once, body = {"Idempotency-Key": "form-3"}, json.dumps(HOOK).encode()
+    first = mail.client.call("POST", "/webhooks", body, headers=once).body["id"]
+    mail.services.database["webhooks"].update_one({"_id": ObjectId(first)}, {"$set": {"createdAt": LONG_AGO}})
+    assert mail.client.call("POST", "/webhooks", body, headers=once).body["id"] != first
+
+
 def test_secrets_do_not_pile_up(mail: Mail):
     id_ = add(mail)["id"]
     for _ in range(6):

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import Annotated
 
 from bson import ObjectId
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from msgspec import Meta
 
 from mailroom.errors import Conflict, Invalid, NotFound
@@ -35,10 +35,9 @@ from mailroom.platform.kick import IMPORTER
 from mailroom.platform.mongo import Document
 from mailroom.platform.objects import ObjectGone
 from mailroom.web.endpoints import endpoint, json_body, query
+from mailroom.web.idempotency import idempotency_key
 from mailroom.web.paging import cursor_values, limit_of, to_cursor
 from mailroom.web.representation import json_response
-
-_LONGEST_KEY = 255  # of an Idempotency-Key
 
 _Offset = Annotated[int, Meta(ge=0, le=2**62)]  # MongoDB has integers of 8 bytes
 
@@ -91,7 +90,7 @@ def rejects_file(id: ObjectId) -> Response:
 @blueprint.post("/<id:id>/corrections")
 @endpoint(operations.CORRECT, WRITE)
 def correct(id: ObjectId) -> Response:
-    of, key, body = context(), _idempotency_key(), json_body(NewCorrections)
+    of, key, body = context(), _required_key(), json_body(NewCorrections)
     document, now = import_of(id), of.ledger.now()
     check_bucket(of, document["bucket"], None)
     job, budget = job_of(document, now), Budget(of.export_seconds)
@@ -148,12 +147,9 @@ def _items(rejected: Rejected, dialect: Dialect, columns: Sequence[CellColumn]) 
     ]
 
 
-def _idempotency_key() -> str:
-    key = request.headers.get("Idempotency-Key")
+def _required_key() -> str:
+    key = idempotency_key()
     if key is None:
         detail = "send an Idempotency-Key, so that a repeated call writes nothing more"
         raise Invalid("Idempotency-Key", "idempotency.missing", detail)
-    if not (1 <= len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()):
-        detail = f"Idempotency-Key must have 1 to {_LONGEST_KEY} printable ASCII characters"
-        raise Invalid("Idempotency-Key", "idempotency.invalid", detail)
     return key
