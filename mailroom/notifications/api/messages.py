@@ -21,6 +21,7 @@ from mailroom.notifications.model.senders import AllowedSenders
 from mailroom.platform.keyset import NEWEST_FIRST
 from mailroom.platform.objects import ObjectGone
 from mailroom.web.endpoints import caller, endpoint, json_body, query
+from mailroom.web.idempotency import idempotency_key
 from mailroom.web.paging import cursor_of, key_of, limit_of
 from mailroom.web.problems import Problem
 from mailroom.web.representation import json_response
@@ -117,10 +118,15 @@ def cancel(id: ObjectId) -> Response:
 @endpoint(operations.RESEND, SEND, TEST)
 def resend(id: ObjectId) -> Response:
     _refuse_to_tests(id)
-    found = context().history.get(id)
+    actions, found, given = context().actions, context().history.get(id), idempotency_key()
     allowed_senders().check_resend(found["from"]["address"])
-    if not context().actions.resend(found):
+    key = None if given is None else f"{caller().id}:{given}"
+    if actions.is_resent(found, key):
+        return _item(id, 202)
+    if not actions.resend(found, key):
         current = context().history.get(id)
+        if actions.is_resent(current, key):  # by a call at the same time
+            return _item(id, 202)
         if current["erasedAt"] is not None:
             raise Conflict("notification.erased", "its text was erased, it cannot be sent again")
         raise Conflict("notification.state", f"a notification that is {current['state']} is sent anyway")

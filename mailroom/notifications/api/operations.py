@@ -164,6 +164,7 @@ CANCEL = Operation("Cancel a notification that waits", {200: schemas.Item}, prob
 RESEND = Operation(
     "Send a notification that has ended again",
     {202: schemas.Item},
+    parameters=(_KEY,),
     problems=(404, 409),
     text="To everybody who has not got it for certain; to all, when all have.",
 )

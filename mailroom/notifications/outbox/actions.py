@@ -12,10 +12,13 @@ from bson import ObjectId
 from mailroom.notifications.model.messages import Recipient, State
 from mailroom.notifications.outbox import outcomes
 from mailroom.notifications.outbox.claims import Claims, MessageRef
+from mailroom.platform.idempotency import REMEMBERED
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.server_clock import ServerClock
 
 _EPOCH = {"epoch": 1}
+
+_MOST_RESENDS = 20  # whose keys a message keeps
 
 _HELD_AT_ONCE = 500  # messages that one command holds, so that it ends within the time-out of MongoDB
 
@@ -35,10 +38,11 @@ class MessageActions:
         with self._seized(found) as seized:
             return any(self._change(each, change) for each in seized)
 
-    def resend(self, document: Document) -> bool:
+    def resend(self, document: Document, key: str | None = None) -> bool:
         """Queues an ended message, as it was read, for every recipient who has not got it; for all if all have.
 
-        Returns False if it waits or is being sent, its body was erased, or it has changed since it was read.
+        The `key` of the call is kept for `is_resent`. Returns False if it waits or is being sent, its body was erased,
+        or it has changed since it was read.
         """
         if document["state"] in (State.QUEUED, State.SENDING) or document["erasedAt"] is not None:
             return False
@@ -53,7 +57,14 @@ class MessageActions:
             "attemptsBefore": document["attemptCount"],
             "updatedAt": now,
         }
+        if key is not None:
+            values["resends"] = [*document.get("resends", []), {"key": key, "at": now}][-_MOST_RESENDS:]
         return self._change(MessageRef(document["_id"], document["epoch"]), {"$set": values})
+
+    def is_resent(self, document: Document, key: str | None) -> bool:
+        """Whether a call with this `key` has queued the message again lately: a repeat must not send it once more."""
+        since = self._clock.now() - REMEMBERED
+        return any(each["key"] == key and each["at"] > since for each in document.get("resends", []))
 
     def erase_waiting(self, address: str) -> int:
         """Deletes the messages to `address` (an `addresses.key`) that wait, except those that are handed over.

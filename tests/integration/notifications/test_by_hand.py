@@ -84,6 +84,20 @@ def test_a_resend_goes_to_the_recipients_without_it(mail: Mail, relay: Relay) ->
     assert mail.states() == ["sent"]
 
 
+def test_a_resend_that_is_repeated_sends_once(mail: Mail, relay: Relay) -> None:
+    message = mail.client.post(HELLO).body["id"]
+    for _ in range(2):  # while it waits, the repeat is no conflict
+        assert mail.client.post(None, f"/{message}/resend", Idempotency_Key="once").status == 202
+    mail.drain()
+
+    assert mail.client.post(None, f"/{message}/resend", Idempotency_Key="once").status == 202
+    assert mail.drain() == 0
+
+    assert len(relay.taken) == 2
+    assert mail.client.post(None, f"/{message}/resend", Idempotency_Key="another").status == 202
+    assert mail.drain() == 1
+
+
 def test_a_waiting_message_cannot_be_resent(mail: Mail) -> None:
     message = mail.client.post(HELLO, Prefer="respond-async").body["id"]
 
