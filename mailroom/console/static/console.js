@@ -2,6 +2,7 @@
 "use strict";
 
 (() => {
+  const DOUBLE_CLICK = 2000;
   const language = document.documentElement.lang;
   const parts = { month: "short", day: "numeric", hour: "numeric", minute: "2-digit" };
   const thisYear = new Intl.DateTimeFormat(language, parts);
@@ -29,10 +30,20 @@
     if (asksAgain && (detail.xhr.status >= 500 || detail.xhr.status === 429)) detail.shouldSwap = false;
   };
 
+  // A double click sends a form once. Forms that show something in a frame may be sent as often as one likes.
+  const sendOnce = (event) => {
+    const { target: form, submitter } = event;
+    if (event.defaultPrevented || form.method !== "post" || form.target || submitter?.formTarget) return;
+    const last = Number(form.dataset.sentAt || 0);
+    if (event.timeStamp - last < DOUBLE_CLICK && last) event.preventDefault();
+    else form.dataset.sentAt = event.timeStamp;
+  };
+
   // On a narrow screen the navigation scrolls: the page that is shown comes into sight.
   for (const link of document.querySelectorAll("nav a[aria-current='page']")) link.scrollIntoView({ block: "nearest", inline: "nearest" });
 
   localise(document);
+  document.addEventListener("submit", sendOnce);
   document.addEventListener("htmx:beforeSwap", keepPart);
   document.addEventListener("htmx:afterSwap", fillFrames);
   document.addEventListener("htmx:afterSwap", () => localise(document));

@@ -42,6 +42,12 @@
     try { return JSON.parse(answer.text); } catch { return {}; }
   };
 
+  // Why the bucket refused a file, in its own words.
+  const reason = (answer) => {
+    const said = new DOMParser().parseFromString(answer.text, "text/xml").querySelector("Message");
+    return said?.textContent || `${answer.status}`;
+  };
+
   // Asks again while the functions do not answer, such as while one of them starts anew.
   const persistently = async (attempt, row) => {
     for (const wait of [...WAITS, 0]) {
@@ -106,7 +112,7 @@
     };
     const sent = await attempt() ?? (await pause(WAITS[0]), await attempt());
     if (!sent) return { unreachable: true };
-    if (sent.status >= 300) return { detail: `${sent.status}` };
+    if (sent.status >= 300) return { detail: reason(sent) };
     const page = new URL(made.page, location);
     page.searchParams.set("key", key);
     return { page: page.href, text: atOnce ? texts.see : texts.check };

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from tests.e2e.console.sample import FILE, HOSTILE
 from tests.support.browser import SCHEMES, WIDTHS, Watch, check_pages, check_readable, look
@@ -111,3 +111,17 @@ class TestWithoutScripts:
         assert api.calls("GET invoices/imports")[-1].query["state"] == "failed"
         signed_in.get_by_role("button", name="Sign out").click()
         assert signed_in.get_by_text("You have signed out.").is_visible()
+
+
+def test_a_form_that_is_sent_again_while_it_is_on_its_way_is_sent_once(signed_in: Page, console: str) -> None:
+    held = list[Route]()
+    signed_in.goto(f"{console}/files")
+    signed_in.route("**/sign-out", lambda route: held.append(route))
+    # Twice, as a double click does, with time for the first request to leave.
+    signed_in.get_by_role("button", name="Sign out").evaluate(
+        "button => new Promise(done => { button.click(); setTimeout(() => { button.click(); setTimeout(done) }, 200) })"
+    )
+    for route in held:
+        route.fulfill(status=204)
+    signed_in.goto(f"{console}/files")
+    assert len(held) == 1

@@ -43,6 +43,40 @@ def test_a_file_keeps_its_name(signed_in: Page, console: str, api: FakeApi, tmp_
     assert f'name="key"\r\n\r\nacme/{name}\r\n'.encode() in (request.post_data_buffer or b"")
 
 
+def drop(page: Page, files: dict[str, str]) -> None:
+    """Drops files as a desktop does: no input is involved."""
+    page.locator("[data-upload]").evaluate(
+        """(form, files) => {
+            const dropped = new DataTransfer();
+            for (const [name, text] of Object.entries(files)) dropped.items.add(new File([text], name));
+            form.dispatchEvent(new DragEvent("drop", { dataTransfer: dropped, bubbles: true, cancelable: true }));
+        }""",
+        files,
+    )
+
+
+def test_files_that_are_dropped_are_uploaded_and_a_refusal_names_its_reason(
+    signed_in: Page, watch: Watch, console: str, api: FakeApi
+) -> None:
+    bucket = f"{origin(console)}/invoices"
+    api.answer("POST invoices/uploads", {"url": bucket, "fields": {"policy": "p"}, "keyPrefix": ""}, 201)
+    refusal = "<?xml version='1.0'?><Error><Code>EntityTooSmall</Code><Message>The file is too small.</Message></Error>"
+    watch.expect("400")
+
+    def take(route: Route) -> None:
+        refused = b'filename="empty.csv"' in (route.request.post_data_buffer or b"")
+        route.fulfill(status=400 if refused else 204, body=refusal if refused else "", content_type="application/xml")
+
+    signed_in.route(bucket, take)
+    signed_in.goto(f"{console}/files/upload")
+    signed_in.get_by_label("Import at once").check()
+    drop(signed_in, {"may.csv": "a,b", "empty.csv": "", "june.csv": "a,b"})
+    rows = signed_in.locator("[data-uploads] li")
+    expect(rows.filter(has_text="may.csv").get_by_role("link")).to_be_visible()
+    expect(rows.filter(has_text="june.csv").get_by_role("link")).to_be_visible()
+    expect(rows.filter(has_text="empty.csv")).to_contain_text("The file is too small.")
+
+
 def test_a_person_whose_session_has_ended_is_told(
     signed_in: Page, watch: Watch, console: str, api: FakeApi, tmp_path: Path
 ) -> None:
