@@ -91,6 +91,8 @@ def _templates() -> dict[str, str]:
         if not error.is_outage and error.status != TOO_MANY:
             raise
         return {}  # the name can be written
+    if page["nextCursor"]:
+        return {}  # too many to choose from: the name is written too
     return {each["name"]: each["name"] for each in page["items"]}
 
 

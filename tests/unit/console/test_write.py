@@ -50,6 +50,14 @@ def test_a_message_from_a_template(browser: Browser, mail: FakeApi) -> None:
     }
 
 
+def test_of_too_many_templates_the_name_is_written(browser: Browser, mail: FakeApi) -> None:
+    mail.scopes.append("templates:read")
+    mail.answer("GET notifications/templates", {"items": [{"name": "invoice"}], "nextCursor": "more"})
+    page = browser.get("/mail/write?use_template=1").text
+    assert '<input id="template" name="template" type="text"' in page
+    assert '<select id="template"' not in page
+
+
 def test_a_form_that_is_sent_twice_has_one_key(browser: Browser, mail: FakeApi) -> None:
     fields = form_fields(browser.get("/mail/write").text, "/mail/write") | OWN
     for _ in range(2):
