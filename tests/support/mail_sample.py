@@ -30,6 +30,7 @@ def item(status: str = "queued", subject: str = "Your invoice", id: str = ID, **
         "nextAttemptAt": LATER if status == "queued" else None,
         "attemptCount": 1,
         "error": {"code": "smtp.451", "message": "451 come back later"} if status in ("queued", "failed") else None,
+        "delivery": None,
         "messageId": "<1@shop.example>",
         "test": False,
     } | changes

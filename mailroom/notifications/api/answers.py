@@ -126,6 +126,11 @@ def _named_otherwise(document: Document) -> dict[str, Any]:
         "from_": document["from"]["address"],
         "priority": Priority(document["priority"]).name.lower(),
         "test": _is_test(document),
+        "delivery": reports.worst(
+            document.get("reports", ()),
+            (addresses.key(each["address"]) for each in document["recipients"]),
+            document["dueSince"],
+        ),
         "next_attempt_at": rfc3339(document["dueAt"]) if document["state"] == State.QUEUED else None,
     }
 

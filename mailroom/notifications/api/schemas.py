@@ -60,7 +60,10 @@ class Made(Schema):
 
 
 class Item(Schema):
-    """A notification in a list. `error` is the answer that kept it from somebody. A `test` is handed to nobody."""
+    """A notification in a list. `error` is the answer that kept it from somebody. A `test` is handed to nobody.
+
+    `delivery` is what was reported after the relay took it: of several recipients, the worst; null without a report.
+    """
 
     id: Id
     status: Status
@@ -77,6 +80,7 @@ class Item(Schema):
     next_attempt_at: Time | None
     attempt_count: int
     error: Fault | None
+    delivery: Annotated[str, Meta(extra_json_schema={"enum": [delivery.value for delivery in Delivery]})] | None
     message_id: str
     test: bool
 

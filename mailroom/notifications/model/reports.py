@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -80,6 +80,13 @@ def latest(reports: Iterable[Mapping[str, Any]], key: str, since: datetime) -> M
     found = [each for each in reports if each["recipient"] == key]
     found = [each for each in found if each["receivedAt"] >= since] or found
     return max(enumerate(found), key=lambda one: (_WEIGHT[one[1]["delivery"]], one[0]), default=(0, None))[1]
+
+
+def worst(reports: Sequence[Mapping[str, Any]], keys: Iterable[str], since: datetime) -> Delivery | None:
+    """What counts most of what counts for each recipient, by their `addresses.key`. None without a report."""
+    found = (latest(reports, key, since) for key in keys) if reports else ()
+    deliveries = [Delivery(each["delivery"]) for each in found if each]
+    return max(deliveries, key=_WEIGHT.__getitem__, default=None)
 
 
 def is_gone(code: str) -> bool:

@@ -16,8 +16,9 @@ from mailroom.notifications.outbox.claims import Claims, MessageRef
 from mailroom.platform.keyset import NEWEST_FIRST, Key, KeysetPage, Range
 from mailroom.platform.mongo import Document, Documents
 
-# A list leaves out the bodies and the transcripts.
-_LISTED = {"text": 0, "html": 0, "attachments": 0, "attempts": 0, "reports": 0, "announcements": 0, "idempotency": 0}
+# A list leaves out the bodies, the transcripts, and the words of reports.
+_LEFT_OUT = ("text", "html", "attachments", "attempts", "reports.text", "announcements", "idempotency")
+_LISTED = dict.fromkeys(_LEFT_OUT, 0)
 
 
 class HistoryFilter(msgspec.Struct, frozen=True):

@@ -201,6 +201,16 @@ def test_after_a_resend_earlier_reports_do_not_count(mail: Mail) -> None:
     assert delivery(mail, message)["status"] == "delivered"
 
 
+def test_a_list_shows_the_worst_of_what_came_back(mail: Mail) -> None:
+    untouched, message = send(mail), send(mail, cc="b@example.com")
+    mail.feedback.apply(report(message, **DELIVERED))
+    mail.feedback.apply(report(message, id="imap:2", **FULL | {"recipient": "b@example.com"}))
+
+    shown = {each["id"]: each["delivery"] for each in mail.client.get("/").body["items"]}
+
+    assert shown == {str(untouched): None, str(message): "bounced"}
+
+
 def test_the_reports_of_a_message_are_bounded(mail: Mail) -> None:
     message = send(mail)
     for number in range(MOST_REPORTS_KEPT + 5):

@@ -40,6 +40,11 @@ class TestTheList:
         assert "3 waiting" in words(page)
         assert "1 204+ sent" in words(page)
 
+    def test_a_message_that_came_back_is_told_from_one_that_arrived(self, browser: Browser, mail: FakeApi) -> None:
+        listed = [item("sent", delivery="bounced"), item("sent", id="c" * 24)]
+        mail.answer("GET notifications", {"items": listed, "nextCursor": None})
+        assert words(browser.get("/mail").text).count("sent came back") == 1
+
     def test_filters_become_those_of_the_api_and_stay_on_the_next_page(self, browser: Browser, mail: FakeApi) -> None:
         mail.answer("GET notifications/counts", {"counts": {"queued": 1}})
         page = browser.get("/mail?status=failed&emailTo=anna@example.com&from=2024-05-01&to=2024-05-31").text
