@@ -6,6 +6,7 @@ from pymongo import ASCENDING as UP
 from pymongo import DESCENDING as DOWN
 from pymongo import IndexModel
 
+from mailroom.invoices.imports.job import REJECTED
 from mailroom.invoices.imports.ledger import AWAITS_MAIL
 from mailroom.webhooks.announcements import ANNOUNCEMENTS_INDEX
 
@@ -30,6 +31,11 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("createdAt", DOWN), ("_id", DOWN)], name="createdAt"),
         IndexModel([("key", UP), ("createdAt", DOWN), ("_id", DOWN)], name="key"),
         IndexModel([("state", UP), ("createdAt", DOWN), ("_id", DOWN)], name="state"),
+        IndexModel(
+            [("createdAt", DOWN), ("_id", DOWN), (REJECTED, UP)],
+            name="rejected",
+            partialFilterExpression={REJECTED: {"$gt": 0}},
+        ),
         # Metrics: what ended lately, and what events or listings found.
         IndexModel([("finishedAt", DOWN)], name="finished", sparse=True),
         IndexModel(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, request
+from typing import Any
+
+from flask import Blueprint, Response, make_response, render_template, request
 
 from mailroom.console import session
+from mailroom.console.api import ApiError
 from mailroom.console.areas import Area
 from mailroom.console.texts import later
 
@@ -12,11 +15,20 @@ PAGES = Blueprint("files", __name__)
 AREA = Area(later("Files"), "files.imports", PAGES, ("invoices:read",))
 
 _PAGE_SIZE = 50
+_FILTERS = ("key", "state", "rejected")
+_NO_PAGE: dict[str, Any] = {"items": [], "nextCursor": None}
 
 
 @PAGES.get("/files")
-def imports() -> str:
-    chosen = {"state": request.args.get("state", ""), "key": request.args.get("key", "").strip()}
+def imports() -> Response:
+    chosen = {name: request.args.get(name, "").strip() for name in _FILTERS}
     query = chosen | {"limit": _PAGE_SIZE, "cursor": request.args.get("cursor", "")}
-    page = session.call("GET", "invoices/imports", query=query)
-    return render_template("files/list.html", page=page, chosen=chosen)
+    page, problems = _NO_PAGE, dict[str, str]()
+    try:
+        page = session.call("GET", "invoices/imports", query=query)
+    except ApiError as error:
+        if not error.is_correctable:
+            raise
+        problems = error.fields or {"": error.detail}
+    shown = render_template("files/list.html", page=page, chosen=chosen, problems=problems)
+    return make_response(shown, 422 if problems else 200)

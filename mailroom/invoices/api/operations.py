@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -180,6 +180,9 @@ LIST_IMPORTS = Operation(
         Parameter("key", "The object's name."),
         Parameter("versionId", "The object's version; needs `key`."),
         Parameter("state", "Where the import stands.", State),
+        Parameter(
+            "rejected", "With `true`, only those with rejected rows. Not with `key` or `state`.", Literal["true"]
+        ),
         *PAGE,
     ),
     text="With `bucket` and `key`, and nothing found on the first page, `waitingFor` says why the object has no "

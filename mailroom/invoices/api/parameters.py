@@ -41,11 +41,15 @@ def invoice_filter(query: Mapping[str, str]) -> InvoiceFilter:
 
 
 def import_filter(query: Mapping[str, str]) -> ImportFilter:
+    """Raises `Invalid`."""
+    if query.get("rejected", "true") != "true":
+        raise Invalid("rejected", "rejected.invalid", "rejected must be true")
     return ImportFilter(
         bucket=query.get("bucket"),
         key=query.get("key"),
         version_id=query.get("versionId"),
         state=query.get("state"),
+        rejected="rejected" in query,
     )
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 COUNTS = ("rows", "inserted", "updated", "unchanged", "stale", "rejected", "setApart")
 
+REJECTED = "checkpoint.counts.rejected"
+"""The field of an import that counts its rejected rows."""
+
 VERSION_FIELDS = ("bucket", "key", "versionId", "etag", "size", "modifiedAt")
 """The fields of an import that hold its `ObjectVersion`, in the order of that."""
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from mailroom.errors import Invalid
 from mailroom.invoices.files.values.dates import FIRST_YEAR, LAST_YEAR
+from mailroom.invoices.imports.job import REJECTED
 from mailroom.invoices.imports.ledger import STATES
 from mailroom.invoices.model.columns import LOOKUPS
 from mailroom.invoices.model.document import lookup
@@ -61,12 +62,13 @@ INVOICE_FILTERS = tuple(name for name in InvoiceFilter.__struct_encode_fields__ 
 
 
 class ImportFilter(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The imports to list, newest first. None leaves a condition out."""
+    """The imports to list, newest first. None leaves a condition out. `rejected` selects those with rejected rows."""
 
     bucket: str | None = None
     key: str | None = None
     version_id: str | None = None
     state: str | None = None
+    rejected: bool = False
 
     @property
     def order(self) -> Order:
@@ -101,14 +103,23 @@ def plan_imports(wanted: ImportFilter) -> Range:
     """What to read for `wanted`, and through which index. A key has few imports: other conditions are checked for each.
 
     Raises:
-        Invalid: the state is unknown, or a version is given without its key.
+        Invalid: the state is unknown, a version is given without its key, or `rejected` beside a key or a state.
     """
     if wanted.state is not None and wanted.state not in STATES:
         raise Invalid("state", "state.unknown", f"state must be one of {', '.join(STATES)}")
     if wanted.version_id is not None and wanted.key is None:
         raise _unserved("versionId", "needs key beside it")
+    if wanted.rejected:
+        return _with_rejects(wanted)
     hint = "createdAt" if wanted.key is None and wanted.state is None else None
     return Range(wanted.order, msgspec.to_builtins(wanted), hint=hint)
+
+
+def _with_rejects(wanted: ImportFilter) -> Range:
+    if wanted.key is not None or wanted.state is not None:
+        raise _unserved("rejected", "cannot be combined with key or state")
+    bucket = {} if wanted.bucket is None else {"bucket": wanted.bucket}
+    return Range(wanted.order, bucket | {REJECTED: {"$gt": 0}}, hint="rejected")
 
 
 def _by_change(wanted: InvoiceFilter) -> Range:

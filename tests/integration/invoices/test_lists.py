@@ -135,6 +135,10 @@ def test_imports_are_listed_with_progress(filled: Bucket, get):
     assert body["items"][1]["progress"]["bytesRead"] == body["items"][1]["progress"]["bytesTotal"] > 0
     assert [item["id"] for item in get("/imports", state="failed")[1]["items"]] == [str(failed["_id"])]
     assert len(get("/imports", key="may.csv")[1]["items"]) == 1
+    assert get("/imports", rejected="true")[1]["items"] == []
+    filled.import_("half.csv", csv(line("B1"), line("B2", gross="x")))
+    assert [item["key"] for item in get("/imports", rejected="true")[1]["items"]] == ["half.csv"]
+    assert get("/imports", rejected="no")[1]["field"] == "rejected"
     assert get("/imports/" + str(failed["_id"]))[1]["error"]["code"] == "file.empty"
     assert get("/imports", state="lost")[1]["field"] == "state"
 

@@ -297,3 +297,20 @@ def test_a_script_is_told_why_a_file_was_not_taken(browser: Browser, api: FakeAp
     assert refused({"csrf_token": token}) == (503, "Mailroom does not answer now.")
     api.sessions.clear()
     assert refused({"csrf_token": token}) == (401, "Your session has ended. Load the page again to sign in.")
+
+
+def test_the_list_is_that_of_the_chosen_files(browser: Browser, api: FakeApi) -> None:
+    api.answer("GET invoices/imports", {"items": [an_import()], "nextCursor": "more"})
+    page = browser.get("/files?rejected=true").text
+    assert api.calls("GET invoices/imports")[-1].query["rejected"] == "true"
+    [following] = re.findall(r'rel="next" href="([^"]*)"', page)
+    assert "rejected=true" in following
+
+
+def test_filters_that_do_not_go_together_are_told_beside_the_list(browser: Browser, api: FakeApi) -> None:
+    api.refuse(
+        "GET invoices/imports", 422, "query.unserved", "rejected cannot be combined with state", field="rejected"
+    )
+    answer = browser.get("/files?rejected=true&state=done")
+    assert answer.status_code == 422
+    assert "rejected cannot be combined with state" in answer.text

@@ -33,7 +33,7 @@ def test_files_rows_and_states_lead_to_their_lists(browser: Browser, api: FakeAp
     answer = {"days": days, "files": 5, "states": states, "rows": {"rows": 7}, "rejected": 2, "computedAt": AT}
     api.answer("GET invoices/figures/imports", answer)
     files, rows, rejected, failed = links(browser, figure)
-    assert (files, rejected, failed) == ("/files", "/files", "/files?state=failed")
+    assert (files, rejected, failed) == ("/files", "/files?rejected=true", "/files?state=failed")
     since = datetime.fromisoformat(rows.partition("updatedSince=")[2])
     assert timedelta(0) <= datetime.now(UTC) - timedelta(days=days) - since < timedelta(minutes=5)
     api.answer("GET invoices/", {"items": [], "nextCursor": None})

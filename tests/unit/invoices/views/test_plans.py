@@ -168,11 +168,12 @@ def test_of_two_lower_bounds_the_later_one_counts() -> None:
         (ImportFilter(key="k"), {"key": "k"}, None),
         (ImportFilter(key="k", version_id="v"), {"key": "k", "versionId": "v"}, None),
         (ImportFilter(state="done"), {"state": "done"}, None),
+        (ImportFilter(rejected=True), {"checkpoint.counts.rejected": {"$gt": 0}}, "rejected"),
         (ImportFilter(bucket="b", key="k", state="done"), {"bucket": "b", "key": "k", "state": "done"}, None),
     ],
 )
 def test_each_served_list_of_imports_has_its_index(
-    asked: ImportFilter, filters: dict[str, str], hint: str | None
+    asked: ImportFilter, filters: dict[str, Any], hint: str | None
 ) -> None:
     assert plan_imports(asked) == Range(Order("createdAt", descending=True), filters, hint=hint)
     keys = [list(model.document["key"]) for model in INDEXES["imports"]]
@@ -185,6 +186,8 @@ def test_each_served_list_of_imports_has_its_index(
     [
         (ImportFilter(state="lost"), "state", "state.unknown"),
         (ImportFilter(version_id="v"), "versionId", "query.unserved"),
+        (ImportFilter(rejected=True, state="done"), "rejected", "query.unserved"),
+        (ImportFilter(rejected=True, key="k"), "rejected", "query.unserved"),
     ],
 )
 def test_other_lists_of_imports_are_refused(asked: ImportFilter, field: str, code: str) -> None:
