@@ -154,7 +154,7 @@ def test_every_file_uploaded_while_minio_starts_is_imported_within_two_minutes(s
             stack.stop("minio")
             stack.start("minio")
             before = len(uploaded)
-            eventually(lambda before=before: len(uploaded) > before + 20)
+            eventually(lambda before=before: len(uploaded) > before + 20, 120, "uploads after the start")
         over.set()
         thread.join()
 
