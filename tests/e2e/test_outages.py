@@ -150,13 +150,15 @@ def test_every_file_uploaded_while_minio_starts_is_imported_within_two_minutes(s
 
         thread = threading.Thread(target=upload)
         thread.start()
-        for _ in range(2):
-            stack.stop("minio")
-            stack.start("minio")
-            before = len(uploaded)
-            eventually(lambda before=before: len(uploaded) > before + 20, 120, "uploads after the start")
-        over.set()
-        thread.join()
+        try:
+            for _ in range(2):
+                stack.stop("minio")
+                stack.start("minio")
+                before = len(uploaded)
+                eventually(lambda before=before: len(uploaded) > before + 20, 120, "uploads after the start")
+        finally:
+            over.set()
+            thread.join()
 
         def missing() -> set[str]:
             known = mongo["mailroom"]["imports"].find({"key": {"$regex": f"^{name}-"}}, {"key": 1})
