@@ -13,7 +13,7 @@ from mailroom.errors import Conflict, Invalid, NotFound
 from mailroom.keys.managers import MANAGE, Managers
 from mailroom.keys.rights import check_scopes, check_senders
 from mailroom.platform.api_keys import ApiKeys, Caller, NewKey
-from mailroom.platform.idempotency import RepeatableCall, reused
+from mailroom.platform.idempotency import RepeatableCall, check_same_request
 from mailroom.platform.keyset import NEWEST_FIRST, Key, KeysetPage, Range
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.server_clock import ServerClock
@@ -69,15 +69,15 @@ class ManagedKeys:
         scopes, senders = check_scopes(request.scopes, caller), check_senders(request.senders, caller)
         members: Document = {"createdBy": caller.id}
         if call is not None:
-            idempotency = {"key": f"{caller.id}:{call.key}", "digest": call.digest}
-            self._refuse_repeat(idempotency)
-            members["idempotency"] = idempotency
+            self._refuse_repeat(call)
+            members["idempotency"] = msgspec.to_builtins(call)
         now = self._clock.now()
         expires_at = None if request.expires is None else now + request.expires
         try:
             key = self._keys.insert(request.name, scopes, senders, now, expires_at, **members)
         except DuplicateKeyError:  # another call with the same Idempotency-Key was faster
-            self._refuse_repeat(members["idempotency"])
+            if call is not None:
+                self._refuse_repeat(call)
             raise
         stored = self._collection.find_one({"_id": ObjectId(key.id)}, {"hash": 0})
         assert stored is not None
@@ -98,13 +98,12 @@ class ManagedKeys:
         else:
             self._keys.revoke(str(id_))
 
-    def _refuse_repeat(self, idempotency: Document) -> None:
+    def _refuse_repeat(self, call: RepeatableCall) -> None:
         # With a hint: without the unique index, a repeat could make a second key.
-        found = self._collection.find_one({"idempotency.key": idempotency["key"]}, hint="idempotency")
+        found = self._collection.find_one({"idempotency.key": call.key}, hint="idempotency")
         if found is None:
             return
-        if found["idempotency"]["digest"] != idempotency["digest"]:
-            raise reused()
+        check_same_request(call, found["idempotency"]["digest"])
         raise Conflict(
             "keys.made",
             f"a call with this Idempotency-Key has made the key {found['_id']} already. Its text was shown then, and "

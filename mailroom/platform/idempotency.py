@@ -2,22 +2,45 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
 from mailroom.errors import Invalid
+from mailroom.platform.mongo import Document, Documents
 
 REMEMBERED = timedelta(hours=24)
 
 
 class RepeatableCall(msgspec.Struct, frozen=True):
-    """`key` is the caller's Idempotency-Key, `digest` is the hash of the request."""
+    """`key` is the caller's Idempotency-Key, made unique among all callers. `digest` is the hash of the request."""
 
     key: str
     digest: str
 
 
-def reused() -> Invalid:
-    """The refusal of a key that came with another request before."""
-    return Invalid(None, "idempotency.reused", "this Idempotency-Key was used with another body")
+def find_earlier(
+    collection: Documents, call: RepeatableCall, now: datetime, *, hint: str | None = None
+) -> Document | None:
+    """The document that an earlier call with this key has made; its `idempotency` has `key` and `digest`.
+
+    None if there is none. The key of a document older than `REMEMBERED` is removed. Errors are the driver's.
+
+    Raises:
+        Invalid: the earlier call was another request.
+    """
+    found = collection.find_one({"idempotency.key": call.key}, hint=hint)
+    if found is None:
+        return None
+    if now - found["createdAt"] >= REMEMBERED:
+        which = {"_id": found["_id"], "idempotency.key": call.key}
+        collection.update_one(which, {"$unset": {"idempotency": ""}})
+        return None
+    check_same_request(call, found["idempotency"]["digest"])
+    return found
+
+
+def check_same_request(call: RepeatableCall, digest: str) -> None:
+    """Raises `Invalid` if the earlier call with this key was another request: it had another `digest`."""
+    if digest != call.digest:
+        raise Invalid(None, "idempotency.reused", "this Idempotency-Key was used with another body")

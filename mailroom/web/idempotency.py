@@ -9,6 +9,7 @@ from flask import request
 
 from mailroom.errors import Invalid
 from mailroom.platform.idempotency import RepeatableCall
+from mailroom.web.endpoints import caller
 
 _LONGEST = 255  # characters
 
@@ -22,7 +23,13 @@ def idempotency_key() -> str | None:
     return key
 
 
+def callers_key() -> str | None:
+    """The key of this call, made unique among all callers, or None. Raises `Invalid`."""
+    key = idempotency_key()
+    return None if key is None else f"{caller().id}:{key}"
+
+
 def repeatable_call(asked: object) -> RepeatableCall | None:
     """What is remembered of this call, which asks for `asked`; None without a key. Raises `Invalid`."""
-    key = idempotency_key()
+    key = callers_key()
     return None if key is None else RepeatableCall(key, sha256(msgspec.json.encode(asked)).hexdigest())

@@ -15,7 +15,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from mailroom.errors import Conflict, Invalid, NotFound
-from mailroom.platform.idempotency import REMEMBERED, RepeatableCall, reused
+from mailroom.platform.idempotency import REMEMBERED, RepeatableCall, check_same_request, find_earlier
 from mailroom.platform.keyset import NEWEST_FIRST, Key, KeysetPage, Range
 from mailroom.platform.mongo import Document
 from mailroom.platform.server_clock import ServerClock
@@ -148,7 +148,8 @@ class WebhookEndpoints:
             rotations = [each for each in endpoint.get("rotations", []) if each["at"] > now - REMEMBERED]
             for each in rotations:
                 if call is not None and each["key"] == call.key:
-                    return _shown_again(endpoint, each, call, each["at"])
+                    check_same_request(call, each["digest"])
+                    return _shown_again(endpoint, each["at"])
             until = now + overlap
             kept = [
                 {**each, "expiresAt": min(each["expiresAt"] or until, until)}
@@ -175,14 +176,8 @@ class WebhookEndpoints:
     def _added(self, call: RepeatableCall) -> NewSecret | None:
         """What an earlier call with this key has added; None if there is none, or it is forgotten."""
         # With a hint: without the unique index, a repeat could add a second endpoint.
-        found = self._endpoints.find_one({"idempotency.key": call.key}, hint="idempotency")
-        if found is None:
-            return None
-        if self._clock.now() - found["createdAt"] >= REMEMBERED:
-            which = {"_id": found["_id"], "idempotency.key": call.key}
-            self._endpoints.update_one(which, {"$unset": {"idempotency": ""}})
-            return None
-        return _shown_again(found, found["idempotency"], call, found["createdAt"])
+        found = find_earlier(self._endpoints, call, self._clock.now(), hint="idempotency")
+        return None if found is None else _shown_again(found, found["createdAt"])
 
     def _update(self, id_: ObjectId, change: Document) -> Document:
         found = self._endpoints.find_one_and_update({"_id": id_}, change, return_document=ReturnDocument.AFTER)
@@ -198,10 +193,8 @@ class WebhookEndpoints:
             raise Invalid("description", "description.invalid", text)
 
 
-def _shown_again(endpoint: Document, first: Document, call: RepeatableCall, made_at: datetime) -> NewSecret:
-    """What the first call with this key has made. Raises `Invalid`, `Conflict`."""
-    if first["digest"] != call.digest:
-        raise reused()
+def _shown_again(endpoint: Document, made_at: datetime) -> NewSecret:
+    """What the first call has made. Raises `Conflict`."""
     for each in endpoint["secrets"]:
         if each["createdAt"] == made_at:
             return NewSecret(endpoint, each["key"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mailroom.errors import InvalidSetting, Refusal
 from mailroom.invoices.imports.ledger import AWAITS_MAIL, DONE, FAILED
+from mailroom.platform.idempotency import RepeatableCall
 from mailroom.platform.kick import IMPORTER, SENDER
 from mailroom.platform.mongo import Document
 from mailroom.services import Services
@@ -35,7 +36,7 @@ def mailer(services: Services) -> Callable[[], None]:
     # These modules take time and memory to load: only where mails are wanted.
     from mailroom.notifications.message.request import check
     from mailroom.notifications.model import addresses
-    from mailroom.notifications.outbox.accept import Idempotency, Submission, Submissions
+    from mailroom.notifications.outbox.accept import Submission, Submissions
 
     try:
         check(_message(to, "-", {"state": "-", "key": "-", "checkpoint": {"counts": {}}, "error": None}))
@@ -47,7 +48,7 @@ def mailer(services: Services) -> Callable[[], None]:
     def tell(document: Document) -> None:
         message = _message(to, str(document["_id"]), document)
         # After a retry the same import ends once more: the epoch tells the two ends apart.
-        once = Idempotency(f"import:{document['_id']}:{document['epoch']}", message.digest())
+        once = RepeatableCall(f"import:{document['_id']}:{document['epoch']}", message.digest())
         submissions = Submissions(services.database["notifications"], services.clock)
         submissions.accept([Submission(check(message), sender, once)], IMPORTER, answered=True)
         imports.update_one({"_id": document["_id"], "epoch": document["epoch"]}, {"$unset": {AWAITS_MAIL: ""}})

@@ -21,7 +21,7 @@ from mailroom.notifications.model.senders import AllowedSenders
 from mailroom.platform.keyset import NEWEST_FIRST
 from mailroom.platform.objects import ObjectGone
 from mailroom.web.endpoints import caller, endpoint, json_body, query
-from mailroom.web.idempotency import idempotency_key
+from mailroom.web.idempotency import callers_key
 from mailroom.web.paging import cursor_of, key_of, limit_of
 from mailroom.web.problems import Problem
 from mailroom.web.representation import json_response
@@ -118,9 +118,8 @@ def cancel(id: ObjectId) -> Response:
 @endpoint(operations.RESEND, SEND, TEST)
 def resend(id: ObjectId) -> Response:
     _refuse_to_tests(id)
-    actions, found, given = context().actions, context().history.get(id), idempotency_key()
+    actions, found, key = context().actions, context().history.get(id), callers_key()
     allowed_senders().check_resend(found["from"]["address"])
-    key = None if given is None else f"{caller().id}:{given}"
     if actions.is_resent(found, key):
         return _item(id, 202)
     if not actions.resend(found, key):

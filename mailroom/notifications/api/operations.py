@@ -164,7 +164,7 @@ CANCEL = Operation("Cancel a notification that waits", {200: schemas.Item}, prob
 RESEND = Operation(
     "Send a notification that has ended again",
     {202: schemas.Item},
-    parameters=(_KEY,),
+    parameters=(Parameter("Idempotency-Key", "A repeat within 24 hours sends nothing more.", where="header"),),
     problems=(404, 409),
     text="To everybody who has not got it for certain; to all, when all have.",
 )

@@ -20,11 +20,12 @@ from mailroom.notifications.api.messages import SEND, TEST, allowed_senders, is_
 from mailroom.notifications.api.schemas import BatchAnswer, RefusedEntry
 from mailroom.notifications.message.request import Send, check
 from mailroom.notifications.model.messages import State
-from mailroom.notifications.outbox.accept import Acceptance, Idempotency, Submission
+from mailroom.notifications.outbox.accept import Acceptance, Submission
 from mailroom.platform.clock import Budget
+from mailroom.platform.idempotency import RepeatableCall
 from mailroom.platform.mongo import Document
 from mailroom.web.endpoints import caller, endpoint, json_body
-from mailroom.web.idempotency import idempotency_key
+from mailroom.web.idempotency import callers_key
 from mailroom.web.problems import Problem
 from mailroom.web.representation import json_response
 
@@ -44,7 +45,7 @@ blueprint = Blueprint("sending", __name__)
 @endpoint(operations.SEND, SEND, TEST)
 def send_one() -> Response:
     started = time.monotonic()
-    submission = _submission(request.get_data(), idempotency_key())
+    submission = _submission(request.get_data(), callers_key())
     if isinstance(submission, Acceptance):
         return _repeat(submission)
     at_once = submission.draft.send_at is not None or "respond-async" in parse_set_header(request.headers.get("Prefer"))
@@ -66,7 +67,7 @@ def send_batch() -> Response:
     messages = json_body(operations.BatchRequest).messages
     if not 1 <= len(messages) <= MOST_MESSAGES:
         raise Invalid("messages", "batch.size", f"a batch has 1 to {MOST_MESSAGES} messages")
-    key = idempotency_key()
+    key = callers_key()
     submissions: dict[int, Submission] = {}
     items: list[Any] = [None] * len(messages)
     budget = Budget(BATCH_SECONDS, time.thread_time)
@@ -106,14 +107,10 @@ def _submission(body: bytes, key: str | None, budget: Budget | None = None) -> S
         draft = check(send, context().extras)
     except (Refusal, Unavailable):
         with suppress(RecursionError):  # a request that is nested so deep was never accepted
-            if key is not None and (earlier := context().submissions.known(_idempotency(send, key))):
+            if key is not None and (earlier := context().submissions.known(RepeatableCall(key, send.digest()))):
                 return earlier
         raise
-    return Submission(draft, sender, None if key is None else _idempotency(send, key), is_test())
-
-
-def _idempotency(send: Send, key: str) -> Idempotency:
-    return Idempotency(f"{caller().id}:{key}", send.digest())
+    return Submission(draft, sender, None if key is None else RepeatableCall(key, send.digest()), is_test())
 
 
 def _send_now(document: Document, seconds: float) -> Response:

@@ -14,17 +14,9 @@ from mailroom.notifications.message.request import Draft
 from mailroom.notifications.message.unsubscribe import Subscription, UnsubscribeLinks
 from mailroom.notifications.model import addresses
 from mailroom.notifications.model.messages import MailFrom, State, Unsubscription
+from mailroom.platform.idempotency import RepeatableCall, find_earlier
 from mailroom.platform.mongo import DUPLICATE_KEY, Document, Documents, errors_without_documents
 from mailroom.platform.server_clock import ServerClock
-
-REMEMBERED = timedelta(hours=24)
-
-
-class Idempotency(msgspec.Struct, frozen=True):
-    """A caller's key. `key` is unique among all callers, `digest` is the hash of the request."""
-
-    key: str
-    digest: str
 
 
 class Submission(msgspec.Struct, frozen=True):
@@ -32,7 +24,7 @@ class Submission(msgspec.Struct, frozen=True):
 
     draft: Draft
     sender: MailFrom
-    idempotency: Idempotency | None = None
+    call: RepeatableCall | None = None
     test: bool = False
 
 
@@ -65,10 +57,10 @@ class Submissions:
             for index, (submission, document) in enumerate(zip(submissions, new, strict=True))
         ]
 
-    def known(self, idempotency: Idempotency) -> Acceptance | None:
+    def known(self, call: RepeatableCall) -> Acceptance | None:
         """The message that was accepted with this key and this body, or None."""
         try:
-            earlier = self._earlier(idempotency)
+            earlier = self._earlier(call)
         except Invalid:  # the key was used with another body
             return None
         return None if earlier is None else Acceptance(earlier, repeated=True)
@@ -84,9 +76,8 @@ class Submissions:
 
     def _document(self, submission: Submission, caller: str, now: datetime, answered: bool) -> Document:
         document = new_document(submission.draft, ObjectId(), submission.sender, caller, now)
-        if submission.idempotency is not None:
-            key, digest = submission.idempotency.key, submission.idempotency.digest
-            document["idempotency"] = {"key": key, "digest": digest, "answered": answered}
+        if submission.call is not None:
+            document["idempotency"] = {**to_builtins(submission.call), "answered": answered}
         if submission.draft.topic is not None:
             document["unsubscribe"] = to_builtins(self._unsubscription(submission.draft, document["_id"]))
         if submission.test:
@@ -117,11 +108,11 @@ class Submissions:
 
         No id is used twice. If it exists, the insert arrived, its answer was lost, and the driver repeated the insert.
         """
-        if submission.idempotency is None:
+        if submission.call is None:
             return Acceptance(document, repeated=False)
         while True:
             try:
-                earlier = self._earlier(submission.idempotency)
+                earlier = self._earlier(submission.call)
             except Invalid as reused:
                 return reused
             if earlier is not None:
@@ -129,22 +120,9 @@ class Submissions:
             if not self._insert([document]):
                 return Acceptance(document, repeated=False)
 
-    def _earlier(self, idempotency: Idempotency) -> Document | None:
-        """The message that has the key. None if there is none; the key of a message older than 24 hours is removed.
-
-        Raises:
-            Invalid: the message was accepted with another body.
-        """
-        found = self._collection.find_one({"idempotency.key": idempotency.key})
-        if found is None:
-            return None
-        if self._clock.now() - found["createdAt"] >= REMEMBERED:
-            which = {"_id": found["_id"], "idempotency.key": idempotency.key}
-            self._collection.update_one(which, {"$unset": {"idempotency": ""}})
-            return None
-        if found["idempotency"]["digest"] != idempotency.digest:
-            raise Invalid(None, "idempotency.reused", "this Idempotency-Key was used with another body")
-        return found
+    def _earlier(self, call: RepeatableCall) -> Document | None:
+        """The message that an earlier call with this key led to. Raises `Invalid` if that had another body."""
+        return find_earlier(self._collection, call, self._clock.now())
 
 
 def new_document(draft: Draft, message_id: ObjectId, sender: MailFrom, key_id: str, now: datetime) -> Document:

@@ -11,10 +11,9 @@ from flask import Blueprint, Response, request
 
 from mailroom.errors import Conflict, Invalid
 from mailroom.platform.clock import rfc3339
-from mailroom.platform.idempotency import RepeatableCall
 from mailroom.platform.keyset import NEWEST_FIRST
 from mailroom.platform.mongo import Document
-from mailroom.web.endpoints import caller, endpoint, json_body, query
+from mailroom.web.endpoints import endpoint, json_body, query
 from mailroom.web.idempotency import repeatable_call
 from mailroom.web.paging import cursor_of, key_of, limit_of
 from mailroom.web.representation import json_response
@@ -41,7 +40,9 @@ def list_webhooks() -> Response:
 @endpoint(operations.ADD, WRITE)
 def add() -> Response:
     body = json_body(operations.AddWebhook)
-    made = context().endpoints.add(body.url, body.events, body.description, enabled=body.enabled, call=_call(body))
+    made = context().endpoints.add(
+        body.url, body.events, body.description, enabled=body.enabled, call=repeatable_call(body)
+    )
     return json_response(_new_webhook(made), 201)
 
 
@@ -72,7 +73,7 @@ def delete(id: ObjectId) -> Response:
 @endpoint(operations.ROTATE, WRITE)
 def rotate(id: ObjectId) -> Response:
     body = json_body(operations.RotateSecret) if request.get_data() else operations.RotateSecret()
-    call = _call([str(id), body.overlap_hours])
+    call = repeatable_call([str(id), body.overlap_hours])
     return json_response(_new_webhook(context().endpoints.rotate(id, timedelta(hours=body.overlap_hours), call)))
 
 
@@ -118,12 +119,6 @@ def _webhook(document: Document) -> schemas.WebhookEndpoint:
 
 def _new_webhook(made: NewSecret) -> schemas.NewWebhookEndpoint:
     return schemas.NewWebhookEndpoint.of(made.endpoint, **_endpoint_members(made.endpoint), secret=made.secret)
-
-
-def _call(asked: object) -> RepeatableCall | None:
-    """This call, with a key that is unique among all callers."""
-    call = repeatable_call(asked)
-    return None if call is None else RepeatableCall(f"{caller().id}:{call.key}", call.digest)
 
 
 def _endpoint_members(document: Document) -> dict[str, Any]:
