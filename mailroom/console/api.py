@@ -43,6 +43,11 @@ class ApiError(MailroomError):
         return self.status == NO_ANSWER or self.status >= 500
 
     @property
+    def problems(self) -> dict[str, str]:
+        """The message for each field at fault. A refusal of no field has the empty name."""
+        return self.fields or {"": self.detail}
+
+    @property
     def is_correctable(self) -> bool:
         """Whether the person can correct what they gave, so that the form is shown again with the reason."""
         return 400 <= self.status < 500 and self.status not in (UNAUTHORIZED, FORBIDDEN, TOO_MANY)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-import urllib3
 from flask import Response, request
 
 from mailroom.console import session
@@ -23,12 +22,8 @@ def download(path: str, query: Mapping[str, object] | None = None) -> Response:
     decode = not request.accept_encodings.quality("gzip")
     if decode:
         headers.pop("Content-Encoding", None)
-    response = Response(_chunks(answer, decode=decode), headers=headers)
+    response = Response(answer.stream(_CHUNK_BYTES, decode_content=decode), headers=headers)
     response.vary.add("Accept-Encoding")
     # Closes the connection too if the file was not read to its end: its rest must not answer another call.
     response.call_on_close(answer.close)
     return response
-
-
-def _chunks(answer: urllib3.BaseHTTPResponse, *, decode: bool) -> Iterator[bytes]:
-    yield from answer.stream(_CHUNK_BYTES, decode_content=decode)

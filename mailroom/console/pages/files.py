@@ -29,6 +29,6 @@ def imports() -> Response:
     except ApiError as error:
         if not error.is_correctable:
             raise
-        problems = error.fields or {"": error.detail}
+        problems = error.problems
     shown = render_template("files/list.html", page=page, chosen=chosen, problems=problems)
     return make_response(shown, 422 if problems else 200)

@@ -9,7 +9,8 @@ from typing import Any
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 
 from mailroom.console import session
-from mailroom.console.api import UNAUTHORIZED, ApiAnswer, ApiError
+from mailroom.console.api import UNAUTHORIZED, ApiError
+from mailroom.console.downloads import download
 from mailroom.console.frames import framed, framed_text
 from mailroom.console.images import with_images
 from mailroom.console.texts import gettext as _
@@ -32,7 +33,7 @@ def listed() -> Response:
     except ApiError as error:
         if not error.is_correctable:
             raise
-        problems = error.fields or {"": error.detail}
+        problems = error.problems
     counts = {} if problems or cursor else _counts(chosen)
     shown = render_template("messages/list.html", page=page, chosen=chosen, counts=counts, problems=problems)
     return make_response(shown, 422 if problems else 200)
@@ -57,7 +58,7 @@ def html(id: str) -> Response:
         shown = session.call("GET", f"notifications/{id}/content", query={"form": "html"})["html"]
         if "cid:" in shown.lower():
             attached = session.call("GET", f"notifications/{id}")["attachments"]
-            shown = with_images(shown, attached, lambda number: _attachment(id, number).data)
+            shown = with_images(shown, attached, lambda number: _content(id, number))
         return framed(shown)
     except ApiError as error:
         if error.status == UNAUTHORIZED:
@@ -68,15 +69,18 @@ def html(id: str) -> Response:
 
 @PAGES.get("/mail/<string(length=24):id>/attachments/<int:number>")
 def attachment(id: str, number: int) -> Response:
-    found = _attachment(id, number)
+    response = download(_attachment(id, number))
     # Whatever its type is, a browser keeps it as a file and opens nothing of it here.
-    response = Response(found.data, content_type="application/octet-stream")
-    response.headers["Content-Disposition"] = found.headers["Content-Disposition"]
+    response.content_type = "application/octet-stream"
     return response
 
 
-def _attachment(id: str, number: int) -> ApiAnswer:
-    return session.api().answer("GET", f"notifications/{id}/attachments/{number}", token=session.token())
+def _content(id: str, number: int) -> bytes:
+    return session.api().answer("GET", _attachment(id, number), token=session.token()).data
+
+
+def _attachment(id: str, number: int) -> str:
+    return f"notifications/{id}/attachments/{number}"
 
 
 @PAGES.get("/mail/<string(length=24):id>/changes")

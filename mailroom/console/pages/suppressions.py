@@ -89,7 +89,7 @@ def _list(given: dict[str, str], problems: dict[str, str]) -> Response:
     except ApiError as error:
         if not error.is_correctable:
             raise
-        problems = problems or error.fields or {"": error.detail}
+        problems = problems or error.problems
     may_change = session.current().may("notifications:send")
     shown = render_template(
         "suppressions/list.html", page=page, chosen=chosen, given=given, problems=problems, may_change=may_change

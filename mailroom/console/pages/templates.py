@@ -197,7 +197,7 @@ def content_of(given: dict[str, str]) -> dict[str, str | None]:
 def problems_of(error: ApiError) -> dict[str, str]:
     """What the API refuses, at the fields of the form: `parameters.name` belongs to `parameters`."""
     found: dict[str, str] = {}
-    for field, text in (error.fields or {"": error.detail}).items():
+    for field, text in error.problems.items():
         name = field.removeprefix("content.").partition(".")[0].partition("[")[0]
         found.setdefault({"emailTo": "to"}.get(name, name if name in FIELDS else ""), text)
     return found

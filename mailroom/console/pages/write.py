@@ -147,7 +147,7 @@ def _split(text: str) -> list[str]:
 def _problems(error: ApiError) -> dict[str, str]:
     """What the API refuses, at the fields of the form: `emailTo[0]` belongs to `emailTo`."""
     found: dict[str, str] = {}
-    for field, text in (error.fields or {"": error.detail}).items():
+    for field, text in error.problems.items():
         first, second, *_rest = [*re.split(r"[\[.]", field), ""]
         name = second if first == "template" and second in _FIELDS else _SHOWN_AT.get(first, first)
         found.setdefault(name if name in _FIELDS else "", text)

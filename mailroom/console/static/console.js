@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const DOUBLE_CLICK = 2000;
+  const DOUBLE_CLICK = 2000; // milliseconds
   const language = document.documentElement.lang;
   const parts = { month: "short", day: "numeric", hour: "numeric", minute: "2-digit" };
   const thisYear = new Intl.DateTimeFormat(language, parts);
@@ -34,8 +34,7 @@
   const sendOnce = (event) => {
     const { target: form, submitter } = event;
     if (event.defaultPrevented || form.method !== "post" || form.target || submitter?.formTarget) return;
-    const last = Number(form.dataset.sentAt || 0);
-    if (event.timeStamp - last < DOUBLE_CLICK && last) event.preventDefault();
+    if (event.timeStamp - Number(form.dataset.sentAt ?? NaN) < DOUBLE_CLICK) event.preventDefault();
     else form.dataset.sentAt = event.timeStamp;
   };
 
