@@ -40,7 +40,7 @@ def compose(variables: Mapping[str, str]) -> Iterator[Finding]:
     gateway = checks.gateway(url)
     yield gateway
     if not gateway.fix:
-        yield checks.console(url, variables.get("CONSOLE_PREFIX") or "/function/console")
+        yield checks.console(url, variables.get("CONSOLE_PREFIX", ""))
     key = variables.get("API_KEY") or addresses.secret("api-key", variables)
     works = False
     if key and not gateway.fix:
@@ -70,7 +70,7 @@ def kubernetes(variables: Mapping[str, str]) -> Iterator[Finding]:
         gateway = checks.gateway(url)
         yield gateway
         if not gateway.fix:
-            yield checks.console(url, variables.get("CONSOLE_PREFIX") or "/function/console")
+            yield checks.console(url, variables.get("CONSOLE_PREFIX", ""))
         if key := variables.get("API_KEY"):
             database = checks.database(url, key)
             yield database

@@ -13,6 +13,7 @@ from minio.error import MinioException
 
 from local.client import s3_client
 from local.stack_file import ROOT, Function, read_stack
+from mailroom.platform.settings import Settings
 
 COMPOSE = (2, 30)  # docker-compose.yml needs this version
 FUNCTIONS_OF_COMMUNITY_EDITION = 15
@@ -80,8 +81,9 @@ def gateway(url: str) -> Finding:
     return Finding(f"the gateway {url} knows our functions")
 
 
-def console(url: str, prefix: str = "/function/console") -> Finding:
-    """The pages for people are served, and name the path `prefix` in their links, which is CONSOLE_PREFIX."""
+def console(url: str, prefix: str = "") -> Finding:
+    """The pages for people are served, and name the path `prefix` in their links: CONSOLE_PREFIX, or its default."""
+    prefix = prefix or Settings().console_prefix
     page = f"{url}/function/console/sign-in"
     answer = _get(page, GATEWAY_FIX)
     if isinstance(answer, Finding):
