@@ -25,9 +25,9 @@ from mailroom.backups.archive import Archive
 from mailroom.backups.manifest import Backup, Damaged, File, damage, write_file
 from mailroom.backups.packing import Stream
 from mailroom.errors import MailroomError, Unavailable
-from mailroom.invoices.imports.reconcile import pages
 from mailroom.platform import objects
 from mailroom.platform.objects import ObjectGone, ObjectStore, ObjectVersion
+from mailroom.platform.version_pages import pages
 
 _KEPT_HEADERS = ("cache-control", "content-disposition", "content-encoding", "content-language", "content-type")
 _META = "x-amz-meta-"

@@ -31,6 +31,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("createdAt", DOWN), ("_id", DOWN)], name="createdAt"),
         IndexModel([("key", UP), ("createdAt", DOWN), ("_id", DOWN)], name="key"),
         IndexModel([("state", UP), ("createdAt", DOWN), ("_id", DOWN)], name="state"),
+        # Its last field tells it from `createdAt`: not every server takes two indexes with the same fields.
         IndexModel(
             [("createdAt", DOWN), ("_id", DOWN), (REJECTED, UP)],
             name="rejected",

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from itertools import groupby, islice
 
 import msgspec
 
@@ -19,11 +18,11 @@ from mailroom.invoices.model.identity import import_id
 from mailroom.platform.clock import Budget, to_milliseconds
 from mailroom.platform.mongo import Documents, server_time
 from mailroom.platform.objects import ObjectStore, ObjectVersion
+from mailroom.platform.version_pages import pages
 
 log = logging.getLogger(__name__)
 
 CURSOR_ID = "reconcile"
-_KEYS_AT_ONCE = 200
 
 # A walk may take this share of the time: a bucket of some thousand objects is compared each minute.
 _SHARE_OF_TIME = 1 / 100
@@ -81,10 +80,3 @@ def submit_missing(ledger: Ledger, versions: list[ObjectVersion]) -> int:
     jobs = {import_id(version): version for version in versions}
     missing = jobs.keys() - ledger.known(list(jobs))
     return sum(ledger.submit(jobs[id_], found_by=BY_LISTING)[1] for id_ in missing)
-
-
-def pages(versions: Iterator[ObjectVersion]) -> Iterator[list[ObjectVersion]]:
-    """Pages that never end within the versions of one key, since the cursor is a key."""
-    by_key = (list(group) for _, group in groupby(versions, key=lambda version: version.key))
-    while groups := list(islice(by_key, _KEYS_AT_ONCE)):
-        yield [version for group in groups for version in group]

@@ -14,10 +14,11 @@ from datetime import timedelta
 import msgspec
 
 from mailroom.invoices.imports.ledger import Ledger
-from mailroom.invoices.imports.reconcile import pages, submit_missing
+from mailroom.invoices.imports.reconcile import submit_missing
 from mailroom.platform.clock import Budget, to_milliseconds
 from mailroom.platform.mongo import Document, Documents, server_time
 from mailroom.platform.objects import ObjectStore
+from mailroom.platform.version_pages import pages
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from bson import ObjectId
 from msgspec.structs import replace
 
 from mailroom.invoices import worker as working
-from mailroom.invoices.imports import reconcile
 from mailroom.invoices.imports.reconcile import CURSOR_ID
+from mailroom.platform import version_pages
 from mailroom.platform.clock import Budget
 from mailroom.platform.mongo import server_time
 from tests.integration.invoices.files import LONG_AGO, Bucket, a_minute_later, csv, line
@@ -74,7 +74,7 @@ def test_a_bucket_that_is_quickly_compared_is_compared_again_soon(bucket: Bucket
 @pytest.mark.usefixtures("later")
 def test_a_walk_in_several_slices_counts_them_all(bucket: Bucket, monkeypatch: pytest.MonkeyPatch):
     upload(bucket, 5)
-    monkeypatch.setattr(reconcile, "_KEYS_AT_ONCE", 2)
+    monkeypatch.setattr(version_pages, "_KEYS_AT_ONCE", 2)
     bucket.reconcile_at(LONG_AGO)
     walk = replace(working._reconciler(bucket.services), clock=Clock(1))
     assert [walk.run(Budget(0)) for _ in range(4)] == [2, 2, 1, 0]
@@ -91,11 +91,11 @@ def test_a_walk_that_goes_on_within_a_folder_finds_all_that_follows(bucket: Buck
     names += ["may0", "may0.csv", "z.csv"]
     with ThreadPoolExecutor(4) as uploads:
         list(uploads.map(lambda name: bucket.put(name, b"x"), names))
-    monkeypatch.setattr(reconcile, "_KEYS_AT_ONCE", 221)  # the fifth slice ends at may/04.csv
+    monkeypatch.setattr(version_pages, "_KEYS_AT_ONCE", 221)  # the fifth slice ends at may/04.csv
     bucket.reconcile_at(LONG_AGO)
     walk = working._reconciler(bucket.services)
     found = sum(walk.run(Budget(0)) for _ in range(5))
-    monkeypatch.setattr(reconcile, "_KEYS_AT_ONCE", 1)
+    monkeypatch.setattr(version_pages, "_KEYS_AT_ONCE", 1)
     while seconds_until_the_next(bucket) < 0:
         found += walk.run(Budget(0))
     assert set(names) - set(bucket.services.database["imports"].distinct("key")) == set()
@@ -115,7 +115,7 @@ def test_a_notification_has_a_minute_to_come(bucket: Bucket, caplog: pytest.LogC
 @pytest.mark.usefixtures("later")
 def test_a_slice_after_the_end_of_the_walk_changes_nothing(bucket: Bucket, monkeypatch: pytest.MonkeyPatch):
     upload(bucket, 3)
-    monkeypatch.setattr(reconcile, "_KEYS_AT_ONCE", 1)
+    monkeypatch.setattr(version_pages, "_KEYS_AT_ONCE", 1)
     bucket.reconcile_at(LONG_AGO)
     slow = working._reconciler(bucket.services)
 

@@ -10,7 +10,8 @@ import pytest
 
 from local.servers import Servers
 from mailroom.deploy import setup
-from mailroom.invoices.imports import reconcile, restarts
+from mailroom.invoices.imports import restarts
+from mailroom.platform import version_pages
 from mailroom.platform.settings import Settings
 from mailroom.services import Services
 from tests.integration.invoices.files import Bucket, csv, line
@@ -52,7 +53,7 @@ def test_after_a_restart_only_files_of_that_time_are_looked_for(
     monkeypatch.setattr(restarts, "_UNDER_WAY", timedelta(0))
     monkeypatch.setattr(restarts, "_TOLERANCE", timedelta(0))
     monkeypatch.setattr(restarts, "_ASK_SECONDS", 0.0)
-    monkeypatch.setattr(reconcile, "_KEYS_AT_ONCE", 2)
+    monkeypatch.setattr(version_pages, "_KEYS_AT_ONCE", 2)
     eventually(bucket.services.minio_started_at)  # it does not tell in its first second
     bucket.run()  # the first start is seen
     for n in range(5):
@@ -77,7 +78,7 @@ def test_a_list_that_takes_longer_than_a_slice_goes_on_in_the_same_run(
     bucket: Bucket, servers: Servers, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(restarts, "_UNDER_WAY", timedelta(0))
-    monkeypatch.setattr(reconcile, "_KEYS_AT_ONCE", 1)
+    monkeypatch.setattr(version_pages, "_KEYS_AT_ONCE", 1)
     monkeypatch.setattr("mailroom.invoices.worker.Budget", lambda seconds: Spent())
     eventually(bucket.services.minio_started_at)
     for n in range(4):
