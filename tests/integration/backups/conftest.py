@@ -19,6 +19,7 @@ from mailroom.backups.manifest import Backup
 from mailroom.deploy import setup
 from mailroom.platform.objects import ObjectVersion
 from mailroom.services import Services
+from tests.integration.invoices.files import Bucket
 
 
 def quiet(_: str) -> None:
@@ -96,3 +97,8 @@ def world(make_services: Callable[..., Services], backup_to: str) -> World:
     services = make_services(backup_to=backup_to, mongodb_timeout_seconds=60.0)
     setup.run(services, quiet)
     return World(services, backup.open_archive(services))
+
+
+@pytest.fixture
+def bucket(world: World) -> Bucket:
+    return Bucket(world.services)

@@ -14,7 +14,6 @@ from minio import Minio
 from mailroom.backups import buckets, manifest
 from mailroom.backups.archive import ArchiveUnusable, FolderArchive
 from mailroom.backups.backup import open_archive
-from mailroom.backups.manifest import Damaged, NoSuchBackup
 from mailroom.backups.packing import Stream
 from mailroom.backups.restore import DoesNotFit, NotEmpty
 from mailroom.deploy import setup
@@ -28,11 +27,6 @@ from tests.integration.invoices.files import Bucket, a_minute_later, counts, csv
 pytestmark = pytest.mark.minio
 
 MULTIPART = 6 << 20
-
-
-@pytest.fixture
-def bucket(world: World) -> Bucket:
-    return Bucket(world.services)
 
 
 def fill(world: World, bucket: Bucket) -> None:
@@ -172,63 +166,6 @@ def test_a_backup_is_whole_if_copying_takes_longer_than_minio_keeps_a_list(
     assert {each.key for each in buckets.lines(world.archive, made)} == set(names)
 
 
-def damages() -> list[str]:
-    return ["collection", "list", "object", "missing object", "missing collection", "manifest"]
-
-
-@pytest.mark.parametrize("damage", damages())
-def test_a_damaged_backup_is_refused_and_nothing_is_changed(world: World, bucket: Bucket, damage: str) -> None:
-    bucket.import_("a.csv", csv(line(1)))
-    made = world.back_up()
-    name = {
-        "collection": made.manifest.collections[-1].name,
-        "list": made.manifest.objects.name,  # type: ignore[union-attr]
-        "object": next(world.archive.entries(manifest.OBJECTS)).name,
-        "manifest": manifest.path(made.name, manifest.MANIFEST),
-    }[damage.removeprefix("missing ")]
-    if damage.startswith("missing"):
-        world.archive.remove(name)
-    else:
-        with world.archive.read(name) as file:
-            content = file.read()
-        world.archive.write(name, Stream([content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]]))
-    bucket.import_("b.csv", csv(line(2)))
-    documents, objects = world.documents(), world.objects()
-
-    with pytest.raises(Damaged, match=made.name if damage == "manifest" else name):
-        world.restore(manifest.read(world.archive, made.name), replace=True)
-
-    assert world.documents() == documents
-    assert world.objects() == objects
-
-
-@pytest.mark.parametrize("damage", ["list", "object", "manifest"])
-def test_a_damaged_backup_does_not_damage_the_next(world: World, bucket: Bucket, damage: str) -> None:
-    bucket.put("a.csv", csv(line(1)))
-    damaged, objects = world.back_up(), world.objects()
-    [version] = world.archive.entries(manifest.OBJECTS)
-    if damage == "object":
-        world.archive.remove(version.name)  # as docs/backup.md advises
-    elif damage == "list":
-        world.archive.write(damaged.manifest.objects.name, Stream([b"not gzip"]))  # type: ignore[union-attr]
-    else:
-        world.archive.write(manifest.path(damaged.name, manifest.MANIFEST), Stream([b"{"]))
-
-    made = world.back_up()
-
-    world.wipe()
-    world.restore(made)
-    assert world.objects() == objects
-
-
-def test_an_unfinished_backup_cannot_be_restored(world: World, bucket: Bucket) -> None:
-    made = world.back_up()
-    world.archive.remove(manifest.path(made.name, manifest.MANIFEST))
-    for name in ("", made.name):
-        with pytest.raises(NoSuchBackup):
-            manifest.read(world.archive, name)
-
-
 def test_a_database_that_is_not_empty_is_replaced_only_when_asked(world: World, bucket: Bucket) -> None:
     bucket.import_("a.csv", csv(line(1)))
     documents = world.documents()
@@ -289,71 +226,6 @@ def test_a_restore_to_other_bucket_names_is_refused(world: World, make_services,
     others = World(make_services(backup_to=backup_to, invoices_bucket="elsewhere"), world.archive)
     with pytest.raises(DoesNotFit, match="elsewhere"):
         others.restore(made, replace=True)
-
-
-def test_pruning_keeps_the_newest_backups_and_the_files_they_list(world: World, bucket: Bucket) -> None:
-    bucket.put("gone.csv", csv(line(1)))
-    bucket.put("stays.csv", csv(line(2)))
-    oldest = world.back_up()
-    version = world.services.objects.find(bucket.name, "gone.csv")
-    world.services.objects.client.remove_object(bucket.name, "gone.csv", version.version_id)
-    kept = [world.back_up() for _ in range(3)]
-
-    world.expire(2)
-
-    assert manifest.finished(world.archive) == [each.name for each in kept[1:]]
-    names = {entry.name for entry in world.archive.entries(manifest.BACKUPS)}
-    assert not [name for name in names if oldest.name in name]
-    assert len(list(world.archive.entries(manifest.OBJECTS))) == 1
-    objects = world.objects()
-    world.wipe()
-    world.restore(kept[-1])
-    assert world.objects() == objects
-
-
-def test_pruning_with_a_damaged_backup_damages_no_other(world: World, bucket: Bucket) -> None:
-    bucket.put("a.csv", csv(line(1)))
-    made = [world.back_up() for _ in range(4)]
-    listed = made[2].manifest.objects
-    assert listed is not None
-    world.archive.write(listed.name, Stream([b"rotten"]))
-    objects = {entry.name for entry in world.archive.entries(manifest.OBJECTS)}
-    for _ in range(2):
-        world.expire(3)
-        assert manifest.finished(world.archive) == [each.name for each in made[1:]]
-    world.archive.write(manifest.path(made[1].name, manifest.MANIFEST), Stream([b'{"mailroom": "\xff"}']))
-    world.expire(3)
-    assert {entry.name for entry in world.archive.entries(manifest.OBJECTS)} == objects
-    world.wipe()
-    world.restore(made[3])
-    assert {version.key for version in world.objects()} == {"a.csv"}
-
-
-def test_backups_of_one_kind_do_not_push_out_the_other(world: World, bucket: Bucket) -> None:
-    bucket.put("a.csv", csv(line(1)))
-    whole = world.back_up()
-    databases = [world.back_up(only="database") for _ in range(3)]
-    world.expire(2)
-    assert manifest.finished(world.archive) == [whole.name, *(each.name for each in databases[1:])]
-    world.wipe()
-    world.restore(whole)
-    assert {version.key for version in world.objects()} == {"a.csv"}
-
-
-def test_pruning_keeps_the_files_of_a_backup_in_progress(world: World, bucket: Bucket) -> None:
-    world.now = world.now.replace(year=world.now.year - 1)  # so that files written now are not old
-    bucket.put("a.csv", csv(line(1)))
-    for _ in range(2):
-        world.back_up(only="database")
-    unfinished = world.back_up()
-    world.archive.remove(manifest.path(unfinished.name, manifest.MANIFEST))
-
-    world.expire(2)
-
-    manifest.write(world.archive, unfinished)
-    world.wipe()
-    world.restore(unfinished)
-    assert {version.key for version in world.objects()} == {"a.csv"}
 
 
 def test_a_drill_restores_into_a_separate_database(world: World, bucket: Bucket, make_services, backup_to: str) -> None:
