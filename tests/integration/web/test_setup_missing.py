@@ -45,3 +45,17 @@ def test_a_list_says_that_set_up_is_missing(bare: Services, name: str):
                 # `/sessions/current` is no list, and this key is no session.
                 assert answer.status == 200 or answer.json()["code"] == "session.none", (route.path, query, answer.body)
     assert refused >= 2
+
+
+def test_a_webhook_with_a_key_is_not_added_without_the_index_that_finds_repeats(bare: Services):
+    client = Client(api("notifications", bare), bare.keys.create("all", list(SCOPES)).text)
+    hook = {"url": "https://example.com/", "events": ["import.done"]}
+    answer = client.call("POST", "/webhooks", hook, headers={"Idempotency-Key": "one"})
+    assert (answer.status, answer.json()["code"]) == (503, "service.not_set_up")
+    assert bare.database["webhooks"].count_documents({}) == 0
+
+
+def test_imports_with_rejected_rows_are_not_looked_for_without_their_index(bare: Services):
+    client = Client(api("invoices", bare), bare.keys.create("all", list(SCOPES)).text)
+    answer = client.get("/imports", rejected="true")
+    assert (answer.status, answer.json()["code"]) == (503, "service.not_set_up")
