@@ -73,6 +73,8 @@ def test_a_correction_whose_function_is_killed_is_done_once(
 
     def is_sent() -> bool:
         sent.or_(kept).first.wait_for()
+        if sent.is_visible():  # a page says it once, also if the rest of that page is missing
+            return True
         if kept.is_visible() and (again := page.get_by_role("button", name="Send again")).is_visible():
             again.click()
         elif kept.is_visible():  # the function was killed before the page that follows
