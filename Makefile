@@ -26,7 +26,7 @@ demo: $(RUN) ## Start everything on a throw-away folder, import invoices, send a
 local: $(RUN) ## Run everything until Ctrl-C; data is kept in .mailroom/
 	@exec $(BIN)/python -m local up --parent $$PPID
 
-test: $(STAMP) ## Run the tests against real servers, without the slow ones: about 20 minutes on two cores
+test: $(STAMP) ## Run the tests against real servers, without the slow ones: about 25 minutes on two cores
 	@$(BIN)/python -m local tools
 	@echo "Running the tests that are not marked slow, $(TESTS_AT_ONCE) at once. make test-all runs all."
 	@$(PYTEST) -m "not slow"
