@@ -83,7 +83,7 @@ def _context(services: Services, fetch: Callable[[str], bytes]) -> Notifications
         figures=MessageFigures(components.collection, components.claims, waiting, components.clock),
         tracing=components.tracing,
         actions=components.actions,
-        retention=components.retention,
+        erasure=components.erasure,
         suppressions=components.suppressions,
         feedback=components.feedback,
         templates=stored_templates,

@@ -16,7 +16,7 @@ from mailroom.notifications.model import addresses
 from mailroom.notifications.outbox.actions import MessageActions
 from mailroom.notifications.outbox.claims import Claims
 from mailroom.notifications.outbox.outbox import Outbox
-from mailroom.notifications.outbox.retention import Retention
+from mailroom.notifications.outbox.retention import Erasure, Retention
 from mailroom.notifications.outbox.soft_bounces import SoftBounces
 from mailroom.notifications.outbox.suppressions import Suppressions
 from mailroom.notifications.sending.recorder import Recorder
@@ -65,13 +65,13 @@ class Components:
             hold=settings.unknown_outcome == "hold",
         )
         self.sender = Sender(outbox, pool, transmitter, recorder, settings)
+        deliveries = WebhookDeliveries(services.database, self.clock)
+        self.erasure = Erasure(self.collection, self.actions, deliveries, soft_bounces)
         self.retention = Retention(
-            self.collection,
-            self.actions,
-            services.database["cursors"],
-            WebhookDeliveries(services.database, self.clock),
-            self.clock,
+            services.database,
+            deliveries,
             soft_bounces,
+            self.clock,
             bodies=days(settings.retention_bodies_days),
             whole=days(settings.retention_messages_days),
         )

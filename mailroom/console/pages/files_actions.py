@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response, abort, make_response, redirect, render_template, request, url_for
 
-from mailroom.console import filters, notices, session
+from mailroom.console import filters, forms, notices, session
 from mailroom.console.pages.files import PAGES
 from mailroom.console.pages.files_import import RUNS, import_of
 from mailroom.console.texts import gettext, later, ngettext
@@ -58,13 +58,13 @@ def confirm_force(id: str) -> Response:
 
 @PAGES.post("/files/imports/<id>/count")
 def count_first(id: str) -> Response:
-    started = session.call("POST", "invoices/imports", json=_version(import_of(id)) | {"force": True, "dryRun": True})
+    started = _start(import_of(id), {"force": True, "dryRun": True})
     return make_response(redirect(url_for("files.confirm_force", id=id, trial=started["id"]), _SEE_OTHER))
 
 
 @PAGES.post("/files/imports/<id>/force")
 def force(id: str) -> Response:
-    started = session.call("POST", "invoices/imports", json=_version(import_of(id)) | {"force": True})
+    started = _start(import_of(id), {"force": True})
     return make_response(redirect(url_for("files.show", id=started["id"]), _SEE_OTHER))
 
 
@@ -127,8 +127,10 @@ def _force(trial: Any) -> list[str]:
     ]
 
 
-def _version(found: Any) -> dict[str, Any]:
-    return {name: found[name] for name in ("bucket", "key", "versionId")}
+def _start(found: Any, options: dict[str, bool]) -> Any:
+    version = {name: found[name] for name in ("bucket", "key", "versionId")}
+    key = forms.idempotency_key()
+    return session.call("POST", "invoices/imports", json=version | options, idempotency_key=key)
 
 
 _Effects = Callable[[Any], list[str]]

@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from flask import Response, make_response, redirect, render_template, request, url_for
 
-from mailroom.console import notices, session
+from mailroom.console import forms, notices, session
 from mailroom.console.api import NOT_FOUND, ApiError
 from mailroom.console.pages.files import PAGES
 from mailroom.console.texts import gettext as _
@@ -46,7 +47,8 @@ def act_on_check() -> Response:
                     _SEE_OTHER,
                 )
             )
-        started = session.call("POST", "invoices/imports", json=_named(file) | {"dryRun": action == "try"})
+        asked = _named(file) | {"dryRun": action == "try"}
+        started = session.call("POST", "invoices/imports", json=asked, idempotency_key=_call_key(action, columns))
         if action != "try":
             _retry_if_ended(started["id"])
     except ApiError as error:
@@ -54,6 +56,12 @@ def act_on_check() -> Response:
             raise
         return _page(file, _preview(file, None), columns, problem=error)
     return make_response(redirect(url_for("files.show", id=started["id"]), _SEE_OTHER))
+
+
+def _call_key(action: str, columns: Mapping[str, str | None]) -> str:
+    """The idempotency key of this form with these columns. With others, it is another call: they are kept before it."""
+    chosen = hashlib.sha256(msgspec.json.encode([action, columns], order="sorted")).hexdigest()
+    return f"{forms.idempotency_key()}-{chosen[:32]}"
 
 
 def _retry_if_ended(id: str) -> None:

@@ -23,6 +23,7 @@ from mailroom.platform.mongo import Document
 from mailroom.platform.objects import ObjectGone, ObjectVersion
 from mailroom.platform.waiting import Waiting
 from mailroom.web.endpoints import endpoint, json_body, query
+from mailroom.web.idempotency import repeatable_call
 from mailroom.web.paging import cursor_of, key_of, limit_of
 from mailroom.web.representation import json_response
 from mailroom.web.schemas import waiting_for
@@ -57,10 +58,15 @@ def get_import(id: ObjectId) -> Response:
 @endpoint(operations.START_IMPORT, WRITE)
 def start_import() -> Response:
     of, body = context(), json_body(operations.StartImport)
-    version = version_of(of, body.bucket, body.key, body.version_id)
-    if body.preset:
-        check_preset_is_there(body.preset)
-    import_id, _ = of.ledger.submit(version, force=body.force, dry_run=body.dry_run, preset=body.preset, approved=True)
+    call = repeatable_call(body)
+    import_id = None if call is None else of.ledger.made_by(call)
+    if import_id is None:
+        version = version_of(of, body.bucket, body.key, body.version_id)
+        if body.preset:
+            check_preset_is_there(body.preset)
+        import_id, _ = of.ledger.submit(
+            version, force=body.force, dry_run=body.dry_run, preset=body.preset, approved=True, call=call
+        )
     of.kicker.kick(IMPORTER)
     return json_response(schemas.AcceptedImport(id=str(import_id)), 202)
 

@@ -193,6 +193,13 @@ START_IMPORT = Operation(
     "Import an object of the bucket now",
     {202: AcceptedImport},
     body=StartImport,
+    parameters=(
+        Parameter(
+            "Idempotency-Key",
+            "With `force` or `dryRun`, a repeat with the same key and body gets the same import.",
+            where="header",
+        ),
+    ),
     problems=(409,),
     text="The same version gives the same import, however often it is asked for. With `force` it is imported once "
     "more, and counts as newer than all that was imported until now. "

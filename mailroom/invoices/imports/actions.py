@@ -17,6 +17,10 @@ _DELETED_AT_ONCE = 1000
 
 _ASK_AGAIN_SECONDS = 5
 
+# `updatedAt` is when a batch was begun, and it is written up to so much later. So an import that changed what another
+# one had inserted may have the earlier time.
+_LONGEST_BATCH = timedelta(minutes=5)
+
 _CAN_UNDO = (DONE, FAILED, CANCELLED, SUPERSEDED, UNDONE)
 
 
@@ -98,15 +102,13 @@ class ImportActions(msgspec.Struct, frozen=True):
         marked = {"state": UNDONE, "updatedAt": now}
         job = self._change(id_, _CAN_UNDO, {"$set": marked, "$inc": {"epoch": 1}}, {"dryRun": False})
         undo = job.get("undo") or {"deleted": 0, "piece": [], "endedBy": found["state"] if found else DONE}
-        written = {"changedBy": job["_id"], "updatedAt": _during(job, undo["endedBy"])}
-        own = written | {"insertedBy": job["_id"]}
+        own = _written(job, undo) | {"insertedBy": job["_id"]}
         undo = self._delete_noted(job, undo)
         while ids := self._some(own):
             if budget.spent():
                 return Undone(undo["deleted"], 0, complete=False)
             undo = self._delete_noted(job, self._save(job, undo | {"piece": ids}))
-        left = self.invoices.count_documents(written | {"insertedBy": {"$ne": job["_id"]}})
-        left += max(0, job["checkpoint"]["counts"]["inserted"] - undo["deleted"])
+        left = self._left(job, undo, undeleted=0)
         self._save(job, undo | {"left": left})
         return Undone(undo["deleted"], left, complete=True)
 
@@ -124,11 +126,20 @@ class ImportActions(msgspec.Struct, frozen=True):
         if job["state"] not in _CAN_UNDO:
             raise Conflict("import.state", f"the import is {job['state']}, and must be {' or '.join(_CAN_UNDO)}")
         undo = job.get("undo") or {"deleted": 0, "endedBy": job["state"]}
-        written = {"changedBy": id_, "updatedAt": _during(job, undo["endedBy"])}
-        deletes = self.invoices.count_documents(written | {"insertedBy": id_})
-        changed = self.invoices.count_documents(written | {"insertedBy": {"$ne": id_}})
-        inserted = job["checkpoint"]["counts"]["inserted"] - undo["deleted"]
-        return deletes, changed + max(0, inserted - deletes)
+        deletes = self.invoices.count_documents(_written(job, undo) | {"insertedBy": id_})
+        return deletes, self._left(job, undo, undeleted=deletes)
+
+    def _left(self, job: Document, undo: Document, *, undeleted: int) -> int:
+        """How many invoices stay of those that the import inserted or changed; `undeleted` are still to be deleted."""
+        id_ = job["_id"]
+        if undo["endedBy"] == DONE:
+            changed = self.invoices.count_documents(_written(job, undo) | {"insertedBy": {"$ne": id_}})
+            changed_since: int = job["checkpoint"]["counts"]["inserted"] - undo["deleted"] - undeleted
+            return changed + max(0, changed_since)
+        # It may have written more than a checkpoint counts. So all invoices that changed since it started are searched.
+        since = {"$gte": _started(job) - _LONGEST_BATCH}
+        touched = {"updatedAt": since, "$or": [{"insertedBy": id_}, {"changedBy": id_}]}
+        return self.invoices.count_documents(touched) - undeleted
 
     def _delete_noted(self, job: Document, undo: Document) -> Document:
         """Deletes the invoices noted beforehand, so that a crash between deleting and counting loses no count."""
@@ -163,7 +174,15 @@ class ImportActions(msgspec.Struct, frozen=True):
         raise Conflict("import.state", f"the import is {found['state']}, and must be {' or '.join(states)}")
 
 
-def _during(job: Document, ended_by: str) -> Document:
-    """When the import wrote. If it did not end by itself, a last batch may have landed after its end."""
+def _written(job: Document, undo: Document) -> Document:
+    """The invoices that the import was the last to change.
+
+    If it did not end by itself, a last batch may have landed after its end.
+    """
+    end = {"$lte": job["finishedAt"]} if undo["endedBy"] == DONE else {}
+    return {"changedBy": job["_id"], "updatedAt": {"$gte": _started(job)} | end}
+
+
+def _started(job: Document) -> datetime:
     started: datetime = job.get("startedAt") or job["createdAt"]
-    return {"$gte": started} | ({"$lte": job["finishedAt"]} if ended_by == DONE else {})
+    return started

@@ -29,8 +29,9 @@ from pymongo.errors import DuplicateKeyError
 
 from mailroom.errors import Conflict, LeaseLost
 from mailroom.invoices.imports.job import COUNTS, VERSION_FIELDS, Checkpoint, Comparison, ImportJob, job_of
-from mailroom.invoices.model.identity import import_id
+from mailroom.invoices.model.identity import id_of_call, import_id
 from mailroom.platform.clock import to_milliseconds
+from mailroom.platform.idempotency import RepeatableCall, check_same_request
 from mailroom.platform.listed_objects import ListedObject
 from mailroom.platform.mongo import Document, Documents, server_time
 from mailroom.platform.objects import ObjectVersion
@@ -80,19 +81,24 @@ class Ledger:
         dry_run: bool = False,
         preset: str = "",
         approved: bool = False,
+        call: RepeatableCall | None = None,
     ) -> tuple[ObjectId, bool]:
         """Writes the job of an object version with majority; its id, and whether it is new.
 
         The same version always gets the same job, so a repeated delivery adds nothing. `force` makes a further job,
         whose rows count as newer than all that was imported until now. A dry run is always a further job. `preset` is
         the name of the preset to read the file with. `found_by` is BY_EVENT or BY_LISTING, or empty if a person asked.
-        `approved`: a person wants it imported, so it is not held.
+        `approved`: a person wants it imported, so it is not held. A repeated `call` makes no second further job.
 
         Raises:
             Conflict: `import.preset`: the version has a job that was not asked to use this preset.
+            Invalid: an earlier call with the key of `call` was another request.
         """
         now = self.now()
-        own = ObjectId() if force or dry_run else import_id(version)
+        further = force or dry_run
+        own = import_id(version)
+        if further:
+            own = ObjectId() if call is None else id_of_call(call.key)
         document: Document = {
             "_id": own,
             "dryRun": dry_run,
@@ -107,8 +113,9 @@ class Ledger:
             "updatedAt": now,
             "preset": preset,
             "presetsAt": now,
-            "approved": approved or force or dry_run,
+            "approved": approved or further,
             **({"foundBy": found_by} if found_by else {}),
+            **({"idempotency": msgspec.to_builtins(call)} if call and further else {}),
             "checkpoint": msgspec.to_builtins(Checkpoint(0, 0, 0, dict.fromkeys(COUNTS, 0))),
             "dialect": None,
             "error": None,
@@ -117,12 +124,23 @@ class Ledger:
         try:
             self.imports.insert_one(document)
         except DuplicateKeyError:
+            if call is not None and self.made_by(call):
+                return own, False
             if approved and self._approve(own, preset, now):
                 return own, False
             if preset:
                 self._check_preset(own, preset)
             return own, False
         return own, True
+
+    def made_by(self, call: RepeatableCall) -> ObjectId | None:
+        """The further job that an earlier call with this key has made. Raises `Invalid` if it was another request."""
+        own = id_of_call(call.key)
+        found = self.imports.find_one({"_id": own}, {"idempotency": 1})
+        if found is None:
+            return None
+        check_same_request(call, found["idempotency"]["digest"])
+        return own
 
     def _approve(self, id_: ObjectId, preset: str, now: datetime) -> bool:
         """Makes a held import due, to be read with the presets as they are now. Whether it was held."""

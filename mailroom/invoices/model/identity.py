@@ -40,6 +40,11 @@ def import_id(version: ObjectVersion) -> ObjectId:
     return _hash(version.bucket, version.key, str(version.modified_ms), version.etag)
 
 
+def id_of_call(key: str) -> ObjectId:
+    """The `_id` of a further import of a version: the same for every call with this Idempotency-Key."""
+    return _hash("call", key)
+
+
 def order(modified_ms: int, version_id: str, offset: int) -> str:
     """The order of a row among all sources of its invoice, as text that compares as the three parts would.
 

@@ -20,7 +20,7 @@ from mailroom.notifications.outbox.accept import Submissions
 from mailroom.notifications.outbox.actions import MessageActions
 from mailroom.notifications.outbox.figures import MessageFigures
 from mailroom.notifications.outbox.history import History
-from mailroom.notifications.outbox.retention import Retention
+from mailroom.notifications.outbox.retention import Erasure
 from mailroom.notifications.outbox.suppressions import Suppressions
 from mailroom.notifications.outbox.waiting_facts import MessageWaiting
 from mailroom.notifications.templates.store import Templates
@@ -40,7 +40,7 @@ class NotificationsContext(msgspec.Struct, frozen=True):
     figures: MessageFigures
     tracing: Tracing
     actions: MessageActions
-    retention: Retention
+    erasure: Erasure
     suppressions: Suppressions
     feedback: Feedback
     templates: Templates

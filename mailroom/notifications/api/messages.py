@@ -56,7 +56,7 @@ def counts() -> Response:
 def erase() -> Response:
     if "emailTo" not in query():
         raise Invalid("emailTo", "query.missing", "`emailTo` is required: it selects whose messages to erase")
-    erased, left = context().retention.erase(addresses.address(query()["emailTo"], "emailTo").shown)
+    erased, left = context().erasure.erase(addresses.address(query()["emailTo"], "emailTo").shown)
     return json_response({"erased": erased, "left": left})
 
 
@@ -98,7 +98,7 @@ def attachment(id: ObjectId, number: int) -> Response:
 @blueprint.delete("/<id:id>")
 @endpoint(operations.ERASE_MESSAGE, ERASE)
 def erase_message(id: ObjectId) -> Response:
-    if not context().retention.erase_message(id):
+    if not context().erasure.erase_message(id):
         state = context().history.get(id)["state"]
         raise Conflict("notification.state", f"a notification that is {state} cannot be erased just now")
     return json_response(schemas.Erased(erased=1, left=0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bson import ObjectId
+from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from mailroom.notifications.model import addresses
@@ -24,45 +25,16 @@ _BATCH = 500  # messages that one command changes, so that a sweep keeps its bud
 _ENDED = [state for state in State if state not in (State.QUEUED, State.SENDING)]
 
 
-class Retention:
-    """`bodies` and `whole` are the ages, since acceptance, at which bodies and messages are erased; None keeps them.
-
-    Blocks for MongoDB's answers.
-    """
+class Erasure:
+    """Erases messages when somebody asks for it. Blocks for MongoDB's answers."""
 
     def __init__(
-        self,
-        messages: Documents,
-        actions: MessageActions,
-        cursors: Documents,
-        deliveries: WebhookDeliveries,
-        clock: ServerClock,
-        soft_bounces: SoftBounces,
-        *,
-        bodies: timedelta | None,
-        whole: timedelta | None,
+        self, messages: Documents, actions: MessageActions, deliveries: WebhookDeliveries, soft_bounces: SoftBounces
     ) -> None:
         self._messages = messages
         self._actions = actions
-        self._cursors = cursors
         self._deliveries = deliveries
-        self._clock = clock
         self._soft_bounces = soft_bounces
-        self._bodies = bodies
-        self._whole = whole
-
-    def sweep(self, budget: Budget) -> None:
-        """Erases what is old enough, once an hour. If the budget ends it, the next sweep goes on."""
-        if budget.spent():
-            return
-        now = self._clock.now()
-        if not self._is_due(now):
-            return
-        self._soft_bounces.expire(now)
-        if self._whole is not None:
-            self._delete_before(now - self._whole, budget)
-        if self._bodies is not None:
-            self._erase_bodies_before(now - self._bodies, now, budget)
 
     def erase(self, shown: str) -> tuple[int, int]:
         """Deletes every message to that address, also those with further recipients, except those being sent now.
@@ -86,6 +58,44 @@ class Retention:
         erased = self._actions.erase_waiting_message(message) or self._messages.delete_one(ended).deleted_count > 0
         self._deliveries.forget([message])  # those that were made meanwhile
         return erased
+
+
+class Retention:
+    """Erases what is old. `bodies` and `whole` are the ages, since acceptance, at which bodies and messages are erased.
+
+    None keeps them. Blocks for MongoDB's answers.
+    """
+
+    def __init__(
+        self,
+        database: Database[Document],
+        deliveries: WebhookDeliveries,
+        soft_bounces: SoftBounces,
+        clock: ServerClock,
+        *,
+        bodies: timedelta | None,
+        whole: timedelta | None,
+    ) -> None:
+        self._messages = database["notifications"]
+        self._cursors = database["cursors"]
+        self._deliveries = deliveries
+        self._soft_bounces = soft_bounces
+        self._clock = clock
+        self._bodies = bodies
+        self._whole = whole
+
+    def sweep(self, budget: Budget) -> None:
+        """Erases what is old enough, once an hour. If the budget ends it, the next sweep goes on."""
+        if budget.spent():
+            return
+        now = self._clock.now()
+        if not self._is_due(now):
+            return
+        self._soft_bounces.expire(now)
+        if self._whole is not None:
+            self._delete_before(now - self._whole, budget)
+        if self._bodies is not None:
+            self._erase_bodies_before(now - self._bodies, now, budget)
 
     def _is_due(self, now: datetime) -> bool:
         """Whether this process is to sweep now. Of several processes that ask, one gets True, once an hour."""

@@ -190,6 +190,19 @@ def test_what_is_certain_makes_no_preset(browser: Browser, api: FakeApi) -> None
     assert api.calls("POST invoices/imports")[0].json()["dryRun"] is True
 
 
+def test_a_dry_run_that_is_sent_twice_has_one_key_unless_its_columns_change(browser: Browser, api: FakeApi) -> None:
+    api.answer("POST invoices/preview", preview())
+    api.answer("PUT invoices/presets/acme", {}, 201)
+    api.answer("POST invoices/imports", {"id": ID}, 202)
+    api.answer(IMPORT, an_import("pending", 0))
+    fields = form_fields(browser.get(CHECK).text, "/files/check") | {"target-0": "invoiceNumber", "do": "try"}
+    for changed in ({}, {}, {"target-0": "-"}, {"do": "import"}):
+        assert browser.post("/files/check", data=fields | changed).status_code == 303
+    first, second, *others = [each.headers["Idempotency-Key"] for each in api.calls("POST invoices/imports")]
+    assert first == second
+    assert len({first, *others}) == 3
+
+
 def test_an_undo_says_beforehand_how_many_invoices_it_deletes(browser: Browser, api: FakeApi) -> None:
     api.answer(IMPORT, an_import())
     api.answer(f"GET invoices/imports/{ID}/undo", {"deletes": 17, "leaves": 1})
@@ -222,8 +235,13 @@ def test_force_counts_first_with_a_dry_run(browser: Browser, api: FakeApi) -> No
     assert "Counting what it would do" in browser.get(page).text
     api.answer(f"GET invoices/imports/{trial}", an_import(id=trial, dryRun=True))
     assert "One invoice is made new." in browser.get(page).text
-    browser.submit(page, start)
-    assert api.calls("POST invoices/imports")[1].json() == VERSION | {"force": True}
+    fields = form_fields(browser.get(page).text, start)
+    browser.post(start, data=fields)
+    browser.post(start, data=fields)
+    counting, *forced = api.calls("POST invoices/imports")
+    assert [each.json() for each in forced] == [VERSION | {"force": True}] * 2
+    assert {each.headers["Idempotency-Key"] for each in forced} == {fields["idempotency_key"]}
+    assert counting.headers["Idempotency-Key"] != fields["idempotency_key"]
 
 
 def test_a_file_goes_through_the_function(browser: Browser, api: FakeApi) -> None:
