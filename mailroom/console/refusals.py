@@ -48,6 +48,8 @@ def handle(app: Flask) -> None:
     def unknown(error: HTTPException) -> Response:
         if wants_json():
             return _as_json(_as_api_error(error))
+        if not is_partial():
+            session.look_up()  # for the menu: no view has asked for the session
         if error.code == NOT_FOUND:
             return _page("errors/not_found.html", NOT_FOUND)
         response = _page("errors/refused.html", error.code or 500, error=_as_api_error(error))

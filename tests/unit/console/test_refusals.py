@@ -24,6 +24,31 @@ def test_a_page_that_there_is_not(browser: Browser) -> None:
     assert "<script>" not in answer.text.replace("<script defer", "")
 
 
+@pytest.mark.parametrize(("path", "status"), [("/nowhere", 404), ("/sign-out", 405)])
+def test_a_page_that_there_is_not_has_the_menu(browser: Browser, api: FakeApi, path: str, status: int) -> None:
+    api.scopes[:] = ["notifications:read"]
+    api.asked.clear()
+    answer = browser.get(path)
+    assert answer.status_code == status
+    assert f'href="{PREFIX}/mail"' in answer.text
+    assert f'href="{PREFIX}/files"' not in answer.text
+    assert "Sign out" in answer.text
+    assert [f"{each.method} {each.path}" for each in api.asked] == ["GET invoices/sessions/current"]
+
+
+@pytest.mark.parametrize("status", [401, 429, 503])
+def test_a_page_that_there_is_not_does_without_a_session(browser: Browser, api: FakeApi, status: int) -> None:
+    api.refuse("GET invoices/sessions/current", status, "code", "no")
+    answer = browser.get("/nowhere")
+    assert answer.status_code == 404
+    assert "There is nothing here" in answer.text
+
+
+def test_a_stranger_asks_no_api_for_a_page_that_there_is_not(stranger: Browser, api: FakeApi) -> None:
+    assert stranger.get("/nowhere").status_code == 404
+    assert api.asked == []
+
+
 def test_a_session_that_has_ended_leads_to_the_sign_in(browser: Browser, api: FakeApi) -> None:
     api.sessions.clear()
     answer = browser.get("/files")
