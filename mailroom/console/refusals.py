@@ -38,12 +38,10 @@ def handle(app: Flask) -> None:
             case status if status == NOT_FOUND:
                 return _page("errors/not_found.html", NOT_FOUND)
             case status if status == TOO_MANY:
-                return _page("errors/too_many.html", TOO_MANY, retry_after=error.retry_after or _RETRY_SECONDS)
+                return _again_later("too_many", TOO_MANY, error)
         if error.is_outage:
             log.warning("an API does not answer: %s %s", error.status, error.code)
-            template = "errors/send_again.html" if _keeps_form() else "errors/outage.html"
-            seconds = error.retry_after or _RETRY_SECONDS
-            return _page(template, HTTPStatus.SERVICE_UNAVAILABLE, reason="outage", retry_after=seconds)
+            return _again_later("outage", HTTPStatus.SERVICE_UNAVAILABLE, error)
         return _page("errors/refused.html", error.status, error=error)
 
     @app.errorhandler(OldForm)
@@ -102,6 +100,12 @@ def _page(template: str, status: int, **values: Any) -> Response:
     if (seconds := values.get("retry_after")) is not None:
         response.headers["Retry-After"] = str(seconds)
     return response
+
+
+def _again_later(reason: str, status: int, error: ApiError) -> Response:
+    """The same succeeds later. A form is kept until then."""
+    template = "errors/send_again.html" if _keeps_form() else f"errors/{reason}.html"
+    return _page(template, status, reason=reason, retry_after=error.retry_after or _RETRY_SECONDS)
 
 
 def _keeps_form() -> bool:

@@ -52,6 +52,15 @@ def test_a_form_that_cannot_be_sent_now_is_kept_fields(
     assert kept_fields(answer.text, path) == pairs(sent)
 
 
+def test_a_form_above_the_limit_of_calls_is_kept(browser: Browser, api: FakeApi) -> None:
+    sent = fields_of(browser, WRITE, TEXT)
+    api.refuse(CURRENT, 429, "rate.limited", "too many calls", retry_after=17)
+    answer = browser.post(WRITE, data=sent)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "17")
+    assert "Wait 17 seconds, then send it again." in answer.text
+    assert kept_fields(answer.text, WRITE) == pairs(sent)
+
+
 class TestAfterTheSession:
     @pytest.fixture
     def sent(self, browser: Browser) -> dict[str, Any]:
@@ -82,6 +91,7 @@ class TestAfterTheSession:
         answer = browser.post(WRITE, data=dict(kept_fields(again.text, WRITE)))
         assert answer.status_code == 400
         assert "belongs to an earlier session" in answer.text
+        assert "look first whether it arrived" in answer.text
         assert "Sign out" in answer.text
         assert api.calls(SEND) == []
         assert browser.post(WRITE, data=dict(kept_fields(answer.text, WRITE))).status_code == 303
