@@ -49,8 +49,13 @@ class ApiError(MailroomError):
 
     @property
     def is_correctable(self) -> bool:
-        """Whether the person can correct what they gave, so that the form is shown again with the reason."""
-        return 400 <= self.status < 500 and self.status not in (UNAUTHORIZED, FORBIDDEN, TOO_MANY)
+        """Whether the person can correct what they gave, so that the form is shown again with the reason.
+
+        What a key may not do is correctable if a field is at fault: another sender, or another scope of a new key.
+        """
+        if self.status == FORBIDDEN:
+            return bool(self.fields)
+        return 400 <= self.status < 500 and self.status not in (UNAUTHORIZED, TOO_MANY)
 
 
 class ApiAnswer(msgspec.Struct, frozen=True):

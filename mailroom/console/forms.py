@@ -2,6 +2,8 @@
 
 A form that changes something is refused unless the browser says that it comes from a page of ours, and unless it holds
 the token that belongs to the cookie. Its `idempotency_key` makes a form that is sent twice do its work once.
+
+page of another session --form, old token--> OldForm --> page that keeps the form --the same, new token--> view
 """
 
 from __future__ import annotations
@@ -22,6 +24,10 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 _LONGEST_KEY = 200
 
 
+class OldForm(ApiError):
+    """A page of ours sent this form, but the page is of another session. Nothing was done."""
+
+
 def protect(app: Flask) -> None:
     """Checks every form of the application, and gives those who have not signed in a cookie for theirs."""
 
@@ -29,12 +35,15 @@ def protect(app: Flask) -> None:
     def check() -> None:
         if request.method in _SAFE:
             return
-        if not _is_same_origin():
+        is_ours = _is_same_origin()
+        if is_ours is False:
             raise ApiError(400, "form.foreign", "this form was not sent from a page of this console")
         given = request.form.get(TOKEN_FIELD, "")
         secret = _secret()
         if not secret or not hmac.compare_digest(_token(secret).encode(), given.encode()):
-            raise ApiError(400, "form.token", "this form is too old: open the page again")
+            # Of a form that may be anybody's, no page of ours offers to send it.
+            refusal = OldForm if is_ours else ApiError
+            raise refusal(400, "form.token", "this form is too old: open the page again")
 
     @app.after_request
     def give(response: Response) -> Response:
@@ -72,9 +81,9 @@ def _token(secret: str) -> str:
     return hmac.new(secret.encode(), b"mailroom console: form", hashlib.sha256).hexdigest()
 
 
-def _is_same_origin() -> bool:
-    """What the browser says about the page that sends the form. Browsers say one of both at least."""
+def _is_same_origin() -> bool | None:
+    """What the browser says about the page that sends the form; None if it says nothing."""
     if (site := request.headers.get("Sec-Fetch-Site")) is not None:
         return site == "same-origin"
     origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc.lower() == cookies.host().lower()
+    return None if origin is None else urlsplit(origin).netloc.lower() == cookies.host().lower()

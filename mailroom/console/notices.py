@@ -9,6 +9,7 @@ from flask import Flask, Response, g, request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from mailroom.console import cookies
+from mailroom.console.texts import gettext
 
 _KEPT_SECONDS = 60
 _MOST = 5
@@ -24,6 +25,14 @@ class Notice(msgspec.Struct, frozen=True):
 def add(text: str, kind: NoticeKind = "done") -> None:
     """Shows the text on the page that is shown next, usually after a redirect."""
     g.setdefault("new_notices", []).append((text, kind))
+
+
+def add_refusal(reason: str, already: str | None) -> None:
+    """Shows that the API refused a decision: because it was made `already`, a text marked with `later`, or why."""
+    if already:
+        add(gettext(already))
+    else:
+        add(gettext("Nothing was done: %(reason)s.", reason=reason), "problem")
 
 
 def take() -> list[Notice]:

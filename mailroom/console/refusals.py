@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from mailroom.console import session
 from mailroom.console.api import FORBIDDEN, NOT_FOUND, TOO_MANY, UNAUTHORIZED, ApiError
 from mailroom.console.areas import is_partial
+from mailroom.console.forms import OldForm
 from mailroom.console.texts import gettext as _
 
 log = logging.getLogger(__name__)
@@ -31,23 +32,36 @@ def handle(app: Flask) -> None:
             return _as_json(error)
         match error.status:
             case status if status == UNAUTHORIZED:
-                return _to_sign_in()
+                return _without_session()
             case status if status == FORBIDDEN:
                 return _page("errors/forbidden.html", FORBIDDEN, error=error, scope=_scope(error.detail))
             case status if status == NOT_FOUND:
                 return _page("errors/not_found.html", NOT_FOUND)
             case status if status == TOO_MANY:
-                return _page("errors/too_many.html", TOO_MANY, retry_after=error.retry_after or _RETRY_SECONDS)
+                return _again_later("too_many", TOO_MANY, error)
         if error.is_outage:
             log.warning("an API does not answer: %s %s", error.status, error.code)
-            template = "errors/send_again.html" if _has_form() else "errors/outage.html"
-            return _page(template, HTTPStatus.SERVICE_UNAVAILABLE, retry_after=error.retry_after or _RETRY_SECONDS)
+            return _again_later("outage", HTTPStatus.SERVICE_UNAVAILABLE, error)
         return _page("errors/refused.html", error.status, error=error)
+
+    @app.errorhandler(OldForm)
+    def old(error: OldForm) -> Response:
+        if is_partial():
+            return _page("errors/send_again.html", error.status)
+        if wants_json() or not _keeps_form():
+            return refused(error)
+        try:
+            session.current()
+        except ApiError as no_session:
+            return refused(no_session)
+        return _page("errors/send_again.html", error.status, reason="old")
 
     @app.errorhandler(HTTPException)
     def unknown(error: HTTPException) -> Response:
         if wants_json():
             return _as_json(_as_api_error(error))
+        if not is_partial():
+            session.look_up()  # for the menu: no view has asked for the session
         if error.code == NOT_FOUND:
             return _page("errors/not_found.html", NOT_FOUND)
         response = _page("errors/refused.html", error.code or 500, error=_as_api_error(error))
@@ -88,16 +102,24 @@ def _page(template: str, status: int, **values: Any) -> Response:
     return response
 
 
-def _has_form() -> bool:
-    """Whether the page can keep the form that was sent. Keys of strangers are not kept, and files cannot be."""
-    return bool(request.form and not request.files and session.token()) and not is_partial()
+def _again_later(reason: str, status: int, error: ApiError) -> Response:
+    """The same succeeds later. A form is kept until then."""
+    template = "errors/send_again.html" if _keeps_form() else f"errors/{reason}.html"
+    return _page(template, status, reason=reason, retry_after=error.retry_after or _RETRY_SECONDS)
 
 
-def _to_sign_in() -> Response:
-    """The session has ended. Afterwards, a page that was only read is shown again."""
+def _keeps_form() -> bool:
+    """Whether the page keeps the form that was sent. A key to sign in with is not kept."""
+    return bool(request.form) and request.blueprint not in (None, "sign_in") and not is_partial()
+
+
+def _without_session() -> Response:
+    """The session has ended. A form is kept; a page that was only read is shown again after the sign-in."""
     wanted = request.full_path.rstrip("?") if request.method == "GET" and not is_partial() else ""
     target = url_for("sign_in.show", next=wanted or None)
-    if is_partial():
+    if _keeps_form():
+        response = _page("errors/send_again.html", UNAUTHORIZED, reason="ended")
+    elif is_partial():
         response = Response(headers={"HX-Redirect": target})
     else:
         response = make_response(redirect(target, HTTPStatus.SEE_OTHER))

@@ -6,6 +6,7 @@ link with a code --button--> POST invoices/sessions {"code"} --token--> cookie
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -57,6 +58,12 @@ def require(*scopes: str) -> None:
     """Raises `ApiError` if the session has none of the scopes."""
     if not current().may(*scopes):
         raise ApiError(FORBIDDEN, "auth.scope", f"this key lacks the scope {scopes[0]}")
+
+
+def look_up() -> None:
+    """Lets `known` tell the session, for a page that also does without one: for a stranger, or during an outage."""
+    with suppress(ApiError):
+        current()
 
 
 def known() -> Session | None:

@@ -8,16 +8,27 @@ from typing import Any
 from flask import Response, abort, make_response, redirect, render_template, request, url_for
 
 from mailroom.console import filters, forms, notices, session
+from mailroom.console.api import ApiError
 from mailroom.console.pages.files import PAGES
 from mailroom.console.pages.files_import import RUNS, import_of
 from mailroom.console.texts import gettext, later, ngettext
 from mailroom.console.texts import gettext as _
 
-_SEE_OTHER = 303
+_SEE_OTHER, _CONFLICT = 303, 409
 _DONE = {
     "cancel": later("The import was cancelled."),
     "retry": later("The import goes on."),
     "undo": later("The import was undone."),
+}
+# The states that show, when an action is refused, that it was done before.
+_ALREADY = {
+    "cancel": {"cancelled": later("The import was cancelled already.")},
+    "retry": {
+        "pending": later("The import goes on already."),
+        "running": later("The import goes on already."),
+        "done": later("The import is done already."),
+    },
+    "undo": {"undone": later("The import is being undone already.")},
 }
 
 
@@ -32,12 +43,18 @@ def confirm(id: str, action: str) -> str:
 
 @PAGES.post("/files/imports/<id>/<any(cancel, retry, undo):action>")
 def act(id: str, action: str) -> Response:
-    answer = session.call("POST", f"invoices/imports/{id}/{action}")
-    if action == "undo" and not answer["complete"]:
-        deleted = answer["deleted"]
-        notices.add(_("%(num)s invoices are deleted so far. Undo it again for the rest.", num=deleted), "problem")
+    try:
+        answer = session.call("POST", f"invoices/imports/{id}/{action}")
+    except ApiError as error:
+        if error.status != _CONFLICT:
+            raise
+        notices.add_refusal(error.detail, _ALREADY[action].get(import_of(id)["state"]))
     else:
-        notices.add(gettext(_DONE[action]))
+        if action == "undo" and not answer["complete"]:
+            deleted = answer["deleted"]
+            notices.add(_("%(num)s invoices are deleted so far. Undo it again for the rest.", num=deleted), "problem")
+        else:
+            notices.add(gettext(_DONE[action]))
     return make_response(redirect(url_for("files.show", id=id), _SEE_OTHER))
 
 

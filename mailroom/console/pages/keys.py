@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 
 from mailroom.console import forms, notices, session, wording
-from mailroom.console.api import FORBIDDEN, ApiError
+from mailroom.console.api import ApiError
 from mailroom.console.areas import Area
 from mailroom.console.texts import gettext, later, ngettext
 from mailroom.console.texts import gettext as _
@@ -59,8 +59,7 @@ def make() -> Response:
     try:
         made = session.call("POST", "invoices/keys", json=body, idempotency_key=forms.idempotency_key())
     except ApiError as error:
-        # A scope or a sender that the caller lacks is refused with 403, and can be corrected here.
-        if not error.is_correctable and not (error.status == FORBIDDEN and error.fields):
+        if not error.is_correctable:
             raise
         fields = {_FIELDS.get(name.partition("[")[0], ""): text for name, text in error.fields.items()}
         return _form(given, fields or {"": error.detail})

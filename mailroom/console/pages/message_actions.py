@@ -9,7 +9,7 @@ import msgspec
 from flask import Response, abort, make_response, redirect, render_template, request, url_for
 
 from mailroom.console import forms, notices, session
-from mailroom.console.api import ApiError
+from mailroom.console.api import NOT_FOUND, ApiError
 from mailroom.console.pages.messages import PAGES as PAGES
 from mailroom.console.pages.messages import link
 from mailroom.console.texts import gettext, later, ngettext
@@ -82,7 +82,10 @@ def _who(recipients: Sequence[Message]) -> str:
 
 
 class Action(msgspec.Struct, frozen=True):
-    """A decision about one message. `path` is what follows the message's own path in the API."""
+    """A decision about one message. `path` is what follows the message's own path in the API.
+
+    `already` has a text for each status that shows, when the API refuses the decision, that it was made before.
+    """
 
     title: str
     button: str
@@ -92,6 +95,7 @@ class Action(msgspec.Struct, frozen=True):
     scopes: tuple[str, ...]
     statuses: tuple[str, ...]
     effects: Callable[[Message], list[str]]
+    already: Mapping[str, str]
 
     def is_possible(self, message: Message, who: session.Session | None) -> bool:
         """Whether the page of the message offers it."""
@@ -115,6 +119,10 @@ ACTIONS = {
         _SEND,
         _ENDED,
         _of_resend,
+        {
+            "queued": later("The message was queued already."),
+            "sending": later("The message is being sent already."),
+        },
     ),
     "cancel": Action(
         later("Cancel this message?"),
@@ -125,6 +133,7 @@ ACTIONS = {
         _SEND,
         ("queued",),
         _of_cancel,
+        {"cancelled": later("The message was cancelled already.")},
     ),
     "erase": Action(
         later("Erase this message?"),
@@ -135,6 +144,7 @@ ACTIONS = {
         (_ERASE,),
         (*_ENDED, "queued"),
         _of_erase,
+        {},
     ),
 }
 _NAME = "<any(resend, cancel, erase):name>"
@@ -160,19 +170,23 @@ def confirm(id: str, name: str) -> str:
 
 @PAGES.post(f"/mail/<string(length=24):id>/{_NAME}")
 def act(id: str, name: str) -> Response:
-    action = ACTIONS[name]
+    action, page = ACTIONS[name], link(id)
     try:
         session.call(action.method, f"notifications/{id}{action.path}", idempotency_key=forms.idempotency_key())
-    except ApiError as error:
-        if error.status != _CONFLICT:
-            raise
-        # It has changed since the person looked: they see how it is now.
-        notices.add(_("Nothing was done: %(reason)s.", reason=error.detail), "problem")
-    else:
         notices.add(gettext(action.done))
         if name == "erase":
-            return make_response(redirect(url_for("messages.listed"), _SEE_OTHER))
-    return make_response(redirect(link(id), _SEE_OTHER))
+            page = url_for("messages.listed")
+    except ApiError as error:
+        if error.status == NOT_FOUND and name == "erase":
+            notices.add(_("There is no such message any more."))
+            page = url_for("messages.listed")
+        elif error.status == _CONFLICT:
+            # It has changed since the person looked: they see how it is now.
+            status = session.call("GET", f"notifications/{id}")["status"]
+            notices.add_refusal(error.detail, action.already.get(status))
+        else:
+            raise
+    return make_response(redirect(page, _SEE_OTHER))
 
 
 @PAGES.get("/mail/erase")

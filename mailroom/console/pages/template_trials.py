@@ -114,7 +114,7 @@ def _stored(name: str) -> Any:
 
 def _reason(error: ApiError) -> str:
     if error.status == UNAUTHORIZED:
-        return _("Your session has ended. Copy your text, then load the page again to sign in.")
+        return _("Your session has ended. Your text stays here: save it, and the next page lets you sign in.")
     if error.is_outage or error.status == TOO_MANY:
         return _("There is no preview just now. Your text is kept in the form.")
     return error.detail

@@ -10,6 +10,7 @@ from mailroom.console.api import ApiError
 from mailroom.console.pages import webhooks
 from mailroom.console.pages.webhooks import DELIVERY_STATES, PATH, WEBHOOK, WRITE
 from mailroom.console.texts import gettext as _
+from mailroom.console.texts import later
 
 PAGES = webhooks.PAGES
 
@@ -50,7 +51,8 @@ def redeliver(id: str, delivery: str) -> Response:
     except ApiError as error:
         if error.status != _CONFLICT:
             raise
-        notices.add(_("Nothing was done: %(reason)s.", reason=error.detail), "problem")
+        already = later("It is being delivered just now.") if error.code == "delivery.in_progress" else None
+        notices.add_refusal(error.detail, already)
     else:
         notices.add(_("It is delivered again now, with the same id and payload."))
     return make_response(redirect(url_for("webhooks.delivery", id=id, delivery=delivery), _SEE_OTHER))

@@ -52,6 +52,9 @@ def test_while_the_relay_is_down_a_message_is_found_and_sent_afterwards(
         assert f"It is not sent to 1 recipient: {address}." in page.inner_text("main")
         page.get_by_role("button", name="Cancel message").click()
         page.get_by_text("The message was cancelled.").wait_for()
+        page.go_back()
+        page.get_by_role("button", name="Cancel message").click()
+        page.get_by_text("The message was cancelled already.").wait_for()
     finally:
         stack.start("inbox")
 

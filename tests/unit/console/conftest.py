@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from typing import Any
 
 import pytest
@@ -64,6 +65,14 @@ def form_fields(page: str, action: str) -> dict[str, str]:
         rf'<form(?=[^>]* method="post")[^>]* action="{PREFIX}{re.escape(action)}".*?</form>', page, re.DOTALL
     )
     return dict(re.findall(r'<input type="hidden" name="([\w-]+)" value="([^"]*)"', form))
+
+
+def kept_fields(page: str, path: str) -> list[tuple[str, str]]:
+    """The fields of the form that keeps on the page what was sent to `path`."""
+    [form] = re.findall(rf'<form method="post" action="{PREFIX}{re.escape(path)}".*?</form>', page, re.DOTALL)
+    found = re.findall(r'<input type="hidden" name="([\w-]+)" value="([^"]*)"', form)
+    found += re.findall(r'<textarea [^>]*name="([\w-]+)"[^>]*>\n(.*?)</textarea>', form, re.DOTALL)
+    return sorted((name, unescape(value)) for name, value in found)
 
 
 @pytest.fixture

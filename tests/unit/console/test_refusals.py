@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from html import unescape
-from typing import Any
-
 import pytest
 
 from mailroom.console.app import create_app
 from mailroom.errors import InvalidSetting
 from mailroom.platform.settings import Settings
 from tests.support.fake_api import FakeApi
-from tests.unit.console.conftest import PREFIX, Browser, form_fields
+from tests.unit.console.conftest import PREFIX, Browser
 
 LIST = "GET invoices/imports"
 
@@ -22,6 +18,31 @@ def test_a_page_that_there_is_not(browser: Browser) -> None:
     assert answer.status_code == 404
     assert "There is nothing here" in answer.text
     assert "<script>" not in answer.text.replace("<script defer", "")
+
+
+@pytest.mark.parametrize(("path", "status"), [("/nowhere", 404), ("/sign-out", 405)])
+def test_a_page_that_there_is_not_has_the_menu(browser: Browser, api: FakeApi, path: str, status: int) -> None:
+    api.scopes[:] = ["notifications:read"]
+    api.asked.clear()
+    answer = browser.get(path)
+    assert answer.status_code == status
+    assert f'href="{PREFIX}/mail"' in answer.text
+    assert f'href="{PREFIX}/files"' not in answer.text
+    assert "Sign out" in answer.text
+    assert [f"{each.method} {each.path}" for each in api.asked] == ["GET invoices/sessions/current"]
+
+
+@pytest.mark.parametrize("status", [401, 429, 503])
+def test_a_page_that_there_is_not_does_without_a_session(browser: Browser, api: FakeApi, status: int) -> None:
+    api.refuse("GET invoices/sessions/current", status, "code", "no")
+    answer = browser.get("/nowhere")
+    assert answer.status_code == 404
+    assert "There is nothing here" in answer.text
+
+
+def test_a_stranger_asks_no_api_for_a_page_that_there_is_not(stranger: Browser, api: FakeApi) -> None:
+    assert stranger.get("/nowhere").status_code == 404
+    assert api.asked == []
 
 
 def test_a_session_that_has_ended_leads_to_the_sign_in(browser: Browser, api: FakeApi) -> None:
@@ -129,29 +150,3 @@ def test_an_origin_that_is_none_is_refused_at_the_start(endpoint: str) -> None:
 def test_a_prefix_that_is_none_is_refused_at_the_start(prefix: str) -> None:
     with pytest.raises(InvalidSetting, match="CONSOLE_PREFIX"):
         Settings(console_prefix=prefix)
-
-
-@pytest.mark.parametrize(
-    ("call", "fields"),
-    [
-        ("GET invoices/sessions/current", {"emailTo": "bob@example.com", "subject": "é", "text": "\n1 < 2\n3"}),
-        ("POST invoices/keys", {"name": "ledger", "scopes": ["invoices:read", "invoices:write"], "expires": "30"}),
-    ],
-)
-def test_a_form_that_cannot_be_sent_now_is_kept(
-    browser: Browser, api: FakeApi, call: str, fields: dict[str, Any]
-) -> None:
-    """Also if a form was hours of work: it is sent again with one button, and with the same key."""
-    api.scopes.append("keys:manage")
-    path = "/keys/new?x=%2526" if "keys" in call else "/mail/write?x=%2526"
-    action = path.partition("?")[0]
-    sent = form_fields(browser.get(path).text, action) | fields
-    api.refuse(call, 503, "service.unavailable", "no")
-    answer = browser.post(path, data=sent)
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-    assert "what you entered is kept" in answer.text
-    [form] = re.findall(rf'<form method="post" action="{PREFIX}{re.escape(path)}".*?</form>', answer.text, re.DOTALL)
-    kept = re.findall(r'<input type="hidden" name="([\w-]+)" value="([^"]*)"', form)
-    kept += re.findall(r'<textarea hidden name="([\w-]+)"[^>]*>\n(.*?)</textarea>', form, re.DOTALL)
-    given = [(name, each) for name, value in sent.items() for each in ([value] if isinstance(value, str) else value)]
-    assert sorted((name, unescape(value)) for name, value in kept) == sorted(given)

@@ -135,7 +135,7 @@ class TestPreview:
         assert (answer.text, answer.mimetype) == ("<b>line 3</b>", "text/plain")
 
     @pytest.mark.parametrize(
-        ("status", "text"), [(422, "no such filter"), (401, "Copy your text"), (503, "out of order"), (429, "")]
+        ("status", "text"), [(422, "no such filter"), (401, "Your text stays here"), (503, "out of order"), (429, "")]
     )
     def test_a_preview_that_fails_leaves_the_text_in_the_form(
         self, browser: Browser, api: FakeApi, status: int, text: str

@@ -85,7 +85,10 @@ def test_a_delivery_is_made_again(browser: Browser, api: FakeApi) -> None:
     assert "It is delivered again now" in browser.get(page).text
     api.refuse(call, 409, "delivery.in_progress", "this delivery is being made just now")
     assert browser.submit(page, action).status_code == 303
-    assert "being made just now" in browser.get(page).text
+    assert '<p class="notice done" role="status">It is being delivered just now.</p>' in browser.get(page).text
+    api.refuse(call, 409, "webhook.disabled", "this webhook is disabled")
+    assert browser.submit(page, action).status_code == 303
+    assert "Nothing was done: this webhook is disabled." in browser.get(page).text
 
 
 def test_deliveries_are_filtered_by_state(browser: Browser, api: FakeApi) -> None:

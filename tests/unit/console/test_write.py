@@ -94,6 +94,14 @@ def test_what_the_api_refuses_is_told_beside_its_field(browser: Browser, mail: F
     assert "bob@example.com" in answer.text
 
 
+def test_a_sender_that_the_key_may_not_use_is_told_beside_its_field(browser: Browser, mail: FakeApi) -> None:
+    mail.refuse(SEND, 403, "from.not_allowed", "this key may not send from <x>", field="from")
+    answer = browser.submit("/mail/write", "/mail/write", **OWN)
+    assert answer.status_code == 403
+    assert 'id="from-error">this key may not send from &lt;x&gt;' in answer.text
+    assert "Line 1\nLine 2</textarea>" in answer.text
+
+
 @pytest.mark.parametrize(
     ("fields", "shown"),
     [
