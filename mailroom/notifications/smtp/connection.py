@@ -140,7 +140,7 @@ class Connection:
         """Sends the message (with CRLF line ends) and the final dot, and waits for the answer.
 
         Raises:
-            ConnectionLost: there was no answer. The relay may have the message or not.
+            ConnectionLost: there was no answer. The relay may have the message, unless the connection was not usable.
         """
         self._sent_at = time.perf_counter()
         if self.usable:

@@ -104,10 +104,12 @@ class _Transaction:
         if ready.code != 354:
             return await self._end(_no(ready))
         await self._hand_over()
+        sending = self._connection.usable  # it may have ended meanwhile: then the relay gets no content
         try:
             answer = await self._connection.content(self._steps, self._envelope.content)
         except ConnectionLost as error:
-            return await self._end(Verdict(RecipientStatus.UNKNOWN, None, str(error)))
+            status = RecipientStatus.UNKNOWN if sending else RecipientStatus.PENDING
+            return await self._end(Verdict(status, None, str(error)))
         taken = 200 <= answer.code < 300
         verdict = Verdict(RecipientStatus.SENT, answer.code, answer.text) if taken else _no(answer)
         return await self._end(verdict, reset=False)
@@ -158,7 +160,8 @@ class _Transaction:
         if reset and self._connection.usable:
             with contextlib.suppress(ConnectionLost):  # a closed connection ends the transaction too
                 self._connection.send(b"RSET")
-                await self._connection.answer(self._steps, "rset")
+                if not (await self._connection.answer(self._steps, "rset")).positive:
+                    self._connection.close()  # the next MAIL would be refused, as one within this transaction
         return Result(self._verdicts, self._steps, relay_down=down)
 
 
