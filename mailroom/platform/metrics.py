@@ -171,6 +171,9 @@ def backups(database: Database[Document]) -> Iterator[Gauge]:
     ended = {part: at.timestamp() for part, at in backup_record.successes(database).items()}
     text = "End of the newest backup."
     yield gauges("mailroom_backup_last_success_timestamp_seconds", text, "part", ended)
+    if first := backup_record.first_success(database):
+        text = "End of the first backup."
+        yield gauge("mailroom_backup_first_success_timestamp_seconds", text, first.timestamp())
     if check:
         text = "End of the newest check of a backup."
         yield gauge("mailroom_backup_last_check_timestamp_seconds", text, check["checkedAt"].timestamp())
