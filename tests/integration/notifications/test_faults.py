@@ -123,6 +123,20 @@ def test_no_answer_after_the_final_dot_makes_the_outcome_unknown(
     assert len({each.parsed["Message-ID"] for each in relay.received}) == 1
 
 
+def test_with_hold_a_deferred_recipient_is_retried_and_one_in_doubt_is_not(make_mail: Any, relay: Relay) -> None:
+    mail: Mail = make_mail(unknown_outcome="hold")
+    relay.on("rcpt", reply("450 4.2.1 later"), recipient="b@example.com")
+    relay.on("content", disconnect)
+
+    message = mail.client.post(MIX).body["id"]
+    mail.let_time_pass()
+    mail.drain()
+
+    assert [each.recipients for each in relay.received] == [("a@example.com", "c@example.com"), ("b@example.com",)]
+    statuses = {"a@example.com": "unknown", "b@example.com": "sent", "c@example.com": "unknown"}
+    assert (mail.fates(message), mail.states()) == (statuses, ["unknown"])
+
+
 def test_a_connection_that_ends_before_the_content_is_sent_leaves_no_doubt(make_mail: Any, relay: Relay) -> None:
     mail: Mail = make_mail(unknown_outcome="hold")
     # In one packet, so the connection has ended before the hand-over is noted.
