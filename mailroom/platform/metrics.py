@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 from pymongo import IndexModel
 from pymongo.database import Database
 
@@ -100,12 +101,22 @@ class Metrics:
         up: dict[str, float] = {}
         for name, told in found:
             up[name] = min(up.get(name, 1.0), float(told is not None))
-        yield from (each.family() for each in self._own())
+        shown = list(self._own())
         if up:
             text = "Whether the metrics of this part could be read just now: 1 or 0."
-            yield gauges("mailroom_metrics_up", text, "part", up).family()
+            shown.append(gauges("mailroom_metrics_up", text, "part", up))
         for _, told in found:
-            yield from (each.family() for each in told or ())
+            shown += told or ()
+        yield from (each.family() for each in _merged(shown))
+
+
+def _merged(shown: Iterable[Gauge]) -> Iterable[Gauge]:
+    """One metric for each name: the format of Prometheus allows no second one."""
+    merged: dict[str, Gauge] = {}
+    for each in shown:
+        before = merged.get(each.name)
+        merged[each.name] = each if before is None else replace(before, values={**before.values, **each.values})
+    return merged.values()
 
 
 class _Reading:
@@ -171,6 +182,9 @@ def backups(database: Database[Document]) -> Iterator[Gauge]:
     ended = {part: at.timestamp() for part, at in backup_record.successes(database).items()}
     text = "End of the newest backup."
     yield gauges("mailroom_backup_last_success_timestamp_seconds", text, "part", ended)
+    if first := backup_record.first_success(database):
+        text = "End of the first backup."
+        yield gauge("mailroom_backup_first_success_timestamp_seconds", text, first.timestamp())
     if check:
         text = "End of the newest check of a backup."
         yield gauge("mailroom_backup_last_check_timestamp_seconds", text, check["checkedAt"].timestamp())

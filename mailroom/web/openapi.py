@@ -16,7 +16,7 @@ from mailroom.web.schemas import Id
 JSON, PROBLEM = "application/json", "application/problem+json"
 _COMPONENT = "#/components/schemas/{name}"
 _REFUSAL = {PROBLEM: {"schema": {"$ref": _COMPONENT.format(name="Problem")}}}
-_ALWAYS = (429, 503)  # what every route may answer
+_ALWAYS = (422, 429, 503)  # what every route may answer: 422 to a parameter that it does not know
 _WITH_KEY = (401, 403)
 
 
@@ -59,9 +59,8 @@ def _operation(route: Route) -> dict[str, Any]:
         *_ALWAYS,
         *(_WITH_KEY if route.scopes else () if route.key is KeyNeed.NONE else (401,)),
         *operation.problems,
-        *((422,) if operation.parameters or in_path else ()),
+        *((400, 413) if operation.body is not None else ()),
     }
-    refusals |= {400, 413, 422} if operation.body is not None else set()
     for status in sorted(refusals):
         # An answer of another type may have the same status: a batch of which nothing was accepted.
         content = result["responses"].get(str(status), {}).get("content", {})

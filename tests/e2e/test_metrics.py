@@ -24,6 +24,7 @@ NOT_HERE = {
     "mailroom_disk_free_bytes", "mailroom_disk_size_bytes",  # SecantusDB does not tell
     "mailroom_bounce_mailbox_up",  # without a mailbox
     "mailroom_backup_last_success_timestamp_seconds",  # without a backup
+    "mailroom_backup_first_success_timestamp_seconds",
     "mailroom_backup_last_check_timestamp_seconds", "mailroom_backup_last_check_damaged",
     "mailroom_imports_failed_last_hour",  # while all is well
     "mailroom_events_waiting",  # in the first seconds of MinIO

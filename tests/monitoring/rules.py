@@ -52,6 +52,7 @@ def healthy() -> Mapping[str, str]:
         series("mailroom_disk_size_bytes", "invoice-importer", server="mongodb"): "100+0",
         series("mailroom_backup_last_success_timestamp_seconds", "invoice-importer", part="database"): "0+0",
         series("mailroom_backup_last_success_timestamp_seconds", "invoice-importer", part="buckets"): "0+0",
+        series("mailroom_backup_first_success_timestamp_seconds", "invoice-importer"): "0+0",
         series("mailroom_backup_last_check_timestamp_seconds", "invoice-importer"): "0+0",
         series("mailroom_backup_last_check_damaged", "invoice-importer"): "0+0",
     }

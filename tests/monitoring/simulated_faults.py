@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from tests.monitoring.rules import FUNCTIONS, WORKERS, series
-from tests.monitoring.simulation import BACKUPS, EVENTS, IMPORTER, NOT_READ, SENDER, Fault, absent, of_mongodb, starting
+from tests.monitoring.simulation import (
+    BACKUPS,
+    EVENTS,
+    FIRST_BACKUP,
+    IMPORTER,
+    NOT_READ,
+    SENDER,
+    Fault,
+    absent,
+    of_mongodb,
+    starting,
+)
 
 FAULTS = {
     # What is no fault.
@@ -12,7 +23,7 @@ FAULTS = {
         {
             **absent(0, 2),
             **{series("mailroom_worker_last_called_timestamp_seconds", name): "_x5 300+60" for name in WORKERS},
-            **dict.fromkeys(BACKUPS, f"_x{20 * 60} {20 * 3600}+0"),
+            **dict.fromkeys((*BACKUPS, FIRST_BACKUP), f"_x{20 * 60} {20 * 3600}+0"),
             series("mailroom_events_last_seen_timestamp_seconds", EVENTS): "_x200 12000+60",
             series("mailroom_backup_last_check_timestamp_seconds", IMPORTER): NOT_READ,
             series("mailroom_backup_last_check_damaged", IMPORTER): NOT_READ,

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from tests.monitoring.rules import FUNCTIONS, WORKERS, healthy, series
-from tests.monitoring.simulation import BACKUPS, EVENTS, IMPORTER, NOT_READ, SENDER, Fault, of_mongodb, without
+from tests.monitoring.simulation import (
+    BACKUPS,
+    EVENTS,
+    FIRST_BACKUP,
+    IMPORTER,
+    NOT_READ,
+    SENDER,
+    Fault,
+    of_mongodb,
+    without,
+)
 
 FURTHER_FAULTS = {
     "nothing is scraped": Fault(dict.fromkeys(healthy()), ("MailroomNotScraped",)),
@@ -76,6 +86,16 @@ FURTHER_FAULTS = {
         ("MailroomBackupNotChecked",),
         80,
     ),
+    "no backup was ever checked": Fault(
+        {
+            FIRST_BACKUP: "-3024000+0",
+            series("mailroom_backup_last_check_timestamp_seconds", IMPORTER): NOT_READ,
+            series("mailroom_backup_last_check_damaged", IMPORTER): NOT_READ,
+        },
+        ("MailroomBackupNotChecked",),
+        80,
+    ),
+    "backups are old, and one was checked lately": Fault({FIRST_BACKUP: "-3024000+0"}, (), 80),
     "the server loses events": Fault(
         {series("mailroom_files_found_without_event_last_hour", IMPORTER): "2+0"}, ("MailroomFilesWithoutEvents",), 80
     ),

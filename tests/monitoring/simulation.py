@@ -11,6 +11,7 @@ IMPORTER, SENDER, EVENTS = "invoice-importer", "notification-sender", "invoice-e
 BACKUPS = tuple(
     series("mailroom_backup_last_success_timestamp_seconds", IMPORTER, part=part) for part in ("database", "buckets")
 )
+FIRST_BACKUP = series("mailroom_backup_first_success_timestamp_seconds", IMPORTER)
 NOT_READ = None  # a server that is away: what it would tell is missing
 
 Changes = Mapping[str, str | None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from msgspec.structs import replace
 
@@ -13,6 +14,8 @@ from mailroom.notifications.message.dkim_keys import DkimKeys
 from mailroom.notifications.message.stored_files import Files
 from mailroom.notifications.model.messages import Message, RecipientStatus
 from mailroom.platform.objects import ObjectGone
+
+log = logging.getLogger(__name__)
 
 
 class CannotCompose(MailroomError):
@@ -46,6 +49,10 @@ class Composer:
             raise CannotCompose(f"an attachment is gone: {error}", RecipientStatus.FAILED) from error
         except (SigningFailed, Unavailable, MissingSecret) as error:
             raise CannotCompose(str(error), RecipientStatus.PENDING) from error
+        except Exception as error:
+            # Without a result, it would be tried again as soon as its lease has expired, and never be given up.
+            log.exception("the message %s cannot be composed", message.message_id)
+            raise CannotCompose(f"it cannot be composed: {type(error).__name__}", RecipientStatus.PENDING) from error
 
     def _compose(self, message: Message, signer: DkimSigner | None) -> bytes:
         attachments = tuple(replace(each, content=self._files.content(each)) for each in message.attachments)

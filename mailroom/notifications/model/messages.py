@@ -155,13 +155,18 @@ def refusal_in(steps: Sequence[Step]) -> str:
     Of several refusals it is the first that may end: to pipelined commands after it, the relay answers by the way. On
     a new connection, what the old one ended with does not count.
     """
-    connected = max((at for at, step in enumerate(steps) if step.name == "connect"), default=0)
-    refused = [step for step in steps[connected:] if step.code is None or step.code >= 400]
+    newest = steps[newest_connection([step.name for step in steps]) :]
+    refused = [step for step in newest if step.code is None or step.code >= 400]
     step = next((each for each in refused if each.code is None or each.code < 500), next(iter(refused), None))
     if step is None:
         return ""
     answer = "did not answer" if step.code is None else f"said {step.code}"
     return f"the relay {answer} ({step.name}): {step.text}"
+
+
+def newest_connection(steps: Sequence[str]) -> int:
+    """Where the steps on the newest connection begin, by the names of all steps of an attempt."""
+    return max((at for at, name in enumerate(steps) if name == "connect"), default=0)
 
 
 class Verdict(NamedTuple):

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from pymongo.database import Database
 
-from mailroom.notifications.model.messages import Priority, State
+from mailroom.notifications.model.messages import Priority, State, newest_connection
 from mailroom.notifications.model.reports import Delivery
 from mailroom.notifications.outbox.claims import Claims
 from mailroom.notifications.outbox.figures import counts_by_state
@@ -16,6 +16,7 @@ from mailroom.platform.metrics import MOST_READ, Gauge, counted, gauge, gauges, 
 from mailroom.platform.mongo import Document
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_TAKEN = (State.SENT, State.PARTIAL)
 
 
 def messages(database: Database[Document], claims: Claims, now: datetime) -> Iterator[Gauge]:
@@ -45,19 +46,19 @@ def attempts(database: Database[Document], now: datetime) -> Iterator[Gauge]:
     yield gauges("mailroom_attempts_last_hour", "Attempts by the class of the relay's answer.", "class", classes)
     sent = collection.aggregate(sent_pipeline(now - _HOUR), hint="tried")
     seconds = [(each["sentAt"] - each["dueSince"]).total_seconds() for each in sent]
-    text = "Time from the acceptance of a message to its hand-over, in seconds."
+    text = "Time from when a message was first due to its hand-over, in seconds."
     yield gauges("mailroom_message_seconds_last_hour", text, "quantile", quantiles(seconds))
 
 
 def reports(database: Database[Document], now: datetime) -> Iterator[Gauge]:
     """How much mail was sent, what came back, and which addresses get no mail."""
-    sent = [
-        counted(database["notifications"], {"state": state, "createdAt": {"$gte": now - _DAY}}, "state")
-        for state in (State.SENT, State.PARTIAL)
-    ]
-    yield gauge("mailroom_messages_sent_last_day", "Messages of the last day that the relay took.", sum(sent))
+    collection, recent = database["notifications"], {"createdAt": {"$gte": now - _DAY}}
+    taken = [counted(collection, {"state": state, **recent}, "state") for state in _TAKEN]
+    tests = counted(collection, {"test": True, "state": {"$in": _TAKEN}, **recent}, "test")
+    text = "Messages of the last day that the relay took."
+    yield gauge("mailroom_messages_sent_last_day", text, max(0.0, sum(taken) - tests))
     counts = dict.fromkeys((each.value for each in Delivery), 0)
-    for each in database["notifications"].aggregate(reports_pipeline(now - _DAY), hint="reported"):
+    for each in collection.aggregate(reports_pipeline(now - _DAY), hint="reported"):
         counts[each["_id"]] = each["count"]
     yield gauges("mailroom_deliveries_last_day", "Reports on mail, by what they say.", "delivery", counts)
     suppressed = database["suppressions"].estimated_document_count()
@@ -65,10 +66,14 @@ def reports(database: Database[Document], now: datetime) -> Iterator[Gauge]:
 
 
 def answer_class(outcome: str, steps: list[Document]) -> str:
-    """The class of an attempt: that of the first answer that refused something, if it did not succeed."""
-    if outcome in (State.SENT, State.PARTIAL):
+    """The class of an attempt: that of the first answer that refused something, if it did not succeed.
+
+    On a new connection, what the old one ended with does not count.
+    """
+    if outcome in _TAKEN:
         return "2xx"
-    codes = [each["code"] for each in steps if each["step"] != "rset"]
+    newest = steps[newest_connection([each["step"] for each in steps]) :]
+    codes = [each["code"] for each in newest if each["step"] != "rset"]
     refused = next((code for code in codes if code is None or code >= 400), None)
     return "none" if refused is None else f"{refused // 100}xx"
 
@@ -93,23 +98,23 @@ def attempts_pipeline(since: datetime) -> list[Document]:
 
 
 def sent_pipeline(since: datetime) -> list[Document]:
-    """The messages that were handed over since then: when they were due at first, and when they were handed over."""
+    """The messages that were handed over since then: when they were first due, and when they were handed over."""
     return [
         *_tried(since),
-        {"$match": {"sentAt": {"$gte": since}}},
+        {"$match": {"sentAt": {"$gte": since}, "test": {"$ne": True}}},
         {"$project": {"_id": 0, "dueSince": 1, "sentAt": 1}},
     ]
 
 
 def reports_pipeline(since: datetime) -> list[Document]:
-    """The reports that came since then, by what they say."""
+    """The reports that came since then, by what they say, without those of the simulator."""
     return [
         {"$match": {"reports.receivedAt": {"$gte": since}}},
         {"$sort": {"reports.receivedAt": -1}},
         {"$limit": MOST_READ},
-        {"$project": {"reports.delivery": 1, "reports.receivedAt": 1}},
+        {"$project": {f"reports.{name}": 1 for name in ("delivery", "receivedAt", "source")}},
         {"$unwind": "$reports"},
-        {"$match": {"reports.receivedAt": {"$gte": since}}},
+        {"$match": {"reports.receivedAt": {"$gte": since}, "reports.source": {"$ne": "simulator"}}},
         {"$group": {"_id": "$reports.delivery", "count": {"$sum": 1}}},
     ]
 

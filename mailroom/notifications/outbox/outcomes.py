@@ -29,7 +29,8 @@ def decide(
 ) -> Decision:
     """`attempts` is how many there were, `age` is in seconds.
 
-    With `hold`, a message whose outcome is unknown waits for a person. Otherwise it is sent again.
+    With `hold`, a message whose outcome is unknown waits for a person, when nobody is left to be tried again. Otherwise
+    it is sent again.
     """
     judged = tuple(_judge(recipient, result.verdicts.get(recipient.wire), hold) for recipient in recipients)
     wait = None
@@ -67,10 +68,10 @@ def _give_up(recipient: Recipient) -> Recipient:
 
 def _state(recipients: tuple[Recipient, ...]) -> State:
     statuses = {recipient.status for recipient in recipients}
-    if RecipientStatus.UNKNOWN in statuses:
-        return State.UNKNOWN
     if RecipientStatus.PENDING in statuses:
         return State.QUEUED
+    if RecipientStatus.UNKNOWN in statuses:
+        return State.UNKNOWN
     if statuses == {RecipientStatus.SENT}:
         return State.SENT
     if RecipientStatus.SENT in statuses:

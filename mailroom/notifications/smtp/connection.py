@@ -15,6 +15,11 @@ from mailroom.notifications.smtp.channel import Channel
 from mailroom.platform.settings import Settings
 
 _LONGEST_TEXT = 500  # characters of an answer that are kept
+
+# The answers to MAIL that say nothing of the message: the relay serves nobody for now, or asks for a login or for TLS
+# (RFC 5321, 4954, 3207).
+NOT_SERVED = (421, 530)
+
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 
@@ -38,6 +43,11 @@ class Answer(NamedTuple):
     def final(self) -> bool:
         """5xx, or no SMTP code at all: the next attempt would get the same answer."""
         return not self.positive and not 400 <= self.code < 500
+
+    @property
+    def not_served(self) -> bool:
+        """As the answer to MAIL: the connection cannot be used for any message."""
+        return self.code in NOT_SERVED
 
     @property
     def closing(self) -> bool:
@@ -140,7 +150,7 @@ class Connection:
         """Sends the message (with CRLF line ends) and the final dot, and waits for the answer.
 
         Raises:
-            ConnectionLost: there was no answer. The relay may have the message or not.
+            ConnectionLost: there was no answer. The relay may have the message, unless the connection was not usable.
         """
         self._sent_at = time.perf_counter()
         if self.usable:

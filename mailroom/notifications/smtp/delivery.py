@@ -40,7 +40,7 @@ async def deliver(envelope: Envelope, pool: Pool, hand_over: HandOver) -> Result
         transaction = _Transaction(connection, envelope, steps, hand_over)
         with contextlib.suppress(ConnectionLost):  # the relay has closed the idle connection
             sender = await transaction.begin()
-    if connection is None or sender is None or sender.closing:
+    if connection is None or sender is None or sender.not_served:
         try:
             connection = await pool.fresh(steps)
             transaction = _Transaction(connection, envelope, steps, hand_over)
@@ -69,7 +69,7 @@ class _Transaction:
         self._together = connection.offers("PIPELINING")
 
     async def begin(self) -> Answer:
-        """Sends MAIL and returns its answer. Raises `ConnectionLost`."""
+        """Sends MAIL and returns its answer; `not_served` closes the connection. Raises `ConnectionLost`."""
         envelope = self._envelope
         if envelope.needs_utf8 and not self._connection.offers("SMTPUTF8"):
             text = "the relay cannot carry addresses that are not ASCII (no SMTPUTF8)"
@@ -84,13 +84,18 @@ class _Transaction:
             self._connection.send(mail, *map(_rcpt, envelope.recipients), b"DATA")
         else:
             self._connection.send(mail)
-        return await self._connection.answer(self._steps, "mail")
+        answer = await self._connection.answer(self._steps, "mail")
+        if answer.not_served:
+            self._connection.close()
+        return answer
 
     async def run(self, sender: Answer) -> Result:
         """Goes on from the answer to MAIL to the result."""
+        if sender.not_served:
+            return await self._end(Verdict(RecipientStatus.PENDING, sender.code, sender.text), down=True)
         if not sender.positive:
             await self._skip(self._envelope.recipients)
-            return await self._end(_no(sender), down=sender.closing)
+            return await self._end(_no(sender))
         lost = await self._recipients()
         if lost is not None:
             return await self._end(lost)
@@ -104,10 +109,12 @@ class _Transaction:
         if ready.code != 354:
             return await self._end(_no(ready))
         await self._hand_over()
+        sending = self._connection.usable  # it may have ended meanwhile: then the relay gets no content
         try:
             answer = await self._connection.content(self._steps, self._envelope.content)
         except ConnectionLost as error:
-            return await self._end(Verdict(RecipientStatus.UNKNOWN, None, str(error)))
+            status = RecipientStatus.UNKNOWN if sending else RecipientStatus.PENDING
+            return await self._end(Verdict(status, None, str(error)))
         taken = 200 <= answer.code < 300
         verdict = Verdict(RecipientStatus.SENT, answer.code, answer.text) if taken else _no(answer)
         return await self._end(verdict, reset=False)
@@ -158,7 +165,8 @@ class _Transaction:
         if reset and self._connection.usable:
             with contextlib.suppress(ConnectionLost):  # a closed connection ends the transaction too
                 self._connection.send(b"RSET")
-                await self._connection.answer(self._steps, "rset")
+                if not (await self._connection.answer(self._steps, "rset")).positive:
+                    self._connection.close()  # the next MAIL would be refused, as one within this transaction
         return Result(self._verdicts, self._steps, relay_down=down)
 
 

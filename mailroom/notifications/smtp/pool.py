@@ -23,16 +23,19 @@ class Pool:
         self._settings = settings
         self._helo_name = helo_name
         self._secrets = secrets
-        self._idle: list[Connection] = []
+        self._idle: list[Connection] = []  # the last used one at the end
 
     def kept(self) -> Connection | None:
-        """An idle connection, or None. The relay may have closed it: then try again with a fresh one."""
-        while self._idle:
-            connection = self._idle.pop()  # the last used one, so that the others grow old and are closed
-            if connection.usable and time.monotonic() - connection.idle_since < IDLE_SECONDS:
-                return connection
-            connection.close()
-        return None
+        """An idle connection, or None. The relay may have closed it: then try again with a fresh one.
+
+        It is the last used one, so that others grow old. Those that are too old are closed.
+        """
+        oldest = time.monotonic() - IDLE_SECONDS
+        for connection in self._idle:
+            if connection.idle_since < oldest:
+                connection.close()
+        self._idle = [connection for connection in self._idle if connection.usable]
+        return self._idle.pop() if self._idle else None
 
     async def fresh(self, steps: list[Step]) -> Connection:
         """A new connection. Raises `RelayDown`."""

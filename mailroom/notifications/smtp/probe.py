@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from pymongo import DESCENDING
 
-from mailroom.notifications.smtp.connection import RelayDown
+from mailroom.notifications.smtp.connection import NOT_SERVED, RelayDown
 from mailroom.notifications.smtp.pool import Pool
 from mailroom.platform.mongo import Document, Documents
 
@@ -25,7 +25,6 @@ _LOOKED_AT = 20
 
 # Steps that follow a connection with TLS and log-in.
 _SERVED = ("mail", "rcpt", "data", "content")
-_CLOSING = 421  # the relay serves nobody for now
 
 
 class RelayProbe:
@@ -72,4 +71,4 @@ class RelayProbe:
 def _served(attempt: Document) -> bool | None:
     """Whether the relay took commands in this attempt; None if it was not asked."""
     steps = [each for each in attempt["steps"] if each["step"] in ("connect", *_SERVED)]
-    return any(each["step"] in _SERVED and each["code"] not in (None, _CLOSING) for each in steps) if steps else None
+    return any(each["step"] in _SERVED and each["code"] not in (None, *NOT_SERVED) for each in steps) if steps else None

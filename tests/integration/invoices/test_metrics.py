@@ -220,8 +220,11 @@ def test_the_age_of_the_newest_backup_and_of_its_check(
              "mailroom_backup_last_success_timestamp_seconds{buckets}")  # fmt: skip
     assert parts[0] in after
     assert parts[1] not in after
+    first = after["mailroom_backup_first_success_timestamp_seconds"]
+    assert first == after[parts[0]]
     assert run_command("create") == 0
     after = shown(bucket)
+    assert after["mailroom_backup_first_success_timestamp_seconds"] == first < after[parts[0]]
     now = services.clock.now().timestamp()
     assert all(abs(after[part] - now) < 60 for part in parts)
     assert "mailroom_backup_last_check_timestamp_seconds" not in after

@@ -123,6 +123,43 @@ def test_no_answer_after_the_final_dot_makes_the_outcome_unknown(
     assert len({each.parsed["Message-ID"] for each in relay.received}) == 1
 
 
+def test_with_hold_a_deferred_recipient_is_retried_and_one_in_doubt_is_not(make_mail: Any, relay: Relay) -> None:
+    mail: Mail = make_mail(unknown_outcome="hold")
+    relay.on("rcpt", reply("450 4.2.1 later"), recipient="b@example.com")
+    relay.on("content", disconnect)
+
+    message = mail.client.post(MIX).body["id"]
+    mail.let_time_pass()
+    mail.drain()
+
+    assert [each.recipients for each in relay.received] == [("a@example.com", "c@example.com"), ("b@example.com",)]
+    statuses = {"a@example.com": "unknown", "b@example.com": "sent", "c@example.com": "unknown"}
+    assert (mail.fates(message), mail.states()) == (statuses, ["unknown"])
+
+
+def test_a_connection_that_ends_before_the_content_is_sent_leaves_no_doubt(make_mail: Any, relay: Relay) -> None:
+    mail: Mail = make_mail(unknown_outcome="hold")
+    # In one packet, so the connection has ended before the hand-over is noted.
+    relay.on("data", reply("354 go on\r\n421 4.4.2 too slow"))
+
+    answer = mail.client.post(ONE)
+    assert (answer.status, answer.body["status"]) == (202, "queued")
+
+    mail.let_time_pass()
+    mail.drain()
+    assert mail.states() == ["sent"]
+    assert len(relay.received) == 1
+
+
+def test_a_relay_that_resets_nothing_gets_the_next_message_on_a_new_connection(mail: Mail, relay: Relay) -> None:
+    relay.on("rcpt", reply("550 5.1.1 unknown"))
+    relay.on("rset", reply("502 5.5.1 not implemented"))
+    mail.client.post(ONE)
+
+    assert mail.client.post(ONE | {"emailTo": "b@example.com"}).body["status"] == "sent"
+    assert relay.connections == 2
+
+
 def test_data_that_is_accepted_though_nobody_is_left_brings_nobody_an_empty_mail(mail: Mail, relay: Relay) -> None:
     relay.on("rcpt", reply("550 5.7.1 not wanted"))
     relay.on("data", reply("354 go ahead"))

@@ -12,10 +12,12 @@ from minio.commonconfig import ENABLED
 from minio.credentials import StaticProvider
 from minio.error import S3Error
 from minio.versioningconfig import VersioningConfig
+from urllib3 import HTTPResponse
 
 from mailroom.deploy import permissions as rights
 from mailroom.errors import InvalidSetting
 from mailroom.notifications.message.attachments import LARGEST_ATTACHMENTS
+from mailroom.platform.objects import ObjectStore
 from mailroom.platform.settings import Settings
 from tests.integration.notifications.conftest import Answer, Mail
 from tests.integration.notifications.relay import Received, Relay
@@ -94,6 +96,30 @@ def test_the_files_of_a_message_are_read_until_they_are_gone(mail: Mail, relay: 
     store(mail).remove_object(version.bucket_name, version.object_name, version.version_id)
     gone = mail.client.get(f"{path}/0")
     assert (gone.status, gone.body["code"]) == (404, "attachment.gone")
+
+
+def test_an_object_that_the_store_refuses_to_read_defers_the_message(
+    mail: Mail, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(mail, "a.txt", b"x")
+
+    def refuse(*_: object) -> None:
+        answer = HTTPResponse(status=403)
+        raise S3Error(answer, "InvalidObjectState", "in an archive", "a.txt", "", "", "b", "a.txt")
+
+    monkeypatch.setattr(ObjectStore, "read", refuse)
+    answer = send(mail, {"object": "a.txt"})
+
+    assert (answer.status, answer.body["status"]) == (202, "queued")
+    one = mail.client.get(f"/{answer.body['id']}").body
+    assert one["attemptCount"] == 1
+    assert "S3Error" in one["waitingFor"]["text"]
+    assert mail.wait_of(answer.body["id"]) >= 30
+    assert relay.connections == 0
+    monkeypatch.undo()
+    mail.let_time_pass()
+    mail.drain()
+    assert mail.states() == ["sent"]
 
 
 def test_the_version_is_that_of_the_acceptance(mail: Mail, relay: Relay) -> None:

@@ -13,7 +13,7 @@ from mailroom.deploy import setup
 from mailroom.notifications.metrics import create_api_metrics, create_sender_metrics
 from mailroom.notifications.outbox.metrics import answer_class
 from mailroom.notifications.smtp import probe
-from tests.integration.notifications.conftest import Mail
+from tests.integration.notifications.conftest import Client, Mail
 from tests.integration.notifications.relay import Relay, disconnect, reply
 from tests.support.commands import RECORDER
 from tests.support.metrics import values
@@ -83,6 +83,24 @@ def test_mail_of_test_keys_and_of_the_simulator_says_nothing_of_the_relay(mail: 
     assert sum(value for name, value in after.items() if name.startswith("mailroom_attempts")) == 0.0
 
 
+def test_only_mail_that_the_relay_took_counts_as_sent_and_as_come_back(mail: Mail) -> None:
+    tester = Client(mail.client.app, mail.services.keys.create("tester", ["notifications:test"]).text)
+    assert tester.post(MAIL).body["status"] == "sent"
+    assert tester.post(MAIL | {"emailTo": ["anna@example.com", "x@simulator.mailroom"]}).body["status"] == "partial"
+    for to in ("bounced@simulator.mailroom", "complained@simulator.mailroom"):
+        assert tester.post(MAIL | {"emailTo": to}).body["status"] == "sent"
+        assert mail.client.post(MAIL | {"emailTo": ["anna@example.com", to]}).body["status"] == "sent"
+    after = shown(mail)
+    assert after["mailroom_messages_sent_last_day"] == 2.0
+    assert sum(value for name, value in after.items() if name.startswith("mailroom_deliveries_last_day")) == 0.0
+
+
+def test_mail_of_test_keys_has_no_time_to_its_hand_over(mail: Mail) -> None:
+    tester = Client(mail.client.app, mail.services.keys.create("tester", ["notifications:test"]).text)
+    assert tester.post(MAIL).body["status"] == "sent"
+    assert "mailroom_message_seconds_last_hour{1}" not in shown(mail)
+
+
 def test_a_relay_that_is_down_is_told_and_told_when_it_is_back(
     mail: Mail, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +144,8 @@ def test_a_relay_without_the_tls_that_is_required_is_down(make_mail: Callable[..
         ("queued", "connect 535", "5xx"),
         ("queued", "connect -", "none"),
         ("unknown", "mail 250, rcpt 250, data 354, content -", "none"),
+        ("failed", "mail -, connect 220, mail 250, rcpt 550, data 503", "5xx"),  # the old connection had been closed
+        ("queued", "mail 421, connect -", "none"),
     ],
 )
 def test_the_class_of_an_attempt(outcome: str, steps: str, expected: str) -> None:

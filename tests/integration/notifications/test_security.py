@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from mailroom.notifications.metrics import create_sender_metrics
 from tests.integration.notifications.conftest import Mail
 from tests.integration.notifications.relay import Relay
+from tests.support.metrics import values
 
 # The relay of these tests asks for a password without TLS.
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
@@ -95,6 +97,19 @@ def test_the_sender_logs_in_and_takes_a_new_password_without_a_restart(mail: Mai
 
     answer = mail.client.post(HELLO)
     assert (answer.status, answer.body["status"]) == (202, "queued")
+    log_in(mail, "the-password")
+    mail.let_time_pass()
+    mail.drain()
+
+    assert mail.states() == ["sent"]
+
+
+def test_without_the_login_that_the_relay_asks_for_mail_waits(mail: Mail, relay: Relay) -> None:
+    relay.credentials = (b"mailroom", b"the-password")
+
+    answer = mail.client.post(HELLO)
+    assert (answer.status, answer.body["status"]) == (202, "queued")
+    assert values(create_sender_metrics(mail.services))["mailroom_relay_up"] == 0.0
     log_in(mail, "the-password")
     mail.let_time_pass()
     mail.drain()

@@ -42,6 +42,8 @@ T, R, D, U = RecipientStatus.SENT, RecipientStatus.FAILED, RecipientStatus.PENDI
         ((U,), 0, False, State.QUEUED),
         ((U,), 0, True, State.UNKNOWN),
         ((U, R), 0, True, State.UNKNOWN),
+        ((U, D), 0, True, State.QUEUED),
+        ((U, D), 1000, True, State.UNKNOWN),
         ((U,), 1000, True, State.UNKNOWN),
         ((U,), 1000, False, State.FAILED),
     ],

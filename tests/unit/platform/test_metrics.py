@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mailroom.platform import metrics
+from mailroom.platform.disks import disk
 from mailroom.platform.metrics import Gauge, Metrics, Part, gauge, quantiles
 from mailroom.platform.minio_metrics import events_waiting, started_at
 from mailroom.platform.secrets import Secrets
@@ -80,6 +81,15 @@ def test_a_server_that_hangs_holds_up_neither_the_page_nor_the_others(monkeypatc
         if thread.name == "metrics-mongodb":
             thread.join()
     assert shown(tested)["late"] == 1.0
+
+
+def test_two_parts_that_tell_one_metric_tell_it_once() -> None:
+    """The text format of Prometheus allows no second HELP or TYPE of a metric."""
+    tested = Metrics(list, [Part(name, lambda name=name: disk(name, (1.0, 2.0))) for name in ("mongodb", "s3")])
+    families = [family.name for family in tested.collect()]
+    assert families == ["mailroom_metrics_up", "mailroom_disk_free_bytes", "mailroom_disk_size_bytes"]
+    values = shown(tested)
+    assert [values[f"mailroom_disk_free_bytes.{server}"] for server in ("mongodb", "s3")] == [1.0, 1.0]
 
 
 def test_a_secret_that_is_needed_and_empty_is_told(tmp_path: Path) -> None:
