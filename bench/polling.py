@@ -93,8 +93,16 @@ def _measure(what: str, services: Services) -> None:
 
 def _upload(services: Services, objects: int) -> None:
     client, bucket = services.objects.client, services.settings.invoices_bucket
+
+    def upload(numbers: range) -> None:
+        for number in numbers:
+            client.put_object(bucket, _key(number), BytesIO(), 0)
+
     with ThreadPoolExecutor(UPLOADS) as uploads:
-        for _ in uploads.map(lambda n: client.put_object(bucket, _key(n), BytesIO(), 0), range(objects)):
+        folders = (
+            range(start, min(start + FILES_OF_A_FOLDER, objects)) for start in range(0, objects, FILES_OF_A_FOLDER)
+        )
+        for _ in uploads.map(upload, folders):
             pass
     print(f"{objects:,} empty files are in the bucket")
 
