@@ -75,6 +75,7 @@ GET_DELIVERY = Operation(
 REDELIVER = Operation(
     "Deliver again, at once",
     {202: schemas.WebhookDelivery},
+    parameters=(Parameter("Idempotency-Key", "A repeat within 24 hours delivers no more.", where="header"),),
     problems=(404, 409),
     text="With the same id and payload, whatever became of it.",
 )

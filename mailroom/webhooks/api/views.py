@@ -14,7 +14,7 @@ from mailroom.platform.clock import rfc3339
 from mailroom.platform.keyset import NEWEST_FIRST
 from mailroom.platform.mongo import Document
 from mailroom.web.endpoints import endpoint, json_body, query
-from mailroom.web.idempotency import repeatable_call
+from mailroom.web.idempotency import callers_key, repeatable_call
 from mailroom.web.paging import cursor_of, key_of, limit_of
 from mailroom.web.representation import json_response
 from mailroom.webhooks.api import operations, schemas
@@ -101,7 +101,7 @@ def get_delivery(id: ObjectId, delivery: ObjectId) -> Response:
 def redeliver(id: ObjectId, delivery: ObjectId) -> Response:
     if not context().endpoints.get(id)["enabled"]:
         raise Conflict("webhook.disabled", "this webhook is disabled: enable it first")
-    found = context().deliveries.redeliver(id, delivery)
+    found = context().deliveries.redeliver(id, delivery, callers_key())
     context().kick()
     return json_response(schemas.WebhookDelivery.of(found, **_members(found)), 202)
 

@@ -125,7 +125,8 @@ def call_webhooks(call: Checked) -> None:
     call("GET", "/webhooks/<id>/deliveries", 200, path=f"{hook}/deliveries?state=delivered")
     call("GET", "/webhooks/<id>/deliveries/<delivery>", 200, path=f"{hook}/deliveries/{delivery}")
     again = f"{hook}/deliveries/{delivery}/redeliver"
-    call("POST", "/webhooks/<id>/deliveries/<delivery>/redeliver", 202, path=again)
+    repeat = {"Idempotency-Key": "again"}
+    call("POST", "/webhooks/<id>/deliveries/<delivery>/redeliver", 202, headers=repeat, path=again)
     call("DELETE", "/webhooks/<id>", 200, path=hook)
 
 
