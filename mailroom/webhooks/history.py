@@ -15,6 +15,8 @@ from mailroom.platform.mongo import Document
 from mailroom.platform.server_clock import ServerClock
 from mailroom.webhooks.model import DeliveryState, delivery_id
 
+MOST_COUNTED = 100_000  # deliveries of one state: it reads so many entries of an index
+
 _LISTED = {"payload": 0}
 
 _MOST_REDELIVERIES = 20  # whose keys a delivery keeps
@@ -36,6 +38,15 @@ class WebhookDeliveries:
         if state is not None:
             filters, index = filters | {"state": state}, "state"
         return Range(NEWEST_FIRST, filters, hint=index).page(self._deliveries, limit, after, _LISTED)
+
+    def counts(self, endpoint: ObjectId) -> dict[str, int]:
+        """How many deliveries to an endpoint are in each state, up to `MOST_COUNTED` of each."""
+        return {
+            state.value: self._deliveries.count_documents(
+                {"endpointId": endpoint, "state": state}, limit=MOST_COUNTED, hint="state"
+            )
+            for state in DeliveryState
+        }
 
     def get(self, endpoint: ObjectId, announcement: ObjectId) -> Document:
         """Raises `NotFound`."""

@@ -69,6 +69,9 @@ LIST_DELIVERIES = Operation(
     parameters=(Parameter("state", "Where they stand.", schemas.State), *PAGE),
     problems=(404,),
 )
+COUNT_DELIVERIES = Operation(
+    "The numbers of deliveries of a webhook by state", {200: schemas.WebhookDeliveryCounts}, problems=(404,)
+)
 GET_DELIVERY = Operation(
     "A delivery, with its payload and its attempts", {200: schemas.WebhookDeliveryDetails}, problems=(404,)
 )

@@ -20,6 +20,7 @@ from mailroom.web.representation import json_response
 from mailroom.webhooks.api import operations, schemas
 from mailroom.webhooks.api.context import context
 from mailroom.webhooks.endpoints import NewSecret
+from mailroom.webhooks.history import MOST_COUNTED
 from mailroom.webhooks.model import DeliveryState
 
 READ, WRITE = "webhooks:read", "webhooks:write"
@@ -86,6 +87,14 @@ def list_deliveries(id: ObjectId) -> Response:
     page = context().deliveries.page(id, state, limit, after)
     items = [schemas.WebhookDelivery.of(each, **_members(each)) for each in page.items]
     return json_response(schemas.WebhookDeliveryPage(items=items, next_cursor=cursor_of(NEWEST_FIRST, page.last)))
+
+
+@blueprint.get("/<id:id>/deliveries/counts")
+@endpoint(operations.COUNT_DELIVERIES, READ)
+def count_deliveries(id: ObjectId) -> Response:
+    context().endpoints.get(id)
+    counts = context().deliveries.counts(id)
+    return json_response(schemas.WebhookDeliveryCounts(counts=counts, most_counted=MOST_COUNTED))
 
 
 @blueprint.get("/<id:id>/deliveries/<id:delivery>")

@@ -123,6 +123,7 @@ def call_webhooks(call: Checked) -> None:
     call("POST", "/webhooks/<id>/rotate", 200, {"overlapHours": 1}, path=f"{hook}/rotate")
     delivery = put_delivery(call.mail, endpoint)["announcementId"]
     call("GET", "/webhooks/<id>/deliveries", 200, path=f"{hook}/deliveries?state=delivered")
+    call("GET", "/webhooks/<id>/deliveries/counts", 200, path=f"{hook}/deliveries/counts")
     call("GET", "/webhooks/<id>/deliveries/<delivery>", 200, path=f"{hook}/deliveries/{delivery}")
     again = f"{hook}/deliveries/{delivery}/redeliver"
     repeat = {"Idempotency-Key": "again"}

@@ -243,6 +243,15 @@ def test_deliveries_are_listed_with_their_attempts(mail: Mail):
     assert mail.client.get(f"/webhooks/{id_}/deliveries/{'0' * 24}").body["code"] == "delivery.unknown"
 
 
+def test_the_deliveries_of_one_webhook_are_counted_by_state(mail: Mail):
+    id_, other = add(mail)["id"], add(mail)["id"]
+    for endpoint, state in ((id_, "dead"), (id_, "delivered"), (id_, "delivered"), (other, "pending")):
+        put_delivery(mail, endpoint, state=state)
+    answer = mail.client.get(f"/webhooks/{id_}/deliveries/counts").body
+    assert answer == {"counts": {"pending": 0, "delivered": 2, "dead": 1}, "mostCounted": 100_000}
+    assert mail.client.get(f"/webhooks/{'0' * 24}/deliveries/counts").body["code"] == "webhook.unknown"
+
+
 @pytest.mark.parametrize("state", list(DeliveryState))
 def test_a_delivery_is_due_again_by_hand_with_the_same_id(mail: Mail, state: DeliveryState):
     id_ = add(mail)["id"]
