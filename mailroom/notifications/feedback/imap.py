@@ -140,7 +140,7 @@ class OpenMailbox:
         return [uid.decode() for uid in _UID.findall(found[0] or b"")]
 
     def fetch(self, uid: str) -> StoredMail | None:
-        """A mail, or None if somebody has moved it meanwhile. The mail is not marked as read."""
+        """A mail, or None if the server has it no more or cannot read it. The mail is not marked as read."""
         for each in _checked(self._client.uid("FETCH", uid, f"(BODY.PEEK[]<0.{LONGEST_MAIL}>)")):
             if isinstance(each, tuple):
                 return StoredMail(uid, each[1])
