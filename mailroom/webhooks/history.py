@@ -9,12 +9,17 @@ from pymongo import ReturnDocument
 from pymongo.database import Database
 
 from mailroom.errors import Conflict, NotFound
+from mailroom.platform.idempotency import REMEMBERED
 from mailroom.platform.keyset import NEWEST_FIRST, Key, KeysetPage, Range
 from mailroom.platform.mongo import Document
 from mailroom.platform.server_clock import ServerClock
 from mailroom.webhooks.model import DeliveryState, delivery_id
 
+MOST_COUNTED = 100_000  # deliveries of one state: it reads so many entries of an index
+
 _LISTED = {"payload": 0}
+
+_MOST_REDELIVERIES = 20  # whose keys a delivery keeps
 
 
 class WebhookDeliveries:
@@ -34,6 +39,15 @@ class WebhookDeliveries:
             filters, index = filters | {"state": state}, "state"
         return Range(NEWEST_FIRST, filters, hint=index).page(self._deliveries, limit, after, _LISTED)
 
+    def counts(self, endpoint: ObjectId) -> dict[str, int]:
+        """How many deliveries to an endpoint are in each state, up to `MOST_COUNTED` of each."""
+        return {
+            state.value: self._deliveries.count_documents(
+                {"endpointId": endpoint, "state": state}, limit=MOST_COUNTED, hint="state"
+            )
+            for state in DeliveryState
+        }
+
     def get(self, endpoint: ObjectId, announcement: ObjectId) -> Document:
         """Raises `NotFound`."""
         found = self._deliveries.find_one({"_id": delivery_id(endpoint, str(announcement))})
@@ -41,22 +55,30 @@ class WebhookDeliveries:
             raise NotFound("delivery.unknown", "there is no such delivery")
         return found
 
-    def redeliver(self, endpoint: ObjectId, announcement: ObjectId) -> Document:
+    def redeliver(self, endpoint: ObjectId, announcement: ObjectId, key: str | None = None) -> Document:
         """Makes a delivery due at once, whatever became of it; its give-up age begins anew. Returns the delivery.
+
+        A repeated call with the same `key` changes nothing. `key` is unique among all callers.
 
         Raises:
             NotFound: there is no such delivery.
             Conflict: a worker is delivering it.
         """
         now = self._clock.now()
-        which = {"_id": delivery_id(endpoint, str(announcement)), "leaseUntil": {"$not": {"$gt": now}}}
+        which: Document = {"_id": delivery_id(endpoint, str(announcement)), "leaseUntil": {"$not": {"$gt": now}}}
         due = {"state": DeliveryState.PENDING, "dueAt": now, "dueSince": now, "leaseUntil": None}
-        change = [{"$set": {**due, "attemptsBefore": "$attemptCount"}}]
-        found = self._deliveries.find_one_and_update(which, change, return_document=ReturnDocument.AFTER)
-        if found is None:
-            self.get(endpoint, announcement)
-            raise Conflict("delivery.in_progress", "this delivery is being made just now", retry_after=1)
-        return found
+        change: Document = {**due, "attemptsBefore": "$attemptCount"}
+        if key is not None:
+            which["redeliveries"] = {"$not": {"$elemMatch": {"key": key, "at": {"$gt": now - REMEMBERED}}}}
+            keys = [{"$ifNull": ["$redeliveries", []]}, {"$literal": [{"key": key, "at": now}]}]
+            change["redeliveries"] = {"$slice": [{"$concatArrays": keys}, -_MOST_REDELIVERIES]}
+        changed = self._deliveries.find_one_and_update(which, [{"$set": change}], return_document=ReturnDocument.AFTER)
+        if changed is not None:
+            return changed
+        found = self.get(endpoint, announcement)
+        if any(each["key"] == key and each["at"] > now - REMEMBERED for each in found.get("redeliveries", [])):
+            return found
+        raise Conflict("delivery.in_progress", "this delivery is being made just now", retry_after=1)
 
     def forget(self, sources: Sequence[ObjectId]) -> None:
         """Deletes the deliveries that tell of these notifications or imports."""

@@ -26,6 +26,7 @@ webhookDeliveries    one for each endpoint and announcement
   attempts           [{at, status, error, milliseconds}], the last ones
   attemptCount       all attempts
   attemptsBefore     the attempts before the last redelivery by hand: they do not count for the backoff
+  redeliveries       [{key, at}] of the last redeliveries with an Idempotency-Key; missing without any
   createdAt, deliveredAt
 """
 

@@ -42,7 +42,6 @@ OVERLAPS = {
 }
 
 _PAGE_SIZE = 50
-_MOST_COUNTED = 1000
 _SEE_OTHER = 303
 
 
@@ -127,8 +126,9 @@ def rotate(id: str) -> Response:
 def confirm_remove(id: str) -> str:
     session.require(WRITE)
     webhook = session.call("GET", f"{PATH}/{id}")
-    waiting, more_wait = _count(id, "pending")
-    deliveries, more = _count(id, "")
+    counted = session.call("GET", f"{PATH}/{id}/deliveries/counts")
+    counts, most = counted["counts"], counted["mostCounted"]
+    waiting, deliveries = counts["pending"], sum(counts.values())
     effects = [
         ngettext(
             "1 webhook is removed: %(url)s is told nothing any more.",
@@ -138,7 +138,7 @@ def confirm_remove(id: str) -> str:
         ),
         _number(
             ngettext("%(num)s delivery that waits is not made.", "%(num)s deliveries that wait are not made.", waiting),
-            more=more_wait,
+            more=waiting >= most,
         ),
         _number(
             ngettext(
@@ -146,7 +146,7 @@ def confirm_remove(id: str) -> str:
                 "%(num)s deliveries are forgotten, with their attempts.",
                 deliveries,
             ),
-            more=more,
+            more=max(counts.values()) >= most,
         ),
         _("Nobody can bring it back: a new webhook has another secret."),
     ]
@@ -197,12 +197,6 @@ def _problems(error: ApiError) -> dict[str, str]:
 def _secret(webhook: Any, title: str) -> Response:
     """The only page that shows a secret: it is the answer to the form, so that no URL or cookie holds the secret."""
     return make_response(render_template("webhooks/secret.html", webhook=webhook, title=title))
-
-
-def _count(id: str, state: str) -> tuple[int, bool]:
-    """The number of deliveries that are counted, and whether there are more."""
-    page = session.call("GET", f"{PATH}/{id}/deliveries", query={"state": state, "limit": _MOST_COUNTED})
-    return len(page["items"]), page["nextCursor"] is not None
 
 
 def _number(text: str, *, more: bool) -> str:

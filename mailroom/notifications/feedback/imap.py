@@ -120,23 +120,27 @@ class OpenMailbox:
 
     def __init__(self, client: imaplib.IMAP4, settings: Settings) -> None:
         self._client = client
+        self._folder = _quoted(settings.bounce_imap_folder)
         self._processed = _quoted(settings.bounce_imap_processed)
         _, capabilities = client.capability()  # a server may offer more after the login
         if b"MOVE" not in capabilities[0].upper().split():
             raise imaplib.IMAP4.error("the server does not offer MOVE (RFC 6851)")
-        _checked(client.select(_quoted(settings.bounce_imap_folder)))
+        _checked(client.select(self._folder))
         if _checked(client.list('""', self._processed)) == [None]:
             # Another replica may be faster.
             client.create(self._processed)
 
     def uids(self) -> list[str]:
         """The UIDs of the oldest mails, at most 200."""
-        self._client.noop()  # tells how many mails there are now
-        found = _checked(self._client.uid("SEARCH", f"1:{_MOST_MAILS}"))
+        count = int(_checked(self._client.select(self._folder))[-1] or 0)
+        if not count:
+            return []
+        # A server may refuse a number beyond the last mail (RFC 3501, 9).
+        found = _checked(self._client.uid("SEARCH", f"1:{min(count, _MOST_MAILS)}"))
         return [uid.decode() for uid in _UID.findall(found[0] or b"")]
 
     def fetch(self, uid: str) -> StoredMail | None:
-        """A mail, or None if somebody has moved it meanwhile. The mail is not marked as read."""
+        """A mail, or None if the server has it no more or cannot read it. The mail is not marked as read."""
         for each in _checked(self._client.uid("FETCH", uid, f"(BODY.PEEK[]<0.{LONGEST_MAIL}>)")):
             if isinstance(each, tuple):
                 return StoredMail(uid, each[1])

@@ -86,10 +86,13 @@ class Mailbox:
         return done
 
     def _uids(self, mailbox: OpenMailbox, budget: Budget) -> Iterator[str]:
-        while not budget.spent() and (uids := mailbox.uids()):
+        """Each mail once, also if the server lists one that it cannot read."""
+        seen: set[str] = set()
+        while not budget.spent() and (uids := [each for each in mailbox.uids() if each not in seen]):
             for uid in uids:
                 if budget.spent():
                     return
+                seen.add(uid)
                 yield uid
 
     def _understands(self, mail: StoredMail) -> bool:

@@ -69,12 +69,16 @@ LIST_DELIVERIES = Operation(
     parameters=(Parameter("state", "Where they stand.", schemas.State), *PAGE),
     problems=(404,),
 )
+COUNT_DELIVERIES = Operation(
+    "The numbers of deliveries of a webhook by state", {200: schemas.WebhookDeliveryCounts}, problems=(404,)
+)
 GET_DELIVERY = Operation(
     "A delivery, with its payload and its attempts", {200: schemas.WebhookDeliveryDetails}, problems=(404,)
 )
 REDELIVER = Operation(
     "Deliver again, at once",
     {202: schemas.WebhookDelivery},
+    parameters=(Parameter("Idempotency-Key", "A repeat within 24 hours delivers no more.", where="header"),),
     problems=(404, 409),
     text="With the same id and payload, whatever became of it.",
 )

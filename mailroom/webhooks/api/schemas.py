@@ -81,6 +81,13 @@ class WebhookDeliveryDetails(WebhookDelivery):
     payload: Any
 
 
+class WebhookDeliveryCounts(Schema):
+    """How many deliveries of a webhook are in each state. A number of `mostCounted` means at least as many."""
+
+    counts: dict[str, int]
+    most_counted: int
+
+
 class WebhookDeliveryPage(Schema):
     items: list[WebhookDelivery]
     next_cursor: Cursor | None

@@ -14,12 +14,13 @@ from mailroom.platform.clock import rfc3339
 from mailroom.platform.keyset import NEWEST_FIRST
 from mailroom.platform.mongo import Document
 from mailroom.web.endpoints import endpoint, json_body, query
-from mailroom.web.idempotency import repeatable_call
+from mailroom.web.idempotency import callers_key, repeatable_call
 from mailroom.web.paging import cursor_of, key_of, limit_of
 from mailroom.web.representation import json_response
 from mailroom.webhooks.api import operations, schemas
 from mailroom.webhooks.api.context import context
 from mailroom.webhooks.endpoints import NewSecret
+from mailroom.webhooks.history import MOST_COUNTED
 from mailroom.webhooks.model import DeliveryState
 
 READ, WRITE = "webhooks:read", "webhooks:write"
@@ -88,6 +89,14 @@ def list_deliveries(id: ObjectId) -> Response:
     return json_response(schemas.WebhookDeliveryPage(items=items, next_cursor=cursor_of(NEWEST_FIRST, page.last)))
 
 
+@blueprint.get("/<id:id>/deliveries/counts")
+@endpoint(operations.COUNT_DELIVERIES, READ)
+def count_deliveries(id: ObjectId) -> Response:
+    context().endpoints.get(id)
+    counts = context().deliveries.counts(id)
+    return json_response(schemas.WebhookDeliveryCounts(counts=counts, most_counted=MOST_COUNTED))
+
+
 @blueprint.get("/<id:id>/deliveries/<id:delivery>")
 @endpoint(operations.GET_DELIVERY, READ)
 def get_delivery(id: ObjectId, delivery: ObjectId) -> Response:
@@ -101,7 +110,7 @@ def get_delivery(id: ObjectId, delivery: ObjectId) -> Response:
 def redeliver(id: ObjectId, delivery: ObjectId) -> Response:
     if not context().endpoints.get(id)["enabled"]:
         raise Conflict("webhook.disabled", "this webhook is disabled: enable it first")
-    found = context().deliveries.redeliver(id, delivery)
+    found = context().deliveries.redeliver(id, delivery, callers_key())
     context().kick()
     return json_response(schemas.WebhookDelivery.of(found, **_members(found)), 202)
 

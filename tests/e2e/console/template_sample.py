@@ -84,6 +84,8 @@ def fill(api: FakeApi) -> None:
     api.answer(f"GET {hooks}/{HOOK}", webhook())
     deliveries = [delivery(), delivery("pending"), delivery("delivered")]
     api.answer(f"GET {hooks}/{HOOK}/deliveries", {"items": deliveries, "nextCursor": None})
+    counts = {"pending": 1, "delivered": 1, "dead": 1}
+    api.answer(f"GET {hooks}/{HOOK}/deliveries/counts", {"counts": counts, "mostCounted": 100_000})
     details = delivery() | {"payload": {"type": "notification.bounced", "data": {"text": HOSTILE}}}
     api.answer(f"GET {hooks}/{HOOK}/deliveries/{DELIVERY}", details)
     secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"  # pragma: allowlist secret

@@ -123,9 +123,11 @@ def call_webhooks(call: Checked) -> None:
     call("POST", "/webhooks/<id>/rotate", 200, {"overlapHours": 1}, path=f"{hook}/rotate")
     delivery = put_delivery(call.mail, endpoint)["announcementId"]
     call("GET", "/webhooks/<id>/deliveries", 200, path=f"{hook}/deliveries?state=delivered")
+    call("GET", "/webhooks/<id>/deliveries/counts", 200, path=f"{hook}/deliveries/counts")
     call("GET", "/webhooks/<id>/deliveries/<delivery>", 200, path=f"{hook}/deliveries/{delivery}")
     again = f"{hook}/deliveries/{delivery}/redeliver"
-    call("POST", "/webhooks/<id>/deliveries/<delivery>/redeliver", 202, path=again)
+    repeat = {"Idempotency-Key": "again"}
+    call("POST", "/webhooks/<id>/deliveries/<delivery>/redeliver", 202, headers=repeat, path=again)
     call("DELETE", "/webhooks/<id>", 200, path=hook)
 
 

@@ -243,6 +243,15 @@ def test_deliveries_are_listed_with_their_attempts(mail: Mail):
     assert mail.client.get(f"/webhooks/{id_}/deliveries/{'0' * 24}").body["code"] == "delivery.unknown"
 
 
+def test_the_deliveries_of_one_webhook_are_counted_by_state(mail: Mail):
+    id_, other = add(mail)["id"], add(mail)["id"]
+    for endpoint, state in ((id_, "dead"), (id_, "delivered"), (id_, "delivered"), (other, "pending")):
+        put_delivery(mail, endpoint, state=state)
+    answer = mail.client.get(f"/webhooks/{id_}/deliveries/counts").body
+    assert answer == {"counts": {"pending": 0, "delivered": 2, "dead": 1}, "mostCounted": 100_000}
+    assert mail.client.get(f"/webhooks/{'0' * 24}/deliveries/counts").body["code"] == "webhook.unknown"
+
+
 @pytest.mark.parametrize("state", list(DeliveryState))
 def test_a_delivery_is_due_again_by_hand_with_the_same_id(mail: Mail, state: DeliveryState):
     id_ = add(mail)["id"]
@@ -255,6 +264,41 @@ def test_a_delivery_is_due_again_by_hand_with_the_same_id(mail: Mail, state: Del
     assert found is not None
     assert found["dueAt"] == found["dueSince"] <= mail.services.clock.now()
     assert (found["payload"], found["attemptsBefore"]) == (made["payload"], 3)
+
+
+def test_a_repeated_call_delivers_once_more_only_once(mail: Mail):
+    id_ = add(mail)["id"]
+    made = put_delivery(mail, id_, state=DeliveryState.DELIVERED)
+    path = f"/webhooks/{id_}/deliveries/{made['announcementId']}/redeliver"
+    deliveries = mail.services.database["webhookDeliveries"]
+
+    def redeliver(key: str) -> bool:
+        """Whether the call makes the delivery due, after it was delivered."""
+        deliveries.update_one({"_id": made["_id"]}, {"$set": {"state": "delivered"}, "$unset": {"dueAt": ""}})
+        answer = mail.client.call("POST", path, headers={"Idempotency-Key": key})
+        assert (answer.status, answer.body["id"]) == (202, made["announcementId"])
+        return answer.body["state"] == "pending"
+
+    assert redeliver("$a")
+    assert not redeliver("$a")
+    assert redeliver("b")
+    yesterday = mail.services.clock.now() - timedelta(hours=24)
+    deliveries.update_one({"_id": made["_id"]}, {"$set": {"redeliveries.0.at": yesterday}})
+    assert redeliver("$a")
+    refused = mail.client.call("POST", path, headers={"Idempotency-Key": "k" * 256})
+    assert (refused.status, refused.body["field"]) == (422, "Idempotency-Key")
+
+
+def test_a_repeat_is_answered_while_its_delivery_is_being_made(mail: Mail):
+    id_ = add(mail)["id"]
+    made = put_delivery(mail, id_, state=DeliveryState.DEAD)
+    call = ("POST", f"/webhooks/{id_}/deliveries/{made['announcementId']}/redeliver")
+    key = {"Idempotency-Key": "a"}
+    assert mail.client.call(*call, headers=key).status == 202
+    soon = mail.services.clock.now() + timedelta(seconds=60)
+    mail.services.database["webhookDeliveries"].update_one({"_id": made["_id"]}, {"$set": {"leaseUntil": soon}})
+    assert mail.client.call(*call, headers=key).status == 202
+    assert mail.client.call(*call).body["code"] == "delivery.in_progress"
 
 
 def test_a_delivery_that_is_being_made_is_left_alone(mail: Mail):

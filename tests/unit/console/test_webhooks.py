@@ -68,7 +68,15 @@ def test_a_new_secret_says_when_the_old_one_ends(browser: Browser, api: FakeApi)
 def test_removing_says_beforehand_in_numbers_what_goes(browser: Browser, api: FakeApi) -> None:
     shown = browser.get(f"{PAGE}/remove").text
     assert "1 webhook is removed" in shown
+    assert "1 delivery that waits is not made" in shown
     assert "3 deliveries are forgotten" in shown
+    assert "At least" not in shown
+    assert not api.calls(f"GET {WEBHOOKS}/{HOOK}/deliveries")  # none is loaded to be counted
+    counts = {"pending": 2, "delivered": 1000, "dead": 0}
+    api.answer(f"GET {WEBHOOKS}/{HOOK}/deliveries/counts", {"counts": counts, "mostCounted": 1000})
+    shown = browser.get(f"{PAGE}/remove").text
+    assert "<li>2 deliveries that wait are not made" in shown
+    assert "At least: 1002 deliveries are forgotten" in shown
     api.answer(f"DELETE {WEBHOOKS}/{HOOK}", {"deleted": HOOK})
     assert browser.submit(f"{PAGE}/remove", f"{PAGE}/remove").status_code == 303
     api.refuse(f"DELETE {WEBHOOKS}/{HOOK}", 404, "webhook.unknown", "there is no such webhook")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 import tracemalloc
 
@@ -30,6 +31,17 @@ def nested(depth: int) -> bytes:
 
 def wrapped(depth: int) -> bytes:
     return HEAD + b"Content-Type: message/rfc822\r\n\r\n" * depth + b"x\r\n" * 50_000
+
+
+def encoded(kind: bytes, content: bytes, report: bytes = HEAD) -> bytes:
+    """A mail whose lines are short, until its content is decoded."""
+    head = b"Content-Type: %s\r\nContent-Transfer-Encoding: base64\r\n\r\n" % kind
+    return report + head + base64.encodebytes(content)
+
+
+ENCODED = LONGEST_MAIL * 7 // 10  # bytes that fit into a mail in Base64
+GROUP = b"Final-Recipient: rfc822; a@b.example\r\nAction: failed\r\nStatus: 5.0.0\r\n"
+IN_PARTS = HEAD + b"Content-Type: multipart/report; boundary=B\r\n\r\n--B\r\n"
 
 
 HOSTILE = {
@@ -68,6 +80,17 @@ HOSTILE = {
     "dispositions": HEAD
     + b"Content-Type: message/disposition-notification\r\n\r\n"
     + b"your message to <a@b was automatically " * MIB,
+    "an answer of dots": REPORT + GROUP + b"Diagnostic-Code: smtp; " + b"." * 3_900,
+    "spaces behind a label": HEAD + b"\r\n" + (b"could not deliver to account" + b" " * 900 + b"x\r\n") * 30,
+    "open styles": HEAD + b"Content-Type: text/html\r\n\r\n" + (b"<style>" * 500 + b"\r\n") * MIB,
+    "groups without a reason": IN_PARTS
+    + b"\r\n"
+    + b"could not deliver to somebody\r\n" * 1_000
+    + b"--B\r\nContent-Type: message/delivery-status\r\n\r\n"
+    + b"".join(b"Final-Recipient:rfc822;a%d@b.c\r\nAction:failed\r\n" % n for n in range(4_000)),
+    "encoded dots": encoded(b"message/delivery-status", GROUP + b"Diagnostic-Code: smtp; " + b"." * ENCODED, IN_PARTS),
+    "encoded line ends": encoded(b"text/rfc822-headers", b"\n" * ENCODED, IN_PARTS),
+    "encoded open styles": encoded(b"text/html", b"<style>" * (ENCODED // 7)),
     "many tokens": HEAD + b"\r\n" + b"Mailroom-Message: aaaaaaaaaaaaaaaaaaaa\r\n" * MIB,
 }
 

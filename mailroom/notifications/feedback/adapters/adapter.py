@@ -18,7 +18,7 @@ from mailroom.notifications.model.reports import Delivery
 from mailroom.platform.clock import parse_time
 from mailroom.platform.secrets import lines
 
-# How far a signed time may be from ours, in either direction (Standard Webhooks, Mailgun).
+# How far a signed time may be from ours, in either direction (Standard Webhooks).
 TOLERANCE = timedelta(minutes=5)
 
 # The code of a refusal for what the message is, or for who sends it, where the provider gives none. Such a refusal does

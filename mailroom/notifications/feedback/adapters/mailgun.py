@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mailroom.notifications.feedback.adapters.adapter import (
@@ -29,6 +29,9 @@ from mailroom.notifications.feedback.adapters.adapter import (
 )
 from mailroom.notifications.feedback.tokens import PROVIDER_FIELD
 from mailroom.notifications.model.reports import Delivery, code_after_reply, is_gone
+
+# Mailgun says that its calls may be late. A used token is known for longer: `TOKENS_KEPT_SECONDS`.
+OLDEST = timedelta(minutes=50)
 
 _LONGEST_TOKEN = 200  # characters; Mailgun's have 50
 
@@ -52,7 +55,7 @@ class Mailgun:
         wanted = [hmac.digest(key.encode(), signed, hashlib.sha256).hex() for key in keys]
         if not token or not is_among(text_of(found, "signature", "signature"), wanted):
             raise Unverified("its signature is wrong")
-        check_time(unix_time(time), now)
+        check_time(unix_time(time), now, OLDEST)
         if len(token) > _LONGEST_TOKEN or not self._is_first(f"mailgun:{token}", call.body):
             raise Unverified("its token was used before, with another body")
         event = _event(member(found, "event-data"), token)

@@ -11,7 +11,7 @@ _STATUS = re.compile(r"\s*#?([245]\.\d{1,3}\.\d{1,3})\b")
 _TEMPORARY_REPLY = re.compile(r"(?:^|said:|\bsmtp;|\s)\s*4[2-7]\d[\s-]", re.IGNORECASE)
 
 # Hosts, addresses and links say nothing about the reason: `spamfilter.example.com said: 550 5.1.1`.
-_NAMES = re.compile(r"\S+[.@/]\S*[A-Za-z]\S*")
+_NAMES = re.compile(r"(?<!\S)\S[^\s.@/]*[.@/][^\sA-Za-z]*[A-Za-z]\S*")
 # The server refuses the mail, or is not able to take it now. So the code of a missing mailbox is not meant:
 # Sendmail reports 5.1.1 for every bare 550.
 _OTHER_REASON = re.compile(

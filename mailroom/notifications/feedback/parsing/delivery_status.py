@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 import msgspec
 
@@ -26,8 +27,8 @@ def recipients_of(status: str, words_about: Callable[[str], str]) -> list[Found]
     `words_about` finds what the mail says to people about an address whose fields have no words.
     Recipients that were relayed or expanded to a list are left out: nobody knows yet what becomes of the message.
     """
-    found = [each for fields in _groups(status) if (each := _recipient(fields, words_about)) is not None]
-    return _without_conflicts(found[:_MOST_RECIPIENTS])
+    found = (each for fields in _groups(status) if (each := _recipient(fields, words_about)) is not None)
+    return _without_conflicts(islice(found, _MOST_RECIPIENTS))
 
 
 def has_fields(text: str) -> bool:

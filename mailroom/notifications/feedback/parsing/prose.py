@@ -19,6 +19,7 @@ _MOST_RECIPIENTS = 50
 _SECTION_LINES = 12  # that tell about an address, at most
 _LONGEST_TEXT = 32_000  # characters that are looked at
 _LONGEST_LINE = 1_000
+_LONG_BLANKS = re.compile(r"(\s{8})\s+")  # the patterns below take cubic time for them
 
 _DAEMON = re.compile(r"mail(?:er)?-?daemon|\bmdaemon\b", re.IGNORECASE)
 _SYSTEM = re.compile(
@@ -135,9 +136,9 @@ def recipients_in(mail: Mail) -> list[Found]:
     return [_found(address, wanted, lines, outcome) for address in wanted[:_MOST_RECIPIENTS]]
 
 
-def words_about(mail: Mail, address: str) -> str:
-    """What the text says about an address, in one line; "" if there is no code in it."""
-    words = shortened(" ".join(_section(address, [], list(_own_lines(mail.prose)))))
+def words_about(lines: list[str], address: str) -> str:
+    """What the lines of a text say about an address, in one line; "" if there is no code in it."""
+    words = shortened(" ".join(_section(address, [], lines)))
     return words if _REPLY.search(words) else ""
 
 
@@ -150,7 +151,7 @@ def _own_lines(prose: str) -> Iterator[str]:
     """The lines up to the message that comes back. Quoted lines are of a person's answer."""
     begun = False
     for line in prose[:_LONGEST_TEXT].splitlines():
-        line = line[:_LONGEST_LINE].rstrip()
+        line = _LONG_BLANKS.sub(r"\1", line[:_LONGEST_LINE].rstrip())
         if _QUOTED.match(line):
             continue
         begins = _begins(line)

@@ -1,7 +1,7 @@
 """Reads the parts of a mail from strangers, in bounded time and memory.
 
 The standard library's parser takes quadratic time for deep nesting and for long headers. So the mail is cut first: a
-report begins with what it says, and ends with the message that it returns.
+report begins with what it says, and ends with the message that it returns. Parts are cut again when they are decoded.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
 _RETURNED_TYPES = ("message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers",
                    "message/global-headers")  # fmt: skip
 _TAG = re.compile(r"<[^@<>]{0,1000}>")
-_INVISIBLE = re.compile(r"<(style|script|head)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_INVISIBLE = ("style", "script", "head")
 _BREAK = re.compile(r"<(?:br|/p|/div|/tr|/li|/h\d|/td)\b[^<>]{0,200}>", re.IGNORECASE)
 
 
@@ -119,13 +119,28 @@ def _text(part: ParsedMessage) -> str:
     content = part.get_payload(decode=True)
     if not isinstance(content, bytes):
         return ""
-    for charset in (part.get_content_charset("utf-8"), "utf-8"):
+    text = _decoded(content, part.get_content_charset("utf-8"))
+    return _cut(text.encode("utf-8", "replace")).decode("utf-8", "replace")
+
+
+def _decoded(content: bytes, charset: str) -> str:
+    for each in (charset, "utf-8"):
         try:
-            return content.decode(charset)
+            return content.decode(each)
         except (LookupError, ValueError):
             continue
     return content.decode("latin-1")
 
 
 def _without_tags(text: str) -> str:
-    return html.unescape(_TAG.sub(" ", _BREAK.sub("\n", _INVISIBLE.sub(" ", text))))
+    for element in _INVISIBLE:
+        text = _without(element, text)
+    return html.unescape(_TAG.sub(" ", _BREAK.sub("\n", text)))
+
+
+def _without(element: str, text: str) -> str:
+    """The text of an HTML document without these elements. The tag of one that never ends is left."""
+    end = max((tag.end() for tag in re.finditer(rf"</{element}\s*>", text, re.IGNORECASE)), default=0)
+    # Only up to `end`: each opening tag behind it would be compared with all that follows.
+    rest = re.sub(rf"<{element}\b.*?</{element}\s*>", " ", text[:end], flags=re.IGNORECASE | re.DOTALL)
+    return rest + text[end:]

@@ -19,7 +19,7 @@ from mailroom.notifications.feedback.parsing.found import Found, Outcome, Parsed
 from mailroom.notifications.feedback.parsing.reading import Mail
 from mailroom.notifications.feedback.tokens import HEADER
 
-_TOKEN = re.compile(rf"^[>|\s]*{HEADER}:\s*([a-z2-7]{{20,64}})\s*$", re.IGNORECASE | re.MULTILINE)
+_TOKEN = re.compile(rf"^[>|\t ]*{HEADER}:\s*([a-z2-7]{{20,64}})\s*$", re.IGNORECASE | re.MULTILINE)
 _TAGGED = re.compile(r"\+([a-z2-7]{20,64})@", re.IGNORECASE)
 _MOST_TOKENS = 5
 _DELIVERED_TO = ("To", "Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-Delivered-To", "Cc")
@@ -56,7 +56,7 @@ def _read(mail: Mail) -> tuple[list[Found], str]:
         return complaints, reason
     statuses = mail.statuses
     if statuses:
-        found = recipients_of("\n\n".join(statuses), partial(prose.words_about, mail))
+        found = recipients_of("\n\n".join(statuses), partial(prose.words_about, prose.own_text(mail).split("\n")))
         if found:
             return found, ""
         if any(has_fields(each) for each in statuses):

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from mailroom.notifications.feedback.adapters.adapter import Call
+from mailroom.notifications.feedback.adapters.adapter import TOLERANCE, Call
+from mailroom.notifications.feedback.adapters.mailgun import OLDEST
+from mailroom.notifications.indexes import TOKENS_KEPT_SECONDS
 from mailroom.notifications.model.reports import Delivery
 from tests.support import provider_calls as calls
 from tests.unit.notifications.adapters.events import KEYS, NOW, mailgun, of_mailgun, refuses
@@ -61,10 +63,11 @@ def test_what_mailgun_says_of_other_things_is_left_out():
 def test_mailgun_is_believed_for_its_key_its_time_and_its_token_only():
     data = calls.mailgun_event("delivered")
     assert refuses(mailgun(), calls.mailgun("other", data)) == "its signature is wrong"
-    for minutes in (-6, 6):
+    for minutes in (-51, 6):
         late = calls.mailgun(KEYS[0], data, now=NOW + timedelta(minutes=minutes))
         assert refuses(mailgun(), late).startswith("its time is ")
-    assert mailgun().events(calls.mailgun(KEYS[1], data, now=NOW - timedelta(minutes=4)), NOW)  # the key of before
+    assert mailgun().events(calls.mailgun(KEYS[1], data, now=NOW - timedelta(minutes=49)), NOW)  # the key of before
+    assert timedelta(seconds=TOKENS_KEPT_SECONDS) > OLDEST + TOLERANCE  # else a token could be used twice
 
     number = json.loads(calls.mailgun(KEYS[0], data).body)
     number["signature"]["timestamp"] = int(number["signature"]["timestamp"])
