@@ -84,13 +84,13 @@ class ColumnReader:
         self._addresses = self._cache("supplierAddress", partial(_text, "supplierAddress", TEXTS["supplierAddress"]))
         self._states = self._cache("status", self._status)
         self._currencies = self._cache("currency", self._currency)
-        judged = set(kind_places(dialect, rules))
+        kinds = {index: dialect.names[index] for index in kind_places(dialect, rules)}
         further = self._amounts.further(dialect.columns)
         self._extra = {
-            column: ValueCache(partial(_extra_text, name, of_kind=index in judged, further=index in further))
+            column: ValueCache(partial(_extra_text, name, kind=kinds.get(index, ""), further=index in further))
             for index, column, name in dialect.extra_columns
         }
-        self._status_is_kind = any(dialect.columns[index] == "status" for index in judged)
+        self._status_kind = next((kinds[at] for at in kinds if dialect.columns[at] == "status"), "")
         self._reading = csv.ReadOptions(
             use_threads=False, column_names=[str(index) for index in range(len(dialect.columns))]
         )
@@ -178,7 +178,7 @@ class ColumnReader:
 
     def _status(self, text: str) -> tuple[bytes, bytes] | None:
         value = self._statuses.read(text)
-        if self._status_is_kind and kind_of(text):
+        if self._status_kind and kind_of(text, self._status_kind):
             return None
         return None if isinstance(value, BadValue) else documents.word("status", value)
 
@@ -235,9 +235,9 @@ def _supplier(text: str) -> tuple[bytes, bytes, bytes] | None:
     return None if isinstance(value, BadValue) else documents.supplier(value)
 
 
-def _extra_text(name: str, text: str, *, of_kind: bool, further: bool) -> tuple[bytes] | None:
-    """None where the row-wise path has to judge the row."""
-    if (of_kind and kind_of(text)) or (further and is_nonzero(text)):
+def _extra_text(name: str, text: str, *, kind: str, further: bool) -> tuple[bytes] | None:
+    """None where the row-wise path has to judge the row. `kind` is the column's name, if it says a document's kind."""
+    if (kind and kind_of(text, kind)) or (further and is_nonzero(text)):
         return None
     return _text(name, EXTRA_TEXT, text)
 
