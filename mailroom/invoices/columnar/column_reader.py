@@ -211,7 +211,7 @@ def _line(dialect: Dialect) -> str:
     if dialect.minor_units:
         amount = rf"-?[0-9]{{1,{MOST_DIGITS + DIGITS}}}"
     fields = {
-        "invoiceNumber": f'(?:"{_number(but=guard)}"|{_number(but=dialect.delimiter + guard)})',
+        "invoiceNumber": f"""(?:"{_number(but="'")}"|{_number(but=dialect.delimiter + "'")})""",
         **dict.fromkeys(AMOUNTS, f'"{amount}"' if mark == dialect.delimiter else f'(?:"{amount}"|{amount})'),
     }
     return f"^{delimiter.join(fields.get(column, field) for column in dialect.columns)}\r?$"

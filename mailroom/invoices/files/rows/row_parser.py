@@ -66,7 +66,7 @@ class RowParser:
                 fields[index] = text
         currency = self._currencies[fields[self._currency]]
         code, digits = ("", None) if isinstance(currency, BadValue) else currency
-        number = read_text(fields[self._number], TEXTS["invoiceNumber"])
+        number = read_text(_without_apostrophes(fields[self._number]), TEXTS["invoiceNumber"])
         day = self._dates[fields[self._date]]
         amounts = self._amounts.read(fields, code, digits)
         supplier = self._suppliers[fields[self._supplier]]
@@ -166,3 +166,9 @@ def _identity(number: object, day: object, supplier: object) -> Identity | None:
     if isinstance(number, str) and isinstance(day, date) and isinstance(supplier, str):
         return Identity(supplier_key(supplier), number, day.year)
     return None
+
+
+def _without_apostrophes(number: str) -> str:
+    """The number without those that some programs write around it, so that Excel keeps its zeros: `'0042'`."""
+    text = number.strip()
+    return text[1:-1] if len(text) > 2 and text[0] == text[-1] == "'" and text.count("'") == 2 else number
