@@ -78,6 +78,7 @@ class ColumnReader:
         self._amounts = AmountColumns(dialect)
         self._read_date = date_reader(dialect)
         self._statuses = Statuses(rules.statuses)
+        self._status_required = rules.status_required and "status" in dialect.columns
         self._tolerance = min(int(rules.amount_tolerance * 10**DIGITS), _MOST_TOLERANCE)
         self._days = self._cache("invoiceDate", self._day)
         self._suppliers = self._cache("supplierName", _supplier)
@@ -177,7 +178,7 @@ class ColumnReader:
         return documents.day(value) if isinstance(value, date) else None
 
     def _status(self, text: str) -> tuple[bytes, bytes] | None:
-        value = self._statuses.read(text)
+        value = self._statuses.read(text, required=self._status_required)
         if self._status_kind and kind_of(text, self._status_kind):
             return None
         return None if isinstance(value, BadValue) else documents.word("status", value)

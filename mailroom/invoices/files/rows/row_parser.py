@@ -47,7 +47,8 @@ class RowParser:
         self._dates = ValueCache(date_reader(dialect))
         self._suppliers = ValueCache(partial(read_text, rule=TEXTS["supplierName"]))
         self._addresses = ValueCache(partial(read_text, rule=TEXTS["supplierAddress"]))
-        self._states = ValueCache(Statuses(rules.statuses).read)
+        required = rules.status_required and "status" in columns
+        self._states = ValueCache(partial(Statuses(rules.statuses).read, required=required))
         self._currencies = ValueCache(
             partial(read_currency, of_header=dialect.header_currency, constant=constants.get("currency", ""))
         )
