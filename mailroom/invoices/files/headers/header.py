@@ -45,6 +45,8 @@ _LAST = {
     for name in ",".join(names.split(";")[2:]).split(",")
 }
 _EXAMPLES = {"currency": '"EUR"', "supplierName": '"Acme Ltd"', "invoiceDate": '"2024-12-31"'}
+_BY_ITS_NAME = frozenset({"invoiceNumber", "invoiceDate", "status"})
+"""Columns that may stand beside others of their meaning, as `Invoice Number` beside `Invoice ID`: the name decides."""
 _FURTHER = frozenset({VAT_RATE, *LINE_COLUMNS})
 """Columns that no invoice needs: of two with such a name, the second is extra."""
 _OF_LINES = _all_names(LINE_NAMES) | {normalised(column): column for column in LINE_COLUMNS}
@@ -140,6 +142,8 @@ def _columns_of(names: Sequence[str], rules: Rules) -> list[str]:
         mapped = [index for index in places if normalised(names[index]) in own]
         first = [index for index in places if normalised(names[index]) in _FIRST]
         first = first or [index for index in places if normalised(names[index]) not in _LAST]
+        if column in _BY_ITS_NAME:
+            first = [index for index in places if normalised(names[index]) == normalised(column)] or first
         if column in LINE_COLUMNS and not rules.has_lines and rules.extra_columns == "keep":
             kept = []  # each row is an invoice, and has no lines
         else:

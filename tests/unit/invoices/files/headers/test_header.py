@@ -124,6 +124,20 @@ def test_two_columns_with_one_meaning_are_refused():
         assert part in error.message
 
 
+@pytest.mark.parametrize("other", ["Invoice ID", "Document No", "Date", "Payment status"])
+def test_of_two_columns_the_one_counts_that_has_the_name_of_ours(other):
+    assert match_header([other, *COLUMNS], Rules()) == (EXTRA + other, *COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("column", "both"),
+    [("invoiceNumber", "Invoice ID,Document No"), ("grossAmount", "Gross amount,Total"), ("status", "Status,Status")],
+)
+def test_other_columns_with_one_meaning_are_refused(column, both):
+    header = [*(name for name in COLUMNS if name != column), both]
+    assert refused(",".join(header)).code == "header.duplicate_column"
+
+
 def test_of_two_columns_with_one_meaning_the_mapped_one_counts():
     header = [*COLUMNS, "Total"]
     columns = match_header(header, Rules(aliases={"Total": "grossAmount"}))
