@@ -40,7 +40,7 @@ class AmountColumns:
         found: set[int] = set()
         if self.derived and "netAmount" in self.stated:
             found.update(further_amounts(columns))
-        if self.derived and not {"grossAmount", "netAmount"} <= set(self.stated):
+        if self.derived:
             found.update(further_taxes(columns))
         return found
 

@@ -78,19 +78,20 @@ class ColumnReader:
         self._amounts = AmountColumns(dialect)
         self._read_date = date_reader(dialect)
         self._statuses = Statuses(rules.statuses)
+        self._status_required = rules.status_required and "status" in dialect.columns
         self._tolerance = min(int(rules.amount_tolerance * 10**DIGITS), _MOST_TOLERANCE)
         self._days = self._cache("invoiceDate", self._day)
         self._suppliers = self._cache("supplierName", _supplier)
         self._addresses = self._cache("supplierAddress", partial(_text, "supplierAddress", TEXTS["supplierAddress"]))
         self._states = self._cache("status", self._status)
         self._currencies = self._cache("currency", self._currency)
-        judged = set(kind_places(dialect, rules))
+        kinds = {index: dialect.names[index] for index in kind_places(dialect, rules)}
         further = self._amounts.further(dialect.columns)
         self._extra = {
-            column: ValueCache(partial(_extra_text, name, of_kind=index in judged, further=index in further))
+            column: ValueCache(partial(_extra_text, name, kind=kinds.get(index, ""), further=index in further))
             for index, column, name in dialect.extra_columns
         }
-        self._status_is_kind = any(dialect.columns[index] == "status" for index in judged)
+        self._status_kind = next((kinds[at] for at in kinds if dialect.columns[at] == "status"), "")
         self._reading = csv.ReadOptions(
             use_threads=False, column_names=[str(index) for index in range(len(dialect.columns))]
         )
@@ -177,8 +178,8 @@ class ColumnReader:
         return documents.day(value) if isinstance(value, date) else None
 
     def _status(self, text: str) -> tuple[bytes, bytes] | None:
-        value = self._statuses.read(text)
-        if self._status_is_kind and kind_of(text):
+        value = self._statuses.read(text, required=self._status_required)
+        if self._status_kind and kind_of(text, self._status_kind):
             return None
         return None if isinstance(value, BadValue) else documents.word("status", value)
 
@@ -211,7 +212,7 @@ def _line(dialect: Dialect) -> str:
     if dialect.minor_units:
         amount = rf"-?[0-9]{{1,{MOST_DIGITS + DIGITS}}}"
     fields = {
-        "invoiceNumber": f'(?:"{_number(but=guard)}"|{_number(but=dialect.delimiter + guard)})',
+        "invoiceNumber": f"""(?:"{_number(but="'")}"|{_number(but=dialect.delimiter + "'")})""",
         **dict.fromkeys(AMOUNTS, f'"{amount}"' if mark == dialect.delimiter else f'(?:"{amount}"|{amount})'),
     }
     return f"^{delimiter.join(fields.get(column, field) for column in dialect.columns)}\r?$"
@@ -235,9 +236,9 @@ def _supplier(text: str) -> tuple[bytes, bytes, bytes] | None:
     return None if isinstance(value, BadValue) else documents.supplier(value)
 
 
-def _extra_text(name: str, text: str, *, of_kind: bool, further: bool) -> tuple[bytes] | None:
-    """None where the row-wise path has to judge the row."""
-    if (of_kind and kind_of(text)) or (further and is_nonzero(text)):
+def _extra_text(name: str, text: str, *, kind: str, further: bool) -> tuple[bytes] | None:
+    """None where the row-wise path has to judge the row. `kind` is the column's name, if it says a document's kind."""
+    if (kind and kind_of(text, kind)) or (further and is_nonzero(text)):
         return None
     return _text(name, EXTRA_TEXT, text)
 

@@ -164,7 +164,7 @@ class _Columns:
         constants = dialect.constants
         self._years = ValueCache(_reader_of(parser.year, unclear, constants.get("invoiceDate", "")))
         self._suppliers = ValueCache(_reader_of(parser.supplier, unclear, constants.get("supplierName", "")))
-        visible = bytes(code for code in range(0x21, 0x7F) if chr(code) not in unclear)
+        visible = bytes(code for code in range(0x21, 0x7F) if chr(code) not in "\"'")
         self._visible = visible
         characters = "".join(f"\\x{code:02x}" for code in visible)
         self._is_plain = f"^[{characters}](?:[ {characters}]*[{characters}])?$"

@@ -29,6 +29,7 @@ class Rules(msgspec.Struct, frozen=True):
     extra_columns: Literal["reject", "keep"] = "keep"
     aliases: Mapping[str, str | None] = msgspec.field(default_factory=dict)
     max_record_bytes: int = 1 << 20  # not a setting
+    status_required: bool = False  # of known programs only: a row without a status is no invoice
     encoding: str = ""
     year_pivot: int = YEAR_PIVOT  # two-digit years from this one on are of the 20th century
     # Only folders and presets:

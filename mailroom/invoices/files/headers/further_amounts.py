@@ -46,7 +46,9 @@ _TAXES = _words(
 )
 _OWN_TAXES = _words("gst hst pst qst cgst sgst igst utgst cess tps tvq")
 """Each is one of several taxes on an invoice."""
-_OF_PLACES = _words("state county city local provincial federal district municipal additional second")
+_OF_PLACES = _words(
+    "state county city local provincial federal district municipal additional second integrated central ut"
+)
 _OF_TAXES = _words("amount betrag montant importe importo total de der zu sales")
 _WORDS = _FURTHER | _GENERAL | _TAXES | _OF_PLACES | _OF_TAXES
 _NUMBER = re.compile(r"\d{1,2}")

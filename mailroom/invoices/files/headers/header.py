@@ -38,7 +38,15 @@ _FIRST = {normalised(column) for column in COLUMNS}.union(
     for names in HEADER_NAMES[language].values()
     for name in names.partition(";")[0].split(",")
 )
+_LAST = {
+    normalised(name)
+    for columns in HEADER_NAMES.values()
+    for names in columns.values()
+    for name in ",".join(names.split(";")[2:]).split(",")
+}
 _EXAMPLES = {"currency": '"EUR"', "supplierName": '"Acme Ltd"', "invoiceDate": '"2024-12-31"'}
+_BY_ITS_NAME = frozenset({"invoiceNumber", "invoiceDate", "status"})
+"""Columns that may stand beside others of their meaning, as `Invoice Number` beside `Invoice ID`: the name decides."""
 _FURTHER = frozenset({VAT_RATE, *LINE_COLUMNS})
 """Columns that no invoice needs: of two with such a name, the second is extra."""
 _OF_LINES = _all_names(LINE_NAMES) | {normalised(column): column for column in LINE_COLUMNS}
@@ -133,6 +141,9 @@ def _columns_of(names: Sequence[str], rules: Rules) -> list[str]:
         places = [index for index, each in enumerate(columns) if each == column]
         mapped = [index for index in places if normalised(names[index]) in own]
         first = [index for index in places if normalised(names[index]) in _FIRST]
+        first = first or [index for index in places if normalised(names[index]) not in _LAST]
+        if column in _BY_ITS_NAME:
+            first = [index for index in places if normalised(names[index]) == normalised(column)] or first
         if column in LINE_COLUMNS and not rules.has_lines and rules.extra_columns == "keep":
             kept = []  # each row is an invoice, and has no lines
         else:

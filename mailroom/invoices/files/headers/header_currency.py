@@ -10,9 +10,13 @@ from mailroom.invoices.model.columns import AMOUNTS
 _SIGN = "|".join(re.escape(sign) for sign in sorted(SIGNS, key=len, reverse=True))
 _UNIT = rf"[A-Z]{{3}}|{_SIGN}|Euro"
 _ENDING = re.compile(
-    rf"(?:[\s_]*\(\s*({_UNIT})\s*\)|[\s_]*\[\s*({_UNIT})\s*\]|[\s_]+(?:in|en|em|w|i)[\s_]+({_UNIT})|[\s_]*({_SIGN}))\s*\Z"
+    rf"(?:[\s_]*\(\s*({_UNIT})\s*\)|[\s_]*\[\s*({_UNIT})\s*\]|[\s_]+(?:in|en|em|w|i)[\s_]+({_UNIT})"
+    rf"|(?:[\s_]+|(?![A-Za-z]+\s*\Z))({_SIGN}))\s*\Z"
 )
-"""A currency after a name: in brackets, as a sign, or after `in` in one of the nine languages."""
+"""A currency after a name: in brackets, as a sign, or after `in` in one of the nine languages.
+
+A sign of letters only, such as `RM`, stands apart: it is not the end of a word.
+"""
 
 _LONGEST = 100  # characters of a name
 _WORDS = frozenset({"ALL"})

@@ -12,8 +12,9 @@ kinds; and row numbers (No, Nr). A preset can still map them.
 
 Case, accents, spaces and punctuation do not count. `%` does.
 
-If a file has two names for one column, a name of `FIRST_LANGUAGES` before the `;` has the values, and the other column
-is an extra one: so files that were imported when only these names were known are still read in the same way.
+If a file has two names for one column, a name of `FIRST_LANGUAGES` before the first `;` has the values, and the other
+column is an extra one: so files that were imported when only these names were known are still read in the same way.
+For the same reason, names behind a second `;` count only if the file has no other one.
 """
 
 FIRST_LANGUAGES = ("English", "German", "French")
@@ -21,16 +22,20 @@ FIRST_LANGUAGES = ("English", "German", "French")
 HEADER_NAMES: dict[str, dict[str, str]] = {
     "English": {
         "invoiceNumber": "Invoice No., Invoice Nr, Invoice ID, Invoice, Number, Document No, Bill No; Invoice num, "
-        "Num, Document number, Bill number",
-        "invoiceDate": "Date, Date of invoice, Document date, Bill date, Issue date; Date issued, Date of issue",
+        "Num, Document number, Bill number; Inv no, Inv number, Tax invoice no, Tax invoice number, Vendor invoice no, "
+        "Vendor invoice number, Supplier invoice no, Supplier invoice number",
+        "invoiceDate": "Date, Date of invoice, Document date, Bill date, Issue date; Date issued, Date of issue; "
+        "Doc date, Inv date, Invoice bill date, Tax invoice date",
         "grossAmount": "Gross, Gross total, Total gross, Total, Total amount, Invoice amount, Amount incl. VAT; "
         "Grand total, Invoice total, Amount including VAT, Total incl. VAT, Total including VAT, "
-        "Invoice total amount with VAT, Tax inclusive amount",
+        "Invoice total amount with VAT, Tax inclusive amount; Total incl. tax, Total including tax, Total inc VAT, "
+        "Total inc GST, Amount incl. tax, Amount including tax, Amount inc VAT, Amount inc GST",
         "netAmount": "Net, Net total, Total net, Subtotal, Amount excl. VAT; Untaxed amount, "
         "Amount excluding VAT, Total excl. VAT, Total excluding VAT, "
-        "Invoice total amount without VAT, Tax exclusive amount",
+        "Invoice total amount without VAT, Tax exclusive amount; Total excl. tax, Total excluding tax, Total ex VAT, "
+        "Total ex GST, Amount excl. tax, Amount excluding tax, Amount ex VAT, Amount ex GST",
         "vatAmount": "VAT, VAT total, Total VAT, Tax, Tax amount, Sales tax; Tax total, Total tax, GST, "
-        "GST amount, Invoice total VAT amount",
+        "GST amount, Invoice total VAT amount; Taxes, Total taxes, Total tax amount, Sales tax amount",
         "vatRate": "VAT rate, VAT %, VAT percent, Tax rate, Tax %, Tax percent, GST rate, GST %",
         "supplierName": "Supplier, Vendor, Vendor name, Seller, Company; Seller name, Company name",
         "supplierAddress": "Address, Vendor address, Seller address",
@@ -42,11 +47,11 @@ HEADER_NAMES: dict[str, dict[str, str]] = {
         "Beleg-Nr.",
         "invoiceDate": "Rechnungsdatum, Datum, Belegdatum, Rg-Datum, Ausstellungsdatum",
         "grossAmount": "Brutto, Bruttobetrag, Bruttosumme, Gesamtbetrag, Rechnungsbetrag, Betrag brutto; "
-        "Bruttowert, Rechnungssumme, Summe brutto, Gesamt brutto",
+        "Bruttowert, Rechnungssumme, Summe brutto, Gesamt brutto; Rechnungsbetrag brutto",
         "netAmount": "Netto, Nettobetrag, Nettosumme, Betrag netto; Nettowert, Summe netto, Gesamt netto, "
-        "Zwischensumme",
+        "Zwischensumme; Rechnungsbetrag netto",
         "vatAmount": "MwSt, MwSt-Betrag, Mehrwertsteuer, USt, USt-Betrag, Umsatzsteuer, Steuer, Steuerbetrag; "
-        "Vorsteuer",
+        "Vorsteuer; Umsatzsteuerbetrag, Mehrwertsteuerbetrag",
         "vatRate": "MwSt-Satz, MwSt %, USt-Satz, USt %, Steuersatz, Steuer %, Mehrwertsteuersatz, Umsatzsteuersatz",
         "supplierName": "Lieferant, Lieferantenname, Name des Lieferanten, Kreditor, Kreditorname, Verkäufer, Firma",
         "supplierAddress": "Adresse, Anschrift, Lieferantenadresse, Lieferantenanschrift",

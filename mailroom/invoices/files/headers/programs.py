@@ -48,6 +48,7 @@ class Program(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen
     date_order: DateOrder = ""
     decimal_mark: DecimalMark = ""
     statuses: frozenset[str] = frozenset()
+    status_required: bool = False
     line_items: LineItems = "reject"
     invoice_amounts: frozenset[str] = frozenset()
     continuation_rows: bool = False

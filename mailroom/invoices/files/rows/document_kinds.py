@@ -1,4 +1,4 @@
-"""What a column for the kind of a document says: `Type`, `Belegart`, `Tipo documento`.
+"""What a column for the kind of a document says: `Type`, `Belegart`, `Tipo documento`, in words or in known codes.
 
 Programs list payments and quotes beside invoices, and some write credit notes without a minus sign. Such a row would
 be stored as an invoice that nobody sent. If the rows are right as they are, a preset maps the column to null.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 
 from mailroom.invoices.files.dialect import EXTRA, Dialect
 from mailroom.invoices.files.errors import RowError
@@ -30,7 +31,7 @@ def _words(text: str) -> str:
 
 
 def _phrases(*texts: str) -> frozenset[str]:
-    return frozenset(_words(text) for line in texts for text in line.split(","))
+    return frozenset(_words(text) for line in texts for text in line.split(",") if text)
 
 
 _NAMES = _normalised(
@@ -40,14 +41,19 @@ _NAMES = _normalised(
     "Tipo, Tipo documento, Tipo de documento, Tipo doc, Tipo de comprobante, Tipo comprobante, Tipo de factura",
     "Tipo factura, Tipo fattura, Tipo di documento, Tipo de fatura, Documenttype, Type document, Soort, Soort document",
     "Typ dokumentu, Rodzaj dokumentu, Rodzaj, Dokumenttyp, Fakturatyp",
+    "Tran type, Trans type, Vch type, Invoice type code, Document type code",
+    "Tipo DTE, Tipo cbte, Efecto comprobante, Efecto del comprobante",
 )
 _CREDIT_NOTES = _phrases(
     "credit note, credit memo, creditnote, creditmemo, vendor credit, supplier credit, refund",
-    "Gutschrift, Rechnungskorrektur, Storno, Stornorechnung, Erstattung, Rückerstattung, avoir, note de crédit",
+    "Gutschrift, Rechnungsgutschrift, Rechnungskorrektur, Korrekturrechnung, Storno, Stornorechnung, Stornierung",
+    "Erstattung, Rückerstattung, avoir, note de crédit",
     "nota de crédito, abono, nota di credito, nota credito, creditnota, creditfactuur, kreditfaktura, kreditnota",
-    "TD04, TD08",
+    "TD04, TD08, ACCRECCREDIT, ACCPAYCREDIT",
 )
 """Each may be a part of the text: `Sales credit note`, `3 - Nota de Crédito A`."""
+_WHOLE_CREDIT_NOTES = _phrases("credit, credits, sales credit, purchase credit, pur credit")
+"""Each is the whole text."""
 _NO_INVOICES = _phrases(
     "payment, payments, customer payment, bill payment, payment received, invoice payment, receive payment",
     "bill payment check, bill pmt check, journal, journal entry, general journal, deposit, credit card payment",
@@ -58,6 +64,26 @@ _NO_INVOICES = _phrases(
     "betalning, inbetalning, offert",
 )
 """Each is the whole text."""
+_CODES = tuple(
+    (_normalised(names), _phrases(credit_notes), _phrases(no_invoices))
+    for names, credit_notes, no_invoices in (
+        # UN/CEFACT 1001, as in UBL and EN 16931
+        ("Type, Invoice type, Document type, Doc type, Invoice type code, Document type code", "381, 396", ""),
+        # Sage 50
+        ("Type, Tran type, Trans type, Transaction type", "SC, PC", "SR, SA, PP, PA, BP, BR, CP, CR, JD, JC, VP, VR"),
+        # Tally
+        ("Vch type, Voucher type", "", "receipt, contra"),
+        # Mexico (CFDI), Argentina (ARCA), Peru (SUNAT)
+        (
+            "Tipo de comprobante, Tipo comprobante, Tipo cbte, Efecto comprobante, Efecto del comprobante",
+            "E, Egreso, 3, 8, 13, 53, 203, 208, 213, 003, 008, 013, 053, 07",
+            "P, N, T, Nómina, Traslado",
+        ),
+        # Chile (SII), Peru, Portugal (SAF-T)
+        ("Tipo, Tipo doc, Tipo documento, Tipo de documento, Tipo DTE", "61, 112, 07, NC", "RC, RG"),
+    )
+)
+"""The codes of programs and authorities: names of columns, then what is a credit note there, and what is no invoice."""
 _LONGEST = 100
 
 
@@ -67,13 +93,13 @@ class DocumentKinds:
     def __init__(self, dialect: Dialect, rules: Rules) -> None:
         self.places = kind_places(dialect, rules)
         self._names = dialect.names
-        self._kinds = ValueCache(kind_of)
+        self._kinds = {place: ValueCache(partial(kind_of, name=self._names[place])) for place in self.places}
 
     def fault(self, fields: Sequence[str], gross: Decimal | None) -> RowError | None:
         """Why the row is not to be stored, if its kind says so."""
         for place in self.places:
             text, name = fields[place].strip()[:_LONGEST], self._names[place]
-            kind = self._kinds[text]
+            kind = self._kinds[place][text]
             advice = f"If it is right as it is, map {name!r} to null in a preset."
             if kind == "other":
                 return RowError(None, "row.not_invoice", f"{text!r} in {name!r} is no invoice. {advice}")
@@ -93,9 +119,12 @@ def kind_places(dialect: Dialect, rules: Rules) -> list[int]:
     return [index for index in kept if normalised(dialect.names[index]) in _NAMES]
 
 
-def kind_of(text: str) -> str:
-    """`credit note`, `other` for what is no invoice, or empty."""
-    words = _words(text[:_LONGEST])
-    if words in _NO_INVOICES:
+def kind_of(text: str, name: str) -> str:
+    """`credit note`, `other` for what is no invoice, or empty. `name` is that of the column, which may have codes."""
+    words, column = _words(text[:_LONGEST]), normalised(name)
+    codes = [(credit_notes, others) for names, credit_notes, others in _CODES if column in names]
+    if words in _NO_INVOICES or any(words in others for _, others in codes):
         return "other"
+    if words in _WHOLE_CREDIT_NOTES or any(words in credit_notes for credit_notes, _ in codes):
+        return "credit note"
     return "credit note" if any(phrase in words for phrase in _CREDIT_NOTES) else ""

@@ -4,7 +4,8 @@ Rows of one invoice follow one another: they have the same number, and the same 
 With `continuation_rows`, a row without number, date and supplier belongs to the invoice above.
 
 A row that cannot be read, or that names no invoice, may be a line of the invoice before it or after it. Neither is
-whole without it, so both are rejected. To see this, an import must not begin between them: they come as one unit.
+whole without it, so both are rejected. A status that no invoice may have rules that out. To see this, an import must
+not begin between them: they come as one unit.
 
     unit = group  |  group, broken row, group  |  group, broken row, group, broken row, group  | …
 """
@@ -22,6 +23,8 @@ from mailroom.invoices.files.rejects import Rejected
 from mailroom.invoices.files.rows.form import RowForm
 from mailroom.invoices.files.rows.set_apart import ReportRows
 from mailroom.invoices.files.rules import Rules
+from mailroom.invoices.model.statuses import Statuses
+from mailroom.invoices.model.texts import BadValue
 from mailroom.platform.normalization import normalize
 
 MAX_LINES = 1_000
@@ -88,6 +91,8 @@ class GroupReader:
         self._date = at.get("invoiceDate")
         self._named = [at[column] for column in ("invoiceDate", "supplierName") if column in at]
         self._same = [at[column] for column in ("supplierName", "invoiceDate", "currency") if column in at]
+        self._status = at.get("status") if rules.statuses else None
+        self._statuses = Statuses(rules.statuses)
         self._adds_up = rules.line_items == "addUp"
         self._continues = rules.continuation_rows
         self._form = form
@@ -125,6 +130,8 @@ class GroupReader:
         if not fields[self._number].strip():
             if self._report.matches(record):
                 return _set_apart(record)
+            if self._has_other_status(fields):
+                return _single(record, fitted)
             if not self._continues or any(fields[index].strip() for index in self._named):
                 return _broken(record, _NO_NUMBER)
             if above is None or not above.is_invoice:
@@ -136,9 +143,12 @@ class GroupReader:
             return None
         if self._date is not None and not fields[self._date].strip() and self._report.matches(record):
             return _set_apart(record)
-        group = Group(record, record.row, record.end, [])
-        group.add(fitted)
-        return group
+        return _single(record, fitted)
+
+    def _has_other_status(self, fields: list[str]) -> bool:
+        """Whether the row has a status that no invoice may have. The lines of an invoice have its status, or none."""
+        text = "" if self._status is None else fields[self._status].strip()
+        return bool(text) and isinstance(self._statuses.read(text), BadValue)
 
     def _is_same(self, first: list[str], fields: list[str]) -> bool:
         if _number_key(first[self._number]) != _number_key(fields[self._number]):
@@ -169,6 +179,12 @@ def _number_key(text: str) -> str:
 
 def _broken(record: Record | Malformed, error: RowError) -> Group:
     return Group(record, record.row, record.end, [], broken=error, held=len(record.raw))
+
+
+def _single(record: Record, fitted: Record) -> Group:
+    group = Group(record, record.row, record.end, [])
+    group.add(fitted)
+    return group
 
 
 def _set_apart(record: Record) -> Group:

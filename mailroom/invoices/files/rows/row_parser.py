@@ -47,7 +47,8 @@ class RowParser:
         self._dates = ValueCache(date_reader(dialect))
         self._suppliers = ValueCache(partial(read_text, rule=TEXTS["supplierName"]))
         self._addresses = ValueCache(partial(read_text, rule=TEXTS["supplierAddress"]))
-        self._states = ValueCache(Statuses(rules.statuses).read)
+        required = rules.status_required and "status" in columns
+        self._states = ValueCache(partial(Statuses(rules.statuses).read, required=required))
         self._currencies = ValueCache(
             partial(read_currency, of_header=dialect.header_currency, constant=constants.get("currency", ""))
         )
@@ -66,7 +67,7 @@ class RowParser:
                 fields[index] = text
         currency = self._currencies[fields[self._currency]]
         code, digits = ("", None) if isinstance(currency, BadValue) else currency
-        number = read_text(fields[self._number], TEXTS["invoiceNumber"])
+        number = read_text(_without_apostrophes(fields[self._number]), TEXTS["invoiceNumber"])
         day = self._dates[fields[self._date]]
         amounts = self._amounts.read(fields, code, digits)
         supplier = self._suppliers[fields[self._supplier]]
@@ -166,3 +167,9 @@ def _identity(number: object, day: object, supplier: object) -> Identity | None:
     if isinstance(number, str) and isinstance(day, date) and isinstance(supplier, str):
         return Identity(supplier_key(supplier), number, day.year)
     return None
+
+
+def _without_apostrophes(number: str) -> str:
+    """The number without those that some programs write around it, so that Excel keeps its zeros: `'0042'`."""
+    text = number.strip()
+    return text[1:-1] if len(text) > 2 and text[0] == text[-1] == "'" and text.count("'") == 2 else number

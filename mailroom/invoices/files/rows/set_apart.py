@@ -1,9 +1,10 @@
-"""Rows of a report that are no invoices: totals, and headings such as a customer's name above its invoices.
+"""Rows of a report that are no invoices: totals, rules, and headings such as a customer's name above its invoices.
 
 They are counted, and neither imported nor rejected. Only a row that is no valid invoice can be one of them:
 
 - A total has no date, no invoice number, and as its only text a word for a total, alone or with a name: `Total`,
-  `Total for ACME`, `ACME Total`. Besides it there are only amounts and a currency.
+  `Total for ACME`, `ACME Total`; or asterisks, as SAP writes them. Besides it there are only amounts and a currency.
+- A rule has nothing but dashes and the like.
 - A heading is a single text and nothing else. A text that may be a row itself (with another delimiter, or all of it in
   quotes, so that there is an amount or a date in it) is none, nor is what may be an invoice number.
 """
@@ -49,6 +50,8 @@ _LONGEST = 200
 _OTHER_DELIMITERS = ";\t|\r\n"
 _MOST_COMMAS = 2
 _WORD = re.compile(r"[^\W\d_]{2,}")
+_RULE = re.compile(r"[-=_*+~]{3,}")
+_ASTERISKS = re.compile(r"\*{1,9}")
 
 
 class SetApart(msgspec.Struct, frozen=True):
@@ -66,8 +69,10 @@ class ReportRows:
         self._has_lines = rules.has_lines
 
     def matches(self, record: Record) -> bool:
-        """Whether a record, which is no valid invoice, is a total or a heading."""
+        """Whether a record, which is no valid invoice, is a total, a rule or a heading."""
         filled = [index for index, field in enumerate(record.fields) if field.strip()]
+        if filled and all(_RULE.fullmatch(record.fields[index].strip()) for index in filled):
+            return True
         texts = [index for index in filled if not self._is_amount_or_currency(record.fields[index].strip())]
         if len(texts) != 1:
             return False
@@ -82,6 +87,8 @@ class ReportRows:
         return self._columns[index] if index < len(self._columns) else ""
 
     def _is_total(self, text: str, column: str) -> bool:
+        if _ASTERISKS.fullmatch(text):
+            return True
         words = [word for word in map(normalised, re.split(r"[\s:]+", text[:_LONGEST])) if word]
         if "".join(words) in _TOTALS:
             return True

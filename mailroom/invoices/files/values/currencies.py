@@ -14,6 +14,9 @@ SIGNS = {
     "A$": "AUD",
     "NZ$": "NZD",
     "HK$": "HKD",
+    "S$": "SGD",
+    "NT$": "TWD",
+    "MX$": "MXN",
     "R$": "BRL",
     "SFr.": "CHF",
     "zł": "PLN",
@@ -25,6 +28,18 @@ SIGNS = {
     "₴": "UAH",
     "₩": "KRW",
     "₪": "ILS",
+    "₱": "PHP",
+    "฿": "THB",
+    "₫": "VND",
+    "₦": "NGN",
+    "₵": "GHS",
+    "₡": "CRC",
+    "₲": "PYG",
+    "₸": "KZT",
+    "₾": "GEL",
+    "RM": "MYR",
+    "Rp": "IDR",
+    "KSh": "KES",
 }
 """Signs that stand for one currency where it has a cell or a header to itself."""
 
@@ -35,6 +50,9 @@ UNCLEAR_SIGNS = {
     "Fr.": ("CHF",),
     "kr": ("SEK", "NOK", "DKK", "ISK"),
     "kr.": ("SEK", "NOK", "DKK", "ISK"),
+    "Rs": ("INR", "PKR", "LKR", "NPR", "MUR"),
+    "Rs.": ("INR", "PKR", "LKR", "NPR", "MUR"),
+    "R": ("ZAR",),
 }
 """Signs that stand for several. Beside an amount they may be that of the invoice's currency."""
 

@@ -47,6 +47,7 @@ _FORMATS = [
         ("YYYYMMDD", rf"{_FULL_YEAR}(?P<month>[0-9]{{2}})(?P<day>[0-9]{{2}})"),
         (NAMED_DATE, rf"{_DAY_OF}{_GAP}?{_NAME}{_GAP}?{_YEAR}(?:\s?r\.)?"),  # r.: `year` in Polish
         (NAMED_DATE, rf"{_NAME}{_GAP}?{_DAY_OF}{_GAP}{_FULL_YEAR}"),
+        (NAMED_DATE, f"{_NAME}-{_DAY}-{_YEAR}"),
         (NAMED_DATE, rf"{_FULL_YEAR}{_GAP}?{_NAME}{_GAP}?{_DAY}"),
         (WITHOUT_YEAR, "(?P<day>[0-9]{1,2})(?P<month>[0-9]{2})"),
     )

@@ -16,6 +16,8 @@ from mailroom.invoices.model.columns import AMOUNTS, VAT_RATE
 from mailroom.invoices.model.texts import BadValue
 
 _MOST = Decimal(10) ** MAX_INTEGER_DIGITS
+_ROUNDED = Decimal(1)
+"""By less than this, a total may differ from its net amount and taxes: some countries round it to a whole number."""
 
 
 class Amounts(msgspec.Struct, frozen=True):
@@ -99,16 +101,24 @@ class AmountReader:
         return RowError(_lacking(good), "amount.derived", message)
 
     def _further_tax(self, good: Mapping[str, Decimal], fields: Sequence[str]) -> RowError | None:
-        """Why net or gross cannot be derived in a row that has several taxes.
+        """Why nothing can be derived in a row that has several taxes.
 
-        If they add up to the VAT, they are its parts.
+        If they add up to the VAT, they are its parts. Gross and net tell the VAT by themselves, unless the taxes of a
+        file that has them all say another one.
         """
         found = [fields[index] for index in self._taxes if is_nonzero(fields[index])]
-        if not found or ("grossAmount" in good and "netAmount" in good):
+        if not found:
             return None
         parts = [read_amount(text, self._mark, "", None, self._minor_units) for text in found]
         numbers = [part for part in parts if isinstance(part, Decimal)]
-        if not self._vat_is_a_part and len(numbers) == len(parts) and sum(numbers) == good.get("vatAmount"):
+        total = sum(numbers) if len(numbers) == len(parts) else None
+        if "grossAmount" in good and "netAmount" in good:
+            vat = good["grossAmount"] - good["netAmount"]
+            if not self._of_invoices or len(self._taxes) == 1 or total is None or abs(total - vat) < _ROUNDED:
+                return None
+            message = f"The amount is missing, and gross - net is {vat}, but the taxes of the row add up to {total}."
+            return RowError(_lacking(good), "amount.derived", message)
+        if not self._vat_is_a_part and total is not None and total == good.get("vatAmount"):
             return None
         message = "The amount is missing, and cannot be derived: the row has several taxes. State net and gross."
         return RowError(_lacking(good), "amount.derived", message)

@@ -194,6 +194,17 @@ def test_plain_rows_take_the_fast_path() -> None:
     assert (batch.end, batch.row) == (3 * len(line), 3)
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("'0042'", "0042"), ("'385/A'", "385/A"), ("'42", "'42"), ("''", "''"), ("'a'b'", "'a'b'"), ("O'Neil", "O'Neil")],
+)
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_number_in_apostrophes_is_read_without_them(text: str, number: str, quote: str) -> None:
+    cells = [f"{quote}{text}{quote}", *(f'"{each}"' for each in GOOD[1:])]
+    (batch,) = _read(",".join(cells).encode() + b"\n")
+    assert [row.content["invoiceNumber"] for row in batch.all_rows()] == [number]
+
+
 @pytest.mark.parametrize("lacking", [{"vatAmount"}, {"netAmount"}, {"grossAmount"}, {"grossAmount", "vatAmount"}])
 @pytest.mark.parametrize("minor_units", [False, True])
 def test_rows_with_derived_amounts_and_constants_take_the_fast_path(lacking: set[str], *, minor_units: bool) -> None:

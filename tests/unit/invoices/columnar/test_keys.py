@@ -68,6 +68,7 @@ ODD_FIELDS = [
     '""',
     '"a""b"',
     "\\",
+    "'1'",
 ]
 
 
@@ -97,6 +98,12 @@ def test_plain_lines_take_the_fast_path_and_agree_with_the_row_wise_path() -> No
     assert fast is not None
     assert fast.keys.to_pylist() == keys_of(identities(content, DIALECT)).to_pylist()
     assert len(set(fast.keys.to_pylist())) == 42
+
+
+def test_a_number_in_apostrophes_has_the_key_of_the_number() -> None:
+    content = "".join(",".join([number, *GOOD[1:6], "Weg 1", *GOOD[7:]]) + "\n" for number in ("42", "'42'")).encode()
+    one, other = keys(content, DIALECT, 1 << 20)
+    assert one == other
 
 
 @pytest.mark.parametrize("numbers", [("1", "10", "1" * 100), ("A", "A\u00e4", "A" * 99), ("12345678", "123456789")])

@@ -37,7 +37,9 @@ def test_other_columns_are_none(name):
     ("name", "is_part"),
     [
         ("PST", True), ("Tax 2", True), ("Tax 2 Amount", True), ("MwSt 7 %", True), ("IVA 10%", True), ("SGST", True),
-        ("State Tax", True), ("Tax2", True), ("TVA 5,5", True), ("Tax Amount", False), ("VAT number", False),
+        ("State Tax", True), ("Tax2", True),
+        ("Integrated Tax(₹)", True), ("State/UT Tax(₹)", True), ("TVA 5,5", True), ("Tax Amount", False),
+        ("VAT number", False),
         ("Tax 1 Name", False), ("Tax Rate 2", False), ("VAT ID", False), ("Taxable 2", False), ("Item 2", False),
     ],
 )  # fmt: skip
@@ -90,6 +92,16 @@ def test_parts_that_add_up_to_the_vat_are_no_further_taxes():
 def test_vat_is_what_gross_is_more_than_net_whatever_the_taxes_are():
     row = {"grossAmount": "118.00", "netAmount": "100.00", "CGST": "9.00", "SGST": "9.00"}
     assert str(only(file_of(row)).vat_amount) == "18.00"
+
+
+def test_vat_is_not_derived_if_the_taxes_of_the_row_say_another_one():
+    taxes = {"Integrated Tax(₹)": "0.00", "Central Tax(₹)": "90.00", "State/UT Tax(₹)": "90.00"}
+    partly_exempt = {"grossAmount": "1680.00", "netAmount": "1000.00"} | taxes
+    assert faults(file_of(partly_exempt)) == [("vatAmount", "amount.derived")]
+    rounded = {"grossAmount": "1180.40", "netAmount": "1000.00"} | taxes
+    assert str(only(file_of(rounded)).vat_amount) == "180.40"
+    one_of_them = {"grossAmount": "112.00", "netAmount": "100.00", "PST": "7.00"}
+    assert str(only(file_of(one_of_them)).vat_amount) == "12.00"
 
 
 def test_all_three_amounts_are_taken_beside_further_ones():

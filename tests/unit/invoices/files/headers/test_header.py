@@ -42,6 +42,22 @@ def test_a_header_is_read_in_each_language(language, spelling):
     assert match_header(spelling(HEADERS[language]).split(","), Rules()) == COLUMNS
 
 
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [
+        ("Vendor Invoice No.,Doc. Date,Total inc GST,Total ex GST,Taxes,Vendor,Currency",
+         "invoiceNumber,invoiceDate,grossAmount,netAmount,vatAmount,supplierName,currency"),
+        ("Document Number,Vendor Invoice No.,Date issued,Doc. Date,Invoice total,Taxes,Tax total,Vendor,Currency",
+         "invoiceNumber,,invoiceDate,,grossAmount,,vatAmount,supplierName,currency"),
+        ("Inv No,Inv Date,Rechnungsbetrag brutto,Rechnungsbetrag netto,Lieferant,Währung",
+         "invoiceNumber,invoiceDate,grossAmount,netAmount,supplierName,currency"),
+    ],
+)  # fmt: skip
+def test_some_names_count_only_if_there_is_no_other(header, columns):
+    found = match_header(header.split(","), Rules())
+    assert ["" if each.startswith(EXTRA) else each for each in found] == columns.split(",")
+
+
 def test_no_name_stands_for_two_columns():
     meanings = defaultdict(set)
     for table in (HEADER_NAMES, LINE_NAMES):
@@ -106,6 +122,20 @@ def test_two_columns_with_one_meaning_are_refused():
     assert error.code == "header.duplicate_column"
     for part in ("'grossAmount'", "'Total'", "'Brutto'", "preset", "null"):
         assert part in error.message
+
+
+@pytest.mark.parametrize("other", ["Invoice ID", "Document No", "Date", "Payment status"])
+def test_of_two_columns_the_one_counts_that_has_the_name_of_ours(other):
+    assert match_header([other, *COLUMNS], Rules()) == (EXTRA + other, *COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("column", "both"),
+    [("invoiceNumber", "Invoice ID,Document No"), ("grossAmount", "Gross amount,Total"), ("status", "Status,Status")],
+)
+def test_other_columns_with_one_meaning_are_refused(column, both):
+    header = [*(name for name in COLUMNS if name != column), both]
+    assert refused(",".join(header)).code == "header.duplicate_column"
 
 
 def test_of_two_columns_with_one_meaning_the_mapped_one_counts():

@@ -17,6 +17,7 @@ NEGATIVE = {name: f"-{text}" for name, text in AMOUNTS.items()}
         ("Type", "Credit Memo"), ("Document type", "Sales credit note"), ("Belegart", "Gutschrift"),
         ("Belegtyp", "Rechnungskorrektur"), ("Type de document", "Avoir"), ("Tipo documento", "Nota di credito"),
         ("Tipo documento", "TD04"), ("Tipo", "3 - Nota de Crédito A"), ("Invoice type", "Refund"),
+        ("Type", "Credit"), ("Type", "ACCRECCREDIT"), ("Belegart", "Korrekturrechnung"), ("Vch Type", "Credit Note"),
     ],
 )  # fmt: skip
 def test_a_credit_note_needs_a_minus_sign(column, text):
@@ -28,6 +29,41 @@ def test_a_credit_note_needs_a_minus_sign(column, text):
 @pytest.mark.parametrize("text", ["Payment", "Bill Payment", "Zahlung", "Quote", "Angebot", "Devis", "Pago"])
 def test_payments_and_quotes_are_no_invoices(text):
     assert faults(file_of({"Type": text} | AMOUNTS)) == [(None, "row.not_invoice")]
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ("Invoice type code", "381"), ("Type", "SC"), ("Type", "PC"), ("TipoDeComprobante", "E"),
+        ("Efecto Comprobante", "Egreso"), ("Tipo de Comprobante", "3"), ("tipo_cbte", "008"), ("Tipo Doc", "61"),
+        ("Tipo documento", "07"), ("Tipo", "NC"),
+    ],
+)  # fmt: skip
+def test_codes_say_that_it_is_a_credit_note(column, text):
+    assert faults(file_of({column: text} | AMOUNTS)) == [("grossAmount", "amount.sign")]
+    assert only(file_of({column: text} | NEGATIVE)).gross_amount == -119
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ("Type", "SR"), ("Type", "PP"), ("Vch Type", "Receipt"), ("TipoDeComprobante", "P"),
+        ("Efecto Comprobante", "Nómina"), ("Tipo", "RC"),
+    ],
+)  # fmt: skip
+def test_codes_say_that_it_is_no_invoice(column, text):
+    assert faults(file_of({column: text} | AMOUNTS)) == [(None, "row.not_invoice")]
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ("Type", "SI"), ("Type", "380"), ("Type", "61"), ("Type", "E"), ("Type", "Receipt"), ("Tipo", "Egreso"),
+        ("TipoDeComprobante", "I"), ("Tipo de Comprobante", "1"), ("Tipo Doc", "33"), ("Tipo", "FT"),
+    ],
+)  # fmt: skip
+def test_other_codes_say_nothing_and_codes_count_in_their_columns_only(column, text):
+    assert only(file_of({column: text} | AMOUNTS)).gross_amount == 119
 
 
 @pytest.mark.parametrize(
@@ -68,4 +104,4 @@ def test_payments_in_a_report_do_not_become_invoices():
 
 
 def test_a_long_text_is_read_in_bounded_time():
-    assert kind_of("credit note " * 100_000) == "credit note"
+    assert kind_of("credit note " * 100_000, "Type") == "credit note"

@@ -349,3 +349,15 @@ def test_long_invoices_with_many_columns_take_little_memory():
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 64 << 20
+
+
+@pytest.mark.parametrize(("status", "is_stored"), [("Moved", True), ("", False), ("Sale", False)])
+def test_a_row_without_a_number_is_no_line_if_no_invoice_may_have_its_status(status, is_stored):
+    rules = Rules(line_items="addUp", statuses=frozenset({"Sale"}))
+    header = HEADER.replace("Notes", "Status")
+    sales = [line.replace(",x\n", ",Sale\n") for line in LINES[:2]]
+    other = f",2024-05-02,,Pins,1,50.00,9.50,59.50,EUR,{status}\n"
+    for text in (header + other + "".join(sales), header + "".join(sales) + other):
+        stored, rejected = read(text, rules)
+        assert ("A-1" in stored) == is_stored
+        assert len(rejected) == (1 if is_stored else 2)

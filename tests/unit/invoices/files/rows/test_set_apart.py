@@ -90,6 +90,16 @@ def test_a_heading_is_set_apart(row):
     assert among(row) == (2, 0, 1)
 
 
+@pytest.mark.parametrize("row", ["-" * 80, "---,---,---", "=====,,,,,,,,", "***"])
+def test_a_rule_is_set_apart(row):
+    assert among(row) == (2, 0, 1)
+
+
+@pytest.mark.parametrize("row", ["-,-,-,-,-,-,-,-,-", "A-9,----------,---,---,---,ACME Ltd,,EUR,"])
+def test_a_row_of_which_a_cell_is_a_rule_or_a_dash_is_rejected(row):
+    assert among(row) == (2, 1, 0)
+
+
 def test_a_heading_of_more_than_200_characters_is_none():
     assert among("x" * 201) == (2, 1, 0)
 
@@ -116,6 +126,14 @@ REPORTS = {
         "A-3,Bolts & Co,2024-01-31,100.00,19.00,119.00,EUR\n\n"
         "Total,,,300.00,57.00,357.00,\n"
     ),
+    "SAP": (
+        "31.01.2024                 Dynamic List Display                 1\n" + "-" * 60 + "\n"
+        "|  |Number   |Date      |Supplier|  Gross   |     Net  |    VAT  |Currency|\n" + "-" * 60 + "\n"
+        "|  |A-1      |31.01.2024|ACME Ltd|   119,00 |   100,00 |   19,00 |EUR     |\n"
+        "|  |A-2      |31.01.2024|ACME Ltd|   119,00 |   100,00 |   19,00 |EUR     |\n"
+        "|  |A-3      |31.01.2024|ACME Ltd|   119,00 |   100,00 |   19,00 |EUR     |\n" + "-" * 60 + "\n"
+        "|* |         |          |        |   357,00 |   300,00 |   57,00 |EUR     |\n" + "-" * 60 + "\n"
+    ),
     "key and value": (
         "Fornitore;ACME Ltd\nData;2024-01-31\nTotale;357,00\n\n"
         "Numero;Data;Imponibile;IVA;Totale;Fornitore;Valuta\n"
@@ -127,7 +145,7 @@ REPORTS = {
 }
 
 
-@pytest.mark.parametrize(("report", "set_apart"), [("QuickBooks", 6), ("Xero", 1), ("key and value", 1)])
+@pytest.mark.parametrize(("report", "set_apart"), [("QuickBooks", 6), ("Xero", 1), ("SAP", 4), ("key and value", 1)])
 def test_a_report_is_read_with_its_preamble_headings_and_totals(report, set_apart):
     assert counts(REPORTS[report]) == (3, 0, set_apart)
 

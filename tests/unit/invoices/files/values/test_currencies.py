@@ -19,6 +19,7 @@ ROW = "A-1;2024-01-31;Acme"
         ("£", "GBP"), ("US$", "USD"), ("US Dollar", "USD"), ("US-Dollar", "USD"), ("Pound Sterling", "GBP"),
         ("Swiss Franc", "CHF"), ("zł", "PLN"), ("Kč", "CZK"), ("₹", "INR"), ("R$", "BRL"), ("Yen", "JPY"),
         ("Swedish Krona - SEK", "SEK"), ("United States Dollar - USD", "USD"), ("British Pound - GBP", "GBP"),
+        ("S$", "SGD"), ("RM", "MYR"), ("Rp", "IDR"), ("₱", "PHP"), ("฿", "THB"), ("₦", "NGN"), ("KSh", "KES"),
     ],
 )  # fmt: skip
 def test_currencies_that_are_read(text, code):
@@ -29,6 +30,7 @@ def test_currencies_that_are_read(text, code):
     ("text", "code"),
     [
         ("", "currency.empty"), ("$", "currency.ambiguous"), ("¥", "currency.ambiguous"), ("kr", "currency.ambiguous"),
+        ("Rs.", "currency.ambiguous"), ("R", "currency.ambiguous"),
         ("Fr.", "currency.ambiguous"), ("Dollar", "currency.unknown"), ("Pound", "currency.unknown"),
         ("Bolívar Soberano", "currency.unknown"), ("EU", "currency.unknown"), ("XAU", "currency.unknown"),
         ("EUR GBP", "currency.unknown"), ("Euro - GBP", "currency.unknown"), ("Total - EUR", "currency.unknown"),
@@ -48,7 +50,8 @@ def test_a_sign_of_several_currencies_says_to_set_a_constant():
 
 
 @pytest.mark.parametrize(
-    ("sign", "constant", "code"), [("$", "USD", "USD"), ("$", "cad", "CAD"), ("kr", "SEK", "SEK"), ("$", "", "")]
+    ("sign", "constant", "code"),
+    [("$", "USD", "USD"), ("$", "cad", "CAD"), ("kr", "SEK", "SEK"), ("Rs.", "INR", "INR"), ("$", "", "")],
 )
 def test_the_constant_tells_which_currency_a_sign_in_a_cell_stands_for(sign, constant, code):
     rules = Rules(constants={"currency": constant} if constant else {})
@@ -75,6 +78,7 @@ def test_each_sign_is_clear_or_not():
         ("Gross (EUR)", ("Gross", "EUR")), ("Amount in EUR", ("Amount", "EUR")), ("Total [GBP]", ("Total", "GBP")),
         ("Brutto €", ("Brutto", "EUR")), ("Brutto in €", ("Brutto", "EUR")), ("Betrag in Euro", ("Betrag", "EUR")),
         ("Total en EUR", ("Total", "EUR")), ("Net_(US$)", ("Net", "USD")), ("Total (£) ", ("Total", "GBP")),
+        ("Total (RM)", ("Total", "MYR")), ("Total S$", ("Total", "SGD")), ("TERM", None), ("Total Rs.", None),
         ("Total ($)", None), ("Total (ALL)", None), ("Total (all)", None), ("Gross (Eur)", None), ("Gross EUR", None),
         ("EUR", None), ("(EUR)", None), ("Total (ABC)", None), ("Gross (EUR) 2", None), (" " * 200_000 + "x", None),
     ],

@@ -54,7 +54,7 @@ def test_dates_that_are_read(text, order, expected):
         "31. Januar 2024", "31.Jan.2024", "31. Jan. 24", "31 janv. 2024", "31 de enero de 2024",
         "31 de janeiro de 2024", "31 gennaio 2024", "31 stycznia 2024 r.",
         "31st January 2024", "Jan 31st, 2024", "31st of January 2024",
-        "2024-Jan-31", "2024 Jan 31", "Jan-31-2024", "31\u00a0januari 2024", "31 Ja\u0308nner 2024",
+        "2024-Jan-31", "2024 Jan 31", "Jan-31-2024", "Jan-31-24", "31\u00a0januari 2024", "31 Ja\u0308nner 2024",
     ],
 )  # fmt: skip
 def test_months_may_have_names(text):
