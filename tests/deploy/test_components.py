@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from tests.deploy.cluster import ROOT, run
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.xdist_group("deploy"), pytest.mark.skipif(not shutil.which("kubectl"), reason="no kubectl")]
 
@@ -46,11 +47,16 @@ KINDS = {
 
 
 def download(module: str, checksum: str) -> Path:
-    """The folder of a Go module, of exactly that content."""
+    """The folder of a Go module, of exactly that content. A registry may refuse for a moment."""
     environment = {**os.environ, "GOFLAGS": "", "GOWORK": "off"}
     words = ["go", "mod", "download", "-json", module]
-    done = subprocess.run(words, cwd="/", env=environment, capture_output=True, text=True, check=True)
-    found = json.loads(done.stdout)
+
+    def downloaded() -> dict[str, str] | None:
+        done = subprocess.run(words, cwd="/", env=environment, capture_output=True, text=True, check=False)
+        print(done.stdout, done.stderr)
+        return json.loads(done.stdout) if done.returncode == 0 else None
+
+    found = eventually(downloaded, what=module)
     assert found["Sum"] == checksum
     return Path(found["Dir"])
 
