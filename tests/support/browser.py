@@ -17,6 +17,15 @@ from local import browser
 
 REQUIRE = "MAILROOM_REQUIRE_BROWSER"
 WIDTHS, SCHEMES = (360, 1600), ("light", "dark")
+EVERY_LOOK = pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (360, "dark"),
+        (1600, "light"),
+        pytest.param(360, "light", marks=pytest.mark.slow),
+        pytest.param(1600, "dark", marks=pytest.mark.slow),
+    ],
+)
 AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text(encoding="utf-8")
 
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.e2e.console import sample
-from tests.support.browser import SCHEMES, WIDTHS, Watch, check_readable, look
+from tests.support.browser import EVERY_LOOK, Watch, check_readable, look
 from tests.support.fake_api import KEY, FakeApi
 from tests.support.mail_sample import ID
 
@@ -63,8 +63,7 @@ class TestHowItLooks:
     def options(self) -> dict[str, Any]:
         return {}
 
-    @pytest.mark.parametrize("width", WIDTHS)
-    @pytest.mark.parametrize("scheme", SCHEMES)
+    @EVERY_LOOK
     def test_nothing_serious_hinders_anybody(
         self, signed_in: Page, watch: Watch, console: str, api: FakeApi, scheme: str, width: int
     ) -> None:

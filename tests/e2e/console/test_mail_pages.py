@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import Page
 
 from tests.e2e.console import sample
-from tests.support.browser import SCHEMES, WIDTHS, check_pages
+from tests.support.browser import EVERY_LOOK, check_pages
 from tests.support.fake_api import FakeApi
 from tests.support.mail_sample import ID
 
@@ -21,8 +20,7 @@ PATHS = (
 )
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("scheme", SCHEMES)
+@EVERY_LOOK
 def test_nothing_serious_hinders_anybody(signed_in: Page, console: str, api: FakeApi, scheme: str, width: int) -> None:
     sample.fill_mail(api)
     check_pages(signed_in, console, PATHS, width, scheme)

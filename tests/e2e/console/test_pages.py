@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, Route
 
 from tests.e2e.console.sample import FILE, HOSTILE
-from tests.support.browser import SCHEMES, WIDTHS, Watch, check_pages, check_readable, look
+from tests.support.browser import EVERY_LOOK, SCHEMES, Watch, check_pages, check_readable, look
 from tests.support.console_answers import INVOICE_ID, KEY_ID
 from tests.support.fake_api import FakeApi
 
@@ -33,8 +33,7 @@ def settle(page: Page) -> None:
     page.wait_for_load_state("networkidle")
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("scheme", SCHEMES)
+@EVERY_LOOK
 def test_nothing_serious_hinders_anybody(signed_in: Page, watch: Watch, console: str, scheme: str, width: int) -> None:
     watch.expect("404")
     check_pages(signed_in, console, (*PATHS, *FILE_PATHS), width, scheme, missing="/nowhere")

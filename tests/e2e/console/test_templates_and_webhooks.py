@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 from tests.e2e.console import template_sample
 from tests.e2e.console.template_sample import DELIVERY, ESCAPES, HOOK
 from tests.support.attacker import PREVENTED, Attacker, click
-from tests.support.browser import SCHEMES, WIDTHS, Watch, check_pages
+from tests.support.browser import EVERY_LOOK, Watch, check_pages
 from tests.support.fake_api import FakeApi
 from tests.support.hostile_mail import BODIES, bodies
 
@@ -45,8 +45,7 @@ def page_of_templates(signed_in: Page, api: FakeApi) -> Page:
     return signed_in
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("scheme", SCHEMES)
+@EVERY_LOOK
 def test_nothing_serious_hinders_anybody(page_of_templates: Page, console: str, scheme: str, width: int) -> None:
     check_pages(page_of_templates, console, PATHS, width, scheme)
 
