@@ -8,6 +8,7 @@ import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,12 @@ def with_component(folder: Path, component: str) -> list[dict[str, Any]]:
     return [each for each in yaml.safe_load_all(run("kubectl", "kustomize", str(mine))) if each]
 
 
+def is_established(name: str) -> bool:
+    """Whether the API server serves the type. `kubectl wait` fails as long as it has no conditions at all."""
+    path = '{.status.conditions[?(@.type=="Established")].status}'
+    return run("kubectl", "get", f"crd/{name}", "-o", f"jsonpath={path}") == "True"
+
+
 @pytest.fixture(scope="module")
 def types(cluster: None) -> Iterator[None]:
     """The types of the components on the cluster. Those that it had already stay as they are."""
@@ -81,7 +88,7 @@ def types(cluster: None) -> Iterator[None]:
         for name in missing:
             module, file = TYPES[name]
             run("kubectl", "apply", "--server-side", "-f", str(download(*module) / file))
-            run("kubectl", "wait", "--for=condition=established", f"crd/{name}", "--timeout=60s")
+            eventually(partial(is_established, name), what=name)
         yield
     finally:
         for name in missing:
