@@ -91,6 +91,7 @@ def test_a_gzip_bomb_is_refused(big: Bucket):
     assert peak < MOST_BYTES
 
 
+@pytest.mark.slow
 def test_blank_lines_without_end_are_refused(big: Bucket):
     job, peak = _import(big, _zipped(iter([HEADER.encode(), line(1).encode(), *[b"\n" * MEBIBYTE] * 40])))
     assert (job["state"], job["error"]["code"]) == ("failed", "file.blank")
@@ -162,6 +163,7 @@ def test_a_file_of_line_items_only_is_compared_in_bounded_memory(big: Bucket):
     assert peak(24_000) < 1.1 * smaller
 
 
+@pytest.mark.slow
 def test_many_rejected_rows_are_counted_and_the_first_kept(big: Bucket):
     job, peak = _import(big, (HEADER + "bad,row\n" * 200_000).encode())
     assert counts(job) == (200_000, 0, 0, 0, 0, 200_000)

@@ -12,13 +12,14 @@ import pytest
 
 from tests.faults.child import PLACES, Fault
 from tests.faults.world import KEY, World, life
+from tests.support.slow import others_slow
 
 BATCH_PLACES = ("batch read", "rejects kept", "half written", "written", "checkpointed")
 LEAST_KILLS = 50
 LONGEST_LIFE_SECONDS = 0.35
 
 
-@pytest.mark.parametrize("last_wins", [False, True])
+@pytest.mark.parametrize("last_wins", others_slow([False, True], False))
 def test_a_kill_at_any_batch_boundary_changes_no_result(make_world: Callable[..., World], last_wins: bool):
     world = make_world(80, last_wins=last_wins)
     world.again()

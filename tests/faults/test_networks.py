@@ -66,7 +66,8 @@ def test_connections_to_mongodb_cut_in_mid_batch_change_no_result(make_world: Ca
     world.check()
 
 
-@pytest.mark.parametrize("compressed", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("compressed", [False, True])
 def test_connections_to_the_object_store_cut_in_mid_batch_change_no_result(
     make_world: Callable[..., World], compressed: bool
 ):

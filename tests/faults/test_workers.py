@@ -15,6 +15,7 @@ from bson import ObjectId
 from tests.faults.child import Fault
 from tests.faults.world import World, life
 from tests.integration.invoices.files import counts, csv, line
+from tests.support.slow import others_slow
 
 WRITING = (
     "half written",
@@ -25,7 +26,7 @@ LEAST_KILLS = 20
 LONGEST_LIFE_SECONDS = 0.7
 
 
-@pytest.mark.parametrize("last_wins", [False, True])
+@pytest.mark.parametrize("last_wins", others_slow([False, True], False))
 def test_two_workers_at_once_give_the_result_of_one(make_world: Callable[..., World], last_wins: bool):
     world = make_world(200, last_wins=last_wins)
     world.again()
@@ -41,7 +42,7 @@ def test_two_workers_at_once_give_the_result_of_one(make_world: Callable[..., Wo
 
 
 @pytest.mark.parametrize("place", WRITING)
-@pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("fault", others_slow([signal.SIGKILL, signal.SIGSTOP], signal.SIGKILL))
 def test_a_chunk_of_a_worker_that_died_or_paused_is_finished_by_the_other(
     make_world: Callable[..., World], place: str, fault: signal.Signals
 ):

@@ -14,6 +14,7 @@ from tests.integration.conftest import document
 from tests.integration.invoices.files import Bucket, counts, csv, line
 from tests.support.client import Answer, Client
 from tests.support.mongo_proxy import Command, MongoProxy, Reply, failure
+from tests.support.slow import others_slow
 from tests.support.waiting import eventually
 
 CURSOR_NOT_FOUND, STEPPED_DOWN = 43, 11602
@@ -39,7 +40,7 @@ def test_a_list_that_mongodb_cannot_read_now_is_503(client: Client, mongo_proxy:
     assert int(answer.headers["Retry-After"]) > 0
 
 
-@pytest.mark.parametrize("code", [CURSOR_NOT_FOUND, STEPPED_DOWN])
+@pytest.mark.parametrize("code", others_slow([CURSOR_NOT_FOUND, STEPPED_DOWN], CURSOR_NOT_FOUND))
 def test_an_export_that_loses_its_cursor_says_where_to_go_on(
     client: Client, put: Callable[..., list[str]], mongo_proxy: MongoProxy, code: int
 ) -> None:

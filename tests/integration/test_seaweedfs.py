@@ -77,6 +77,7 @@ def test_users_may_do_their_work_in_their_buckets_only(
     assert {bucket: allowed(clients(name), bucket) for bucket in expected} == expected
 
 
+@pytest.mark.slow
 def test_who_may_upload_may_also_delete(clients: Callable[[str], Minio]):
     """MinIO tells the two apart. If this fails, docs/storage.md can promise more."""
     put(clients("mailroom-uploads"), "invoices")

@@ -186,6 +186,7 @@ def test_a_stack_killed_while_starting_leaves_nothing(root: Path, tmp_path: Path
         assert servers.info["processes"]
 
 
+@pytest.mark.slow
 def test_a_stack_ends_with_the_make_that_started_it(root: Path, tmp_path: Path) -> None:
     file = tmp_path / "data" / "local.json"
     (root / "Makefile").write_text(

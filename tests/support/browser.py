@@ -21,9 +21,7 @@ EVERY_LOOK = pytest.mark.parametrize(
     ("width", "scheme"),
     [
         (360, "dark"),
-        (1600, "light"),
-        pytest.param(360, "light", marks=pytest.mark.slow),
-        pytest.param(1600, "dark", marks=pytest.mark.slow),
+        *(pytest.param(*each, marks=pytest.mark.slow) for each in [(360, "light"), (1600, "light"), (1600, "dark")]),
     ],
 )
 AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text(encoding="utf-8")

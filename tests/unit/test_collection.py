@@ -10,6 +10,7 @@ def test_the_group_of_a_test_is_known_to_the_scheduler(request: pytest.FixtureRe
         assert request.node.nodeid.endswith("@group")
 
 
+@pytest.mark.slow
 def test_no_name_of_a_test_is_made_of_bytes(request: pytest.FixtureRequest):
     """Every worker must collect the same names, and a ZIP archive holds the second in which it was made."""
     names = [

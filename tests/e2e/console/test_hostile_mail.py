@@ -11,6 +11,7 @@ from tests.support.browser import Watch
 from tests.support.fake_api import FakeApi
 from tests.support.hostile_mail import BODIES, bodies
 from tests.support.mail_sample import ID, message, recipient
+from tests.support.slow import others_slow
 
 
 def look(page: Page, watch: Watch, url: str, attacker: Attacker) -> None:
@@ -25,7 +26,7 @@ def look(page: Page, watch: Watch, url: str, attacker: Attacker) -> None:
     assert "Recipients" in page.inner_text("main")
 
 
-@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("name", others_slow(BODIES, "script", "events", "frames"))
 def test_a_hostile_body_does_nothing(
     signed_in: Page, watch: Watch, console: str, api: FakeApi, attacker: Attacker, name: str
 ) -> None:

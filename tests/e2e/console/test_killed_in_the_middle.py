@@ -13,10 +13,11 @@ import pytest
 from local.client import Client
 from tests.e2e.console.conftest import ConsoleOfStack
 from tests.integration.invoices.files import csv, line
+from tests.support.slow import others_slow
 from tests.support.waiting import eventually
 
 
-@pytest.mark.parametrize("function", ["invoices", "console"])
+@pytest.mark.parametrize("function", others_slow(["invoices", "console"], "invoices"))
 def test_an_upload_through_a_killed_function_is_sent_again(
     console_stack: ConsoleOfStack, client: Client, tmp_path: Path, function: str
 ) -> None:

@@ -8,11 +8,12 @@ from playwright.sync_api import Page, expect
 from tests.e2e.console.sample import FILE
 from tests.support.browser import Watch
 from tests.support.fake_api import FakeApi
+from tests.support.slow import others_slow
 
 IMPORT = f"GET invoices/imports/{FILE}"
 
 
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("status", others_slow([429, 503], 503))
 def test_the_progress_of_an_import_goes_on(
     signed_in: Page, watch: Watch, console: str, api: FakeApi, status: int
 ) -> None:

@@ -13,6 +13,7 @@ from tests.support.attacker import PREVENTED, Attacker, click
 from tests.support.browser import EVERY_LOOK, Watch, check_pages
 from tests.support.fake_api import FakeApi
 from tests.support.hostile_mail import BODIES, bodies
+from tests.support.slow import others_slow
 
 EDITOR, WEBHOOK = "/mail/templates/named/invoice-reminder", f"/mail/webhooks/{HOOK}"
 PREVIEW = "POST notifications/templates/invoice-reminder/preview"
@@ -75,7 +76,7 @@ def test_the_preview_follows_what_is_typed_and_saves_nothing(
     assert page.url == f"{console}/"
 
 
-@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("name", others_slow(BODIES, "script", "events", "frames"))
 def test_a_hostile_template_does_nothing(
     page_of_templates: Page, watch: Watch, console: str, api: FakeApi, attacker: Attacker, name: str
 ) -> None:

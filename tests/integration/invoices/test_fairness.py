@@ -15,11 +15,12 @@ from mailroom.invoices.imports.writer import BatchWriter
 from mailroom.platform.kick import IMPORTER
 from mailroom.services import Services
 from tests.integration.invoices.files import Bucket, OneBatch, counts, csv, line
+from tests.support.slow import others_slow
 
 ENDLESS = csv(*(line(f"E-{number}") for number in range(3000)))  # 1,000 batches
 SMALL = 50
 
-packings = pytest.mark.parametrize("packed", [False, True], ids=["with chunks", "compressed"])
+packings = pytest.mark.parametrize("packed", others_slow([False, True], False), ids=["with chunks", "compressed"])
 
 
 class UntilDone:

@@ -61,6 +61,7 @@ def key() -> bytes:
     return openssl("genpkey -algorithm ed25519")
 
 
+@pytest.mark.slow
 def test_every_accepted_message_arrives_as_requested(make_mail: Any, relay: Relay, key: bytes) -> None:
     mail: Mail = make_mail(dkim_selector="s1", send_wait_seconds=10.0)
     put_key(mail, key)

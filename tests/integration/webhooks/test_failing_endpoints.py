@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from mailroom.webhooks.courier import AT_ONCE
 from tests.integration.webhooks.conftest import Hooks, MakeReceiver, later
 from tests.support.waiting import eventually
@@ -105,6 +107,7 @@ def test_an_event_that_comes_while_an_endpoint_hangs_is_delivered_at_once(hooks:
     assert (hooks.states(), slow.ids) == (["delivered"] * 4, [first, second])
 
 
+@pytest.mark.slow
 def test_endpoints_that_are_known_to_fail_leave_half_of_the_connections(hooks: Hooks, make_receiver: MakeReceiver):
     slow, quick = make_receiver(), make_receiver()
     slow.gate.clear()
