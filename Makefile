@@ -26,14 +26,14 @@ demo: $(RUN) ## Start everything on a throw-away folder, import invoices, send a
 local: $(RUN) ## Run everything until Ctrl-C; data is kept in .mailroom/
 	@exec $(BIN)/python -m local up --parent $$PPID
 
-test: $(STAMP) ## Run the tests against real servers, without the slow ones: about 25 minutes on two cores
+test: $(STAMP) ## Run the tests against real servers, without the slow ones: about 11 minutes on two cores
 	@$(BIN)/python -m local tools
 	@echo "Running the tests that are not marked slow, $(TESTS_AT_ONCE) at once. make test-all runs all."
 	@$(PYTEST) -m "not slow"
 
 test-all: $(STAMP) ## Run all tests: also random kills, many seeds, large files, fuzzing, an upgrade, deployments
 	@$(BIN)/python -m local tools
-	@echo "Running all tests, $(TESTS_AT_ONCE) at once: about 40 minutes on two cores, with Docker and a cluster."
+	@echo "Running all tests, $(TESTS_AT_ONCE) at once: about 32 minutes on two cores, with Docker and a cluster."
 	@$(PYTEST)
 
 bench: $(STAMP) ## Measure the importer, the sender and the API; writes the table of the importer in docs/lab/performance.md
