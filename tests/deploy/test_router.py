@@ -10,7 +10,7 @@ import pytest
 import urllib3
 
 from local.pins import images
-from tests.deploy.conftest import ROOT
+from tests.deploy.cluster import ROOT, run
 from tests.support.http_server import Answer, serving
 from tests.support.ports import free_port
 from tests.support.waiting import eventually
@@ -23,16 +23,13 @@ def caddy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         return Path(found)
     request.getfixturevalue("docker")
     program = tmp_path_factory.mktemp("caddy") / "caddy"
-    container = _docker("create", os.environ.get("CADDY_IMAGE") or str(images.read(ROOT)["CADDY_IMAGE"]))
+    image = os.environ.get("CADDY_IMAGE") or str(images.read(ROOT)["CADDY_IMAGE"])
+    container = run("docker", "create", image).strip()
     try:
-        _docker("cp", f"{container}:/usr/bin/caddy", str(program))
+        run("docker", "cp", f"{container}:/usr/bin/caddy", str(program))
     finally:
-        _docker("rm", container)
+        run("docker", "rm", container)
     return program
-
-
-def _docker(*words: str) -> str:
-    return subprocess.run(("docker", *words), check=True, capture_output=True, text=True).stdout.strip()
 
 
 def forwarded(request: BaseHTTPRequestHandler) -> Answer:
