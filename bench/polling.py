@@ -94,15 +94,12 @@ def _measure(what: str, services: Services) -> None:
 def _upload(services: Services, objects: int) -> None:
     client, bucket = services.objects.client, services.settings.invoices_bucket
 
-    def upload(numbers: range) -> None:
-        for number in numbers:
+    def upload_folder(first: int) -> None:
+        for number in range(first, min(first + FILES_OF_A_FOLDER, objects)):
             client.put_object(bucket, _key(number), BytesIO(), 0)
 
     with ThreadPoolExecutor(UPLOADS) as uploads:
-        folders = (
-            range(start, min(start + FILES_OF_A_FOLDER, objects)) for start in range(0, objects, FILES_OF_A_FOLDER)
-        )
-        for _ in uploads.map(upload, folders):
+        for _ in uploads.map(upload_folder, range(0, objects, FILES_OF_A_FOLDER)):
             pass
     print(f"{objects:,} empty files are in the bucket")
 

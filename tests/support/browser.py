@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,10 +20,7 @@ REQUIRE = "MAILROOM_REQUIRE_BROWSER"
 WIDTHS, SCHEMES = (360, 1600), ("light", "dark")
 EVERY_LOOK = pytest.mark.parametrize(
     ("width", "scheme"),
-    [
-        (360, "dark"),
-        *(pytest.param(*each, marks=pytest.mark.slow) for each in [(360, "light"), (1600, "light"), (1600, "dark")]),
-    ],
+    [pytest.param(*look, marks=[] if look == (360, "dark") else pytest.mark.slow) for look in product(WIDTHS, SCHEMES)],
 )
 AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text(encoding="utf-8")
 
