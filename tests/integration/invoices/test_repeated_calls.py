@@ -84,6 +84,13 @@ def test_other_keys_and_other_callers_make_further_imports(bucket: Bucket, clien
     assert len({each.json()["id"] for each in made}) == 3
 
 
+def test_two_sessions_of_one_key_are_one_caller(bucket: Bucket, client: Client, file: dict[str, Any]):
+    sessions = [Client(client.app, client.call("POST", "/sessions").json()["token"]) for _ in range(2)]
+    first, repeated = (start(each, file | {"force": True}) for each in sessions)
+    assert first.body == repeated.body
+    assert imports(bucket) == 2
+
+
 def test_a_key_that_cannot_be_one_is_refused(client: Client, file: dict[str, Any]):
     refused = start(client, file, "x" * 256)
     assert (refused.status, refused.json()["code"]) == (422, "idempotency.invalid")
