@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -10,6 +11,9 @@ from mailroom.errors import Invalid
 from mailroom.platform.mongo import Document, Documents
 
 REMEMBERED = timedelta(hours=24)
+
+MOST_REPEATABLE = 20
+"""So many calls that change one document are kept in it, as {key, at}: the last ones."""
 
 
 class RepeatableCall(msgspec.Struct, frozen=True):
@@ -38,6 +42,11 @@ def find_earlier(
         return None
     check_same_request(call, found["idempotency"]["digest"])
     return found
+
+
+def is_remembered(calls: Iterable[Document], key: str | None, now: datetime) -> bool:
+    """Whether one of the `calls` that a document keeps had this key lately."""
+    return any(each["key"] == key and each["at"] > now - REMEMBERED for each in calls)
 
 
 def check_same_request(call: RepeatableCall, digest: str) -> None:

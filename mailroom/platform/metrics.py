@@ -20,7 +20,7 @@ from pymongo.database import Database
 
 import mailroom
 from mailroom.platform import backup_record
-from mailroom.platform.mongo import Document, Documents
+from mailroom.platform.mongo import Document
 from mailroom.platform.secrets import Secrets
 from mailroom.platform.settings import Settings
 from mailroom.platform.setup_note import SETUP_ID, is_outdated, note_of
@@ -36,9 +36,6 @@ _GOOD_SECONDS = 15.0
 
 # How long the page waits for the servers. Prometheus gives a page ten seconds.
 _WAIT_SECONDS = 8.0
-
-# Counts end here: more are not worth the time to count them.
-MOST_COUNTED = 100_000
 
 MOST_READ = 2000
 """Documents that figures of the last hour or day are made of: the newest ones."""
@@ -190,11 +187,6 @@ def backups(database: Database[Document]) -> Iterator[Gauge]:
         yield gauge("mailroom_backup_last_check_timestamp_seconds", text, check["checkedAt"].timestamp())
         text = "Files and objects that the newest check found damaged."
         yield gauge("mailroom_backup_last_check_damaged", text, check["damaged"])
-
-
-def counted(collection: Documents, which: Document, index: str) -> float:
-    """How many documents there are, up to `MOST_COUNTED`."""
-    return float(collection.count_documents(which, limit=MOST_COUNTED, hint=index))
 
 
 def seconds_since(document: Document | None, field: str, now: datetime) -> float:

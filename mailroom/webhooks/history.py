@@ -9,17 +9,13 @@ from pymongo import ReturnDocument
 from pymongo.database import Database
 
 from mailroom.errors import Conflict, NotFound
-from mailroom.platform.idempotency import REMEMBERED
+from mailroom.platform.idempotency import MOST_REPEATABLE, REMEMBERED, is_remembered
 from mailroom.platform.keyset import NEWEST_FIRST, Key, KeysetPage, Range
-from mailroom.platform.mongo import Document
+from mailroom.platform.mongo import Document, counted
 from mailroom.platform.server_clock import ServerClock
 from mailroom.webhooks.model import DeliveryState, delivery_id
 
-MOST_COUNTED = 100_000  # deliveries of one state: it reads so many entries of an index
-
 _LISTED = {"payload": 0}
-
-_MOST_REDELIVERIES = 20  # whose keys a delivery keeps
 
 
 class WebhookDeliveries:
@@ -42,9 +38,7 @@ class WebhookDeliveries:
     def counts(self, endpoint: ObjectId) -> dict[str, int]:
         """How many deliveries to an endpoint are in each state, up to `MOST_COUNTED` of each."""
         return {
-            state.value: self._deliveries.count_documents(
-                {"endpointId": endpoint, "state": state}, limit=MOST_COUNTED, hint="state"
-            )
+            state.value: counted(self._deliveries, {"endpointId": endpoint, "state": state}, "state")
             for state in DeliveryState
         }
 
@@ -71,12 +65,12 @@ class WebhookDeliveries:
         if key is not None:
             which["redeliveries"] = {"$not": {"$elemMatch": {"key": key, "at": {"$gt": now - REMEMBERED}}}}
             keys = [{"$ifNull": ["$redeliveries", []]}, {"$literal": [{"key": key, "at": now}]}]
-            change["redeliveries"] = {"$slice": [{"$concatArrays": keys}, -_MOST_REDELIVERIES]}
+            change["redeliveries"] = {"$slice": [{"$concatArrays": keys}, -MOST_REPEATABLE]}
         changed = self._deliveries.find_one_and_update(which, [{"$set": change}], return_document=ReturnDocument.AFTER)
         if changed is not None:
             return changed
         found = self.get(endpoint, announcement)
-        if any(each["key"] == key and each["at"] > now - REMEMBERED for each in found.get("redeliveries", [])):
+        if is_remembered(found.get("redeliveries", []), key, now):
             return found
         raise Conflict("delivery.in_progress", "this delivery is being made just now", retry_after=1)
 

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from pymongo.database import Database
 
-from mailroom.platform.metrics import Gauge, counted, gauge, gauges, seconds_since
-from mailroom.platform.mongo import Document
+from mailroom.platform.metrics import Gauge, gauge, gauges, seconds_since
+from mailroom.platform.mongo import Document, counted
 from mailroom.webhooks.model import DeliveryState
 
 _MONTH = timedelta(days=30)

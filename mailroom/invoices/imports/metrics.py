@@ -11,8 +11,8 @@ from pymongo.database import Database
 
 from mailroom.invoices.imports import ledger
 from mailroom.invoices.imports.ledger import BY_EVENT, BY_LISTING
-from mailroom.platform.metrics import MOST_READ, Gauge, counted, gauge, gauges, quantiles, seconds_since
-from mailroom.platform.mongo import Document
+from mailroom.platform.metrics import MOST_READ, Gauge, gauge, gauges, quantiles, seconds_since
+from mailroom.platform.mongo import Document, counted
 
 OUTCOMES = ("inserted", "updated", "unchanged", "stale", "rejected")
 

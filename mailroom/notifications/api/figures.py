@@ -7,8 +7,9 @@ from flask import Blueprint, Response
 from mailroom.notifications.api import operations, schemas
 from mailroom.notifications.api.context import context
 from mailroom.notifications.api.messages import READ
-from mailroom.notifications.outbox.figures import MOST_COUNTED, OldestMessage
+from mailroom.notifications.outbox.figures import OldestMessage
 from mailroom.platform.clock import rfc3339
+from mailroom.platform.mongo import MOST_COUNTED
 from mailroom.web.endpoints import endpoint
 from mailroom.web.representation import json_response
 from mailroom.web.schemas import waiting_for

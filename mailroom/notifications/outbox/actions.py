@@ -12,13 +12,11 @@ from bson import ObjectId
 from mailroom.notifications.model.messages import Recipient, State
 from mailroom.notifications.outbox import outcomes
 from mailroom.notifications.outbox.claims import Claims, MessageRef
-from mailroom.platform.idempotency import REMEMBERED
+from mailroom.platform.idempotency import MOST_REPEATABLE, is_remembered
 from mailroom.platform.mongo import Document, Documents
 from mailroom.platform.server_clock import ServerClock
 
 _EPOCH = {"epoch": 1}
-
-_MOST_RESENDS = 20  # whose keys a message keeps
 
 _HELD_AT_ONCE = 500  # messages that one command holds, so that it ends within the time-out of MongoDB
 
@@ -58,13 +56,12 @@ class MessageActions:
             "updatedAt": now,
         }
         if key is not None:
-            values["resends"] = [*document.get("resends", []), {"key": key, "at": now}][-_MOST_RESENDS:]
+            values["resends"] = [*document.get("resends", []), {"key": key, "at": now}][-MOST_REPEATABLE:]
         return self._change(MessageRef(document["_id"], document["epoch"]), {"$set": values})
 
     def is_resent(self, document: Document, key: str | None) -> bool:
         """Whether a call with this `key` has queued the message again lately: a repeat must not send it once more."""
-        since = self._clock.now() - REMEMBERED
-        return any(each["key"] == key and each["at"] > since for each in document.get("resends", []))
+        return is_remembered(document.get("resends", []), key, self._clock.now())
 
     def erase_waiting(self, address: str) -> int:
         """Deletes the messages to `address` (an `addresses.key`) that wait, except those that are handed over.

@@ -12,15 +12,12 @@ from mailroom.notifications.outbox.claims import Claims
 from mailroom.notifications.outbox.history import as_shown
 from mailroom.notifications.outbox.waiting_facts import MessageWaiting
 from mailroom.platform.cached import Cached
-from mailroom.platform.mongo import Documents
+from mailroom.platform.mongo import Documents, counted
 from mailroom.platform.server_clock import ServerClock
 from mailroom.platform.waiting import Waiting
 
 DAYS = 30
 """Messages that have ended are counted if they were accepted in the last days."""
-
-MOST_COUNTED = 100_000
-"""So many messages of a state are counted, and no more."""
 
 _SECONDS = 60.0
 
@@ -83,9 +80,7 @@ def counts_by_state(messages: Documents, claims: Claims, now: datetime) -> dict[
     sending = len({each.id for each in claims.handed_over()})
     recent = {"createdAt": {"$gte": now - timedelta(days=DAYS)}}
     counts = {
-        state.value: messages.count_documents(
-            {"state": state} | ({} if state in _WAITING else recent), hint="state", limit=MOST_COUNTED
-        )
+        state.value: counted(messages, {"state": state} | ({} if state in _WAITING else recent), "state")
         for state in State
     }
     moved = min(sending, counts[State.QUEUED])  # as in the lists: they say `queued` until they have a result

@@ -12,8 +12,8 @@ from mailroom.notifications.model.messages import Priority, State, newest_connec
 from mailroom.notifications.model.reports import Delivery
 from mailroom.notifications.outbox.claims import Claims
 from mailroom.notifications.outbox.figures import counts_by_state
-from mailroom.platform.metrics import MOST_READ, Gauge, counted, gauge, gauges, quantiles, seconds_since
-from mailroom.platform.mongo import Document
+from mailroom.platform.metrics import MOST_READ, Gauge, gauge, gauges, quantiles, seconds_since
+from mailroom.platform.mongo import Document, counted
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _TAKEN = (State.SENT, State.PARTIAL)

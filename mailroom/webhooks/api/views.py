@@ -12,7 +12,7 @@ from flask import Blueprint, Response, request
 from mailroom.errors import Conflict, Invalid
 from mailroom.platform.clock import rfc3339
 from mailroom.platform.keyset import NEWEST_FIRST
-from mailroom.platform.mongo import Document
+from mailroom.platform.mongo import MOST_COUNTED, Document
 from mailroom.web.endpoints import endpoint, json_body, query
 from mailroom.web.idempotency import callers_key, repeatable_call
 from mailroom.web.paging import cursor_of, key_of, limit_of
@@ -20,7 +20,6 @@ from mailroom.web.representation import json_response
 from mailroom.webhooks.api import operations, schemas
 from mailroom.webhooks.api.context import context
 from mailroom.webhooks.endpoints import NewSecret
-from mailroom.webhooks.history import MOST_COUNTED
 from mailroom.webhooks.model import DeliveryState
 
 READ, WRITE = "webhooks:read", "webhooks:write"

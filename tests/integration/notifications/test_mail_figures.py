@@ -11,6 +11,7 @@ import pytest
 from bson import ObjectId
 
 from mailroom.notifications.outbox import figures
+from mailroom.platform import mongo
 from tests.integration.notifications.conftest import Client, Mail, create_app
 from tests.integration.notifications.relay import Relay, reply
 from tests.integration.notifications.test_waiting import HELLO, accept
@@ -76,7 +77,7 @@ def test_the_figures_are_computed_at_most_once_a_minute(mail: Mail) -> None:
 
 
 def test_a_state_is_counted_up_to_a_limit(mail: Mail, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "MOST_COUNTED", 2)
+    monkeypatch.setattr(mongo, "MOST_COUNTED", 2)
     for _ in range(3):
         accept(mail)
     assert figures_of(mail)["counts"]["queued"] == 2
